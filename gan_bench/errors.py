@@ -1,0 +1,38 @@
+"""What goes wrong by the user's doing, said once and clearly."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GanBenchError(Exception):
+    """A mistake in what the user gave (grid file, plugin, data, option): printed without a traceback, exit code 2."""
+
+
+class GridError(GanBenchError):
+    """A mistake in a grid file, with where it stands.
+
+    Printed as ``file:line: path: rule (found: value). cure``; every part but the rule may be missing.
+    """
+
+    def __init__(
+        self,
+        rule: str,
+        *,
+        file: object = None,
+        line: int | None = None,
+        path: str = "",
+        value: object = ...,
+        cure: str = "",
+    ) -> None:
+        place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        found = "" if value is ... else f" (found: {value!r})"
+        super().__init__(f"{place}{path + ': ' if path else ''}{rule}{found}.{' ' + cure if cure else ''}")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A cure that names the nearest of the known words, or all of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."

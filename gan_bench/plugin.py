@@ -1,0 +1,200 @@
+"""What a plugin author writes: an architecture, a dataset, a trick, a metric or a feature extractor.
+
+A plugin is a frozen pydantic model: its fields are its parameters. The same declaration validates the grid file, prints
+``gan-bench plugins NAME`` and makes the JSON Schema for editors.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gan_bench.hooks import hookimpl
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from gan_bench.data import PreparedData
+    from gan_bench.recipe import Recipe
+
+__all__ = ["Architecture", "DataSpec", "Dataset", "FeatureExtractor", "Features", "Field", "Metric", "Part", "Parts", "Trick", "hookimpl"]
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What networks must know of the data."""
+
+    shape: tuple[int, ...]  # of one sample: (C, H, W) for images, (2,) for points in the plane
+    kind: Literal["image", "points"] = "image"
+    classes: tuple[str, ...] | None = None  # None: unlabelled
+
+    @property
+    def numel(self) -> int:
+        """Numbers in one sample."""
+        return math.prod(self.shape)
+
+
+class Plugin(BaseModel, ABC):
+    """A named thing with typed, bounded, described parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: ClassVar[str]
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first line of the docstring."""
+        return (cls.__doc__ or "").strip().split("\n")[0]
+
+    def settings(self) -> dict[str, Any]:
+        """Name and every parameter, as JSON values."""
+        return {"name": self.name, **self.model_dump(mode="json")}
+
+
+class Architecture(Plugin):
+    """A generator and a discriminator for given data.
+
+    Both methods build a fresh network each time they are called, and draw its initial weights from PyTorch's default
+    generator, which the core seeds.
+    """
+
+    latent: int = Field(100, ge=1, description="size of the latent vector z")
+    conditional: ClassVar[bool] = False  # True: both networks take labels (B,) int64 as a second argument
+
+    @abstractmethod
+    def generator(self, data: DataSpec) -> nn.Module:
+        """A network (B, latent) -> (B, *data.shape); images have values in [-1, 1]. ValueError: data it can't make."""
+
+    @abstractmethod
+    def discriminator(self, data: DataSpec) -> nn.Module:
+        """A network (B, *data.shape) -> logits (B, 1). ValueError: data it can't judge."""
+
+
+class Part(Protocol):
+    """Samples and labels by index: `part[i]` is `(sample, label)`, as torchvision's datasets give them.
+
+    An image is uint8 of the dataset's shape, 0 to 255 (an array or tensor); points are float32. The label is an int,
+    -1 where there is none.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> tuple[Any, int]: ...
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A dataset's two parts; no sample stands in both. Scores are against the held-out one."""
+
+    training: Part
+    held_out: Part
+
+
+class Dataset(Plugin):
+    """Real samples, in a training and a held-out part.
+
+    The core decodes every sample once into a memory-mapped cache, scales uint8 images from [0, 255] to [-1, 1] and takes
+    batches from there.
+    """
+
+    kind: ClassVar[Literal["image", "points"]] = "image"
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample, known without reading data: (C, H, W) for images, (D,) for points."""
+
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes that labels count from 0, or None. GanBenchError: the data that tells is missing."""
+        return None
+
+    def files(self) -> Iterable[Path]:
+        """The files whose bytes determine the samples (none: parameters and code do). GanBenchError: they are missing."""
+        return ()
+
+    @abstractmethod
+    def load(self) -> Parts:
+        """Both parts, decoded sample by sample as they are indexed. GanBenchError: missing or damaged data, and the cure."""
+
+    def spec(self) -> DataSpec:
+        """What networks must know of this dataset."""
+        return DataSpec(self.shape, self.kind, self.classes())
+
+
+class Trick(Plugin):
+    """A change of the training recipe, made once, before training."""
+
+    replaces: ClassVar[frozenset[str] | set[str]] = frozenset()  # of "loss", "targets", "schedule", "sampled", ...
+    needs: ClassVar[frozenset[str] | set[str]] = frozenset()  # what another trick of the same run must not replace
+    needs_length: ClassVar[bool] = False  # True: reads recipe.total_steps, so longer training is another run
+
+    @abstractmethod
+    def edit(self, recipe: Recipe) -> None:
+        """Change the recipe in place. ValueError: these networks or settings don't allow the trick, and why."""
+
+
+class Features(Protocol):
+    """A feature extractor that is ready: trained or loaded, on its device."""
+
+    label: str  # short name of the feature space, shown with every score: "classifier", "inception-2048"
+    protocol: dict[str, Any]  # everything a score rests on: weights' hash, resize, accuracy, ...
+
+    def __call__(self, samples: torch.Tensor) -> torch.Tensor:
+        """(B, *shape) values in [-1, 1] -> features (B, d), float32."""
+        ...
+
+
+class FeatureExtractor(Plugin):
+    """Turns samples into the features that metrics compare."""
+
+    @abstractmethod
+    def prepare(self, data: PreparedData, cache: Path, device: torch.device) -> Features:
+        """The extractor for this dataset, made once and kept in the folder `cache`; deterministic.
+
+        GanBenchError: what it needs (labels, weights) is missing, and the cure.
+        """
+
+
+class Metric(Plugin):
+    """Named numbers from features of generated and of held-out real samples."""
+
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+    scale: ClassVar[Literal["log", "raw"]] = "raw"  # log: strictly positive, differences are told in percent
+
+    @abstractmethod
+    def label(self, features: Features) -> str:
+        """The name under which the score is shown; it names the features."""
+
+    @abstractmethod
+    def score(self, generated: torch.Tensor, real: torch.Tensor) -> float:
+        """One number from features (N, d) and (M, d)."""
+
+
+KINDS: dict[str, type[Plugin]] = {
+    "architecture": Architecture,
+    "dataset": Dataset,
+    "trick": Trick,
+    "metric": Metric,
+    "features": FeatureExtractor,
+}
+
+
+class ArrayPart:
+    """A part held in memory: samples (N, *shape) and labels (N,), both indexable."""
+
+    def __init__(self, samples: Sequence[Any], labels: Sequence[int] | None = None) -> None:
+        if labels is not None and len(labels) != len(samples):
+            raise ValueError(f"{len(samples)} samples but {len(labels)} labels")
+        self.samples, self.labels = samples, labels
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return self.samples[index], -1 if self.labels is None else int(self.labels[index])

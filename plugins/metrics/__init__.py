@@ -1,0 +1,1 @@
+"""Built-in metrics and the feature extractors that they read."""
