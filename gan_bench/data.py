@@ -1,0 +1,361 @@
+"""Decoded data: every sample is decoded once into a memory-mapped cache, from which all workers take batches."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import operator
+import os
+import shutil
+import sys
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_bench.errors import GanBenchError
+from gan_bench.plugin import Dataset, DataSpec, Part, SkipSample
+
+__all__ = ["PreparedData", "Samples", "cache_root", "open_prepared", "prepare"]
+
+Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
+
+_FORMAT = 1  # of the cache folder; another number makes other folders
+_PARTS = ("training", "held_out")
+_DTYPES: dict[str, np.dtype[Any]] = {"image": np.dtype("uint8"), "points": np.dtype("float32")}
+
+
+def cache_root() -> Path:
+    """The folder of all caches: $GAN_BENCH_CACHE, else gan-bench/ in $XDG_CACHE_HOME or ~/.cache."""
+    if own := os.environ.get("GAN_BENCH_CACHE"):
+        return Path(own).expanduser()
+    shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (shared if shared.is_absolute() else Path.home() / ".cache") / "gan-bench"
+
+
+class Samples:
+    """One part of a dataset: samples (N, *shape), uint8 for images and float32 for points, and labels (N,) int64.
+
+    As opened, the samples are a memory-mapped file whose pages all workers share; `to` puts them on a device.
+    """
+
+    def __init__(self, data: Tensor, labels: Tensor) -> None:
+        self.data = data
+        self.labels: Tensor | None = labels if bool((labels >= 0).any()) else None  # None: unlabelled
+        self._all_labels = labels
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @property
+    def device(self) -> torch.device:
+        return self.data.device
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the samples take when resident."""
+        return self.data.numel() * self.data.element_size()
+
+    def to(self, device: torch.device | str) -> Samples:
+        """The same samples and labels on a device, undecoded values kept as they are (uint8 for images)."""
+        return Samples(self.data.to(device), self._all_labels.to(device))
+
+    def batch(self, indices: Tensor) -> Tensor:
+        """Samples (B, *shape) float32 at indices (B,) int64 on the samples' device; images have values in [-1, 1]."""
+        return _scaled(self.data.index_select(0, indices))
+
+    def batches(self, size: int) -> Iterator[Tensor]:
+        """All samples in order, as `batch` gives them, `size` at a time (the last may be smaller)."""
+        return (_scaled(part) for part in self.data.split(size))
+
+
+def _scaled(data: Tensor) -> Tensor:
+    if data.dtype != torch.uint8:
+        return data
+    return data.to(torch.float32).div_(127.5).sub_(1)  # a division, not a product: 255 must become 1 exactly
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A decoded dataset."""
+
+    name: str
+    spec: DataSpec
+    fingerprint: str  # SHA-256 of all decoded samples and labels
+    folder: Path  # a worker opens it with `open_prepared`
+    training: Samples
+    held_out: Samples
+    skipped: tuple[str, ...]  # unreadable samples that were left out: "name: reason"
+
+
+def open_prepared(folder: Path) -> PreparedData:
+    """Open what `prepare` made; nothing is decoded. GanBenchError: it is missing or damaged."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        classes = meta["classes"]
+        spec = DataSpec(tuple(meta["shape"]), meta["kind"], None if classes is None else tuple(classes))
+        training, held_out = (_open_part(folder, part, meta["lengths"][part], spec) for part in _PARTS)
+        skipped = tuple(meta["skipped"])
+        return PreparedData(meta["name"], spec, meta["fingerprint"], folder, training, held_out, skipped)
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise GanBenchError(
+            f"{folder} is no complete cache of a dataset ({type(error).__name__}: {error}). "
+            "Delete it; the next `gan-bench run` decodes the data again."
+        ) from error
+
+
+def _open_part(folder: Path, name: str, length: int, spec: DataSpec) -> Samples:
+    data = _open_array(folder / f"{name}.npy", (length, *spec.shape), _DTYPES[spec.kind])
+    # Labels are small and read in other orders: a copy in memory.
+    return Samples(data, _open_array(folder / f"{name}_labels.npy", (length,), np.dtype("int64")).clone())
+
+
+def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
+    # Mode "c" (private pages, copied when written) maps the same shared pages as "r", and is what torch can wrap.
+    array = np.load(path, mmap_mode="c", allow_pickle=False)
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{path.name} holds {array.dtype} {array.shape} instead of {dtype} {shape}")
+    if array.offset + array.nbytes != path.stat().st_size:
+        raise ValueError(f"{path.name} has {path.stat().st_size} bytes instead of {array.offset + array.nbytes}")
+    return torch.from_numpy(array)
+
+
+def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | None = None) -> PreparedData:
+    """Open a dataset's cache below `cache` (default: `cache_root()`), and decode the dataset first if it isn't there.
+
+    `progress` is called at most about ten times a second, and when a stage ends. Unreadable samples are left out with a
+    warning. GanBenchError: missing, damaged or wrong data, or no room for the cache.
+    """
+    cache = cache_root() if cache is None else cache
+    tell = _Throttle(progress)
+    files = [Path(file).absolute() for file in dataset.files()]  # first: it may download what `spec` reads
+    spec = dataset.spec()
+    key = _key(dataset, spec, _content(dataset.name, files, cache, tell))
+    folder = cache / "datasets" / f"{dataset.name}-{key[:16]}"
+    if folder.exists():
+        try:
+            return open_prepared(folder)
+        except GanBenchError as error:
+            warnings.warn(f"The data is decoded again: {error}", stacklevel=2)
+            discarded = _beside(folder)
+            with contextlib.suppress(FileNotFoundError):  # another process may do the same
+                folder.rename(discarded)  # at once, so that none opens a half-deleted folder
+                shutil.rmtree(discarded)
+    _remove_leftovers(folder)
+    work = _beside(folder)
+    try:
+        work.mkdir(parents=True)
+        _decode(dataset, spec, work, tell)
+        _rename_unless_there(work, folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise GanBenchError(
+            f"dataset {dataset.name}: no room for the decoded data in {cache} ({error}). "
+            "Free some, or set GAN_BENCH_CACHE to a folder with more."
+        ) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    data = open_prepared(folder)
+    if data.skipped:
+        total = len(data.training) + len(data.held_out) + len(data.skipped)
+        warnings.warn(
+            f"dataset {data.name}: {len(data.skipped)} of {total} samples can't be read and are left out: "
+            f"{_some(data.skipped)}",
+            stacklevel=2,
+        )
+    return data
+
+
+def _key(dataset: Dataset, spec: DataSpec, content: str) -> str:
+    """SHA-256 of all that determines the decoded data: settings, code and files, but not where the files lie."""
+    settings = {name: value for name, value in dataset.settings().items() if name not in dataset.location_fields}
+    parts = [_FORMAT, settings, spec.shape, spec.kind, spec.classes, _source(type(dataset)), content]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _source(plugin: type[Dataset]) -> list[str]:
+    """SHA-256 of the modules that define a dataset's class and its bases."""
+    hashes = []
+    for cls in plugin.__mro__:
+        if issubclass(cls, Dataset) and cls is not Dataset:
+            # A class typed into a notebook has no file; all that is known of its code is its name.
+            file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+            hashes.append(hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else cls.__qualname__)
+    return hashes
+
+
+def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
+    """SHA-256 of the files' bytes and of their names below their common folder.
+
+    It is kept under a hash of the files' paths, sizes and times, so that a folder of 200,000 pictures is read only when
+    one of them has changed.
+    """
+    if not files:
+        return ""
+    started = time.time_ns()
+    try:
+        stats = [file.stat() for file in files]
+    except OSError as error:
+        raise GanBenchError(f"dataset {name}: {error.filename} can't be read ({error.strerror})") from error
+    listing = [(str(file), s.st_size, s.st_mtime_ns, s.st_ctime_ns) for file, s in zip(files, stats, strict=True)]
+    known = cache / "files" / hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+    if known.is_file() and len(text := known.read_text()) == 64:
+        return text
+    base = os.path.commonpath([file.parent for file in files])
+    digest = hashlib.sha256()
+    for done, file in enumerate(files, 1):
+        with file.open("rb") as opened:
+            own = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest.update(f"{file.relative_to(base).as_posix()}\0{own}\n".encode())
+        tell(f"{name}: reading files", done, len(files))
+    # A file written moments ago could change again within the clock's resolution: such a listing is not kept.
+    if max(s.st_mtime_ns for s in stats) < started - 2_000_000_000:
+        known.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _beside(known)
+        temporary.write_text(digest.hexdigest())
+        temporary.replace(known)
+    return digest.hexdigest()
+
+
+def _decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: _Throttle) -> None:
+    """Write both parts and meta.json into a folder."""
+    digest = hashlib.sha256(json.dumps([spec.kind, spec.shape]).encode())
+    parts = dataset.load()
+    lengths: dict[str, int] = {}
+    skipped: list[str] = []
+    for name, part in zip(_PARTS, (parts.training, parts.held_out), strict=True):
+        total = len(part)
+        if not total:
+            raise GanBenchError(f"dataset {dataset.name}: the {name} part is empty")
+        writer = _PartWriter(dataset.name, name, spec, digest)
+        unreadable = writer.write(folder, part, tell)
+        skipped += unreadable
+        lengths[name] = total - len(unreadable)
+    if len(skipped) > sum(lengths.values()):
+        raise GanBenchError(
+            f"dataset {dataset.name}: {len(skipped)} of {len(skipped) + sum(lengths.values())} samples can't be read: "
+            f"{_some(skipped)}. More than half is too many to go on without; is this the right data?"
+        )
+    for name, length in lengths.items():
+        if not length:
+            raise GanBenchError(f"dataset {dataset.name}: no sample of the {name} part can be read: {_some(skipped)}")
+    meta = {
+        "name": dataset.name,
+        "settings": dataset.settings(),
+        "shape": spec.shape,
+        "kind": spec.kind,
+        "classes": spec.classes,
+        "lengths": lengths,
+        "fingerprint": digest.hexdigest(),
+        "skipped": skipped,
+    }
+    (folder / "meta.json").write_text(json.dumps(meta, indent=2), encoding="utf-8")
+    for file in folder.iterdir():
+        with file.open("r+b") as opened:
+            os.fsync(opened.fileno())  # before the rename: a power cut must not leave a complete-looking folder
+
+
+class _PartWriter:
+    """Writes one part as NAME.npy and NAME_labels.npy, sample by sample."""
+
+    def __init__(self, dataset: str, name: str, spec: DataSpec, digest: Any) -> None:
+        self.title, self.name = f"dataset {dataset}, {name} part", name
+        self.spec, self.dtype, self.digest = spec, _DTYPES[spec.kind], digest
+
+    def write(self, folder: Path, part: Part, tell: _Throttle) -> list[str]:
+        """The unreadable samples, each as "name: reason"."""
+        labels: list[int] = []
+        skipped: list[str] = []
+        # A stream rather than a mapped file: on a full disk it raises an error instead of killing the process.
+        with (folder / f"{self.name}.npy").open("wb") as file:
+            self._header(file, len(part))
+            for index in range(len(part)):
+                try:
+                    item = part[index]
+                except SkipSample as reason:
+                    skipped.append(str(reason))
+                else:
+                    sample, label = self._checked(index, item)
+                    file.write(sample)
+                    self.digest.update(sample)
+                    labels.append(label)
+                tell(f"decoding {self.title}", index + 1, len(part))
+            file.seek(0)
+            self._header(file, len(labels))  # numpy pads headers, so that another length fits in the same place
+        array = np.array(labels, dtype=np.int64)
+        self.digest.update(array.tobytes())
+        np.save(folder / f"{self.name}_labels.npy", array)
+        return skipped
+
+    def _header(self, file: Any, length: int) -> None:
+        header = {"descr": self.dtype.str, "fortran_order": False, "shape": (length, *self.spec.shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+
+    def _checked(self, index: int, item: Any) -> tuple[bytes, int]:
+        """A sample's bytes and label."""
+        place = f"{self.title}, sample {index}"
+        if not isinstance(item, tuple) or len(item) != 2:
+            raise GanBenchError(f"{place}: found {type(item).__name__}, expected a tuple (sample, label)")
+        sample = np.asarray(item[0])
+        if sample.shape != self.spec.shape or sample.dtype != self.dtype:
+            found = f"{sample.dtype} of shape {sample.shape}"
+            raise GanBenchError(f"{place}: found {found}, expected {self.dtype} of shape {self.spec.shape}")
+        if not np.isfinite(sample).all():
+            raise GanBenchError(f"{place}: found {sample}, expected finite numbers")
+        classes = self.spec.classes
+        try:
+            label = operator.index(item[1])
+        except TypeError:
+            raise GanBenchError(f"{place}: found label {item[1]!r}, expected an int (-1 for none)") from None
+        if label < -1 or (classes is not None and label >= len(classes)):
+            most = "" if classes is None else f" to {len(classes) - 1}, a class"
+            raise GanBenchError(f"{place}: found label {label}, expected -1 (none) or 0{most}")
+        return sample.tobytes(), label
+
+
+class _Throttle:
+    """Passes progress on at most ten times a second, and whenever a stage ends."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress, self.last = progress, 0.0
+
+    def __call__(self, text: str, done: int, total: int) -> None:
+        if self.progress and (done == total or time.monotonic() - self.last >= 0.1):
+            self.last = time.monotonic()
+            self.progress(text, done, total)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+
+
+def _rename_unless_there(work: Path, folder: Path) -> None:
+    """If another process was faster, its folder stays: it was made from the same content."""
+    try:
+        work.rename(folder)
+    except OSError:  # a folder can't be renamed onto a filled one
+        if not folder.exists():
+            raise
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Delete what killed processes left of the same data; a day is longer than any decoding."""
+    for leftover in folder.parent.glob(f".{folder.name}.*"):
+        if time.time() - leftover.stat().st_mtime > 86_400:
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _some(names: Iterable[str], count: int = 5) -> str:
+    """The first few, and how many more there are."""
+    names = list(names)
+    return "; ".join(names[:count]) + (f"; and {len(names) - count} more" if len(names) > count else "")

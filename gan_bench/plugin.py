@@ -24,7 +24,20 @@ if TYPE_CHECKING:
     from gan_bench.data import PreparedData
     from gan_bench.recipe import Recipe
 
-__all__ = ["Architecture", "DataSpec", "Dataset", "FeatureExtractor", "Features", "Field", "Metric", "Part", "Parts", "Trick", "hookimpl"]
+__all__ = [
+    "Architecture",
+    "DataSpec",
+    "Dataset",
+    "FeatureExtractor",
+    "Features",
+    "Field",
+    "Metric",
+    "Part",
+    "Parts",
+    "SkipSample",
+    "Trick",
+    "hookimpl",
+]
 
 
 @dataclass(frozen=True)
@@ -65,7 +78,6 @@ class Architecture(Plugin):
     """
 
     latent: int = Field(100, ge=1, description="size of the latent vector z")
-    conditional: ClassVar[bool] = False  # True: both networks take labels (B,) int64 as a second argument
 
     @abstractmethod
     def generator(self, data: DataSpec) -> nn.Module:
@@ -88,6 +100,13 @@ class Part(Protocol):
     def __getitem__(self, index: int, /) -> tuple[Any, int]: ...
 
 
+class SkipSample(Exception):
+    """Raised by `part[i]`: sample i is unreadable. Its text names the sample and the reason.
+
+    The core leaves it out and counts it; more than half unreadable is an error.
+    """
+
+
 @dataclass(frozen=True)
 class Parts:
     """A dataset's two parts; no sample stands in both. Scores are against the held-out one."""
@@ -104,6 +123,7 @@ class Dataset(Plugin):
     """
 
     kind: ClassVar[Literal["image", "points"]] = "image"
+    location_fields: ClassVar[frozenset[str]] = frozenset({"root", "download"})  # say where data lies, not what it is
 
     @property
     @abstractmethod

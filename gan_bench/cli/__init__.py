@@ -1,0 +1,47 @@
+"""The command line. Each command is a module of its own, imported when it is asked for; none imports torch by being so."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from gan_bench import __version__
+from gan_bench.errors import GanBenchError
+
+COMMANDS = ("run", "plan", "plugins", "report", "sample", "schema")
+
+
+class BadInput(click.ClickException):
+    """The user's mistake: its text, and exit code 2."""
+
+    exit_code = 2
+
+
+class LazyGroup(click.Group):
+    """Finds a command in the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"gan_bench.cli.{cmd_name}").command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GanBenchError as error:
+            raise BadInput(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Stopped. The same command goes on from here.", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="gan-bench")
+def main() -> None:
+    """Train grids of GANs, and get a page that says which choice was better, by how much and how sure that is."""

@@ -1,0 +1,147 @@
+"""`gan-bench plugins`: what is installed, and one plugin in detail."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gan_bench.cli.options import plugin_option
+
+if TYPE_CHECKING:
+    from gan_bench.registry import Found
+
+
+class Shape(click.ParamType):
+    """A sample's shape, such as 1x28x28 or 2."""
+
+    name = "CxHxW"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        parts = value.lower().split("x")
+        if not all(part.isdecimal() and int(part) for part in parts):
+            self.fail(f"{value!r} is no shape such as 1x28x28", param, ctx)
+        return tuple(map(int, parts))
+
+
+@click.command("plugins")
+@click.argument("name", required=False)
+@click.option(
+    "--data", type=Shape(), default="1x28x28", show_default=True, help="Sample shape for an architecture's layer table."
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@plugin_option
+def command(name: str | None, data: tuple[int, ...], as_json: bool, plugins: tuple[Path, ...]) -> None:
+    """List all plugins by kind, or describe the one called NAME: parameters, and an architecture's layers."""
+    from gan_bench.errors import GanBenchError, did_you_mean
+    from gan_bench.registry import Registry
+
+    registry = Registry.load(plugins)
+    if name is None:
+        facts = [
+            {"kind": f.kind, "name": f.name, "summary": f.cls.summary(), "origin": f.origin} for f in registry.found
+        ]
+        broken = [{"name": b.name, "origin": b.origin, "cause": b.cause} for b in registry.broken]
+        if as_json:
+            click.echo(json.dumps({"plugins": facts, "broken": broken}, indent=2))
+        else:
+            show_list(facts, broken)
+        return
+    found = [plugin for plugin in registry.found if plugin.name == name]
+    if not found:
+        causes = "".join(f" {b} could not be loaded." for b in registry.broken)
+        cure = did_you_mean(name, {plugin.name for plugin in registry.found})
+        raise GanBenchError(f"no plugin is called {name!r}. {cure}{causes}")
+    details = [describe(plugin, data) for plugin in found]
+    if as_json:
+        click.echo(json.dumps(details if len(details) > 1 else details[0], indent=2))
+    else:
+        for detail in details:
+            show(detail)
+
+
+def describe(plugin: Found, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Everything about one plugin, as JSON values."""
+    import inspect
+
+    schema = plugin.cls.model_json_schema()
+    detail: dict[str, Any] = {
+        "kind": plugin.kind,
+        "name": plugin.name,
+        "origin": plugin.origin,
+        "description": inspect.getdoc(plugin.cls) or "",
+        "parameters": [parameter(key, field) for key, field in schema.get("properties", {}).items()],
+    }
+    if plugin.kind == "architecture":
+        from gan_bench.networks import describe_architecture
+        from gan_bench.plugin import Architecture, DataSpec
+
+        assert issubclass(plugin.cls, Architecture)
+        kind = "image" if len(shape) == 3 else "points"
+        try:
+            detail["networks"] = describe_architecture(plugin.cls(), DataSpec(shape, kind))  # type: ignore[arg-type]
+        except ValueError as error:  # the architecture's word that it can't make such data
+            detail["networks"], detail["refused"] = {}, str(error)
+        detail["data"] = list(shape)
+    return detail
+
+
+def parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
+    """A parameter's type, default, bounds and description."""
+    bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<", "enum": "one of"}
+    # An optional parameter lists its type beside null.
+    inner = next((option for option in field.get("anyOf", ()) if option.get("type") != "null"), field)
+    return {
+        "name": name,
+        "type": inner.get("type", "any"),
+        "default": field.get("default"),
+        "bounds": ", ".join(f"{sign} {inner[key]}" for key, sign in bounds.items() if key in inner),
+        "description": field.get("description", ""),
+    }
+
+
+def show_list(facts: list[dict[str, Any]], broken: list[dict[str, Any]]) -> None:
+    """One line a plugin, by kind."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("kind", "name", "what it is", "from"):
+        table.add_column(column, overflow="fold")
+    for fact in sorted(facts, key=lambda f: (f["kind"], f["name"])):
+        table.add_row(fact["kind"], fact["name"], fact["summary"], fact["origin"])
+    console.print(table)
+    for fault in broken:
+        console.print(f"[red]broken[/red] {fault['name']} ({fault['origin']}): ", end="")
+        console.print(fault["cause"], markup=False)
+
+
+def show(detail: dict[str, Any]) -> None:
+    """One plugin in full."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{detail['name']}[/bold]  {detail['kind']}, from {detail['origin']}\n")
+    console.print(detail["description"] + "\n", markup=False)
+    table = Table("parameter", "type", "default", "bounds", "description", box=None, pad_edge=False)
+    for row in detail["parameters"]:
+        table.add_row(row["name"], row["type"], json.dumps(row["default"]), row["bounds"], row["description"])
+    console.print(table)
+    if "refused" in detail:
+        console.print(f"\nNo layer table: {detail['refused']}", markup=False)
+    for name, network in detail.get("networks", {}).items():
+        console.print()
+        shape = "x".join(map(str, detail["data"]))
+        layers = Table(
+            "layer", "output", "parameters", title=f"{name} for {shape}", title_justify="left", box=None, pad_edge=False
+        )
+        for layer in network["layers"]:
+            layers.add_row(layer["type"], "x".join(map(str, layer["shape"])), f"{layer['parameters']:,}")
+        console.print(layers)
+        moving = network["parameters"] - network["trainable"]
+        statistics = f" ({network['trainable']:,} trainable, {moving:,} moving statistics)" if moving else ""
+        console.print(f"total {network['parameters']:,}{statistics}; {network['flops'] / 1e6:.1f} MFLOP an image")

@@ -1,0 +1,45 @@
+"""`gan-bench run`: train what is missing, evaluate, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gan_bench.cli.options import grid_options, open_grid
+
+
+@click.command("run")
+@grid_options
+@click.option("--fresh", is_flag=True, help="Train the selected runs again from the start.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    grid: Path,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    seeds: str | None,
+    only: str | None,
+    devices: str,
+    slots: int | None,
+    plugins: tuple[Path, ...],
+    fresh: bool,
+    fail_fast: bool,
+) -> None:
+    """Train what is missing of GRID, evaluate it and write results.csv, comparisons.csv and report.html.
+
+    Interrupt it whenever you like: the same command goes on where each run stood. Exit code 0 if every run succeeded, 1 if
+    some failed, 2 for bad input, 130 if it was stopped.
+    """
+    loaded = open_grid(grid, plugins, overrides, seeds)
+
+    from gan_bench.engine import run_grid
+
+    outcome = run_grid(loaded, out=out, devices=devices, slots=slots, only=only, fresh=fresh, fail_fast=fail_fast)
+    if outcome.stopped:
+        click.echo("Stopped; every run is saved. The same command goes on from here.", err=True)
+    if outcome.failed:
+        click.echo(f"{outcome.failed} of {outcome.runs} runs failed; the report says why.", err=True)
+    click.echo(outcome.store / "report.html")
+    ctx.exit(outcome.exit_code)

@@ -1,0 +1,35 @@
+"""`gan-bench sample`: draw from a trained generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gan_bench.cli.options import EXISTING_FOLDER, plugin_option
+
+
+@click.command("sample")
+@click.argument("run_folder", type=EXISTING_FOLDER)
+@click.option(
+    "-n", "count", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="How many samples."
+)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The picture (PNG)."
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the latents.")
+@click.option("--step", type=click.IntRange(0), help="The snapshot.  [default: the last]")
+@plugin_option
+def command(run_folder: Path, count: int, output: Path, seed: int, step: int | None, plugins: tuple[Path, ...]) -> None:
+    """Draw samples from the generator of RUN_FOLDER (a folder under runs/NAME/runs/) into a picture."""
+    import torch
+
+    from gan_bench.evaluation import draw
+    from gan_bench.notebook import load_generator
+    from gan_bench.sample_grid import save_grid
+    from gan_bench.store import RunFolder, read_json
+
+    generator = load_generator(run_folder, step, plugins)
+    latent = read_json(RunFolder(run_folder).run_file)["settings"]["architecture"]["latent"]
+    save_grid(draw(generator, latent, count, seed, torch.device("cpu")), output)
+    click.echo(output)

@@ -1,0 +1,91 @@
+"""The dry pass: a cell's whole training step on the meta device, where nothing is computed or allocated.
+
+It finds networks of wrong shape and tricks that can't be used with them before anything trains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gan_bench.errors import GanBenchError
+from gan_bench.networks import build_networks, check_shapes, describe, memory_format
+from gan_bench.streams import Streams
+from gan_bench.training import build_loop
+
+if TYPE_CHECKING:
+    from gan_bench.grid import Cell
+    from gan_bench.plugin import DataSpec
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How often D is updated: `d_steps` times in one of every `g_per_d` G steps."""
+
+    d_steps: int
+    g_per_d: int
+
+    @property
+    def d_per_g(self) -> float:
+        """D updates a G update."""
+        return self.d_steps / self.g_per_d
+
+
+@dataclass(frozen=True)
+class DryPass:
+    """What is known of a cell before it trains."""
+
+    schedule: Schedule
+    networks: dict[str, dict[str, Any]]  # parameters, flops and layers of `generator` and `discriminator`
+    joined: bool  # whether D sees real and fake in one pass
+    memory_format: str  # of D's weights and inputs
+    checkpoint_bytes: int  # networks, moments and what tricks keep
+
+
+@cache
+def dry_pass(cell: Cell) -> DryPass:
+    """Build and train a cell for one step on the meta device.
+
+    Raises GanBenchError, naming the cell, for whatever its plugins raise there.
+    """
+    try:
+        return _dry_pass(cell, cell.dataset.spec())
+    except GanBenchError:
+        raise
+    except Exception as error:
+        raise GanBenchError(f"{cell.label}: {type(error).__name__}: {error}") from error
+
+
+def _dry_pass(cell: Cell, data: DataSpec) -> DryPass:
+    device = torch.device("meta")
+    streams = Streams(0, device)
+    generator, discriminator = build_networks(cell.architecture, data, streams)
+    check_shapes(generator, discriminator, data, cell.architecture.latent)
+    networks = {
+        "generator": describe(generator, (cell.architecture.latent,)),
+        "discriminator": describe(discriminator, data.shape),
+    }
+    loop = build_loop(
+        cell,
+        data,
+        streams,
+        1,
+        lambda: torch.empty(cell.batch_size, *data.shape, device=device),
+        (generator, discriminator),
+    )
+    loop.step()
+    tensors = [*generator.state_dict().values(), *discriminator.state_dict().values()]
+    for value in loop.recipe.state.values():
+        tensors += [value] if isinstance(value, torch.Tensor) else value.state_dict().values()
+    for optimizer in (loop.g_optimizer, loop.d_optimizer):
+        tensors += [t for state in optimizer.state.values() for t in state.values() if isinstance(t, torch.Tensor)]
+    return DryPass(
+        schedule=Schedule(loop.recipe.d_steps, loop.recipe.g_per_d),
+        networks=networks,
+        joined=loop.joined,
+        memory_format=str(memory_format(discriminator)).removeprefix("torch."),
+        checkpoint_bytes=sum(t.numel() * t.element_size() for t in tensors),
+    )

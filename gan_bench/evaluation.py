@@ -1,0 +1,146 @@
+"""Sampling and scoring a generator: the protocol of every number in a report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_bench.data import PreparedData, cache_root
+from gan_bench.plugin import FeatureExtractor, Features, Metric
+from gan_bench.sample_grid import save_grid
+from gan_bench.streams import Stream
+
+GRID_SAMPLES = 100  # in a sample grid
+BATCH = 500  # samples generated or scored at a time
+
+
+def canonical_hash(value: Any) -> str:
+    """SHA-256 of a JSON value in canonical form."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[nn.Module]:
+    """The network in evaluation mode, without gradients; afterwards every module's mode is put back."""
+    modes = [(module, module.training) for module in network.modules()]
+    try:
+        with torch.no_grad():
+            yield network.eval()
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def draw(sampled: nn.Module, latent: int, count: int, seed: int, device: torch.device) -> Tensor:
+    """`count` samples (count, *shape) on the CPU, from the seed's own latents: equal at every snapshot and in every cell.
+
+    They are drawn in whole batches, so that the first ones do not depend on how many are asked for.
+    """
+    with evaluating(sampled), Stream(seed, "evaluation", device):
+        batches = [sampled(torch.randn(BATCH, latent, device=device)).float().cpu() for _ in range(0, count, BATCH)]
+    return torch.cat(batches)[:count]
+
+
+class Evaluator:
+    """Scores samples by metrics on shared features, against the held-out real data."""
+
+    def __init__(
+        self,
+        data: PreparedData,
+        metrics: Sequence[Metric],
+        extractor: FeatureExtractor,
+        samples: int,
+        device: torch.device,
+        cache: Path | None = None,
+    ) -> None:
+        self.data, self.metrics, self.count, self.device = data, metrics, samples, device
+        self.cache = cache or cache_root() / "features"
+        self.features: Features = extractor.prepare(data, self.cache, device)
+        self._real: Tensor | None = None
+
+    def score(self, generated: Tensor) -> list[dict[str, Any]]:
+        """Scores of `self.count` generated samples (N, *shape)."""
+        return self._scores(self.extract(lambda: iter(generated.split(BATCH))), generated=len(generated))
+
+    def columns(self) -> set[tuple[str, str]]:
+        """Label and protocol of every score that is made."""
+        return {(metric.label(self.features), self._protocol(metric)[1]) for metric in self.metrics}
+
+    def score_training_data(self) -> list[dict[str, Any]]:
+        """The floor: scores of as many real training samples, as if they had been generated."""
+        count = min(self.count, len(self.data.training))
+        chosen = shuffled(len(self.data.training))[:count]
+        batches = (self.data.training.batch(part) for part in chosen.split(BATCH))
+        return self._scores(self.extract(lambda: batches), generated=count)
+
+    @property
+    def real(self) -> Tensor:
+        """Features (M, d) of the held-out data, computed once for a dataset and extractor."""
+        if self._real is None:
+            key = canonical_hash([self.data.fingerprint, self.features.protocol])
+            path = self.cache / f"held-out-{key[:20]}.pt"
+            if not path.exists():
+                features = self.extract(lambda: self.data.held_out.batches(BATCH))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                beside = path.with_name(f".{path.name}.{os.getpid()}")
+                torch.save(features, beside)
+                os.replace(beside, path)
+            self._real = torch.load(path, weights_only=True)
+        return self._real
+
+    def extract(self, batches: Callable[[], Iterator[Tensor]]) -> Tensor:
+        """Features (N, d) on the CPU of batches of samples (B, *shape) in [-1, 1]."""
+        with torch.no_grad():
+            return torch.cat([self.features(batch.to(self.device)).cpu() for batch in batches()])
+
+    def _scores(self, features: Tensor, generated: int) -> list[dict[str, Any]]:
+        return [self._score(metric, features, generated) for metric in self.metrics]
+
+    def _protocol(self, metric: Metric) -> tuple[dict[str, Any], str]:
+        protocol = {
+            "metric": metric.settings(),
+            "dataset": self.data.fingerprint,
+            "features": self.features.protocol,
+            "generated": self.count,
+            "real": len(self.data.held_out),
+            "split": "held out",
+            "mode": "evaluation",
+        }
+        return protocol, canonical_hash(protocol)[:8]
+
+    def _score(self, metric: Metric, features: Tensor, generated: int) -> dict[str, Any]:
+        protocol, protocol_id = self._protocol(metric)
+        score: dict[str, Any] = {
+            "metric": metric.name,
+            "label": metric.label(self.features),
+            "value": None,
+            "better": metric.better,
+            "scale": metric.scale,
+            "protocol": protocol,
+            "protocol_id": protocol_id,
+        }
+        if generated != self.count:
+            score["generated"] = generated
+        try:
+            score["value"] = metric.score(features, self.real)
+        except ValueError as error:  # a metric's word for "can't be computed from these features"
+            score["error"] = str(error)
+        return score
+
+
+def save_real(folder: Path, data: PreparedData) -> None:
+    """Write a sample grid of real data, the first of a fixed shuffle of the held-out part."""
+    save_grid(data.held_out.batch(shuffled(len(data.held_out))[:GRID_SAMPLES]), folder / "samples.png")
+
+
+def shuffled(count: int) -> Tensor:
+    """The indices below `count`, in the same random order every time."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(0))

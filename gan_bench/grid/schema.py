@@ -1,0 +1,170 @@
+"""The core's own keys of a grid file: their types, bounds, defaults and descriptions."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+MAX_RUNS = 100_000
+MAX_SEED = 2**63 - 1
+NETWORKS = ("generator", "discriminator")
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # Windows has no such folders
+
+
+def fault(rule: str, *at: str | int, cure: str = "") -> PydanticCustomError:
+    """An error about the value at `at`, below the one that is validated. (Braces would be filled in by pydantic.)"""
+    return PydanticCustomError("grid", "{rule}", {"rule": rule, "at": at, "cure": cure})
+
+
+class Keys(BaseModel):
+    """A table of the grid file: unknown keys, NaN and infinity are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def plugin_table(value: Any) -> dict[str, Any]:
+    """A plugin's name, or a table of name and parameters, as a table; the plugin itself checks its parameters."""
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, dict):
+        raise fault('must be a name in quotes, or a table such as { name = "...", ... }')
+    if not isinstance(value.get("name"), str):
+        if "name" not in value:
+            raise fault("needs a name")
+        raise fault("must be a plugin's name in quotes", "name")
+    return value
+
+
+PluginTable = Annotated[dict[str, Any], BeforeValidator(plugin_table, json_schema_input_type=str | dict[str, Any])]
+
+
+def parse_seeds(text: str) -> list[int]:
+    """The seeds of "0-9" (both ends included) or "0-4,7". ValueError: not of this form, or too many."""
+    ranges = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,19})\s*(?:-\s*([0-9]{1,19})\s*)?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
+            raise ValueError('seeds are a list of whole numbers, or text such as "0-9" or "0-4,7"')
+        ranges.append(range(first, last + 1))
+    if sum(map(len, ranges)) > MAX_RUNS:
+        raise ValueError(f"{sum(map(len, ranges)):,} seeds; a grid has at most {MAX_RUNS:,} runs")
+    return [seed for part in ranges for seed in part]
+
+
+def _seeds(value: Any) -> Any:
+    return parse_seeds(value) if isinstance(value, str) else value
+
+
+def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    seen = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            raise fault("stands there twice", index)
+        seen.add(value)
+    return values
+
+
+def _ascending(values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(sorted(_unique(values)))
+
+
+def _folder(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]*(?<![ .])", name) or RESERVED.fullmatch(name):
+        raise ValueError(
+            "becomes a folder's name: letters and digits, inside also spaces, '.', '_' and '-', and no name that an"
+            " operating system reserves"
+        )
+    return name
+
+
+def _line(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise ValueError("must be one line of readable text")
+    return text
+
+
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Length = Annotated[float, Field(gt=0, le=10**9)]
+
+
+class Evaluate(Keys):
+    """When and how the generator is scored."""
+
+    snapshots: int | None = Field(None, ge=1, le=10_000, description="snapshots, evenly spread over the run (8)")
+    at_epochs: Annotated[tuple[Length, ...], AfterValidator(_ascending)] | None = Field(
+        None, min_length=1, description="or: the epochs after which a snapshot is taken"
+    )
+    at_steps: Annotated[tuple[Count, ...], AfterValidator(_ascending)] | None = Field(
+        None, min_length=1, description="or: the generator steps after which a snapshot is taken"
+    )
+    metrics: tuple[PluginTable, ...] = Field(({"name": "fid"},), min_length=1, description="metrics: names or tables")
+    samples: int = Field(10_000, ge=2, le=10**7, description="generated samples that are scored at each snapshot")
+    features: PluginTable = Field({"name": "classifier"}, description="feature extractor that metrics look through")
+    keep: Literal["all", "best+last", "last"] = Field("all", description="snapshots whose weights are kept")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_rhythm(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        given = [key for key in ("snapshots", "at_epochs", "at_steps") if key in value]
+        if len(given) > 1:
+            raise fault(f"{given[0]} and {given[1]} can't both say when snapshots are taken", given[1])
+        return value if given else {**value, "snapshots": 8}
+
+
+class Compare(BaseModel):
+    """One question. Every further key is an axis: a setting's path and the list of its levels."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    title: Annotated[str, AfterValidator(_line)] = Field(min_length=1, max_length=200, description="the question")
+    reference: Any = Field(
+        None, description="the level that others are compared with: a level, or a table of path and level"
+    )
+    exclude: tuple[dict[str, Any], ...] = Field((), description="combinations left out: tables of path and level")
+    budget: Literal["steps", "images"] = Field(
+        "steps", description="what levels have equally much of: generator steps, or real images that D sees"
+    )
+
+
+class GridFile(Keys):
+    """A grid of GAN trainings: the baseline's settings, and comparisons that replace some of them."""
+
+    name: Annotated[str, AfterValidator(_folder)] = Field(
+        max_length=100, description="the store's folder and the report's title"
+    )
+    dataset: PluginTable = Field(description="dataset: a name, or a table of name and parameters")
+    architecture: PluginTable = Field(description="architecture: a name, or a table of name and parameters")
+    tricks: tuple[PluginTable, ...] = Field((), description="tricks, in the order in which they edit the recipe")
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...], BeforeValidator(_seeds), AfterValidator(_unique)
+    ] = Field((0, 1, 2), min_length=1, max_length=MAX_RUNS, description='one run each: a list, or "0-9", or "0-4,7"')
+    epochs: Length | None = Field(None, description="length of a run in epochs of the baseline")
+    steps: Count | None = Field(None, description="or: length of a run in generator steps")
+    batch_size: int = Field(256, ge=1, le=2**20, description="samples a batch")
+    optimizer: dict[str, Any] = Field({}, description="optimiser of both networks, with overrides for one")
+    evaluate: Evaluate = Field(Evaluate(snapshots=8), description="when and how the generator is scored")
+    plugins: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="plugin files, beside this file unless the path is absolute"
+    )
+    compare: tuple[Compare, ...] = Field((), description="the comparisons")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> GridFile:
+        if self.epochs is None and self.steps is None:
+            raise fault("needs a length", cure="Write epochs = ... or steps = ...")
+        if self.epochs is not None and self.steps is not None:
+            raise fault("epochs and steps can't both be given", "steps", cure="Leave one out.")
+        titles = [compare.title for compare in self.compare]
+        for index, title in enumerate(titles):
+            if title in titles[:index]:
+                raise fault("two comparisons have this title", "compare", index, "title")
+        for key, end in (("at_epochs", self.epochs), ("at_steps", self.steps)):
+            moments = getattr(self.evaluate, key)
+            if moments and end is not None and moments[-1] > end:
+                raise fault(f"{moments[-1]:g} lies behind the end of training at {end:g}", "evaluate", key)
+        return self

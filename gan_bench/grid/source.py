@@ -1,0 +1,135 @@
+"""Where each value of a grid came from, so that an error can say it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from reprlib import Repr
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from gan_bench.errors import GridError, did_you_mean
+from gan_bench.grid.toml import DocPath, dotted, line_of
+
+_shorten = Repr(maxlist=6, maxdict=6, maxstring=80, maxother=80, maxlong=40)
+
+# pydantic's error types, in the words of someone who writes TOML.
+RULES = {
+    "missing": "is required",
+    "extra_forbidden": "is no known key",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "string_type": "must be text in quotes",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "path_type": "must be text in quotes",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} items",
+    "too_long": "must have at most {max_length} items",
+}
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Shown:
+    """A value as an error shows it: not longer than a line."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return _shorten.repr(self.value)
+
+
+class Fault(Exception):
+    """A mistake in the value at `path`; `Source` knows file and line."""
+
+    def __init__(self, rule: str, path: DocPath, *, value: Any = ..., cure: str = "", name: str = "") -> None:
+        super().__init__(rule)
+        self.rule, self.path, self.value, self.cure = rule, path, value, cure
+        self.name = name or dotted(path)  # how the setting is called, where it stands under another path
+
+
+@dataclass(frozen=True)
+class Source:
+    """A grid file's text, and what the command line replaced in it."""
+
+    file: Path
+    text: str
+    options: dict[DocPath, str] = field(default_factory=dict)  # path -> the option that set it, as it was given
+
+    def error(self, fault: Fault) -> GridError:
+        """The error with file and line, or with the option that brought the value."""
+        value = ... if fault.value is ... else Shown(fault.value)
+        for path, option in self.options.items():
+            if fault.path[: len(path)] == path:
+                return GridError(fault.rule, file=option, path=fault.name, value=value, cure=fault.cure)
+        line = line_of(self.text, fault.path)
+        return GridError(fault.rule, file=self.file, line=line, path=fault.name, value=value, cure=fault.cure)
+
+
+def validate(model: type[Model], values: Any) -> Model:
+    """The model of TOML values. By way of JSON, whose types are TOML's: "2" is no number, and a list may be a tuple."""
+    return model.model_validate_json(json.dumps(values), strict=True)
+
+
+def lookup(document: Any, path: DocPath) -> tuple[DocPath, Any]:
+    """The longest part of `path` that exists, and the value there."""
+    for index, key in enumerate(path):
+        try:
+            document = document[key]
+        except (KeyError, IndexError, TypeError):
+            return path[:index], document
+    return path, document
+
+
+def fault_of(error: ValidationError, model: type[BaseModel], given: Any, base: DocPath = ()) -> Fault:
+    """The first of pydantic's errors as one sentence about a value; `given` is what was validated, found at `base`."""
+    first = error.errors(include_url=False)[0]
+    context, kind = first.get("ctx", {}), first["type"]
+    path: DocPath = first["loc"] + tuple(context.get("at", ()))
+    exists, value = lookup(given, path)
+    if kind not in ("missing", "extra_forbidden"):
+        path = exists  # without the tags that pydantic adds for the members of a union
+    cure = str(context.get("cure", ""))
+    if kind == "missing":
+        value = ...
+    elif kind == "extra_forbidden":
+        cure = did_you_mean(str(path[-1]), _keys(model, path[:-1]))
+    rule = str(context["error"]) if kind == "value_error" else RULES.get(kind, first["msg"])
+    if kind in RULES:
+        rule = rule.format_map({key: _number(item) for key, item in context.items()})
+    rule = rule.replace("Input should", "should").rstrip(".") or "is refused"
+    if error.error_count() > 1:
+        cure = f"{cure} And {error.error_count() - 1} more mistakes here.".strip()
+    return Fault(rule, (*base, *path), value=value, cure=cure)
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _keys(model: type[BaseModel], path: Sequence[Any]) -> Iterable[str]:
+    """The keys that the model has at a path of nested models (tables)."""
+    for key in path:
+        inner = model.model_fields[key].annotation if key in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return model.model_fields or ["(none)"]

@@ -1,0 +1,99 @@
+"""The training loop. It reads like the algorithm; everything that a trick can change comes from the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+
+from gan_bench.recipe import Recipe, Seen, build_optimizer, mixes_batch
+from gan_bench.streams import Streams
+
+
+class Loop:
+    """Alternating updates of D and G (Goodfellow et al. 2014, algorithm 1).
+
+    `next_real()` gives a batch (B, *shape) of real samples. The definition is separate passes of D over real and fake
+    samples; they are joined into one where no module of D mixes the batch and no penalty differentiates one of them alone.
+    """
+
+    def __init__(
+        self, recipe: Recipe, streams: Streams, next_real: Callable[[], Tensor], batch_size: int, latent: int
+    ) -> None:
+        self.recipe, self.streams, self.next_real = recipe, streams, next_real
+        self.latent_shape = (batch_size, latent)
+        self.joined = not recipe.penalties and not mixes_batch(recipe.discriminator)
+        self.g_parameters = [p for p in recipe.generator.parameters() if p.requires_grad]
+        self.d_parameters = [p for p in recipe.discriminator.parameters() if p.requires_grad]
+        self.g_optimizer = build_optimizer(recipe.optimizer["generator"], self.g_parameters)
+        self.d_optimizer = build_optimizer(recipe.optimizer["discriminator"], self.d_parameters)
+        self.steps = self.d_steps = 0
+
+    def step(self) -> None:
+        """One update of G, and the updates of D around it; the last of them judges the batch that G learns from."""
+        for _ in range(self.recipe.d_steps - 1):
+            self.update_discriminator(self.next_real(), self.generate("latents of D", train=False))
+        fake, real = self.generate("latents of G"), None
+        if self.steps % self.recipe.g_per_d == 0:
+            real = self.next_real()
+            self.update_discriminator(real, fake.detach())
+        self.update_generator(fake, real)
+
+    def update_discriminator(self, real: Tensor, fake: Tensor) -> None:
+        """One update of D on a real and a fake batch (B, *shape)."""
+        recipe = self.recipe
+        real, fake = recipe.see(real).requires_grad_(bool(recipe.penalties)), recipe.see(fake)
+        if self.joined:
+            real_logits, fake_logits = self.discriminate(torch.cat((real, fake))).split(len(real))
+        else:
+            real_logits, fake_logits = self.discriminate(real), self.discriminate(fake)
+        loss = recipe.loss.discriminator(real_logits, fake_logits)
+        objective = loss
+        for penalty in recipe.penalties:
+            if self.d_steps % penalty.every == 0:
+                objective = objective + penalty.every * penalty.term(
+                    self.discriminate, Seen(real, fake, real_logits, fake_logits)
+                )
+        self.d_optimizer.zero_grad()
+        objective.backward(inputs=self.d_parameters)
+        self.d_optimizer.step()
+        self.d_steps += 1
+        recipe.real_logits.copy_(real_logits.detach())
+        recipe.fake_logits.copy_(fake_logits.detach())
+        recipe.report("loss_d", loss)
+        recipe.report("logit_real", real_logits.mean())
+        recipe.report("logit_fake", fake_logits.mean())
+        for function in recipe.after_d:
+            function()
+
+    def update_generator(self, fake: Tensor, real: Tensor | None) -> None:
+        """One update of G through D; only G's gradients are computed."""
+        recipe = self.recipe
+        fake_logits = self.discriminate(recipe.see(fake))
+        real_logits = None
+        if recipe.loss.generator_needs_real:
+            with torch.no_grad():
+                real_logits = self.discriminate(recipe.see(self.next_real() if real is None else real.detach()))
+        loss = recipe.loss.generator(fake_logits, real_logits)
+        self.g_optimizer.zero_grad()
+        loss.backward(inputs=self.g_parameters)
+        self.g_optimizer.step()
+        self.steps += 1
+        recipe.step += 1
+        recipe.report("loss_g", loss)
+        for function in recipe.after_g:
+            function()
+
+    def generate(self, latents: str, train: bool = True) -> Tensor:
+        """A fake batch (B, *shape) from the next latents of a stream; without a gradient where G is not to learn from it."""
+        with self.streams[latents]:
+            z = torch.randn(self.latent_shape, device=self.streams.device)
+        with self.streams["forward passes of G"], nullcontext() if train else torch.no_grad():
+            return self.recipe.generator(z)
+
+    def discriminate(self, samples: Tensor) -> Tensor:
+        """D's logits (B, 1)."""
+        with self.streams["forward passes of D"]:
+            return self.recipe.discriminator(samples)

@@ -1,0 +1,77 @@
+"""The same as the command line, from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_bench.errors import GanBenchError
+from gan_bench.results import Results, load
+from gan_bench.store import RunFolder, load_sampled, read_json
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["load", "load_generator", "run"]
+
+
+def run(
+    grid: str | Path,
+    *,
+    out: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    seeds: str | None = None,
+    plugins: Sequence[str | Path] = (),
+    **options: Any,
+) -> Results:
+    """Run a grid file as `gan-bench run` does, and return its tables.
+
+    `overrides` are "KEY=VALUE" as for `--set`; `options` are those of `gan_bench.engine.run_grid` (devices, slots, only,
+    fresh, fail_fast). GanBenchError: bad input. Runs that failed stand in the tables with their reason.
+    """
+    from gan_bench.engine import run_grid
+    from gan_bench.grid import load_grid
+
+    loaded = load_grid(Path(grid), registry_files=[Path(p) for p in plugins], overrides=overrides, seeds=seeds)
+    outcome = run_grid(loaded, out=Path(out) if out else None, **options)
+    return load(outcome.store)
+
+
+def load_generator(run_folder: str | Path, step: int | None = None, plugins: Sequence[str | Path] = ()) -> nn.Module:
+    """The generator that a run sampled and scored, at its last snapshot or that of a step: (B, latent) -> (B, *shape).
+
+    In evaluation mode, on the CPU. GanBenchError: no such run, snapshot or weights, or its plugins are gone.
+    """
+    import torch
+
+    from gan_bench.grid import cell_from_settings
+    from gan_bench.plugin import DataSpec
+    from gan_bench.registry import Registry
+    from gan_bench.streams import Streams
+    from gan_bench.training import build_loop
+
+    folder = RunFolder(Path(run_folder))
+    facts = read_json(folder.run_file)
+    if facts is None:
+        raise GanBenchError(f"{folder.path} is no run folder: it holds no run.json")
+    steps = [s for s in folder.snapshot_steps() if (folder.snapshot(s) / "weights.pt").exists()]
+    if not steps or step not in (None, *steps):
+        wanted = "a snapshot" if step is None else f"the snapshot of step {step}"
+        raise GanBenchError(
+            f"{folder.path} holds no weights of {wanted}" + (f", only of steps {steps}" if steps else "")
+        )
+    files = [Path(plugin["file"]) for plugin in facts["plugins"] if plugin.get("file")]
+    cell = cell_from_settings(facts["settings"], Registry.load([*files, *(Path(p) for p in plugins)]))
+    data = DataSpec(tuple(facts["dataset"]["shape"]), facts["dataset"]["kind"], _classes(facts["dataset"]["classes"]))
+    # The recipe says which network is sampled, and what its modules look like once the tricks have wrapped them.
+    loop = build_loop(cell, data, Streams(facts["seed"], torch.device("cpu")), facts["total_steps"], next_real=_no_data)
+    return load_sampled(folder, steps[-1] if step is None else step, loop.recipe.sampled)
+
+
+def _classes(names: list[str] | None) -> tuple[str, ...] | None:
+    return tuple(names) if names else None
+
+
+def _no_data() -> Any:
+    raise RuntimeError("a loaded run does not train")

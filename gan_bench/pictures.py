@@ -1,0 +1,16 @@
+"""Pictures as they are saved: 8 bits a channel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def to_uint8(samples: Tensor) -> Tensor:
+    """Values in [-1, 1] (clipped there) as the nearest of the 256 levels; NaN, which no picture can hold, becomes 0."""
+    return ((samples.float().clamp(-1, 1) + 1) * 127.5).round().nan_to_num(0).to(torch.uint8)
+
+
+def from_uint8(pixels: Tensor) -> Tensor:
+    """The levels 0 to 255 as float32 in [-1, 1]; `to_uint8` gives exactly the same levels back."""
+    return pixels.float() / 127.5 - 1

@@ -1,0 +1,256 @@
+"""Stores as pandas tables: runs, curves, snapshots and comparisons.
+
+Only the files named in docs/run-folder.md are read, so this works at any time, also while runs train.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gan_bench.errors import GanBenchError
+from gan_bench.run_files import RunFiles, read_object, read_run, scores_in
+from gan_bench.settings_text import flatten, short_label
+from gan_bench.store import replace_file
+
+RUN_COLUMNS = ["run", "folder", "store", "cell"]
+OUTCOME_COLUMNS = ["steps", "d_steps", "images", "seconds", "images_per_second", "ended"]
+SNAPSHOT_COLUMNS = ["run", "step", "d_steps", "images", "seconds", "score", "value", "metric", "protocol_id", "error"]
+COMPARISON_COLUMNS = ["store", "comparison", "level", "reference", "run", "seed"]
+
+
+@dataclass(frozen=True)
+class ScoreColumn:
+    """A score under one protocol: what one column of a table holds."""
+
+    label: str  # heads the columns of `Results.runs`; unique among the stores read
+    title: str  # what is shown to people; says the sample counts
+    metric: str
+    better: str  # lower, higher
+    scale: str  # log, raw
+    protocol_id: str
+    protocol: dict[str, Any]
+
+
+@dataclass
+class Results:
+    """Everything that one or more stores hold, as tables; `run` is the key that joins them."""
+
+    stores: dict[str, Path]  # by a short name
+    grids: dict[str, dict[str, Any]]  # each store's grid.json
+    scores: list[ScoreColumn]
+    runs: pd.DataFrame  # one row a run
+    curves: pd.DataFrame  # one row a run and window
+    snapshots: pd.DataFrame  # one row a run, snapshot and score
+    comparisons: pd.DataFrame  # one row a comparison, level and seed
+    pictures: pd.DataFrame  # one row a sample grid: run, step, path
+    real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
+    documents: dict[str, dict[str, Any]] = field(repr=False)  # run.json of each run, with result.json as `result`
+
+    def score(self, label: str) -> ScoreColumn:
+        """The score of this label."""
+        return next(column for column in self.scores if column.label == label)
+
+
+def column_title(score: Mapping[str, Any]) -> str:
+    """How a score (an entry of scores.json) is called wherever it is shown: with its features and sample counts."""
+    protocol = score.get("protocol") or {}
+    counts = [f"{protocol[kind]} {kind}" for kind in ("generated", "real") if protocol.get(kind) is not None]
+    return f"{score['label']} ({', '.join(counts)})" if counts else str(score["label"])
+
+
+def load(*stores: Path | str) -> Results:
+    """The tables of one or more stores. GanBenchError: a folder is no store."""
+    places = _name_stores([Path(store) for store in stores])
+    grids = {name: _read_grid(store) for name, store in places.items()}
+    files = [
+        read_run(folder, name, run_key(folder.name, name, places))
+        for name, store in places.items()
+        for folder in sorted((store / "runs").glob("[!.]*"))
+        if folder.is_dir()
+    ]
+    real = {name: _read_real(store) for name, store in places.items()}
+    columns = _score_columns(
+        [score for run in files for score in run.scores] + functools.reduce(operator.iadd, real.values(), [])
+    )
+    labels = {(column.metric, column.protocol_id): column for column in columns}
+    snapshots = _snapshot_table(files, labels)
+    return Results(
+        stores=places,
+        grids=grids,
+        scores=columns,
+        runs=_run_table(files, snapshots, columns),
+        curves=_curve_table(files),
+        snapshots=snapshots,
+        comparisons=_comparison_table(grids),
+        pictures=pd.DataFrame(
+            [(run.run, step, path) for run in files for step, path in run.pictures], columns=["run", "step", "path"]
+        ),
+        real=_real_table(real, labels),
+        documents={run.run: run.document for run in files},
+    )
+
+
+def write_tables(store: Path, results: Results | None = None) -> None:
+    """Write results.csv and comparisons.csv of one store, complete or not at all."""
+    results = results or load(store)
+    runs = results.runs.drop(columns="store").assign(folder=[f"runs/{Path(f).name}" for f in results.runs["folder"]])
+    comparisons = results.comparisons[["comparison", "level", "reference", "run", "seed"]]
+    for name, table in (("results.csv", runs), ("comparisons.csv", comparisons)):
+        replace_file(Path(store) / name, lambda path, table=table: table.to_csv(path, index=False))  # type: ignore[misc]
+
+
+def _name_stores(stores: list[Path]) -> dict[str, Path]:
+    """A short name for each store: its folder's, numbered where two have the same."""
+    places: dict[str, Path] = {}
+    for store in stores:
+        if not (store / "runs").is_dir() and not (store / "grid.json").is_file():
+            cure = "Give a folder that `gan-bench run` wrote, such as runs/NAME."
+            raise GanBenchError(f"{store} is no store: it has neither grid.json nor runs/. {cure}")
+        if store.resolve() in [place.resolve() for place in places.values()]:
+            continue
+        name, number = store.resolve().name, 2
+        while name in places:
+            name, number = f"{store.resolve().name} ({number})", number + 1
+        places[name] = store
+    return places
+
+
+def _read_grid(store: Path) -> dict[str, Any]:
+    try:
+        return {"name": store.resolve().name, "comparisons": [], **(read_object(store / "grid.json") or {})}
+    except ValueError as error:
+        raise GanBenchError(f"{error}. `gan-bench run` on the grid file writes it again.") from error
+
+
+def _read_real(store: Path) -> list[dict[str, Any]]:
+    """Scores of real data; none where they are missing or damaged, since the runs stand without them."""
+    try:
+        return scores_in(read_object(store / "real" / "scores.json") or {})
+    except ValueError:
+        return []
+
+
+def _score_columns(scores: Iterable[Mapping[str, Any]]) -> list[ScoreColumn]:
+    """One column for each metric and protocol; a label that several protocols share is told apart by their ids."""
+    first: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for score in scores:
+        first.setdefault((score["metric"], score["protocol_id"]), score)
+    labels = [score["label"] for score in first.values()]
+    columns = []
+    for score in first.values():
+        suffix = f" #{score['protocol_id'][:4]}" if labels.count(score["label"]) > 1 else ""
+        columns.append(
+            ScoreColumn(
+                score["label"] + suffix,
+                column_title(score) + suffix,
+                score["metric"],
+                score.get("better", "lower"),
+                score.get("scale", "raw"),
+                score["protocol_id"],
+                score.get("protocol") or {},
+            )
+        )
+    return columns
+
+
+def _snapshot_table(files: list[RunFiles], labels: Mapping[tuple[str, str], ScoreColumn]) -> pd.DataFrame:
+    rows = []
+    for run in files:
+        for score in run.scores:
+            label = labels[score["metric"], score["protocol_id"]].label
+            rows.append({**score, "run": run.run, "score": label})
+    table = pd.DataFrame(rows, columns=SNAPSHOT_COLUMNS)
+    return table.assign(value=pd.to_numeric(table["value"]), error=table["error"].astype(object))
+
+
+def _real_table(
+    real: Mapping[str, list[dict[str, Any]]], labels: Mapping[tuple[str, str], ScoreColumn]
+) -> pd.DataFrame:
+    rows = []
+    for store, scores in real.items():
+        for score in scores:
+            column = labels[score["metric"], score["protocol_id"]]
+            generated = score.get("generated", column.protocol.get("generated"))
+            rows.append((store, column.label, score["value"], generated))
+    table = pd.DataFrame(rows, columns=["store", "score", "value", "generated"])
+    return table.assign(value=pd.to_numeric(table["value"]))
+
+
+def _curve_table(files: list[RunFiles]) -> pd.DataFrame:
+    tables = [pd.DataFrame(run.curves).assign(run=run.run) for run in files if run.curves]
+    if not tables:
+        return pd.DataFrame(columns=["run", "step"])
+    table = pd.concat(tables, ignore_index=True)
+    return table[["run", *table.columns.drop("run")]]
+
+
+def _comparison_table(grids: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    rows = [
+        (name, comparison["title"], level["label"], level["reference"], run_key(run, name, grids), int(seed))
+        for name, grid in grids.items()
+        for comparison in grid["comparisons"]
+        for level in comparison["levels"]
+        for seed, run in level["runs"].items()
+    ]
+    return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
+
+
+def run_key(run: str, store: str, stores: Iterable[str]) -> str:
+    """The key of a run in the tables: its folder's name, with the store's before it where several are read."""
+    return run if len(list(stores)) == 1 else f"{store}/{run}"
+
+
+def _run_table(files: list[RunFiles], snapshots: pd.DataFrame, columns: list[ScoreColumn]) -> pd.DataFrame:
+    everything = pd.DataFrame([flatten(run.document.get("settings") or {}) for run in files], dtype=object)
+    varying = everything[[path for path in everything.columns if everything[path].nunique() > 1]]
+    rows = []
+    for i, run in enumerate(files):
+        networks = run.document.get("networks") or {}
+        parameters = {
+            f"{net}_parameters": (networks.get(net) or {}).get("parameters") for net in ("generator", "discriminator")
+        }
+        result = run.document.get("result") or run.progress
+        own = varying.iloc[i]
+        cell = short_label(own.dropna().to_dict(), varying) or everything.get("architecture", {}).get(i, "")
+        rows.append(
+            {
+                **dict(zip(RUN_COLUMNS, (run.run, str(run.folder), run.store, cell), strict=True)),
+                **own.to_dict(),
+                "seed": run.document.get("seed"),
+                "status": run.status,
+                "reason": run.reason,
+                **{f"g_{name}" if name == "steps" else name: result.get(name) for name in OUTCOME_COLUMNS},
+                **parameters,
+            }
+        )
+    table = pd.DataFrame(rows, columns=None if rows else [*RUN_COLUMNS, "seed", "status", "reason"])
+    whole = ["seed", "g_steps", "d_steps", "images", "generator_parameters", "discriminator_parameters"]
+    table = table.astype({name: "Int64" for name in whole if name in table})
+    best = [_last_and_best(snapshots, column) for column in columns]
+    for part in best:
+        table = table.merge(part, left_on="run", right_index=True, how="left")
+    return table
+
+
+def _last_and_best(snapshots: pd.DataFrame, column: ScoreColumn) -> pd.DataFrame:
+    """Each run's score at its last and at its best snapshot, and where that was."""
+    rows = snapshots[snapshots["score"] == column.label].sort_values("step")
+    scored = rows.dropna(subset="value")
+    by_run = scored.groupby("run")["value"]
+    best = scored.loc[by_run.idxmin() if column.better == "lower" else by_run.idxmax()].set_index("run")
+    last = rows.groupby("run").tail(1).set_index("run")
+    table = pd.DataFrame(
+        {
+            f"{column.label} last": last["value"],
+            f"{column.label} best": best["value"],
+            f"{column.label} best step": best["step"],
+        }
+    )
+    return table.astype({f"{column.label} best step": "Int64"})

@@ -1,0 +1,167 @@
+"""Runs: one cell with one seed, its identity, its length, and what is left to do for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gan_bench.dry import Schedule, dry_pass
+from gan_bench.errors import GridError
+from gan_bench.evaluation import canonical_hash
+from gan_bench.store import RunFolder, read_json
+
+if TYPE_CHECKING:
+    from gan_bench.data import PreparedData
+    from gan_bench.grid import Cell, Grid
+
+Todo = Literal["nothing", "train", "continue", "again", "evaluate"]
+Columns = set[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell with one seed: what is trained, stored and resumed."""
+
+    cell: Cell
+    seed: int
+    identity: str  # SHA-256 of what determines its course
+    snapshot_steps: tuple[int, ...]  # in order; the last is the run's length
+    required: frozenset[int]  # snapshots that were asked for by their time; others may be missing in an older run
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def title(self) -> str:
+        """For a person: the cell and the seed."""
+        return f"{self.cell.label}, seed {self.seed}"
+
+    @property
+    def total_steps(self) -> int:
+        """Its length in G steps."""
+        return self.snapshot_steps[-1]
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where it writes."""
+        return RunFolder(self.path)
+
+    def todo(self, columns: Columns | None = None) -> Todo:
+        """What is left to do: nothing, train, continue, train again (a snapshot is missing in its past), or evaluate.
+
+        `columns` are the label and protocol of each score wanted; None leaves scores out of account.
+        """
+        folder = self.folder
+        finished = folder.finished_steps()
+        trained = finished or folder.trained_steps()
+        taken = set(folder.snapshot_steps())
+        if any(step <= trained and step not in taken for step in self.required):
+            return "again"
+        if finished < self.total_steps:
+            return "continue" if trained else "train"
+        if columns is not None and any(scores_of(folder, step) != columns for step in taken & set(self.snapshot_steps)):
+            return "evaluate"
+        return "nothing"
+
+
+def scores_of(folder: RunFolder, step: int) -> Columns:
+    """Label and protocol of the scores that a snapshot has."""
+    file = read_json(folder.snapshot(step) / "scores.json") or {"scores": []}
+    return {(score["label"], score["protocol_id"]) for score in file["scores"]}
+
+
+def make_runs(grid: Grid, data: dict[str, PreparedData], store: Path) -> list[Run]:
+    """All runs of a grid, seed by seed, so that a grid that is interrupted has whole seeds.
+
+    `data` holds the prepared dataset of each cell by `dataset_key`.
+    """
+    lengths = Lengths(grid, len(data[dataset_key(grid.baseline)].training))
+    runs = []
+    for seed in grid.seeds:
+        for cell in grid.cells:
+            snapshots, required = lengths.snapshots(cell)
+            identity = canonical_hash(course(grid, cell, seed, data[dataset_key(cell)].fingerprint, snapshots[-1]))
+            path = store / "runs" / f"{cell.architecture.name}-{seed}-{identity[:12]}"
+            runs.append(Run(cell, seed, identity, snapshots, required, path))
+    return runs
+
+
+def dataset_key(cell: Cell) -> str:
+    """Equal for cells that train on the same data."""
+    return canonical_hash(cell.settings["dataset"])
+
+
+def course(grid: Grid, cell: Cell, seed: int, fingerprint: str, total_steps: int) -> dict[str, Any]:
+    """All that determines a run's course; its length and snapshot times don't, unless a trick reads the length."""
+    plugins = [("architecture", cell.architecture.name), *(("trick", trick.name) for trick in cell.tricks)]
+    return {
+        "settings": {key: value for key, value in cell.settings.items() if key != "dataset"},
+        "seed": seed,
+        "dataset": fingerprint,
+        "sources": [grid.registry.get(kind, name).source_hash for kind, name in plugins],
+        "total_steps": total_steps if any(trick.needs_length for trick in cell.tricks) else None,
+    }
+
+
+class Lengths:
+    """How many G steps the runs of each cell take, and when their snapshots are.
+
+    Epochs are converted at the baseline, so that all cells have equal G steps; a comparison with `budget = "images"` gives
+    its cells equal numbers of real images seen instead. `samples` is the length of the baseline's training part.
+    """
+
+    def __init__(self, grid: Grid, samples: int) -> None:
+        self.grid = grid
+        images_a_step = self._images_a_step(grid.baseline)
+        self.steps_an_epoch = samples / images_a_step
+        self.baseline_steps = grid.steps or max(1, round(grid.epochs * self.steps_an_epoch))
+        self.baseline_images = self.baseline_steps * images_a_step
+
+    def total(self, cell: Cell) -> int:
+        """G steps of a cell's runs. GridError: two comparisons ask for different lengths of the same cell."""
+        budgets = {c.budget: c.title for c in self.grid.comparisons if any(level.cell == cell for level in c.levels)}
+        lengths = {self.baseline_steps if budget == "steps" else self._at_equal_images(cell) for budget in budgets}
+        if len(lengths) > 1:
+            raise GridError(
+                f"the runs of {cell.label!r} would need {' and '.join(map(str, sorted(lengths)))} steps",
+                file=self.grid.file,
+                path="compare." + budgets["images"],
+                cure="Give all comparisons that share these runs the same budget, or put one into a grid of its own.",
+            )
+        return lengths.pop() if lengths else self.baseline_steps
+
+    def snapshots(self, cell: Cell) -> tuple[tuple[int, ...], frozenset[int]]:
+        """Steps of a cell's snapshots, and which of them must not be missing in a run that was trained before."""
+        total, evaluate = self.total(cell), self.grid.evaluate
+        if evaluate.at_steps or evaluate.at_epochs:
+            asked = evaluate.at_steps or [epoch * self.steps_an_epoch for epoch in evaluate.at_epochs]
+            steps = {max(1, round(step * total / self.baseline_steps)) for step in asked}
+            required = frozenset({step for step in steps if step <= total} | {total})
+            return tuple(sorted(required)), required
+        count = min(evaluate.snapshots, total)
+        return tuple(sorted({round(total * (i + 1) / count) for i in range(count)})), frozenset({total})
+
+    def _images_a_step(self, cell: Cell) -> float:
+        return cell.batch_size * schedule(cell).d_per_g
+
+    def _at_equal_images(self, cell: Cell) -> int:
+        return max(1, round(self.baseline_images / self._images_a_step(cell)))
+
+
+def schedule(cell: Cell) -> Schedule:
+    """How often each network is updated in a cell."""
+    return dry_pass(cell).schedule
+
+
+def select(runs: Sequence[Run], only: str | None) -> list[Run]:
+    """Runs whose title or folder name contains a text; "failed" selects those that failed. All without a text."""
+    if only is None:
+        return list(runs)
+    if only == "failed":
+        return [run for run in runs if (run.folder.result() or {}).get("status") == "failed"]
+    return [run for run in runs if only in run.title or only in run.name]

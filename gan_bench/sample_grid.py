@@ -1,0 +1,41 @@
+"""Sample grids: many samples in one PNG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from gan_bench.pictures import to_uint8
+from gan_bench.store import replace_file
+
+COLUMNS = 10
+POINT_PIXELS = 160  # width and height of a picture of points
+
+
+def save_grid(samples: Tensor, path: Path) -> None:
+    """Write samples as a PNG: images (N, C, H, W) in [-1, 1] in rows of ten, points (N, D) as dots in the plane.
+
+    Of images with other than 1 or 3 channels the first three are shown as colours, the first alone if there are two; of points the
+    first two coordinates, from -1.5 to 1.5.
+    """
+    picture = picture_of_points(samples) if samples.dim() == 2 else picture_of_images(samples)
+    replace_file(path, lambda beside: picture.save(beside, format="PNG", optimize=True))
+
+
+def picture_of_images(samples: Tensor) -> Image.Image:
+    """The grid of images, a pixel apart."""
+    channels = 3 if samples.shape[1] >= 3 else 1
+    grid = make_grid(to_uint8(samples[:, :channels]), nrow=COLUMNS, padding=1, pad_value=255)
+    pixels = grid.permute(1, 2, 0).numpy()
+    return Image.fromarray(pixels if channels == 3 else pixels[:, :, 0])
+
+
+def picture_of_points(samples: Tensor) -> Image.Image:
+    """Dots on white, the darker the more of them."""
+    points = samples.float().numpy()
+    counts, _, _ = np.histogram2d(points[:, 1], points[:, 0], bins=POINT_PIXELS, range=[[-1.5, 1.5]] * 2)
+    return Image.fromarray((255 * np.exp(-counts[::-1])).astype(np.uint8))

@@ -1,0 +1,67 @@
+"""Random streams: one for each purpose of a run, derived from its seed and never from its cell.
+
+Runs of equal seed therefore draw equal weights, latents and data order in every cell, as far as their networks are equal,
+and a trick that draws numbers shifts nobody else's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from types import TracebackType
+
+import torch
+
+
+def derive(seed: int, purpose: str) -> int:
+    """A 63-bit seed for one purpose of a run."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{purpose}".encode()).digest()[:8], "big") >> 1
+
+
+def default_generator(device: torch.device) -> torch.Generator:
+    """The generator that PyTorch's layers and functions draw from on this device."""
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index or 0]
+    return torch.default_generator
+
+
+class Stream:
+    """A purpose's random state. Inside ``with stream:`` it takes the place of the device's default generator.
+
+    What is drawn there goes on from where the stream last stopped; the caller's own state is put back afterwards.
+    """
+
+    def __init__(self, seed: int, purpose: str, device: torch.device) -> None:
+        self._default = default_generator(device)
+        self.state = torch.Generator(self._default.device).manual_seed(derive(seed, purpose)).get_state()
+
+    def __enter__(self) -> None:
+        self._outer = self._default.get_state()
+        self._default.set_state(self.state)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.state = self._default.get_state()
+        self._default.set_state(self._outer)
+
+
+class Streams:
+    """All streams of a run, made when first asked for."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self.seed, self.device = seed, device
+        self._streams: dict[str, Stream] = {}
+
+    def __getitem__(self, purpose: str) -> Stream:
+        if purpose not in self._streams:
+            self._streams[purpose] = Stream(self.seed, purpose, self.device)
+        return self._streams[purpose]
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Where every stream stands."""
+        return {purpose: stream.state for purpose, stream in self._streams.items()}
+
+    def load_state_dict(self, states: dict[str, torch.Tensor]) -> None:
+        """Put every stream where it stood."""
+        for purpose, state in states.items():
+            self[purpose].state = state

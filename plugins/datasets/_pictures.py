@@ -1,0 +1,82 @@
+"""What the picture datasets share: size and channels, and how a picture becomes an array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from gan_bench.plugin import Dataset, Field
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def size_field(default: int) -> Any:
+    """The `size` parameter with another default."""
+    return Field(default, ge=4, le=1024, description="height and width of a sample in pixels")
+
+
+def channels_field(default: int) -> Any:
+    """The `channels` parameter with another default."""
+    return Field(default, description="1: grey, 3: colour")
+
+
+class PictureDataset(Dataset):
+    """Square pictures of a chosen size, grey or in colour."""
+
+    size: int = size_field(32)
+    channels: Literal[1, 3] = channels_field(3)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.channels, self.size, self.size)
+
+
+class PicturePart:
+    """Pictures of a source, as arrays (channels, size, size) uint8, with their labels.
+
+    `source[i]` is (PIL image, label). `failure(i, error)` makes the exception to raise where picture i can't be read.
+    """
+
+    def __init__(self, source: Any, size: int, channels: int, failure: Callable[[int, Exception], Exception]) -> None:
+        self.source, self.size, self.channels, self.failure = source, size, channels, failure
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        try:
+            image, label = self.source[index]
+            with image:
+                return to_array(image, self.size, self.channels), int(label)
+        except Exception as error:  # a damaged file makes Pillow raise nearly anything
+            raise self.failure(index, error) from error
+
+
+def to_array(image: Image.Image, size: int, channels: int) -> np.ndarray:
+    """A picture of any mode as uint8 (channels, size, size): upright, shorter side resized, centre cropped.
+
+    Transparent places become white, as on a page. ValueError: a mode whose values have no known range.
+    """
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _to_8_bits(image)
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    image = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (size, size), Image.Resampling.BICUBIC)
+    return np.array(image, dtype=np.uint8).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """A picture of 16-bit greys as one of 8 bits (Pillow's own conversion would clip at 255)."""
+    from PIL import Image
+
+    values = np.asarray(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > 65_535:
+        raise ValueError(f"pixels of mode {image.mode!r} from {values.min()} to {values.max()} have no known range")
+    return Image.fromarray(np.round(values / 257).astype(np.uint8))

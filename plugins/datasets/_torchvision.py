@@ -1,0 +1,96 @@
+"""What the datasets that torchvision reads share: where files lie, what is missing or damaged, and the cure."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar
+
+from gan_bench.errors import GanBenchError
+from gan_bench.plugin import Field, Parts
+
+from ._pictures import PictureDataset, PicturePart
+
+
+class TorchvisionDataset(PictureDataset):
+    """A published dataset, read from files in the layout that torchvision gives them."""
+
+    root: Path | None = Field(
+        None, description="folder of the files (default: $GAN_BENCH_DATA, else data/ in the cache folder)"
+    )
+    download: bool = Field(False, description="fetch missing files from the dataset's site")
+
+    required: ClassVar[tuple[str, ...]]  # files and folders below `root`
+    origin: ClassVar[str]  # how one comes by the files, as an instruction
+
+    @abstractmethod
+    def source(self, training: bool, download: bool = False) -> Any:
+        """torchvision's dataset of one part; it raises nearly anything where files are damaged."""
+
+    def checksums(self) -> dict[str, str]:
+        """MD5 of required files, where published."""
+        return {}
+
+    def picture(self, source: Any, index: int) -> str:
+        """The name of a picture's file, where it has one of its own."""
+        return f"picture {index}"
+
+    def folder(self) -> Path:
+        """Where the files lie."""
+        if self.root is not None:
+            return self.root.expanduser()
+        if chosen := os.environ.get("GAN_BENCH_DATA"):
+            return Path(chosen).expanduser()
+        from gan_bench.data import cache_root  # imports torch, which starting up must not
+
+        return cache_root() / "data"
+
+    def missing(self) -> list[str]:
+        """Required files and folders that aren't there."""
+        return [name for name in self.required if not (self.folder() / name).exists()]
+
+    def files(self) -> list[Path]:
+        if self.missing() and self.download:
+            try:
+                self.source(True, download=True)
+                self.source(False, download=True)
+            except Exception as error:
+                raise GanBenchError(
+                    f"dataset {self.name}: the download failed ({type(error).__name__}: {error}). "
+                    f"Try again, or {self.origin}, so that {self.folder()} has {', '.join(self.required)}"
+                ) from error
+        if missing := self.missing():
+            raise GanBenchError(
+                f"dataset {self.name}: {self.folder()} lacks {', '.join(missing)}. Set download = true, "
+                f"or {self.origin}, or say with root = ... (or $GAN_BENCH_DATA) in which folder the files lie"
+            )
+        paths = [self.folder() / name for name in self.required]
+        return [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+
+    def load(self) -> Parts:
+        self.files()
+        try:
+            training, held_out = self.source(True), self.source(False)
+        except GanBenchError:
+            raise
+        except Exception as error:
+            raise self._damaged(error) from error
+        return Parts(self._part(training), self._part(held_out))
+
+    def _part(self, source: Any) -> PicturePart:
+        def failure(index: int, error: Exception) -> GanBenchError:
+            return self._damaged(error, self.picture(source, index))
+
+        return PicturePart(source, self.size, self.channels, failure)
+
+    def _damaged(self, error: Exception, picture: str = "") -> GanBenchError:
+        from torchvision.datasets.utils import check_integrity
+
+        folder = self.folder()
+        wrong = [name for name, md5 in self.checksums().items() if not check_integrity(folder / name, md5)]
+        suspects = ", ".join(str(folder / name) for name in wrong or self.required)
+        return GanBenchError(
+            f"dataset {self.name}: {picture or 'the data'} can't be read ({type(error).__name__}: {error}). "
+            f"Delete {suspects}; then {self.origin}, or set download = true"
+        )

@@ -1,0 +1,139 @@
+"""Features of a small network trained to tell the dataset's classes apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from gan_bench.errors import GanBenchError
+from gan_bench.features import NetworkFeatures
+from gan_bench.plugin import DataSpec, FeatureExtractor, Field, hookimpl
+from gan_bench.streams import Stream
+
+if TYPE_CHECKING:
+    from gan_bench.data import PreparedData, Samples
+
+CPU = torch.device("cpu")
+
+
+class Classifier(FeatureExtractor):
+    """Penultimate layer of a small network trained on the dataset's own training labels.
+
+    The network is trained once, on one CPU thread and from its own seed, so that the same weights come out whatever the
+    device and the number of threads; processors of another kind may round differently, which the weights' hash shows.
+    The length is counted in steps, since a small dataset needs more epochs than a large one.
+    """
+
+    name = "classifier"
+    steps: int = Field(1000, ge=1, description="training steps")
+    batch_size: int = Field(64, ge=2, description="samples a training step")
+    width: int = Field(16, ge=1, description="channels of the first convolution; doubled by each of the next two")
+    dimension: int = Field(64, ge=1, description="features: units of the penultimate layer")
+    seed: int = Field(0, ge=0, description="seed of its weights and of its training samples' order")
+
+    def prepare(self, data: PreparedData, cache: Path, device: torch.device) -> NetworkFeatures:
+        """Trained, or loaded from `cache`. GanBenchError: the data have no classes, or the cached file is damaged."""
+        training, held_out = data.training.to(CPU), data.held_out.to(CPU)
+        labels = training.labels
+        if data.spec.classes is None or labels is None or len(data.spec.classes) < 2 or int(labels.min()) < 0:
+            raise GanBenchError(
+                "features = 'classifier' learns the dataset's classes, and these data have none. "
+                "Use features = 'random' or 'inception'."
+            )
+        file = cache / f"classifier-{self._key(data)}.pt"
+        if not file.exists():
+            with Stream(self.seed, "classifier", CPU):
+                network = self._network(data.spec)
+            _train(network, training, labels, self.steps, self.batch_size, self.seed)
+            _save({"network": network.state_dict(), "test_accuracy": _accuracy(network, held_out)}, file)
+        try:
+            saved = torch.load(file, weights_only=True, map_location=CPU)
+        except (OSError, RuntimeError, ValueError, EOFError) as error:
+            raise GanBenchError(f"{file}: damaged ({error}). Delete it; it will be made again.") from error
+        with Stream(self.seed, "classifier", CPU):
+            network = self._network(data.spec)
+        network.load_state_dict(saved["network"])
+        more = {"resize": "none", "test_accuracy": saved["test_accuracy"]}
+        return NetworkFeatures(network[:-1], self.name, data.spec, device, self.dimension, more)
+
+    def _key(self, data: PreparedData) -> str:
+        """A name for everything that determines the weights."""
+        source = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+        facts = [data.fingerprint, data.spec.shape, data.spec.classes, self.settings(), source, torch.__version__]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+    def _network(self, data: DataSpec) -> nn.Sequential:
+        """(B, *shape) -> logits (B, classes); all but the last layer make the features."""
+        if data.kind == "image":
+            layers: list[nn.Module] = []
+            channels = data.shape[0]
+            for stage in range(3):
+                width = self.width * 2**stage
+                layers.append(nn.Conv2d(channels, width, 3, stride=1 if stage == 0 else 2, padding=1, bias=False))
+                layers += [nn.BatchNorm2d(width), nn.ReLU()]
+                channels = width
+            layers += [nn.AdaptiveAvgPool2d(4), nn.Flatten()]
+            units = channels * 16
+        else:
+            units = 8 * self.width
+            layers = [nn.Flatten(), nn.Linear(data.numel, units), nn.ReLU()]
+        layers += [nn.Linear(units, self.dimension), nn.ReLU()]
+        return nn.Sequential(*layers, nn.Linear(self.dimension, len(data.classes or ())))
+
+
+def _train(network: nn.Sequential, samples: Samples, labels: Tensor, steps: int, batch_size: int, seed: int) -> None:
+    """Adam under a one-cycle learning rate (Smith & Topin 2019), which gets far in few steps."""
+    order = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(network.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=5e-3, total_steps=steps + 1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums over several threads round differently
+    try:
+        with torch.enable_grad():
+            for _ in range(steps):
+                chosen = torch.randint(len(samples), (batch_size,), generator=order)
+                loss = cross_entropy(network(samples.batch(chosen)), labels[chosen])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+    finally:
+        torch.set_num_threads(threads)
+
+
+@torch.no_grad()
+def _accuracy(network: nn.Sequential, samples: Samples) -> float:
+    """The share of samples whose class the network gets right, in evaluation mode."""
+    if samples.labels is None:
+        raise GanBenchError("the held-out part has no labels, so the classifier's accuracy can't be told.")
+    network.eval()
+    right = 0
+    for chosen in torch.arange(len(samples)).split(500):
+        right += int((network(samples.batch(chosen)).argmax(1) == samples.labels[chosen]).sum())
+    return right / len(samples)
+
+
+def _save(content: dict[str, Any], file: Path) -> None:
+    """Write beside and rename, so that a reader sees the whole file or none; workers may do so at the same time."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=file.parent, prefix=file.name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            torch.save(content, stream)
+        os.replace(beside, file)
+    except BaseException:
+        os.unlink(beside)
+        raise
+
+
+@hookimpl
+def gan_bench_features() -> list[type[FeatureExtractor]]:
+    return [Classifier]

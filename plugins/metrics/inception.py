@@ -1,0 +1,94 @@
+"""The 2048 features of FID's Inception network."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from gan_bench.errors import GanBenchError
+from gan_bench.features import NetworkFeatures
+from gan_bench.pictures import to_uint8
+from gan_bench.plugin import FeatureExtractor, Field, hookimpl
+
+if TYPE_CHECKING:
+    from gan_bench.data import PreparedData
+
+VARIABLE = "GAN_BENCH_INCEPTION"
+CURE = (
+    "Download pt_inception-2015-12-05-6726825d.pth (91 MiB) from "
+    "https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights (or torch-fidelity's "
+    "weights-inception-2015-12-05-6726825d.pth, the same bytes), and give its path as "
+    f'features = {{ name = "inception", weights = "PATH" }} or in the environment variable {VARIABLE}.'
+)
+
+
+class _Inception(nn.Module):
+    """torch-fidelity's network behind the interface of the others: (B, 1 or 3, H, W) in [-1, 1] -> (B, 2048)."""
+
+    def __init__(self, weights: dict[str, Tensor]) -> None:
+        super().__init__()
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3  # slow to import
+
+        # It reads its weights with a pickle that could execute code, so it gets a file that was written here.
+        file = io.BytesIO()
+        torch.save(weights, file)
+        file.seek(0)
+        self.inception = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=file)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        pixels = to_uint8(samples)
+        features: Tensor = self.inception(pixels.expand(-1, 3, -1, -1))[0]
+        return features
+
+
+class Inception(FeatureExtractor):
+    """Inception v3 as FID uses it (Heusel et al. 2017): 2048 features, resized as TensorFlow 1 did.
+
+    The weights are never downloaded. Grey pictures are repeated to three channels. It was trained on photographs, and
+    says little about digits or drawings.
+    """
+
+    name = "inception"
+    weights: Path | None = Field(None, description=f"file with the weights; default: environment variable {VARIABLE}")
+    sha256: str = Field(
+        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        pattern="^[0-9a-f]{8,64}$",
+        description="SHA-256 that the file must have, or its first digits",
+    )
+
+    def prepare(self, data: PreparedData, cache: Path, device: torch.device) -> NetworkFeatures:
+        """Loaded without executing code. GanBenchError: data, file or checksum are not the right ones, and the cure."""
+        if data.spec.kind != "image" or data.spec.shape[0] not in (1, 3):
+            raise GanBenchError(
+                f"features = 'inception' takes pictures of 1 or 3 channels, not {data.spec.kind} of shape "
+                f"{data.spec.shape}. Use features = 'random' or 'classifier'."
+            )
+        file = self.weights or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
+        if file is None:
+            raise GanBenchError(f"features = 'inception' needs its weights. {CURE}")
+        try:
+            content = file.expanduser().read_bytes()
+        except OSError as error:
+            raise GanBenchError(f"{file}: Inception's weights can't be read ({error.strerror}). {CURE}") from error
+        found = hashlib.sha256(content).hexdigest()
+        if not found.startswith(self.sha256):
+            raise GanBenchError(f"{file}: SHA-256 is {found}, not {self.sha256}: damaged, or another file. {CURE}")
+        try:
+            weights = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+            network = _Inception(weights)
+        except (pickle.UnpicklingError, RuntimeError) as error:
+            raise GanBenchError(f"{file}: not weights of FID's Inception network ({error}). {CURE}") from error
+        more = {"resize": "299x299 bilinear, as TensorFlow 1", "file_sha256": found}
+        return NetworkFeatures(network, "inception-2048", data.spec, device, 2048, more)
+
+
+@hookimpl
+def gan_bench_features() -> list[type[FeatureExtractor]]:
+    return [Inception]

@@ -1,0 +1,41 @@
+"""Wasserstein loss with gradient penalty."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from gan_bench import Field, Recipe, Trick, hookimpl
+from gan_bench.losses import Wasserstein
+
+
+class WassersteinGP(Trick):
+    """Wasserstein loss with gradient penalty (Gulrajani et al. 2017, eq. 3 and algorithm 1)."""
+
+    name = "wgan_gp"
+    replaces = {"loss", "targets", "schedule"}
+    weight: float = Field(10.0, gt=0, description="lambda: weight of (|grad D| - 1)^2")
+    d_steps: int = Field(5, ge=1, le=100, description="discriminator (critic) updates per generator update")
+
+    def edit(self, recipe: Recipe) -> None:
+        if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in recipe.discriminator.modules()):
+            raise ValueError(
+                "wgan_gp penalises each sample's gradient alone: the discriminator must not have BatchNorm"
+            )
+
+        def gradient_penalty(discriminator, seen):
+            mix = torch.rand(len(seen.real), *[1] * (seen.real.dim() - 1), device=seen.real.device)
+            between = torch.lerp(seen.real.detach(), seen.fake.detach(), mix).requires_grad_()
+            (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
+            penalty = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+            recipe.report("gradient_penalty", penalty)
+            return self.weight * penalty
+
+        recipe.loss = Wasserstein()
+        recipe.d_steps = self.d_steps
+        recipe.penalty(gradient_penalty)
+
+
+@hookimpl
+def gan_bench_tricks():
+    return [WassersteinGP]

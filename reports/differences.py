@@ -1,0 +1,59 @@
+"""The small picture beside a finding: its interval, a dot for each seed, and zero, on one axis for all levels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gan_bench.statistics import Finding, amount
+
+PERCENT = (-99, -95, -90, -80, -65, -50, -35, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 25, 50, 100, 200, 400, 900, 1900, 4900, 9900)
+FEWEST_APART = 13.0  # percent of the axis between two ticks' labels
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Positions, in percent of the width, of differences from `low` to `high`."""
+
+    low: float
+    high: float
+    ticks: tuple[tuple[float, str], ...]  # position and label
+
+    def at(self, difference: float) -> float:
+        """Where a difference stands; one beyond an end stands at the end."""
+        share = (difference - self.low) / (self.high - self.low)
+        return round(100 * min(max(share, 0.0), 1.0), 2)
+
+    def beyond(self, difference: float) -> bool:
+        """Whether a difference lies outside."""
+        return not self.low <= difference <= self.high
+
+
+def make_axis(findings: Sequence[Finding]) -> Axis | None:
+    """An axis that shows zero, every seed and as much of the intervals as leaves the seeds apart."""
+    dots = [d for finding in findings for d in finding.differences]
+    if not dots or len({finding.scale for finding in findings}) > 1:
+        return None
+    low, high = min(0.0, *dots), max(0.0, *dots)
+    room = (high - low) or 1.0
+    ends = [end for finding in findings if finding.interval for end in finding.interval]
+    low = max(min([low, *ends]), low - 0.8 * room)
+    high = min(max([high, *ends]), high + 0.8 * room)
+    low, high = low - 0.06 * (high - low), high + 0.06 * (high - low)
+    return Axis(low, high, tuple(_ticks(findings[0], low, high)))
+
+
+def _ticks(finding: Finding, low: float, high: float) -> list[tuple[float, str]]:
+    if finding.scale == "log":
+        candidates = [math.log1p(percent / 100) for percent in PERCENT]
+    else:
+        step = 10 ** math.floor(math.log10(high - low)) / 2
+        candidates = [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    axis, kept = Axis(low, high, ()), [(axis_zero := Axis(low, high, ()).at(0.0), "0")]
+    # Outwards from zero, so that zero always has its label and no two labels touch.
+    for difference in sorted((c for c in candidates if low < c < high and c), key=abs):
+        position = axis.at(difference)
+        if all(abs(position - other) >= FEWEST_APART for other, _ in kept) and 4 < position < 96 and axis_zero is not None:
+            kept.append((position, amount(finding, difference)))
+    return sorted(kept)

@@ -1,0 +1,230 @@
+"""What the page shows of each comparison and run, ready for the templates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from gan_bench.results import Results, ScoreColumn, run_key
+from gan_bench.statistics import Finding, Verdict, paired_difference, sentence
+from gan_bench_reports.differences import Axis, make_axis
+from gan_bench_reports.pictures import Picture, Pictures
+
+COLOURS = 8  # of the palette in page.css; the first is the reference levels'
+DASHES = ("solid", "dash", "dot", "dashdot")
+STRIP = 1200  # CSS pixels in which a comparison's sample grids should stand in one row
+
+
+@dataclass
+class Cell:
+    """The runs of a level, told apart by one colour throughout the page; equal levels of several comparisons are one."""
+
+    index: int
+    runs: dict[int, str]  # by seed
+    colour: int = 0
+    dash: str = "solid"
+
+
+@dataclass(frozen=True)
+class Value:
+    """Mean and standard deviation over seeds of one score at one moment."""
+
+    mean: float
+    deviation: float
+    n: int
+    best: bool = False
+
+
+@dataclass
+class FindingView:
+    """A finding with its sentence."""
+
+    level: LevelView
+    finding: Finding
+    verdict: Verdict
+    sentence: str
+
+
+@dataclass
+class LevelView:
+    """One row of a comparison's table."""
+
+    label: str
+    reference: bool
+    cell: Cell
+    seeds: dict[str, list[int]]  # by status: finished, failed, unfinished, damaged, not started
+    values: dict[str, dict[str, Value]]  # by score label, then last or best
+    numbers: dict[str, float | None]  # means: parameters, seconds, images a second
+
+    @property
+    def troubled(self) -> str:
+        """Runs that are missing in the means, in words."""
+        return ", ".join(f"{len(seeds)} {status}" for status, seeds in self.seeds.items() if seeds and status != "finished")
+
+
+@dataclass
+class ComparisonView:
+    """One comparison."""
+
+    id: str
+    title: str
+    axes: list[str]
+    budget: str
+    levels: list[LevelView]
+    findings: dict[str, list[FindingView]]  # by score label
+    axis: dict[str, Axis | None]
+    real: dict[str, tuple[float, float]]  # by score label: the floor, and the number of real samples in it
+    looks: int  # most snapshots that a best one was picked from
+    seeds: list[int]
+    steps: list[int]  # of all snapshots
+    real_picture: Picture | None
+    zoom: int  # whole factor by which pictures are enlarged
+
+    @property
+    def reference(self) -> LevelView:
+        """The level that the others are compared with."""
+        return next((level for level in self.levels if level.reference), self.levels[0])
+
+    def by_verdict(self, score: str) -> dict[Verdict, list[LevelView]]:
+        """Levels other than the reference, by what can be said of them."""
+        groups: dict[Verdict, list[LevelView]] = {}
+        for verdict in ("better", "worse", "no difference can be told", "not tested"):
+            if levels := [view.level for view in self.findings.get(score, []) if view.verdict == verdict]:
+                groups[verdict] = levels
+        return groups
+
+
+@dataclass
+class Builder:
+    """Makes the views of all comparisons of the results."""
+
+    results: Results
+    pictures: Pictures
+    cells: dict[tuple[str, ...], Cell] = field(default_factory=dict)
+    shots: dict[str, list[tuple[int, Picture]]] = field(default_factory=dict)  # each run's pictures, by step
+
+    def __post_init__(self) -> None:
+        self.runs = self.results.runs.set_index("run")
+        for run, step, path in self.results.pictures.itertuples(index=False):
+            if picture := self.pictures.add(path):
+                self.shots.setdefault(run, []).append((step, picture))
+
+    def comparisons(self) -> list[ComparisonView]:
+        """All comparisons, store by store, in the grid's order."""
+        views = []
+        for store, grid in self.results.grids.items():
+            for comparison in grid["comparisons"]:
+                views.append(self._comparison(f"comparison-{len(views) + 1}", store, comparison))
+        return views
+
+    def _comparison(self, id_: str, store: str, comparison: dict[str, Any]) -> ComparisonView:
+        cells = self._colour([self._cell(store, level["runs"]) for level in comparison["levels"]], comparison["levels"])
+        levels = [self._level(cell, level) for cell, level in zip(cells, comparison["levels"], strict=True)]
+        runs = [run for level in levels for run in level.cell.runs.values()]
+        mine = self.results.snapshots[self.results.snapshots["run"].isin(runs)]
+        scores = [column for column in self.results.scores if column.label in set(mine["score"])]
+        for column in scores:
+            self._mark_best(column, levels)
+        real = self.results.real[self.results.real["store"] == store]
+        real_picture = self.pictures.add(self.results.stores[store] / "real" / "samples.png")
+        shown = [picture for run in runs for _, picture in self.shots.get(run, [])] + ([real_picture] if real_picture else [])
+        widest = max((picture.width for picture in shown), default=STRIP)
+        view = ComparisonView(
+            id=id_,
+            title=comparison["title"],
+            axes=comparison.get("axes", []),
+            budget=comparison.get("budget", "steps"),
+            levels=levels,
+            findings={},
+            axis={},
+            real={row.score: (row.value, row.generated) for row in real.itertuples() if not math.isnan(row.value)},
+            looks=int(mine.groupby("run")["step"].nunique().max()) if len(mine) else 0,
+            seeds=sorted({seed for level in levels for seed in level.cell.runs}),
+            steps=sorted({step for run in runs for step, _ in self.shots.get(run, [])}),
+            real_picture=real_picture,
+            zoom=min(max(STRIP // ((len(levels) + 1) * (widest + 16)), 1), 3),
+        )
+        for column in scores:
+            view.findings[column.label] = [self._finding(level, view.reference, column) for level in levels if level is not view.reference]
+            view.axis[column.label] = make_axis([entry.finding for entry in view.findings[column.label]])
+        return view
+
+    def _cell(self, store: str, runs: dict[str, str]) -> Cell:
+        keyed = {int(seed): run_key(run, store, self.results.stores) for seed, run in runs.items()}
+        return self.cells.setdefault(tuple(sorted(keyed.values())), Cell(-1, keyed))
+
+    def _colour(self, cells: list[Cell], levels: list[dict[str, Any]]) -> list[Cell]:
+        """Give new cells a colour that no other level of this comparison has, while there are colours left."""
+        taken = {(cell.colour, cell.dash) for cell in cells if cell.index >= 0}
+        for cell, level in zip(cells, levels, strict=True):
+            if cell.index >= 0:
+                continue
+            looks = [(colour, dash) for dash in DASHES for colour in range(COLOURS)]
+            free = [look for look in looks if look not in taken and (look[0] > 0 or level["reference"])]
+            cell.index = sum(other.index >= 0 for other in self.cells.values())
+            cell.colour, cell.dash = free[0] if free else (1 + cell.index % (COLOURS - 1), DASHES[-1])
+            taken.add((cell.colour, cell.dash))
+        return cells
+
+    def _level(self, cell: Cell, level: dict[str, Any]) -> LevelView:
+        seeds: dict[str, list[int]] = {status: [] for status in ("finished", "failed", "unfinished", "damaged", "not started")}
+        for seed, run in cell.runs.items():
+            seeds[self.runs.at[run, "status"] if run in self.runs.index else "not started"].append(seed)
+        finished = self.runs.loc[[cell.runs[seed] for seed in seeds["finished"]]]
+        known = self.runs.loc[[run for run in cell.runs.values() if run in self.runs.index]]
+        values = {
+            column.label: {moment: _value(finished[f"{column.label} {moment}"]) for moment in ("last", "best")}
+            for column in self.results.scores
+        }
+        numbers = {
+            "generator_parameters": _mean(known, "generator_parameters"),
+            "discriminator_parameters": _mean(known, "discriminator_parameters"),
+            "seconds": _mean(finished, "seconds"),
+            "images_per_second": _mean(finished, "images_per_second"),
+        }
+        return LevelView(level["label"], level["reference"], cell, seeds, values, numbers)
+
+    @staticmethod
+    def _mark_best(column: ScoreColumn, levels: list[LevelView]) -> None:
+        """Mark the best mean of each moment, where there are at least two to choose from."""
+        for moment in ("last", "best"):
+            scored = [level for level in levels if level.values[column.label][moment].n]
+            if len(scored) < 2:
+                continue
+            choose = min if column.better == "lower" else max
+            best = choose(scored, key=lambda level: level.values[column.label][moment].mean)  # noqa: B023
+            value = best.values[column.label][moment]
+            best.values[column.label][moment] = Value(value.mean, value.deviation, value.n, best=True)
+
+    def _finding(self, level: LevelView, reference: LevelView, column: ScoreColumn) -> FindingView:
+        finding = paired_difference(
+            self._last_scores(level, column), self._last_scores(reference, column), "log" if column.scale == "log" else "raw"
+        )
+        both = (level, reference)
+        words = sentence(
+            finding,
+            level=level.label,
+            reference=reference.label,
+            score=column.title,
+            better=column.better,
+            failed={each.label: each.seeds["failed"] for each in both},
+            missing={each.label: sum((each.seeds[s] for s in ("unfinished", "not started", "damaged")), []) for each in both},
+        )
+        return FindingView(level, finding, finding.verdict(column.better), words)
+
+    def _last_scores(self, level: LevelView, column: ScoreColumn) -> dict[int, float]:
+        """Scores of the finished runs, at their last snapshot, by seed."""
+        return {seed: float(self.runs.at[level.cell.runs[seed], f"{column.label} last"]) for seed in level.seeds["finished"]}
+
+
+def _value(values: pd.Series) -> Value:
+    values = values.dropna()
+    return Value(float(values.mean()), float(values.std(ddof=1)), len(values))
+
+
+def _mean(table: pd.DataFrame, name: str) -> float | None:
+    values = table[name].dropna() if name in table else []
+    return float(sum(values) / len(values)) if len(values) else None

@@ -1,0 +1,15 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests compare bits, and worker processes use one thread
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Datasets and features are cached in a folder of this test session, never in the user's."""
+    os.environ["GAN_BENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
