@@ -37,6 +37,7 @@ __all__ = [
     "Metric",
     "Parts",
     "Recipe",
+    "SkipSample",
     "Trick",
     "hookimpl",
     "load",

@@ -48,10 +48,9 @@ class Samples:
     As opened, the samples are a memory-mapped file whose pages all workers share; `to` puts them on a device.
     """
 
-    def __init__(self, data: Tensor, labels: Tensor) -> None:
+    def __init__(self, data: Tensor, labels: Tensor | None) -> None:
         self.data = data
-        self.labels: Tensor | None = labels if bool((labels >= 0).any()) else None  # None: unlabelled
-        self._all_labels = labels
+        self.labels = labels  # None: unlabelled
 
     def __len__(self) -> int:
         return len(self.data)
@@ -67,7 +66,7 @@ class Samples:
 
     def to(self, device: torch.device | str) -> Samples:
         """The same samples and labels on a device, undecoded values kept as they are (uint8 for images)."""
-        return Samples(self.data.to(device), self._all_labels.to(device))
+        return Samples(self.data.to(device), None if self.labels is None else self.labels.to(device))
 
     def batch(self, indices: Tensor) -> Tensor:
         """Samples (B, *shape) float32 at indices (B,) int64 on the samples' device; images have values in [-1, 1]."""
@@ -115,8 +114,8 @@ def open_prepared(folder: Path) -> PreparedData:
 
 def _open_part(folder: Path, name: str, length: int, spec: DataSpec) -> Samples:
     data = _open_array(folder / f"{name}.npy", (length, *spec.shape), _DTYPES[spec.kind])
-    # Labels are small and read in other orders: a copy in memory.
-    return Samples(data, _open_array(folder / f"{name}_labels.npy", (length,), np.dtype("int64")).clone())
+    labels = _open_array(folder / f"{name}_labels.npy", (length,), np.dtype("int64"))
+    return Samples(data, labels if bool((labels >= 0).any()) else None)
 
 
 def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
@@ -188,9 +187,12 @@ def _source(plugin: type[Dataset]) -> list[str]:
     hashes = []
     for cls in plugin.__mro__:
         if issubclass(cls, Dataset) and cls is not Dataset:
+            module = sys.modules.get(cls.__module__)
+            code = getattr(module, "__gan_bench_source__", None)  # of a plugin file, as it was when it was imported
+            if code is None and (file := getattr(module, "__file__", None)):
+                code = Path(file).read_bytes()
             # A class typed into a notebook has no file; all that is known of its code is its name.
-            file = getattr(sys.modules.get(cls.__module__), "__file__", None)
-            hashes.append(hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else cls.__qualname__)
+            hashes.append(hashlib.sha256(cls.__qualname__.encode() if code is None else code).hexdigest())
     return hashes
 
 

@@ -18,8 +18,8 @@ from gan_bench.evaluation import Evaluator, save_real
 from gan_bench.executor import Executor, resolve_devices
 from gan_bench.progress import Display
 from gan_bench.results import write_tables
-from gan_bench.runs import Columns, Lengths, Run, dataset_key, make_runs, select
-from gan_bench.store import read_json, replace_file, write_json
+from gan_bench.runs import Lengths, Run, dataset_key, make_runs, select
+from gan_bench.store import Columns, read_json, replace_file, write_json
 from gan_bench.worker import Job, Setup
 
 if TYPE_CHECKING:

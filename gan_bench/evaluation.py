@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gan_bench.data import PreparedData, cache_root
 from gan_bench.plugin import FeatureExtractor, Features, Metric
 from gan_bench.sample_grid import save_grid
+from gan_bench.store import Columns
 from gan_bench.streams import Stream
 
 GRID_SAMPLES = 100  # in a sample grid
@@ -70,7 +71,7 @@ class Evaluator:
         """Scores of `self.count` generated samples (N, *shape)."""
         return self._scores(self.extract(lambda: iter(generated.split(BATCH))), generated=len(generated))
 
-    def columns(self) -> set[tuple[str, str]]:
+    def columns(self) -> Columns:
         """Label and protocol of every score that is made."""
         return {(metric.label(self.features), self._protocol(metric)[1]) for metric in self.metrics}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -208,7 +208,7 @@ KINDS: dict[str, type[Plugin]] = {
 class ArrayPart:
     """A part held in memory: samples (N, *shape) and labels (N,), both indexable."""
 
-    def __init__(self, samples: Sequence[Any], labels: Sequence[int] | None = None) -> None:
+    def __init__(self, samples: Any, labels: Any = None) -> None:
         if labels is not None and len(labels) != len(samples):
             raise ValueError(f"{len(samples)} samples but {len(labels)} labels")
         self.samples, self.labels = samples, labels

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from gan_bench.dry import Schedule, dry_pass
 from gan_bench.errors import GridError
 from gan_bench.evaluation import canonical_hash
-from gan_bench.store import RunFolder, read_json
+from gan_bench.store import Columns, RunFolder
 
 if TYPE_CHECKING:
     from gan_bench.data import PreparedData
     from gan_bench.grid import Cell, Grid
 
 Todo = Literal["nothing", "train", "continue", "again", "evaluate"]
-Columns = set[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -64,15 +63,9 @@ class Run:
             return "again"
         if finished < self.total_steps:
             return "continue" if trained else "train"
-        if columns is not None and any(scores_of(folder, step) != columns for step in taken & set(self.snapshot_steps)):
+        if columns is not None and any(folder.score_columns(step) != columns for step in taken & set(self.snapshot_steps)):
             return "evaluate"
         return "nothing"
-
-
-def scores_of(folder: RunFolder, step: int) -> Columns:
-    """Label and protocol of the scores that a snapshot has."""
-    file = read_json(folder.snapshot(step) / "scores.json") or {"scores": []}
-    return {(score["label"], score["protocol_id"]) for score in file["scores"]}
 
 
 def make_runs(grid: Grid, data: dict[str, PreparedData], store: Path) -> list[Run]:

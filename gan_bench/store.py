@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+Columns = set[tuple[str, str]]  # label and protocol of scores; each is one column of a table
+
+
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make the file beside its place, and move it there once it is complete and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +73,11 @@ class RunFolder:
         yield beside
         shutil.rmtree(final, ignore_errors=True)
         beside.rename(final)
+
+    def score_columns(self, step: int) -> Columns:
+        """Label and protocol of the scores that a snapshot has."""
+        file = read_json(self.snapshot(step) / "scores.json") or {"scores": []}
+        return {(score["label"], score["protocol_id"]) for score in file["scores"]}
 
     def append_curve(self, row: dict[str, Any]) -> None:
         """Append a window's means, unbuffered: one write of one line."""

@@ -17,7 +17,6 @@ from gan_bench.evaluation import GRID_SAMPLES, Evaluator, draw
 from gan_bench.loop import Loop
 from gan_bench.networks import build_networks, memory_format
 from gan_bench.recipe import Recipe
-from gan_bench.runs import scores_of
 from gan_bench.sample_grid import save_grid
 from gan_bench.store import RunFolder, load_sampled, read_json, write_json
 from gan_bench.streams import Stream, Streams
@@ -71,7 +70,7 @@ class Batches:
         while len(self.left) < self.batch_size:
             with self.order:
                 self.left = torch.cat((self.left, torch.randperm(len(self.samples))))
-        batch = self.samples.batch(self.left[: self.batch_size])
+        batch = self.samples.batch(self.left[: self.batch_size].to(self.samples.device))
         self.left = self.left[self.batch_size :]
         return batch.contiguous(memory_format=self.memory) if batch.dim() == 4 else batch
 
@@ -176,7 +175,7 @@ class Training:
         network = copy.deepcopy(self.recipe.sampled)
         for step in self.snapshot_steps & set(self.folder.snapshot_steps()):
             place = self.folder.snapshot(step)
-            if scores_of(self.folder, step) != self.evaluator.columns() and (place / "weights.pt").exists():
+            if self.folder.score_columns(step) != self.evaluator.columns() and (place / "weights.pt").exists():
                 sampled = load_sampled(self.folder, step, network)
                 samples = draw(sampled, self.latent, self.evaluator.count, self.seed, self.device)
                 write_json(

@@ -50,10 +50,11 @@ def _ticks(finding: Finding, low: float, high: float) -> list[tuple[float, str]]
     else:
         step = 10 ** math.floor(math.log10(high - low)) / 2
         candidates = [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    axis, kept = Axis(low, high, ()), [(axis_zero := Axis(low, high, ()).at(0.0), "0")]
+    axis = Axis(low, high, ())
+    kept = [(axis.at(0.0), "0")]
     # Outwards from zero, so that zero always has its label and no two labels touch.
     for difference in sorted((c for c in candidates if low < c < high and c), key=abs):
         position = axis.at(difference)
-        if all(abs(position - other) >= FEWEST_APART for other, _ in kept) and 4 < position < 96 and axis_zero is not None:
+        if 4 < position < 96 and all(abs(position - other) >= FEWEST_APART for other, _ in kept):
             kept.append((position, amount(finding, difference)))
     return sorted(kept)

@@ -81,6 +81,8 @@ class ComparisonView:
     seeds: list[int]
     steps: list[int]  # of all snapshots
     real_picture: Picture | None
+    last_shots: list[tuple[int, Picture | None]]  # of each level's run of the first seed: step and picture
+    any_picture: Picture | None  # gives the room of a missing one
     zoom: int  # whole factor by which pictures are enlarged
 
     @property
@@ -88,12 +90,19 @@ class ComparisonView:
         """The level that the others are compared with."""
         return next((level for level in self.levels if level.reference), self.levels[0])
 
-    def by_verdict(self, score: str) -> dict[Verdict, list[LevelView]]:
-        """Levels other than the reference, by what can be said of them."""
-        groups: dict[Verdict, list[LevelView]] = {}
+    @property
+    def headline(self) -> str | None:
+        """The score that the short answer is about: the first of the grid's metrics."""
+        return next(iter(self.findings), None)
+
+    def by_verdict(self) -> dict[Verdict, list[FindingView]]:
+        """Levels other than the reference, by what the headline score says of them."""
+        groups: dict[Verdict, list[FindingView]] = {}
+        if self.headline is None:
+            return groups
         for verdict in ("better", "worse", "no difference can be told", "not tested"):
-            if levels := [view.level for view in self.findings.get(score, []) if view.verdict == verdict]:
-                groups[verdict] = levels
+            if entries := [view for view in self.findings[self.headline] if view.verdict == verdict]:
+                groups[verdict] = entries
         return groups
 
 
@@ -145,6 +154,8 @@ class Builder:
             seeds=sorted({seed for level in levels for seed in level.cell.runs}),
             steps=sorted({step for run in runs for step, _ in self.shots.get(run, [])}),
             real_picture=real_picture,
+            last_shots=[self._last_shot(level) for level in levels],
+            any_picture=shown[0] if shown else None,
             zoom=min(max(STRIP // ((len(levels) + 1) * (widest + 16)), 1), 3),
         )
         for column in scores:
@@ -152,20 +163,27 @@ class Builder:
             view.axis[column.label] = make_axis([entry.finding for entry in view.findings[column.label]])
         return view
 
+    def _last_shot(self, level: LevelView) -> tuple[int, Picture | None]:
+        run = level.cell.runs[min(level.cell.runs)] if level.cell.runs else ""
+        return self.shots.get(run, [(0, None)])[-1]
+
     def _cell(self, store: str, runs: dict[str, str]) -> Cell:
         keyed = {int(seed): run_key(run, store, self.results.stores) for seed, run in runs.items()}
         return self.cells.setdefault(tuple(sorted(keyed.values())), Cell(-1, keyed))
 
     def _colour(self, cells: list[Cell], levels: list[dict[str, Any]]) -> list[Cell]:
-        """Give new cells a colour that no other level of this comparison has, while there are colours left."""
+        """Give new cells a colour that no other level of this comparison has, and as few elsewhere as can be."""
         taken = {(cell.colour, cell.dash) for cell in cells if cell.index >= 0}
+        looks = [(colour, dash) for dash in DASHES for colour in range(COLOURS)]
         for cell, level in zip(cells, levels, strict=True):
             if cell.index >= 0:
                 continue
-            looks = [(colour, dash) for dash in DASHES for colour in range(COLOURS)]
+            known = [other for other in self.cells.values() if other.index >= 0]
             free = [look for look in looks if look not in taken and (look[0] > 0 or level["reference"])]
-            cell.index = sum(other.index >= 0 for other in self.cells.values())
-            cell.colour, cell.dash = free[0] if free else (1 + cell.index % (COLOURS - 1), DASHES[-1])
+            uses = {look: sum((other.colour, other.dash) == look for other in known) for look in looks}
+            # Colours before patterns: a pattern is for the ninth level of one comparison.
+            cell.colour, cell.dash = min(free or looks, key=lambda look: (DASHES.index(look[1]), uses[look], look[0]))  # noqa: B023
+            cell.index = len(known)
             taken.add((cell.colour, cell.dash))
         return cells
 

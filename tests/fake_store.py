@@ -60,7 +60,7 @@ COMPARISONS: list[tuple[str, list[str], list[tuple[str, dict[str, Any], dict[str
 
 
 def write_store(
-    store: Path, seeds: int = 3, snapshots: int = 6, steps: int = 1500, trouble: bool = True, pictures: bool = True
+    store: Path, seeds: int = 3, snapshots: int = 6, steps: int = 1500, trouble: bool = True
 ) -> Path:
     """Write a store; with `trouble`, the last seed of fcgan has failed and that of depth 3 is unfinished."""
     comparisons, written = [], set()
@@ -76,13 +76,13 @@ def write_store(
                 if trouble and seed == seeds - 1:
                     end = {"fcgan": "failed", "depth 3": "unfinished"}.get(label, end)
                 if run not in written:
-                    write_run(store / "runs" / run, settings, seed, identity, quality, end, snapshots, steps, pictures)
+                    write_run(store / "runs" / run, settings, seed, identity, quality, end, snapshots, steps)
                     written.add(run)
             reference = label in ("dcgan", "no tricks", "depth 2")
             entry["levels"].append({"label": label, "values": values, "reference": reference, "runs": runs})
         comparisons.append(entry)
     write(store / "grid.json", {"name": "quickstart", "seeds": list(range(seeds)), "comparisons": comparisons})
-    write(store / "real" / "scores.json", {"scores": [{**score(0.62), "generated": 1437}]})
+    write(store / "real" / "scores.json", {"scores": [{**score(0.62), "generated": 1437}, kid(-0.0002)]})
     (store / "real" / "samples.png").write_bytes(sample_grid(0.0, 99))
     (store / "grid.toml").write_text('name = "quickstart"\n')
     return store
@@ -97,7 +97,6 @@ def write_run(
     end: str = "finished",
     snapshots: int = 6,
     steps: int = 1500,
-    pictures: bool = True,
 ) -> Path:
     """Write one run folder: finished, or failed or unfinished after 60 % of its steps."""
     rng = np.random.default_rng(int(identity[:8], 16))
@@ -111,10 +110,9 @@ def write_run(
             break
         snapshot = folder / "snapshots" / f"step-{step:08d}"
         value = 5 * quality * (1 + 25 * np.exp(-5 * step / steps)) * float(np.exp(rng.normal(0, 0.06)))
-        write(snapshot / "scores.json", {**moment(step), "scores": [score(value)]})
-        if pictures:
-            noise = float(0.12 * quality + 1.2 * np.exp(-4 * step / steps))
-            (snapshot / "samples.png").write_bytes(sample_grid(noise, seed))
+        write(snapshot / "scores.json", {**moment(step), "scores": [score(value), kid(value / 500 - 0.01)]})
+        noise = float(0.12 * quality + 1.2 * np.exp(-4 * step / steps))
+        (snapshot / "samples.png").write_bytes(sample_grid(noise, seed))
     if end == "unfinished":
         return folder
     result: dict[str, Any] = {"status": end, **moment(reached), "images_per_second": 3100.0, "ended": "2026-01-02T03:04:05Z"}
@@ -179,6 +177,11 @@ def score(value: float, generated: int = 2000, protocol_id: str = "a1b2c3d4") ->
     protocol = {**PROTOCOL, "generated": generated}
     head = {"metric": "fid", "label": "FD[classifier]", "value": value, "better": "lower", "scale": "log"}
     return {**head, "protocol": protocol, "protocol_id": protocol_id}
+
+
+def kid(value: float) -> dict[str, Any]:
+    """An entry of scores.json for a score that may be negative."""
+    return {**score(value, protocol_id="b2c3d4e5"), "metric": "kid", "label": "KID[classifier]", "scale": "raw"}
 
 
 def sample_grid(noise: float, seed: int) -> bytes:

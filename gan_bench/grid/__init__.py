@@ -1,1 +1,18 @@
-"""Grid files."""
+"""Grid files: read, checked and expanded into comparisons, levels and cells."""
+
+from gan_bench.grid.cells import Cell, cell_from_settings
+from gan_bench.grid.load import Comparison, Grid, Level, load_grid, read_core
+from gan_bench.grid.optimizer import OptimizerSettings
+from gan_bench.grid.schema import Evaluate
+
+__all__ = [
+    "Cell",
+    "Comparison",
+    "Evaluate",
+    "Grid",
+    "Level",
+    "OptimizerSettings",
+    "cell_from_settings",
+    "load_grid",
+    "read_core",
+]

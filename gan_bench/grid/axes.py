@@ -84,7 +84,9 @@ def axes_of(compare: Compare, index: int) -> tuple[Axis, ...]:
     return tuple(axes)
 
 
-def _leaves(table: Mapping[str, Any], path: tuple[str, ...], at: DocPath) -> Iterator[tuple[tuple[str, ...], DocPath, Any]]:
+def _leaves(
+    table: Mapping[str, Any], path: tuple[str, ...], at: DocPath
+) -> Iterator[tuple[tuple[str, ...], DocPath, Any]]:
     """Path, place and value of every axis: quoted ("a.b") and unquoted (a.b) paths are the same."""
     for key, value in table.items():
         inner = (*path, *key.split("."))
@@ -150,6 +152,7 @@ def replaced(settings: Settings, axis: Axis, level: int) -> Settings:
     """
     head, value = axis.path[0], axis.values[level]
     current = settings[head]
+    new: Any
     if axis.path == OPTIMIZER_NAME:
         new = _merged(current, {"name": value}, DEFAULT)
     elif axis.path == ("tricks",):
@@ -189,12 +192,10 @@ def place(path: DocPath, settings: Settings, choices: list[tuple[Axis, int]]) ->
     named = path
     if path[0] == "tricks" and len(path) > 1 and isinstance(path[1], int):
         named = ("tricks", settings["tricks"][path[1]]["name"], *path[2:])
-    found = path
+    below = [(*axis.at, level) for axis, level in choices if axis.path[: len(named)] == named]
+    found: DocPath = below[-1] if below else path  # of a plugin as a whole: where one of its parameters was replaced
     for axis, level in choices:
         for form in (path, named):
-            length = len(axis.path)
-            if form[:length] == axis.path:
-                found = (*axis.at, level, *form[length:])
-            elif axis.path[: len(form)] == form:
-                found = (*axis.at, level)
+            if form[: len(axis.path)] == axis.path:
+                found = (*axis.at, level, *form[len(axis.path) :])
     return found, dotted(named)

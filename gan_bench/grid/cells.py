@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from gan_bench.grid.axes import Axis, canonical
-from gan_bench.grid.optimizer import OptimizerSettings
-from gan_bench.grid.schema import GridFile
-from gan_bench.plugin import Architecture, Dataset, Trick
+from gan_bench.errors import GanBenchError
+from gan_bench.grid.axes import Axis, Settings, canonical, equal_form, place
+from gan_bench.grid.optimizer import OptimizerSettings, resolve_optimizer
+from gan_bench.grid.schema import NETWORKS, BatchSize, GridFile
+from gan_bench.grid.source import Fault, fault_of
+from gan_bench.grid.toml import DocPath
+from gan_bench.plugin import Architecture, Dataset, Plugin, Trick
+from gan_bench.registry import PluginError, Registry
 
 Choices = list[tuple[Axis, int]]
-_batch_size = TypeAdapter(GridFile.__annotations__ and int)
+_batch_size: TypeAdapter[int] = TypeAdapter(BatchSize)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,3 +46,108 @@ class Cell:
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+
+def check_core(settings: Settings) -> dict[str, OptimizerSettings]:
+    """The optimisers, after a check of all that needs no plugin. Fault: its path is one into the settings."""
+    if type(settings["batch_size"]) is not int:
+        raise Fault("must be a whole number", ("batch_size",), value=settings["batch_size"])
+    try:
+        _batch_size.validate_python(settings["batch_size"])
+    except ValidationError as error:
+        raise fault_of(error, GridFile, settings["batch_size"], ("batch_size",)) from None
+    names = [trick["name"] for trick in settings["tricks"]]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise Fault(f"the trick {name!r} stands there twice", ("tricks", index))
+    return resolve_optimizer(settings["optimizer"])
+
+
+def located(fault: Fault, settings: Settings, choices: Choices) -> Fault:
+    """A fault in a cell's settings as one in the file."""
+    path, name = place(fault.path, settings, choices)
+    return Fault(fault.rule, path, value=fault.value, cure=fault.cure, name=name)
+
+
+class Maker:
+    """Makes cells; equal plugins of different cells are one object."""
+
+    def __init__(self, registry: Registry, folder: Path | None = None) -> None:
+        self.registry = registry
+        self.folder = folder  # of the grid file, where a dataset's `root` is looked for first
+        self._made: dict[tuple[str, str], tuple[Any, dict[str, Any]]] = {}
+
+    def cell(self, settings: Settings) -> Cell:
+        """The cell of these settings. Fault: its path is one into the settings."""
+        dataset, dataset_settings = self.plugin("dataset", settings["dataset"], ("dataset",))
+        architecture, architecture_settings = self.plugin("architecture", settings["architecture"], ("architecture",))
+        made = [self.plugin("trick", table, ("tricks", index)) for index, table in enumerate(settings["tricks"])]
+        tricks = tuple(trick for trick, _ in made)
+        _check_together(tricks)
+        optimizer = check_core(settings)
+        resolved: dict[str, Any] = {
+            "dataset": dataset_settings,
+            "architecture": architecture_settings,
+            "tricks": [table for _, table in made],
+            "optimizer": {network: equal_form(optimizer[network].settings()) for network in NETWORKS},
+            "batch_size": settings["batch_size"],
+        }
+        return Cell(dataset, architecture, tricks, optimizer, settings["batch_size"], resolved)
+
+    def plugin(self, kind: str, table: Mapping[str, Any], path: DocPath) -> tuple[Any, dict[str, Any]]:
+        """A plugin and all its settings. Fault: there is none, or it refuses a parameter."""
+        key = kind, canonical(table)
+        if key not in self._made:
+            try:
+                made = self.registry.create(kind, table)
+                if kind == "dataset":
+                    made = self._beside_grid(made, table)
+                settings = equal_form(made.settings())
+                canonical(settings)  # JSON, or an error that is told below
+            except PluginError as error:
+                raise Fault(error.rule, path, cure=error.cure) from None
+            except ValidationError as error:
+                cls = self.registry.get(kind, table["name"]).cls
+                raise fault_of(error, cls, table, path, of=table["name"]) from None
+            except GanBenchError as error:
+                raise Fault(str(error), path) from None
+            except Exception as error:  # a stranger's code may raise anything
+                raise Fault(f"the {kind} {table['name']!r} raised {type(error).__name__}: {error}", path) from error
+            self._made[key] = made, settings
+        return self._made[key]
+
+    def _beside_grid(self, dataset: Plugin, table: Mapping[str, Any]) -> Plugin:
+        """The dataset with a relative `root` taken from the grid file's folder, if it exists there."""
+        root = getattr(dataset, "root", None)
+        if self.folder is None or not isinstance(root, str | Path) or not str(root) or Path(root).is_absolute():
+            return dataset
+        beside = self.folder / root
+        return self.registry.create("dataset", {**table, "root": str(beside)}) if beside.exists() else dataset
+
+
+def _check_together(tricks: tuple[Trick, ...]) -> None:
+    """Fault: two tricks that can't be in one run."""
+    for index, first in enumerate(tricks):
+        for second in tricks[index + 1 :]:
+            both = set(first.replaces) & set(second.replaces)
+            if both:
+                names = f"the tricks {first.name!r} and {second.name!r}"
+                raise Fault(f"{names} both replace the {_words(both)}", ("tricks",), cure="Use one of them.")
+            for needy, other in ((first, second), (second, first)):
+                taken = set(needy.needs) & set(other.replaces)
+                if taken:
+                    rule = f"the trick {needy.name!r} needs the {_words(taken)}, which {other.name!r} replaces"
+                    raise Fault(rule, ("tricks",), cure="Use one of them.")
+
+
+def _words(names: set[str]) -> str:
+    return " and ".join(sorted(names))
+
+
+def cell_from_settings(settings: Mapping[str, Any], registry: Registry) -> Cell:
+    """The cell again from `Cell.settings`, as in another process. GanBenchError: its plugins are missing or have changed."""
+    try:
+        cell = Maker(registry).cell(dict(settings))
+    except (Fault, KeyError, TypeError) as error:
+        raise GanBenchError(f"these settings can't be used with the plugins installed here: {error}") from error
+    return replace(cell, label=cell.architecture.name)

@@ -107,7 +107,9 @@ def _reference(compare: Compare, axes: tuple[Axis, ...], place: DocPath) -> dict
         return _matched(value, axes, at)
     if len(axes) > 1:
         cure = f'Write reference = {{ "{axes[0].name}" = ... }}.'
-        raise Fault("where there are several axes, the reference is a table of path and level", at, value=value, cure=cure)
+        raise Fault(
+            "where there are several axes, the reference is a table of path and level", at, value=value, cure=cure
+        )
     raise Fault(f"the reference is no level of {axes[0].name}", at, value=value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,14 +32,14 @@ def tricks_text(tricks: Sequence[Mapping[str, Any]]) -> str:
 def level_labels(axes: Sequence[Axis], levels: Sequence[tuple[int, ...]]) -> list[str]:
     """A label for each combination of levels, no two alike."""
     lasts = [axis.path[-1] for axis in axes]
-    labels: list[str] = []
-    for indices in levels:
-        parts = [_level_text(axis, index, lasts.count(axis.path[-1]) == 1) for axis, index in zip(axes, indices, strict=True)]
-        labels.append(", ".join(parts))
-    for index, label in enumerate(labels):
-        if label in labels[:index]:  # such as the text "1" and the number 1
-            labels[index] = f"{label} #{index + 1}"
-    return labels
+    texts = [[_level_text(axis, i, lasts.count(axis.path[-1]) == 1) for i in range(len(axis.levels))] for axis in axes]
+    return unlike([", ".join(text[i] for text, i in zip(texts, indices, strict=True)) for indices in levels])
+
+
+def unlike(labels: Sequence[str]) -> list[str]:
+    """The labels, numbered where two are alike (such as those of the text "1" and the number 1)."""
+    counts = Counter(labels)
+    return [label if counts[label] == 1 else f"{label} #{number}" for number, label in enumerate(labels, 1)]
 
 
 def _level_text(axis: Axis, index: int, clear: bool) -> str:

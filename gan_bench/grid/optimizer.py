@@ -58,7 +58,9 @@ class RMSprop(OptimizerSettings):
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum")
 
 
-OPTIMIZERS: dict[str, type[OptimizerSettings]] = {cls.model_fields["name"].default: cls for cls in (Adam, AdamW, SGD, RMSprop)}
+OPTIMIZERS: dict[str, type[OptimizerSettings]] = {
+    cls.model_fields["name"].default: cls for cls in (Adam, AdamW, SGD, RMSprop)
+}
 DEFAULT = "adam"
 
 
@@ -93,8 +95,6 @@ def _create(shared: dict[str, Any], own: dict[str, Any], network: str) -> Optimi
     try:
         return validate(cls, values)
     except ValidationError as error:
-        found = fault_of(error, cls, values)
-        if found.rule.startswith("is no known key"):
-            found.rule = f"is no key of the optimiser {name!r}"
+        found = fault_of(error, cls, values, of=name)
         path = (*place(found.path[0] if found.path else ""), *found.path)
         raise Fault(found.rule, path, value=found.value, cure=found.cure) from None

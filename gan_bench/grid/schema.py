@@ -48,15 +48,17 @@ def parse_seeds(text: str) -> list[int]:
         match = re.fullmatch(r"\s*([0-9]{1,19})\s*(?:-\s*([0-9]{1,19})\s*)?", part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last:
-            raise ValueError('seeds are a list of whole numbers, or text such as "0-9" or "0-4,7"')
+            raise ValueError('must be a list of whole numbers, or text such as "0-9" or "0-4,7"')
         ranges.append(range(first, last + 1))
     if sum(map(len, ranges)) > MAX_RUNS:
-        raise ValueError(f"{sum(map(len, ranges)):,} seeds; a grid has at most {MAX_RUNS:,} runs")
+        raise ValueError(f"these are {sum(map(len, ranges)):,} seeds, and a grid has at most {MAX_RUNS:,} runs")
     return [seed for part in ranges for seed in part]
 
 
 def _seeds(value: Any) -> Any:
-    return parse_seeds(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        value = parse_seeds(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -68,8 +70,8 @@ def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-def _ascending(values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
-    return None if values is None else tuple(sorted(_unique(values)))
+def _ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(sorted(_unique(values)))
 
 
 def _folder(name: str) -> str:
@@ -88,33 +90,31 @@ def _line(text: str) -> str:
 
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
+BatchSize = Annotated[int, Field(ge=1, le=2**20)]
 Length = Annotated[float, Field(gt=0, le=10**9)]
 
 
 class Evaluate(Keys):
     """When and how the generator is scored."""
 
-    snapshots: int | None = Field(None, ge=1, le=10_000, description="snapshots, evenly spread over the run (8)")
-    at_epochs: Annotated[tuple[Length, ...], AfterValidator(_ascending)] | None = Field(
-        None, min_length=1, description="or: the epochs after which a snapshot is taken"
+    snapshots: int = Field(8, ge=1, le=10_000, description="snapshots, evenly spread over the run")
+    at_epochs: Annotated[tuple[Length, ...], Field(min_length=1), AfterValidator(_ascending)] | None = Field(
+        None, description="or: the epochs after which a snapshot is taken"
     )
-    at_steps: Annotated[tuple[Count, ...], AfterValidator(_ascending)] | None = Field(
-        None, min_length=1, description="or: the generator steps after which a snapshot is taken"
+    at_steps: Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(_ascending)] | None = Field(
+        None, description="or: the generator steps after which a snapshot is taken"
     )
     metrics: tuple[PluginTable, ...] = Field(({"name": "fid"},), min_length=1, description="metrics: names or tables")
     samples: int = Field(10_000, ge=2, le=10**7, description="generated samples that are scored at each snapshot")
     features: PluginTable = Field({"name": "classifier"}, description="feature extractor that metrics look through")
     keep: Literal["all", "best+last", "last"] = Field("all", description="snapshots whose weights are kept")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_rhythm(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        given = [key for key in ("snapshots", "at_epochs", "at_steps") if key in value]
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> Evaluate:
+        given = [key for key in ("snapshots", "at_epochs", "at_steps") if key in self.model_fields_set]
         if len(given) > 1:
             raise fault(f"{given[0]} and {given[1]} can't both say when snapshots are taken", given[1])
-        return value if given else {**value, "snapshots": 8}
+        return self
 
 
 class Compare(BaseModel):
@@ -145,9 +145,9 @@ class GridFile(Keys):
     ] = Field((0, 1, 2), min_length=1, max_length=MAX_RUNS, description='one run each: a list, or "0-9", or "0-4,7"')
     epochs: Length | None = Field(None, description="length of a run in epochs of the baseline")
     steps: Count | None = Field(None, description="or: length of a run in generator steps")
-    batch_size: int = Field(256, ge=1, le=2**20, description="samples a batch")
+    batch_size: BatchSize = Field(256, description="samples a batch")
     optimizer: dict[str, Any] = Field({}, description="optimiser of both networks, with overrides for one")
-    evaluate: Evaluate = Field(Evaluate(snapshots=8), description="when and how the generator is scored")
+    evaluate: Evaluate = Field(Evaluate(), description="when and how the generator is scored")
     plugins: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), description="plugin files, beside this file unless the path is absolute"
     )

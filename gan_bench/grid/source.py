@@ -14,7 +14,9 @@ from pydantic import BaseModel, ValidationError
 from gan_bench.errors import GridError, did_you_mean
 from gan_bench.grid.toml import DocPath, dotted, line_of
 
-_shorten = Repr(maxlist=6, maxdict=6, maxstring=80, maxother=80, maxlong=40)
+_shorten = Repr()
+_shorten.maxlist = _shorten.maxdict = 6
+_shorten.maxstring = _shorten.maxother = 80
 
 # pydantic's error types, in the words of someone who writes TOML.
 RULES = {
@@ -61,7 +63,7 @@ class Fault(Exception):
     """A mistake in the value at `path`; `Source` knows file and line."""
 
     def __init__(self, rule: str, path: DocPath, *, value: Any = ..., cure: str = "", name: str = "") -> None:
-        super().__init__(rule)
+        super().__init__(f"{dotted(path)}: {rule}")
         self.rule, self.path, self.value, self.cure = rule, path, value, cure
         self.name = name or dotted(path)  # how the setting is called, where it stands under another path
 
@@ -99,8 +101,11 @@ def lookup(document: Any, path: DocPath) -> tuple[DocPath, Any]:
     return path, document
 
 
-def fault_of(error: ValidationError, model: type[BaseModel], given: Any, base: DocPath = ()) -> Fault:
-    """The first of pydantic's errors as one sentence about a value; `given` is what was validated, found at `base`."""
+def fault_of(error: ValidationError, model: type[BaseModel], given: Any, base: DocPath = (), *, of: str = "") -> Fault:
+    """The first of pydantic's errors as one sentence about a value.
+
+    `given` is what was validated, found at `base`; `of` is what an unknown key is no key of.
+    """
     first = error.errors(include_url=False)[0]
     context, kind = first.get("ctx", {}), first["type"]
     path: DocPath = first["loc"] + tuple(context.get("at", ()))
@@ -112,12 +117,15 @@ def fault_of(error: ValidationError, model: type[BaseModel], given: Any, base: D
         value = ...
     elif kind == "extra_forbidden":
         cure = did_you_mean(str(path[-1]), _keys(model, path[:-1]))
+        if of:
+            kind, first["msg"] = "unknown", f"is no parameter of {of}"
     rule = str(context["error"]) if kind == "value_error" else RULES.get(kind, first["msg"])
     if kind in RULES:
         rule = rule.format_map({key: _number(item) for key, item in context.items()})
     rule = rule.replace("Input should", "should").rstrip(".") or "is refused"
-    if error.error_count() > 1:
-        cure = f"{cure} And {error.error_count() - 1} more mistakes here.".strip()
+    others = [one for one in error.errors(include_url=False)[1:] if one["loc"] != first["loc"][: len(one["loc"])]]
+    if others:
+        cure = f"{cure} And {len(others)} more in this file.".strip()
     return Fault(rule, (*base, *path), value=value, cure=cure)
 
 

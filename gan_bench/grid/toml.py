@@ -96,7 +96,7 @@ def line_of(text: str, path: DocPath) -> int | None:
         try:
             line = _marked(text, path[:length])
         except Exception:  # noqa: BLE001 - tomlkit raises much; without a line the error is still told in full
-            continue
+            line = None
         if line:
             return line
     return None

@@ -62,8 +62,8 @@ class TorchvisionDataset(PictureDataset):
                 ) from error
         if missing := self.missing():
             raise GanBenchError(
-                f"dataset {self.name}: {self.folder()} lacks {', '.join(missing)}. Set download = true, "
-                f"or {self.origin}, or say with root = ... (or $GAN_BENCH_DATA) in which folder the files lie"
+                f"dataset {self.name}: {self.folder()} lacks {', '.join(missing)}. "
+                f"Set download = true; or {self.origin}; or say with root = ... (or $GAN_BENCH_DATA) where the files are"
             )
         paths = [self.folder() / name for name in self.required]
         return [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]

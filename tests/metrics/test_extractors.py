@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from gan_bench_plugins.datasets.digits import Digits
 from gan_bench_plugins.metrics import classifier
 from gan_bench_plugins.metrics.classifier import Classifier
 from gan_bench_plugins.metrics.fid import FrechetDistance
 from gan_bench_plugins.metrics.inception import VARIABLE, Inception
 from gan_bench_plugins.metrics.random_features import RandomFeatures
-from sklearn.datasets import load_digits
-from torch.nn.functional import interpolate
 
-from gan_bench.data import PreparedData, Samples
+from gan_bench.data import PreparedData, Samples, prepare
 from gan_bench.errors import GanBenchError
 from gan_bench.pictures import from_uint8, to_uint8
 from gan_bench.plugin import DataSpec
@@ -32,11 +31,9 @@ def prepared(data: torch.Tensor, labels: torch.Tensor, classes: int, kind: str =
 
 
 @pytest.fixture(scope="module")
-def digits() -> PreparedData:
+def digits(tmp_path_factory) -> PreparedData:
     """scikit-learn's digits at 16x16."""
-    loaded = load_digits()
-    images = interpolate(torch.tensor(loaded.images)[:, None] / 8 - 1, size=16, mode="bilinear", align_corners=False)
-    return prepared(to_uint8(images), torch.tensor(loaded.target), 10)
+    return prepare(Digits(), tmp_path_factory.mktemp("digits"))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +70,7 @@ def test_classifier_learns_the_digits(digits, tmp_path):
 
 @pytest.mark.slow
 def test_classifier_at_its_defaults(digits, tmp_path):
-    assert Classifier().prepare(digits, tmp_path, CPU).protocol["test_accuracy"] > 0.98
+    assert Classifier().prepare(digits, tmp_path, CPU).protocol["test_accuracy"] > 0.97
 
 
 def test_classifier_of_points(points, tmp_path):

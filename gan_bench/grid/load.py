@@ -1,0 +1,214 @@
+"""From a grid file to a grid: first all that needs no plugin, then the plugins' own parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from gan_bench.grid.axes import Settings, replaced
+from gan_bench.grid.cells import Cell, Choices, Maker, check_core, located
+from gan_bench.grid.expand import Expanded, baseline_of, expand
+from gan_bench.grid.naming import named_cells
+from gan_bench.grid.overrides import apply_overrides
+from gan_bench.grid.schema import Evaluate, GridFile
+from gan_bench.grid.source import Fault, Source, fault_of, validate
+from gan_bench.grid.toml import read_toml
+from gan_bench.registry import Registry
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of a comparison, of all its axes together."""
+
+    label: str  # no two of a comparison are alike
+    values: dict[str, Any]  # axis -> level, as the file has it
+    reference: bool
+    cell: Cell
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One question."""
+
+    title: str
+    axes: tuple[str, ...]
+    budget: Literal["steps", "images"]
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A grid file, checked and expanded."""
+
+    name: str
+    file: Path
+    text: str  # of the file
+    seeds: tuple[int, ...]
+    epochs: float | None  # of the baseline; or
+    steps: int | None  # generator steps
+    evaluate: Evaluate
+    baseline: Cell
+    comparisons: tuple[Comparison, ...]
+    cells: tuple[Cell, ...]  # distinct: those of all comparisons, or the baseline alone where there are none
+    varying: tuple[str, ...]  # paths of the settings that are not the same in all cells
+    registry: Registry
+    plugin_files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class CoreGrid:
+    """A grid file whose own keys are checked; its plugins are not."""
+
+    source: Source
+    keys: GridFile
+    comparisons: list[Expanded]
+
+
+def load_grid(
+    file: Path, *, registry_files: Sequence[Path] = (), overrides: Sequence[str] = (), seeds: str | None = None
+) -> Grid:
+    """Read, check and expand a grid file.
+
+    `registry_files` are plugin files besides those that the grid names; `overrides` are "KEY=VALUE"; `seeds` such as "0-9".
+    GridError: a mistake in the file or in an override. Nothing that imports torch happens before the core's own keys are
+    found right.
+    """
+    core = read_core(Path(file), overrides, seeds)
+    try:
+        return _with_plugins(core, [*_plugin_files(core), *map(Path, registry_files)])
+    except Fault as fault:
+        raise core.source.error(fault) from fault.__cause__
+
+
+def read_core(file: Path, overrides: Sequence[str] = (), seeds: str | None = None) -> CoreGrid:
+    """The first half of `load_grid`: no plugin is imported. GridError: a mistake in the core's own keys."""
+    text, document = read_toml(file)
+    document, options = apply_overrides(document, overrides, seeds)
+    source = Source(file, text, options)
+    try:
+        keys = validate(GridFile, document)
+        comparisons = expand(keys)
+        _check(baseline_of(keys), [])
+        for comparison in comparisons:
+            for one in comparison.combinations:
+                _check(one.settings, one.choices)
+    except ValidationError as error:
+        raise source.error(fault_of(error, GridFile, document)) from None
+    except Fault as fault:
+        raise source.error(fault) from None
+    return CoreGrid(source, keys, comparisons)
+
+
+def _check(settings: Settings, choices: Choices) -> None:
+    try:
+        check_core(settings)
+    except Fault as fault:
+        raise located(fault, settings, choices) from None
+
+
+def _plugin_files(core: CoreGrid) -> list[Path]:
+    files = []
+    for index, name in enumerate(core.keys.plugins):
+        path = core.source.file.parent / name
+        if not path.is_file():
+            fault = Fault("there is no such plugin file", ("plugins", index), value=str(path))
+            raise core.source.error(fault)
+        files.append(path)
+    return files
+
+
+def _with_plugins(core: CoreGrid, files: Sequence[Path]) -> Grid:
+    registry = Registry.load(files)
+    maker = Maker(registry, core.source.file.parent)
+    keys = core.keys
+    for index, metric in enumerate(keys.evaluate.metrics):
+        maker.plugin("metric", metric, ("evaluate", "metrics", index))
+    maker.plugin("features", keys.evaluate.features, ("evaluate", "features"))
+    settings = baseline_of(keys)
+    baseline = _make(maker, settings, [])
+    distinct: dict[Cell, Cell] = {}
+    made: list[list[Cell]] = []
+    for comparison in core.comparisons:
+        own = [_make(maker, one.settings, one.choices) for one in comparison.combinations]
+        _check_distinct(comparison, own)
+        made.append([distinct.setdefault(cell, cell) for cell in own])
+    varying, cells = named_cells(list(distinct) or [baseline])
+    named = {cell: cell for cell in cells}
+    return Grid(
+        name=keys.name,
+        file=core.source.file,
+        text=core.source.text,
+        seeds=keys.seeds,
+        epochs=keys.epochs,
+        steps=keys.steps,
+        evaluate=keys.evaluate,
+        baseline=named.get(baseline) or named_cells([baseline])[1][0],
+        comparisons=tuple(
+            _comparison(comparison, [named[cell] for cell in own], maker, settings, baseline)
+            for comparison, own in zip(core.comparisons, made, strict=True)
+        ),
+        cells=tuple(cells),
+        varying=tuple(varying),
+        registry=registry,
+        plugin_files=registry.files,
+    )
+
+
+def _make(maker: Maker, settings: Settings, choices: Choices) -> Cell:
+    try:
+        return maker.cell(settings)
+    except Fault as fault:
+        raise located(fault, settings, choices) from fault.__cause__
+
+
+def _check_distinct(comparison: Expanded, cells: Sequence[Cell]) -> None:
+    labels: dict[Cell, str] = {}
+    for one, cell in zip(comparison.combinations, cells, strict=True):
+        if cell in labels:
+            rule = f"the levels {labels[cell]!r} and {one.label!r} are the same settings"
+            raise Fault(rule, ("compare", comparison.index), cure="Leave one out.")
+        labels[cell] = one.label
+
+
+def _comparison(
+    expanded: Expanded, cells: Sequence[Cell], maker: Maker, settings: Settings, baseline: Cell
+) -> Comparison:
+    reference = _reference(expanded, maker, settings, baseline)
+    levels = tuple(
+        Level(
+            label=one.label,
+            values={axis.name: axis.levels[i] for axis, i in zip(expanded.axes, one.indices, strict=True)},
+            reference=one.indices == reference,
+            cell=cell,
+        )
+        for one, cell in zip(expanded.combinations, cells, strict=True)
+    )
+    axes = tuple(axis.name for axis in expanded.axes)
+    return Comparison(expanded.compare.title, axes, expanded.compare.budget, levels)
+
+
+def _reference(expanded: Expanded, maker: Maker, settings: Settings, baseline: Cell) -> tuple[int, ...]:
+    """On each axis the level that the file says, else the baseline's, else the first.
+
+    Where these together were excluded: the first combination that has what the file says.
+    """
+    given = expanded.reference
+    wanted = []
+    for number, axis in enumerate(expanded.axes):
+        own = (i for i in range(len(axis.levels)) if _is_baseline(maker, settings, baseline, expanded, number, i))
+        wanted.append(given[number] if number in given else next(own, 0))
+    kept = [one.indices for one in expanded.combinations]
+    allowed = [one for one in kept if all(one[axis] == level for axis, level in given.items())]
+    return tuple(wanted) if tuple(wanted) in kept else allowed[0]
+
+
+def _is_baseline(maker: Maker, settings: Settings, baseline: Cell, expanded: Expanded, number: int, level: int) -> bool:
+    """Whether a level alone leaves the baseline as it is."""
+    try:
+        return maker.cell(replaced(settings, expanded.axes[number], level)) == baseline
+    except Fault:  # the baseline has no such trick or parameter: it goes with another axis
+        return False

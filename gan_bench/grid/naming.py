@@ -1,0 +1,93 @@
+"""What tells the cells of a grid apart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from gan_bench.grid.axes import canonical
+from gan_bench.grid.cells import Cell
+from gan_bench.grid.labels import path_text, tricks_text, unlike, value_text
+from gan_bench.grid.schema import NETWORKS
+from gan_bench.plugin import Plugin
+
+PLUGINS = ("dataset", "architecture")
+
+
+def named_cells(cells: Sequence[Cell]) -> tuple[list[str], list[Cell]]:
+    """The paths of settings that vary, and the cells with their label and what they differ in."""
+    flat = [_flat(cell) for cell in cells]
+    equal_networks = all(
+        each.get(path) == each.get(path.replace("generator", "discriminator"))
+        for each in flat
+        for path in each
+        if path.startswith("optimizer.generator.")
+    ) and all(set(c.settings["optimizer"]["generator"]) == set(c.settings["optimizer"]["discriminator"]) for c in cells)
+    if equal_networks:
+        flat = [_as_one(each) for each in flat]
+    varying = _varying(flat)
+    shown = _shown(flat, varying)
+    lasts = [path.rpartition(".")[2] for path in varying]
+    labels = []
+    for cell, each in zip(cells, flat, strict=True):
+        parts = [] if "architecture" in varying else [cell.architecture.name]
+        for path in varying:
+            if path in each and (path, each.get(path.partition(".")[0])) in shown:
+                words = path_text(path.split("."), lasts.count(path.rpartition(".")[2]) == 1)
+                bare = path in (*PLUGINS, "tricks", "optimizer.name")
+                parts.append(value_text(each[path]) if bare else f"{words} {value_text(each[path])}")
+        labels.append(", ".join(parts))
+    named = [
+        replace(cell, label=label, differs={path: each[path] for path in varying if path in each})
+        for cell, label, each in zip(cells, unlike(labels), flat, strict=True)
+    ]
+    return varying, named
+
+
+def _flat(cell: Cell) -> dict[str, Any]:
+    """Settings by path, as an axis would name them."""
+    flat: dict[str, Any] = {}
+    for kind in PLUGINS:
+        flat |= {kind if key == "name" else f"{kind}.{key}": value for key, value in cell.settings[kind].items()}
+    flat["tricks"] = tricks_text(
+        [_told(trick, table) for trick, table in zip(cell.tricks, cell.settings["tricks"], strict=True)]
+    )
+    for network in NETWORKS:
+        flat |= {f"optimizer.{network}.{key}": value for key, value in cell.settings["optimizer"][network].items()}
+    return flat | {"batch_size": cell.batch_size}
+
+
+def _told(trick: Plugin, table: dict[str, Any]) -> dict[str, Any]:
+    """Name and the parameters that are not the defaults."""
+    fields = type(trick).model_fields
+    return {k: v for k, v in table.items() if k not in fields or getattr(trick, k) != fields[k].default}
+
+
+def _as_one(flat: dict[str, Any]) -> dict[str, Any]:
+    """Both networks' optimisers are equal: one path for both."""
+    return {
+        path.replace(".generator.", "."): value
+        for path, value in flat.items()
+        if not path.startswith("optimizer.discriminator.")
+    }
+
+
+def _varying(flat: list[dict[str, Any]]) -> list[str]:
+    """Paths with two values at least; one that only some cells have goes with their plugin's name, which varies itself."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for each in flat:
+        for path, value in each.items():
+            values[path].add(canonical(value))
+    return [path for path, found in values.items() if len(found) > 1]
+
+
+def _shown(flat: list[dict[str, Any]], varying: list[str]) -> set[tuple[str, Any]]:
+    """(path, plugin's name) where the path tells cells of this plugin apart, so that labels leave out the rest."""
+    values: dict[tuple[str, Any], set[str]] = defaultdict(set)
+    for each in flat:
+        for path in varying:
+            if path in each:
+                values[path, each.get(path.partition(".")[0])].add(canonical(each[path]))
+    return {(path, plugin) for (path, plugin), found in values.items() if len(found) > 1 or "." not in path}

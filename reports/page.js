@@ -1,0 +1,179 @@
+"use strict";
+// What needs a script: the slider over snapshots, the curves, the search and the theme. All else is in the HTML.
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const colourOf = (name) => {
+    // A custom property holds its text, light-dark() and all; only a used value is resolved for the theme.
+    const probe = document.body.appendChild(document.createElement("span"));
+    probe.style.color = `var(--${name})`;
+    const colour = getComputedStyle(probe).color;
+    probe.remove();
+    return colour;
+  };
+  const count = (n) => Math.round(n).toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  const number = (x) => (x === undefined ? "–" : Number(x.toPrecision(3)).toString().replace("-", "−"));
+
+  // The last entry of [[step, ...], ...] that is not after the step.
+  const upTo = (entries, step) => entries.filter((entry) => entry[0] <= step).pop();
+
+  function samples(section, comparison) {
+    const strip = section.querySelector(".strip");
+    if (!strip) return;
+    const slider = strip.querySelector(".moment");
+    const seed = strip.querySelector(".seed");
+    const show = () => {
+      const step = comparison.steps[slider.value];
+      strip.querySelector("output").textContent = `step ${count(step)}`;
+      slider.setAttribute("aria-valuetext", `step ${step}`);
+      strip.querySelector(".seed-shown").textContent = seed.value;
+      for (const tile of strip.querySelectorAll("[data-cell]")) {
+        const run = data.runs[data.cells[tile.dataset.cell].runs[seed.value]];
+        const [moment, name] = (run && upTo(run.pictures, step)) || [0, ""];
+        const frame = tile.querySelector(".frame");
+        const picture = tile.querySelector(".picture");
+        // The old picture stays underneath until the new one is decoded, so that nothing flickers.
+        frame.className = `frame ${name ? picture.dataset.name || "" : "none"}`;
+        picture.className = `picture ${name}`;
+        picture.dataset.name = name;
+        tile.querySelector(".at").textContent = caption(run, moment, step);
+      }
+    };
+    const caption = (run, moment, step) => {
+      if (!run) return "not started";
+      if (!moment) return "no picture yet";
+      const [steps, values] = run.curves[comparison.score] || [[], []];
+      const value = values[steps.indexOf(moment)];
+      const end = moment < step && run.status !== "finished" ? `${run.status}, ` : "";
+      return `${end}step ${count(moment)}${value === undefined ? "" : ` · ${comparison.score} ${number(value)}`}`;
+    };
+    slider.addEventListener("input", show);
+    seed.addEventListener("change", show);
+    strip.querySelector(".controls").hidden = false;
+    show();
+  }
+
+  function charts(section, comparison) {
+    const training = section.querySelector(".training");
+    const hidden = new Set();
+    const drawn = new Set();
+
+    function traces(curves) {
+      const lines = [];
+      comparison.levels.forEach(({ label, cell: index }, i) => {
+        if (hidden.has(i)) return;
+        const cell = data.cells[index];
+        const colour = colourOf(`c${cell.colour}`);
+        const runs = Object.entries(cell.runs).filter(([, run]) => data.runs[run]);
+        for (const quantity of curves) {
+          const add = (curve, name, width, opacity, hover) => curve && curve[0].length && lines.push({
+            x: curve[0], y: curve[1], name, opacity, type: "scatter", showlegend: false,
+            mode: comparison.scores.includes(quantity) ? "lines+markers" : "lines", marker: { size: width * 2.5 },
+            line: { color: colour, width, dash: cell.dash },
+            hoverinfo: hover ? undefined : "skip", hovertemplate: hover ? "%{y:.4g}" : undefined,
+          });
+          const mean = cell.mean[quantity];
+          for (const [, run] of runs) {
+            const { status, curves: { [quantity]: curve } } = data.runs[run];
+            add(curve, text(label), mean ? 0.8 : 2, mean ? 0.5 : 1, !mean);
+            if (status === "failed" && curve?.[0].length) {
+              lines.push({
+                x: curve[0].slice(-1), y: curve[1].slice(-1), type: "scatter", mode: "markers", showlegend: false,
+                marker: { symbol: "x", size: 8, color: colour }, hoverinfo: "skip",
+              });
+            }
+          }
+          add(mean, text(label), 2.2, 1, true);
+        }
+      });
+      return lines;
+    }
+
+    function draw(plot) {
+      const ink = colourOf("ink"), soft = colourOf("soft"), line = colourOf("line"), paper = colourOf("paper");
+      const log = plot.closest("figure").querySelector(".log")?.checked;
+      const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, tickfont: { color: soft, size: 11 }, automargin: true };
+      const layout = {
+        margin: { l: 8, r: 8, t: 8, b: 8 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+        font: { family: getComputedStyle(section.querySelector("h3")).fontFamily, color: ink, size: 12 },
+        hovermode: "x unified", hoverlabel: { bgcolor: paper, bordercolor: line, font: { color: ink, size: 12 } },
+        xaxis: { ...axis, rangemode: "tozero", hoverformat: "d", unifiedhovertitle: { text: "step %{x}" } }, uirevision: log ? "log" : "linear",
+        yaxis: { ...axis, type: log ? "log" : "linear", nticks: log ? 4 : 7, tickformat: log ? "~g" : "" },
+      };
+      const options = {
+        responsive: true, displaylogo: false, doubleClick: "reset",
+        modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+      };
+      Plotly.react(plot, traces(JSON.parse(plot.dataset.curves)), layout, options);
+      drawn.add(plot);
+    }
+
+    const redraw = () => drawn.forEach(draw);
+    const plots = [...section.querySelectorAll(".plot")];
+    for (const plot of plots) {
+      const known = JSON.parse(plot.dataset.curves).some((name) => comparison.levels.some(({ cell }) =>
+        Object.values(data.cells[cell].runs).some((run) => data.runs[run]?.curves[name]?.[0].length)));
+      if (!known) plot.closest("figure").remove();
+      plot.closest("figure").querySelector(".log")?.addEventListener("change", () => draw(plot));
+    }
+    const keys = [...section.querySelectorAll(".legend button")];
+    const press = () => { keys.forEach((key, i) => key.setAttribute("aria-pressed", !hidden.has(i))); redraw(); };
+    keys.forEach((key, i) => {
+      key.addEventListener("click", () => { if (!hidden.delete(i)) hidden.add(i); press(); });
+      key.addEventListener("dblclick", () => {
+        hidden.clear();
+        keys.forEach((_, other) => other !== i && hidden.add(other));
+        press();
+      });
+    });
+    training.hidden = !section.querySelector(".plot");
+    // Charts are drawn when they come near the window: a page of many comparisons opens at once.
+    const seen = new IntersectionObserver((entries) => {
+      for (const { isIntersecting, target } of entries) if (isIntersecting) { seen.unobserve(target); draw(target); }
+    }, { rootMargin: "400px" });
+    section.querySelectorAll(".plot").forEach((plot) => seen.observe(plot));
+    return redraw;
+  }
+
+  // Plotly reads names as a small markup of its own; what users wrote is shown as it is.
+  const text = (label) => label.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+  function search() {
+    const box = document.getElementById("search");
+    const runs = [...document.querySelectorAll("details.run")];
+    const find = () => {
+      const words = box.querySelector("input").value.toLowerCase().split(/\s+/);
+      const found = runs.filter((run) => {
+        run.hidden = !words.every((word) => run.dataset.search.includes(word));
+        return !run.hidden;
+      });
+      box.querySelector("output").textContent = `${found.length} of ${runs.length}`;
+    };
+    box.addEventListener("input", find);
+    box.hidden = runs.length < 2;
+    find();
+  }
+
+  function openTarget() {
+    const target = document.getElementById(location.hash.slice(1));
+    if (target instanceof HTMLDetailsElement) target.open = true;
+  }
+
+  const redraws = Object.entries(data.comparisons).map(([id, comparison]) => {
+    const section = document.getElementById(id);
+    samples(section, comparison);
+    return charts(section, comparison);
+  });
+  search();
+  openTarget();
+  addEventListener("hashchange", openTarget);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const restyle = () => redraws.forEach((redraw) => redraw());
+  dark.addEventListener("change", restyle);
+  const theme = document.getElementById("theme");
+  theme.hidden = false;
+  theme.addEventListener("click", () => {
+    const root = document.documentElement;
+    root.dataset.theme = (root.dataset.theme || (dark.matches ? "dark" : "light")) === "dark" ? "light" : "dark";
+    restyle();
+  });
+})();

@@ -1,0 +1,117 @@
+"""The report: one HTML file that opens anywhere, without a network.
+
+`view` says what is shown of each comparison, `run_details` of each run; the templates beside this file say how.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from gan_bench.hooks import hookimpl
+from gan_bench.results import Results, load
+from gan_bench.settings_text import flatten, text
+from gan_bench.statistics import amount
+from gan_bench.store import replace_file
+from gan_bench_reports import formats
+from gan_bench_reports.curves import Curves
+from gan_bench_reports.pictures import Pictures
+from gan_bench_reports.run_details import run_views
+from gan_bench_reports.view import Builder, ComparisonView
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def gan_bench_report(stores: list[Path], output: Path) -> None:
+    """Write the report of the stores to the file `output`."""
+    html = render(load(*stores))
+    replace_file(Path(output), lambda path: path.write_text(html, encoding="utf-8"))
+
+
+def render(results: Results) -> str:
+    """The page."""
+    pictures = Pictures()
+    builder = Builder(results, pictures)
+    comparisons = builder.comparisons()
+    scripts = {"plotly": plotly_js(), "page": (HERE / "page.js").read_text(encoding="utf-8")}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {name: getattr(formats, name) for name in ("count", "number", "spread", "duration")}
+    environment.filters |= {"text": text, "amount": lambda finding: amount(finding, finding.mean)}
+    return environment.get_template("page.html").render(
+        title=" and ".join(str(grid["name"]) for grid in results.grids.values()),
+        results=results,
+        comparisons=comparisons,
+        runs=run_views(results),
+        statuses=results.runs["status"].value_counts().to_dict(),
+        seeds=sorted(results.runs["seed"].dropna().unique().tolist()),
+        protocols=[(column, flatten(column.protocol)) for column in results.scores],
+        data=_data(results, builder, comparisons),
+        # Neither file is a user's; what users wrote goes through autoescape or tojson.
+        css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
+        picture_css=Markup(pictures.css()),
+        scripts={name: Markup(script) for name, script in scripts.items()},
+        hashes=" ".join(_hash(script) for script in scripts.values()),
+    )
+
+
+def plotly_js() -> str:
+    """The charts' JavaScript, out of the installed plotly package (which is not imported: that takes longer)."""
+    spec = importlib.util.find_spec("plotly")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("the report needs the package plotly")
+    return (Path(spec.submodule_search_locations[0]) / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    """A script's source expression for the Content-Security-Policy."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _data(results: Results, builder: Builder, comparisons: list[ComparisonView]) -> dict[str, Any]:
+    """What page.js reads: each run's and each cell's curves and pictures once, however many comparisons show them."""
+    curves = Curves(results.curves, results.snapshots)
+    cells = sorted(builder.cells.values(), key=lambda cell: cell.index)
+    shown = {run for cell in cells for run in cell.runs.values()} & set(results.runs["run"])
+    failed = set(results.runs.loc[results.runs["status"] == "failed", "run"])
+    status = dict(zip(results.runs["run"], results.runs["status"], strict=True))
+    return {
+        "runs": {
+            run: {
+                "status": status[run],
+                "curves": curves.of_run(run),
+                "pictures": [[step, picture.name] for step, picture in builder.shots.get(run, [])],
+            }
+            for run in sorted(shown)
+        },
+        "cells": [
+            {
+                "runs": cell.runs,
+                "colour": cell.colour,
+                "dash": cell.dash,
+                "mean": curves.mean(run for run in cell.runs.values() if run not in failed),
+            }
+            for cell in cells
+        ],
+        "comparisons": {
+            view.id: {
+                "levels": [{"label": level.label, "cell": level.cell.index} for level in view.levels],
+                "steps": view.steps,
+                "score": view.headline,
+                "scores": list(view.findings),
+            }
+            for view in comparisons
+        },
+    }

@@ -1,0 +1,243 @@
+"""Folders of pictures, ordinary and odd."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from dataset_files import pictures
+from gan_bench_plugins.datasets._pictures import to_array
+from gan_bench_plugins.datasets.folder import PictureFolder
+from PIL import Image
+from pydantic import ValidationError
+
+from gan_bench.data import PreparedData, prepare
+from gan_bench.errors import GanBenchError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_BENCH_CACHE", str(tmp_path / "cache"))
+
+
+def fill(folder: Path, count: int, seed: int = 0, ending: str = ".png") -> Path:
+    """Different pictures of 40x24."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, image in enumerate(pictures(count, 40, 3, seed=seed)[0]):
+        Image.fromarray(image[:24]).save(folder / f"{index:03d}{ending}")
+    return folder
+
+
+def decode(root: Path, **settings: Any) -> PreparedData:
+    """Prepare without any warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return prepare(PictureFolder(root=root, **settings))
+
+
+def test_pictures_without_classes(tmp_path: Path) -> None:
+    fill(tmp_path / "mine", 12)
+    fill(tmp_path / "mine" / "deeper", 8, seed=1, ending=".JPG")
+    prepared = decode(tmp_path / "mine", size=16, held_out=0.25)
+    assert (len(prepared.training), len(prepared.held_out)) == (15, 5)
+    assert prepared.spec.shape == (3, 16, 16)
+    assert prepared.spec.classes is None
+    assert prepared.training.labels is None
+
+
+@pytest.mark.parametrize("wrapped", ["", "download/PetImages"])
+def test_subfolders_are_classes(tmp_path: Path, wrapped: str) -> None:
+    root = tmp_path / "mine"
+    fill(root / wrapped / "dogs", 10, seed=1)
+    fill(root / wrapped / "cats" / "white", 20, seed=2)
+    (root / wrapped / "empty").mkdir()
+    prepared = decode(root, size=16, channels=1)
+    assert prepared.spec.classes == ("cats", "dogs")
+    assert prepared.training.labels is not None
+    assert prepared.held_out.labels is not None
+    counts = prepared.training.labels.bincount(minlength=2) + prepared.held_out.labels.bincount(minlength=2)
+    assert counts.tolist() == [20, 10]
+
+
+def test_labels_belong_to_their_pictures(tmp_path: Path) -> None:
+    for name, colour in (("black", 0), ("white", 255)):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for index in range(6):
+            content = np.full((10, 10, 3), colour, np.uint8)
+            content[0, index] = 100  # no two alike
+            Image.fromarray(content).save(tmp_path / "mine" / name / f"{index}.png")
+    prepared = decode(tmp_path / "mine", size=10)
+    for part in (prepared.training, prepared.held_out):
+        assert torch.equal((part.data[:, 0, 9, 9] == 255).long(), part.labels)
+
+
+def test_a_single_subfolder_is_no_class(tmp_path: Path) -> None:
+    fill(tmp_path / "mine" / "images", 10)
+    assert decode(tmp_path / "mine").spec.classes is None
+
+
+def test_copies_of_a_picture_stay_in_one_part(tmp_path: Path) -> None:
+    for copy in ("a", "b", "c"):
+        fill(tmp_path / "mine" / copy, 10)
+    prepared = decode(tmp_path / "mine", held_out=0.3)
+    assert (len(prepared.training), len(prepared.held_out)) == (21, 9)
+    both = {sample.numpy().tobytes() for sample in prepared.training.data}
+    assert not both & {sample.numpy().tobytes() for sample in prepared.held_out.data}
+
+
+def test_a_moved_folder_is_not_decoded_again(tmp_path: Path) -> None:
+    folder = decode(fill(tmp_path / "mine", 10)).folder
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    assert decode(tmp_path / "moved").folder == folder
+
+
+def test_a_changed_picture_is_noticed(tmp_path: Path) -> None:
+    first = decode(fill(tmp_path / "mine", 10)).fingerprint
+    Image.new("RGB", (40, 24), "red").save(tmp_path / "mine" / "003.png")
+    assert decode(tmp_path / "mine").fingerprint != first
+
+
+def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fill(tmp_path / "mine", 4)
+    assert len(decode(Path("~/mine")).training) == 3
+
+
+def test_hidden_and_other_files_are_no_pictures(tmp_path: Path) -> None:
+    root = fill(tmp_path / "mine", 5)
+    for name in ("._000.png", "notes.txt", "Thumbs.db", ".cache/x.png"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"?")
+    assert decode(root).skipped == ()
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    fill(tmp_path / "elsewhere", 5, seed=1)
+    root = tmp_path / "mine"
+    fill(root / "cats", 5)
+    (root / "dogs").symlink_to(tmp_path / "elsewhere")
+    (root / "dogs" / "back").symlink_to(root)
+    assert decode(root).spec.classes == ("cats", "dogs")
+
+
+# Damage.
+
+
+def test_damaged_pictures_are_left_out_by_name(tmp_path: Path) -> None:
+    root = fill(tmp_path / "mine", 20)
+    fill(root, 1, ending=".jpg")
+    (root / "empty.jpg").touch()
+    (root / "text.png").write_text("no picture")
+    (root / "torn.jpg").write_bytes((root / "000.jpg").read_bytes()[:300])
+    (root / "folder.png").mkdir()
+    with pytest.warns(UserWarning, match="3 of 24 samples can't be read") as caught:
+        prepared = prepare(PictureFolder(root=root))
+    assert len(prepared.training) + len(prepared.held_out) == 21
+    for name in ("empty.jpg: ", "text.png: ", "torn.jpg: "):
+        assert name in str(caught[0].message)
+        assert any(skipped.startswith(name) for skipped in prepared.skipped)
+
+
+def test_a_decompression_bomb_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = fill(tmp_path / "mine", 9)
+    Image.new("1", (200, 200)).save(root / "warned.png")
+    Image.new("1", (300, 300)).save(root / "refused.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200 * 200 - 1)
+    with pytest.warns(UserWarning, match="decompression bomb"):
+        prepared = prepare(PictureFolder(root=root))
+    assert sorted(skipped.split(":")[0] for skipped in prepared.skipped) == ["refused.png", "warned.png"]
+
+
+def test_mostly_damaged_is_an_error(tmp_path: Path) -> None:
+    root = fill(tmp_path / "mine", 4)
+    for index in range(5):
+        (root / f"bad{index}.png").write_bytes(bytes([index]))
+    with pytest.raises(GanBenchError, match="5 of 9 samples can't be read"):
+        prepare(PictureFolder(root=root))
+
+
+def test_no_folder_no_pictures_one_picture(tmp_path: Path) -> None:
+    with pytest.raises(GanBenchError, match="there is no folder"):
+        prepare(PictureFolder(root=tmp_path / "mine"))
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(GanBenchError, match=r"holds no pictures .*\.png"):
+        prepare(PictureFolder(root=tmp_path / "mine"))
+    fill(tmp_path / "mine", 1)
+    with pytest.raises(GanBenchError, match="two different pictures"):
+        prepare(PictureFolder(root=tmp_path / "mine"))
+    with pytest.raises(ValidationError):
+        PictureFolder()  # type: ignore[call-arg]
+
+
+# Odd pictures: each becomes what a viewer shows.
+
+
+def save_and_read(image: Image.Image, file: Path, channels: int = 3, **options: Any) -> np.ndarray:
+    """The picture as (size, size, channels) with size its shorter side."""
+    image.save(file, **options)
+    with Image.open(file) as opened:
+        return to_array(opened, min(image.size), channels).transpose(1, 2, 0)
+
+
+def test_centre_of_the_longer_side(tmp_path: Path) -> None:
+    content = np.zeros((10, 30), np.uint8)
+    content[:, 10:20] = 200
+    assert (save_and_read(Image.fromarray(content), tmp_path / "a.png") == 200).all()
+    assert (save_and_read(Image.fromarray(content.T.copy()), tmp_path / "b.png", channels=1) == 200).all()
+
+
+def test_exif_orientation(tmp_path: Path) -> None:
+    content = np.zeros((16, 16, 3), np.uint8)
+    content[:8] = 255  # bright above
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned by 90 degrees clockwise
+    shown = save_and_read(Image.fromarray(content), tmp_path / "a.jpg", exif=exif, quality=95)
+    assert shown[:, 12:].min() > 200
+    assert shown[:, :4].max() < 50
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif", ".pgm"])
+def test_16_bits(tmp_path: Path, ending: str) -> None:
+    content = np.linspace(0, 65_535, 256).astype(np.uint16).reshape(16, 16)
+    shown = save_and_read(Image.fromarray(content), tmp_path / f"a{ending}", channels=1)
+    assert np.array_equal(shown[..., 0].ravel(), np.arange(256))
+
+
+def test_pixels_without_a_range_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no known range"):
+        save_and_read(Image.fromarray(np.ones((4, 4), np.float32)), tmp_path / "a.tif")
+
+
+def test_cmyk(tmp_path: Path) -> None:
+    shown = save_and_read(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), tmp_path / "a.jpg", quality=95)
+    assert shown[8, 8, 0] > 240
+    assert shown[8, 8, 1:].max() < 15
+
+
+def test_palette(tmp_path: Path) -> None:
+    image = Image.new("RGB", (16, 16), (10, 200, 30)).convert("P", palette=Image.Palette.ADAPTIVE)
+    assert (save_and_read(image, tmp_path / "a.png") == [10, 200, 30]).all()
+
+
+def test_transparent_places_are_white(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    image.paste((0, 0, 255, 255), (0, 0, 4, 8))
+    for file in ("a.png", "a.webp"):
+        shown = save_and_read(image, tmp_path / file, **({"lossless": True} if "webp" in file else {}))
+        assert shown[4, 7].tolist() == [255, 255, 255]
+        assert shown[4, 0].tolist() == [0, 0, 255]
+    assert (save_and_read(Image.new("LA", (8, 8), (0, 0)), tmp_path / "b.png") == 255).all()
+
+
+def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    shown = save_and_read(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert (shown == [255, 0, 0]).all()
+
+
+def test_black_and_white(tmp_path: Path) -> None:
+    assert (save_and_read(Image.new("1", (8, 8), 1), tmp_path / "a.png", channels=1) == 255).all()
