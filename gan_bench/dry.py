@@ -5,13 +5,16 @@ It finds networks of wrong shape and tricks that can't be used with them before 
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import sys
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from gan_bench.errors import GanBenchError
+from gan_bench.global_state import preserved
 from gan_bench.networks import build_networks, check_shapes, describe, memory_format
 from gan_bench.streams import Streams
 from gan_bench.training import build_loop
@@ -45,14 +48,20 @@ class DryPass:
     checkpoint_bytes: int  # networks, moments and what tricks keep
 
 
-@cache
 def dry_pass(cell: Cell) -> DryPass:
     """Build and train a cell for one step on the meta device.
 
     Raises GanBenchError, naming the cell, for whatever its plugins raise there.
     """
+    # Cells are equal by their settings; a plugin file that was edited brings another class of the same name.
+    return _cached(cell, (type(cell.architecture), *map(type, cell.tricks)))
+
+
+@functools.cache
+def _cached(cell: Cell, classes: tuple[type, ...]) -> DryPass:
     try:
-        return _dry_pass(cell, cell.dataset.spec())
+        with preserved(), contextlib.redirect_stdout(sys.stderr):  # standard output is for results
+            return _dry_pass(cell, cell.dataset.spec())
     except GanBenchError:
         raise
     except Exception as error:

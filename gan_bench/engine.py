@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from rich.console import Console
@@ -114,8 +114,8 @@ def run_grid(
         setup = Setup(
             device="",
             plugin_files=tuple(grid.plugin_files),
-            metrics=tuple(as_table(metric) for metric in grid.evaluate.metrics),
-            features=as_table(grid.evaluate.features),
+            metrics=tuple(grid.evaluate.metrics),
+            features=grid.evaluate.features,
             samples=grid.evaluate.samples,
             keep=grid.evaluate.keep,
         )
@@ -145,11 +145,6 @@ def make_job(run: Run, data: PreparedData) -> Job:
     return Job(run.name, run.path.resolve(), run.identity, run.cell.settings, run.seed, run.snapshot_steps, data.folder)
 
 
-def as_table(spec: Any) -> dict[str, Any]:
-    """A plugin by name, or a table, as a table."""
-    return {"name": spec} if isinstance(spec, str) else dict(spec)
-
-
 def write_store(
     grid: Grid, store: Path, runs: Sequence[Run], data: dict[str, PreparedData], evaluators: dict[str, Evaluator]
 ) -> None:
@@ -173,7 +168,13 @@ def write_store(
         }
         for comparison in grid.comparisons
     ]
-    write_json(store / "grid.json", {"name": grid.name, "seeds": list(grid.seeds), "comparisons": comparisons})
+    facts = {
+        "name": grid.name,
+        "arguments": list(grid.arguments),
+        "seeds": list(grid.seeds),
+        "comparisons": comparisons,
+    }
+    write_json(store / "grid.json", facts)
     for key, evaluator in evaluators.items():
         folder = store / "real" / data[key].fingerprint[:12]
         scores = read_json(folder / "scores.json")

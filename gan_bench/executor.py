@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -14,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from gan_bench.forkserver import worker_context
 from gan_bench.store import RunFolder, write_json
 from gan_bench.worker import Job, Setup, main
 
@@ -36,22 +36,23 @@ class Executor:
 
     def __init__(self, setup: Setup, devices: Sequence[str], listener: Listener, *, fail_fast: bool = False) -> None:
         self.setup, self.devices, self.listener, self.fail_fast = setup, devices, listener, fail_fast
-        self.stopping = False
-        self._context = multiprocessing.get_context("spawn")
+        self.stopping = self.interrupted = False
+        self._slots: list[Slot] = []
+        self._context = worker_context()
 
     def run(self, jobs: Sequence[Job]) -> bool:
-        """Train the jobs; False if it was stopped (Ctrl-C, SIGTERM, or a failure with `fail_fast`) before all had ended."""
+        """Train the jobs; False if Ctrl-C or SIGTERM came before all had ended."""
         waiting = deque(jobs)
         with self._stop_on_signals():
-            slots = [self._start(device) for device in self.devices[: len(jobs)]]
+            self._slots = [self._start(device) for device in self.devices[: len(jobs)]]
             try:
-                while slots:
-                    self._assign(slots, waiting)
-                    slots = self._listen(slots, waiting)
+                while self._slots:
+                    self._assign(waiting)
+                    self._listen(waiting)
             finally:
-                for slot in slots:  # only after an error of our own
+                for slot in self._slots:  # only after an error of our own
                     slot.process.kill()
-        return not self.stopping
+        return not self.interrupted
 
     def _start(self, device: str) -> Slot:
         ours, theirs = self._context.Pipe()
@@ -60,29 +61,25 @@ class Executor:
         theirs.close()
         return Slot(device, process, ours)
 
-    def _assign(self, slots: list[Slot], waiting: deque[Job]) -> None:
-        for slot in slots:
+    def _assign(self, waiting: deque[Job]) -> None:
+        for slot in self._slots:
             if slot.idle:
                 slot.idle = False
                 slot.job = None if self.stopping or not waiting else waiting.popleft()
                 slot.connection.send(slot.job)  # None lets the worker end
 
-    def _listen(self, slots: list[Slot], waiting: deque[Job]) -> list[Slot]:
-        """Take in one message from every slot that has one; returns the slots that live on."""
-        ready = wait([slot.connection for slot in slots], timeout=0.2)
-        alive = []
-        for slot in slots:
-            if slot.connection not in ready:
-                alive.append(slot)
-                continue
+    def _listen(self, waiting: deque[Job]) -> None:
+        """Take in one message from every slot that has one."""
+        ready = wait([slot.connection for slot in self._slots], timeout=0.2)
+        for slot in [slot for slot in self._slots if slot.connection in ready]:
             try:
                 kind, content = slot.connection.recv()
             except (EOFError, OSError):
+                self._slots.remove(slot)
                 self._bury(slot)
                 if waiting and not self.stopping:
-                    alive.append(self._start(slot.device))
+                    self._slots.append(self._start(slot.device))
                 continue
-            alive.append(slot)
             if kind == "ready":
                 slot.idle = True
                 continue
@@ -91,7 +88,6 @@ class Executor:
                 slot.job, slot.idle = None, True
                 if kind == "failed" and self.fail_fast:
                     self.stop()
-        return alive
 
     def _bury(self, slot: Slot) -> None:
         """A worker has ended. If it did so by itself in the middle of a run, that run has failed."""
@@ -115,8 +111,8 @@ class Executor:
     def stop(self) -> None:
         """Let every worker save its run at the next step and end."""
         self.stopping = True
-        for process in multiprocessing.active_children():
-            process.terminate()  # SIGTERM: the worker saves first
+        for slot in self._slots:
+            slot.process.terminate()  # SIGTERM: the worker saves first
 
     @contextmanager
     def _stop_on_signals(self) -> Iterator[None]:
@@ -124,7 +120,12 @@ class Executor:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {s: signal.signal(s, lambda *_: self.stop()) for s in (signal.SIGINT, signal.SIGTERM)}
+
+        def interrupt(*_: object) -> None:
+            self.interrupted = True
+            self.stop()
+
+        before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 import sys
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ import torch
 from gan_bench.data import PreparedData, open_prepared
 from gan_bench.dry import DryPass, dry_pass
 from gan_bench.evaluation import BATCH, draw
+from gan_bench.forkserver import worker_context
 from gan_bench.grid import Cell, cell_from_settings
 from gan_bench.networks import build_networks, memory_format
 from gan_bench.registry import Registry
@@ -94,10 +94,8 @@ def plan_cell(grid: Grid, cell: Cell, runs: Sequence[Run], pilot: Pilot | None) 
 
 def run_pilots(cells: dict[Cell, Path], plugin_files: Sequence[Path], device: str) -> dict[Cell, Pilot]:
     """A few steps of each cell, in one process of its own, as a worker would train them."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        1, mp_context=context, initializer=_begin_pilots, initargs=(tuple(plugin_files), device)
-    ) as pool:
+    begin = (tuple(plugin_files), device)
+    with ProcessPoolExecutor(1, worker_context(), initializer=_begin_pilots, initargs=begin) as pool:
         pilots = pool.map(_pilot, [(cell.settings, folder) for cell, folder in cells.items()])
         return dict(zip(cells, pilots, strict=True))
 

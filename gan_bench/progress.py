@@ -84,8 +84,8 @@ class Display:
         self.left[run.name] = run.total_steps - step
         if active.task is not None:
             pace = (time.monotonic() - active.since) / max(1, step - active.first_step)
-            text = f"epoch {step / self.steps_an_epoch:.1f}  {short(pace * self.steps_an_epoch)}/epoch  {losses(content['means'])}"
-            self.bars.update(active.task, completed=step, text=text)
+            epoch = f"epoch {step / self.steps_an_epoch:.1f}  {short(pace * self.steps_an_epoch)}/epoch"
+            self.bars.update(active.task, completed=step, text=f"{epoch}  {losses(content['means'])}")
 
     def _end(self, run: Run, kind: str, content: Mapping[str, Any]) -> None:
         active = self.active.pop(run.name, None)

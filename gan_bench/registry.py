@@ -106,8 +106,9 @@ class Registry:
             if not self.manager.get_hookcallers(module):
                 raise GanBenchError(f"it implements no hook; return your classes from {_listed(HOOKS.values())}")
         except (pluggy.PluginValidationError, GanBenchError) as error:
-            self.manager.unregister(module)
-            self.broken.append(Broken(origin, name, str(error)))
+            if self.manager.is_registered(module):
+                self.manager.unregister(module)
+            self.broken.append(Broken(origin, name, " ".join(str(error).split())))
             return
         for kind, hook in HOOKS.items():
             for implementation in getattr(self.manager.hook, hook).get_hookimpls():
@@ -172,9 +173,12 @@ class Registry:
 def import_file(file: Path) -> ModuleType:
     """The module of a plugin file, executed once a process for the same path and content.
 
-    Its name holds a hash of both, so that files of equal names don't meet and a changed file is a new module. The code is
-    compiled from the bytes that are hashed: a stale bytecode cache (which goes by whole seconds) can't slip in.
+    The module's name holds a hash of both, so that files of equal names don't meet and a changed file is a new module. The
+    code is compiled from the bytes that are hashed: a stale bytecode cache (which goes by whole seconds) can't slip in.
+    GanBenchError: there is no such file. What the file itself raises comes through.
     """
+    if not file.is_file():
+        raise GanBenchError(f"there is no file {file}")
     source = file.read_bytes()
     digest = hashlib.sha256(str(file).encode() + b"\0" + source).hexdigest()[:16]
     name = f"gan_bench_file_{re.sub(r'[^A-Za-z0-9_]', '_', file.stem)}_{digest}"
@@ -217,7 +221,9 @@ def _listed(words: Any) -> str:
 
 def _cause(error: BaseException) -> str:
     """The exception in a line, with where it was raised."""
-    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    if isinstance(error, GanBenchError):
+        return str(error)
+    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
     return text if isinstance(error, SyntaxError) else text + next(_places(error), "")
 
 

@@ -5,10 +5,10 @@ Only the files named in docs/run-folder.md are read, so this works at any time, 
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +76,7 @@ def load(*stores: Path | str) -> Results:
         if folder.is_dir()
     ]
     real = {name: _read_real(store) for name, store in places.items()}
-    columns = _score_columns(
-        [score for run in files for score in run.scores] + functools.reduce(operator.iadd, real.values(), [])
-    )
+    columns = _score_columns(chain(*(run.scores for run in files), *real.values()))
     labels = {(column.metric, column.protocol_id): column for column in columns}
     snapshots = _snapshot_table(files, labels)
     return Results(
@@ -130,11 +128,12 @@ def _read_grid(store: Path) -> dict[str, Any]:
 
 
 def _read_real(store: Path) -> list[dict[str, Any]]:
-    """Scores of real data; none where they are missing or damaged, since the runs stand without them."""
-    try:
-        return scores_in(read_object(store / "real" / "scores.json") or {})
-    except ValueError:
-        return []
+    """Scores of each dataset's real samples; none where they are missing or damaged, since the runs stand without them."""
+    scores = []
+    for file in sorted((store / "real").glob("*/scores.json")):
+        with suppress(ValueError):
+            scores += scores_in(read_object(file) or {})
+    return scores
 
 
 def _score_columns(scores: Iterable[Mapping[str, Any]]) -> list[ScoreColumn]:

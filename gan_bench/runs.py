@@ -63,7 +63,9 @@ class Run:
             return "again"
         if finished < self.total_steps:
             return "continue" if trained else "train"
-        if columns is not None and any(folder.score_columns(step) != columns for step in taken & set(self.snapshot_steps)):
+        if columns is not None and any(
+            folder.score_columns(step) != columns for step in taken & set(self.snapshot_steps)
+        ):
             return "evaluate"
         return "nothing"
 

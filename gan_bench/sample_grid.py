@@ -19,8 +19,8 @@ POINT_PIXELS = 160  # width and height of a picture of points
 def save_grid(samples: Tensor, path: Path) -> None:
     """Write samples as a PNG: images (N, C, H, W) in [-1, 1] in rows of ten, points (N, D) as dots in the plane.
 
-    Of images with other than 1 or 3 channels the first three are shown as colours, the first alone if there are two; of points the
-    first two coordinates, from -1.5 to 1.5.
+    Images with three channels or more are shown by their first three, as colours, others by their first; points by
+    their first two coordinates, from -1.5 to 1.5.
     """
     picture = picture_of_points(samples) if samples.dim() == 2 else picture_of_images(samples)
     replace_file(path, lambda beside: picture.save(beside, format="PNG", optimize=True))

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from multiprocessing.connection import Connection
@@ -22,6 +22,7 @@ from gan_bench import __version__
 from gan_bench.data import PreparedData, open_prepared
 from gan_bench.dry import dry_pass
 from gan_bench.evaluation import Evaluator
+from gan_bench.global_state import preserved
 from gan_bench.grid import Cell, cell_from_settings
 from gan_bench.registry import Registry
 from gan_bench.store import RunFolder, write_json
@@ -55,23 +56,6 @@ class Job:
     data_folder: Path
 
 
-@dataclass
-class GlobalState:
-    """PyTorch's process-wide settings, as they were; a plugin that changes them must not touch the next run."""
-
-    dtype: torch.dtype = field(default_factory=torch.get_default_dtype)
-    threads: int = field(default_factory=torch.get_num_threads)
-    deterministic: bool = field(default_factory=torch.are_deterministic_algorithms_enabled)
-    generator: torch.Tensor = field(default_factory=torch.get_rng_state)
-
-    def restore(self) -> None:
-        """Put all of them back."""
-        torch.set_default_dtype(self.dtype)
-        torch.set_num_threads(self.threads)
-        torch.use_deterministic_algorithms(self.deterministic)
-        torch.set_rng_state(self.generator)
-
-
 class Stopped(Exception):
     """The parent asked for an end, or is gone."""
 
@@ -92,13 +76,8 @@ class Worker:
         signal.signal(signal.SIGTERM, self._stop)
         self.tell("ready")
         while (job := self.connection.recv()) is not None:
-            state = GlobalState()
-            try:
+            with preserved():
                 self._run(job)
-            except Stopped:
-                return
-            finally:
-                state.restore()
 
     def tell(self, kind: str, **content: Any) -> None:
         """Send a message to the parent."""
@@ -133,7 +112,7 @@ class Worker:
             if training is not None:
                 training.save()
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises fails this run, and only this run
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises fails this run, and only this run
             record_failure(folder, error, training)
             hook.gan_bench_run_ended(folder=job.path)
             self.tell("failed", run=job.run, reason=folder.result()["reason"])

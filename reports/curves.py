@@ -14,7 +14,7 @@ Curve = tuple[list[int], list[float]]
 
 
 def thin(x: np.ndarray, y: np.ndarray, points: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """At most `points` + 2 of a curve's points: its ends, and the lowest and highest of each stretch, so that no spike is lost."""
+    """At most `points` + 2 of a curve's points: its ends, and the lowest and highest of each stretch (no spike is lost)."""
     n = len(x)
     if n <= points:
         return x, y
@@ -39,7 +39,9 @@ class Curves:
     def __init__(self, curves: pd.DataFrame, snapshots: pd.DataFrame) -> None:
         quantities = [name for name in QUANTITIES if name in curves]
         self.windows = {run: table[["step", *quantities]] for run, table in curves.groupby("run")}
-        self.scores = {run: table.pivot(index="step", columns="score", values="value") for run, table in snapshots.groupby("run")}
+        self.scores = {
+            run: table.pivot(index="step", columns="score", values="value") for run, table in snapshots.groupby("run")
+        }
 
     def of_run(self, run: str) -> dict[str, Curve]:
         """Every curve of a run, by quantity or score label."""

@@ -8,7 +8,34 @@ from dataclasses import dataclass
 
 from gan_bench.statistics import Finding, amount
 
-PERCENT = (-99, -95, -90, -80, -65, -50, -35, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 25, 50, 100, 200, 400, 900, 1900, 4900, 9900)
+PERCENT = (
+    -99,
+    -95,
+    -90,
+    -80,
+    -65,
+    -50,
+    -35,
+    -20,
+    -10,
+    -5,
+    -2,
+    -1,
+    0,
+    1,
+    2,
+    5,
+    10,
+    25,
+    50,
+    100,
+    200,
+    400,
+    900,
+    1900,
+    4900,
+    9900,
+)
 FEWEST_APART = 13.0  # percent of the axis between two ticks' labels
 
 

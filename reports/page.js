@@ -65,16 +65,17 @@
         const colour = colourOf(`c${cell.colour}`);
         const runs = Object.entries(cell.runs).filter(([, run]) => data.runs[run]);
         for (const quantity of curves) {
-          const add = (curve, name, width, opacity, hover) => curve && curve[0].length && lines.push({
+          const name = curves.length > 1 ? `${text(label)}, ${quantity.split("_")[1]}` : text(label);
+          const add = (curve, width, opacity, hover) => curve && curve[0].length && lines.push({
             x: curve[0], y: curve[1], name, opacity, type: "scatter", showlegend: false,
             mode: comparison.scores.includes(quantity) ? "lines+markers" : "lines", marker: { size: width * 2.5 },
-            line: { color: colour, width, dash: cell.dash },
+            line: { color: colour, width, dash: quantity === "logit_fake" ? "dot" : cell.dash },
             hoverinfo: hover ? undefined : "skip", hovertemplate: hover ? "%{y:.4g}" : undefined,
           });
           const mean = cell.mean[quantity];
           for (const [, run] of runs) {
             const { status, curves: { [quantity]: curve } } = data.runs[run];
-            add(curve, text(label), mean ? 0.8 : 2, mean ? 0.5 : 1, !mean);
+            add(curve, mean ? 0.8 : 2, mean ? 0.5 : 1, !mean);
             if (status === "failed" && curve?.[0].length) {
               lines.push({
                 x: curve[0].slice(-1), y: curve[1].slice(-1), type: "scatter", mode: "markers", showlegend: false,
@@ -82,7 +83,7 @@
               });
             }
           }
-          add(mean, text(label), 2.2, 1, true);
+          add(mean, 2.2, 1, true);
         }
       });
       return lines;
@@ -95,13 +96,15 @@
       const layout = {
         margin: { l: 8, r: 8, t: 8, b: 8 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
         font: { family: getComputedStyle(section.querySelector("h3")).fontFamily, color: ink, size: 12 },
-        hovermode: "x unified", hoverlabel: { bgcolor: paper, bordercolor: line, font: { color: ink, size: 12 } },
-        xaxis: { ...axis, rangemode: "tozero", hoverformat: "d", unifiedhovertitle: { text: "step %{x}" } }, uirevision: log ? "log" : "linear",
+        hovermode: "x unified", hoverdistance: -1, hoverlabel: { bgcolor: paper, bordercolor: line, font: { color: ink, size: 12 } },
+        xaxis: { ...axis, rangemode: "tozero", hoverformat: "d", unifiedhovertitle: { text: "step %{x}" },
+          spikecolor: soft, spikethickness: -1, spikedash: "solid" }, uirevision: log ? "log" : "linear",
         yaxis: { ...axis, type: log ? "log" : "linear", nticks: log ? 4 : 7, tickformat: log ? "~g" : "" },
       };
       const options = {
         responsive: true, displaylogo: false, doubleClick: "reset",
-        modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+        // These and no others: Plotly's own choice has one that would send the data to its makers' server.
+        modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]], plotlyServerURL: "",
       };
       Plotly.react(plot, traces(JSON.parse(plot.dataset.curves)), layout, options);
       drawn.add(plot);

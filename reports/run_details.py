@@ -45,7 +45,9 @@ def run_views(results: Results) -> list[RunView]:
         return []
     baselines = {store: _baseline(results, store) for store in results.stores}
     order = runs.sort_values(["store", "cell", "seed"], kind="stable")
-    return [_view(row, results, baselines[row["store"]], f"run-{i}") for i, row in enumerate(order.to_dict("records"), 1)]
+    return [
+        _view(row, results, baselines[row["store"]], f"run-{i}") for i, row in enumerate(order.to_dict("records"), 1)
+    ]
 
 
 def _baseline(results: Results, store: str) -> dict[str, Any]:
@@ -77,8 +79,10 @@ def _view(row: dict[str, Any], results: Results, baseline: dict[str, Any], id_: 
         settings=settings,
         outcome=[(name, text(value)) for name, value in result.items() if name not in ("reason", "traceback")],
         provenance=_provenance(document, Path(row["folder"])),
-        networks=[(name, network) for name, network in (document.get("networks") or {}).items() if isinstance(network, dict)],
-        command=_command(results.stores[row["store"]], Path(row["folder"]).name),
+        networks=[
+            (name, network) for name, network in (document.get("networks") or {}).items() if isinstance(network, dict)
+        ],
+        command=_command(results.grids[row["store"]], results.stores[row["store"]], Path(row["folder"]).name),
     )
 
 
@@ -88,10 +92,12 @@ def _provenance(document: dict[str, Any], folder: Path) -> Rows:
         values = document.get(part)
         rows += [(f"{part} {name}", text(value)) for name, value in values.items()] if isinstance(values, dict) else []
     for plugin in document.get("plugins") or []:
-        rows.append((f"{plugin.get('kind')} {plugin.get('name')}", f"{plugin.get('origin')}, source {plugin.get('source')}"))
+        rows.append(
+            (f"{plugin.get('kind')} {plugin.get('name')}", f"{plugin.get('origin')}, source {plugin.get('source')}")
+        )
     return rows
 
 
-def _command(store: Path, folder: str) -> str:
-    """The command that trains this run again."""
-    return shlex.join(["gan-bench", "run", str(store / "grid.toml"), "--out", str(store), "--only", folder, "--fresh"])
+def _command(grid: dict[str, Any], store: Path, folder: str) -> str:
+    """The command that trains this run again from the start."""
+    return shlex.join(["gan-bench", "run", *grid["arguments"], "--out", str(store), "--only", folder, "--fresh"])

@@ -60,9 +60,16 @@ class LevelView:
     numbers: dict[str, float | None]  # means: parameters, seconds, images a second
 
     @property
+    def missing(self) -> list[int]:
+        """Seeds that have neither finished nor failed."""
+        return self.seeds["unfinished"] + self.seeds["not started"] + self.seeds["damaged"]
+
+    @property
     def troubled(self) -> str:
         """Runs that are missing in the means, in words."""
-        return ", ".join(f"{len(seeds)} {status}" for status, seeds in self.seeds.items() if seeds and status != "finished")
+        return ", ".join(
+            f"{len(seeds)} {status}" for status, seeds in self.seeds.items() if seeds and status != "finished"
+        )
 
 
 @dataclass
@@ -80,7 +87,7 @@ class ComparisonView:
     looks: int  # most snapshots that a best one was picked from
     seeds: list[int]
     steps: list[int]  # of all snapshots
-    real_picture: Picture | None
+    real_pictures: list[tuple[str, Picture]]  # by the dataset's name
     last_shots: list[tuple[int, Picture | None]]  # of each level's run of the first seed: step and picture
     any_picture: Picture | None  # gives the room of a missing one
     zoom: int  # whole factor by which pictures are enlarged
@@ -94,6 +101,13 @@ class ComparisonView:
     def headline(self) -> str | None:
         """The score that the short answer is about: the first of the grid's metrics."""
         return next(iter(self.findings), None)
+
+    @property
+    def pairs(self) -> str:
+        """How many seeds the headline score's findings rest on, in words."""
+        numbers = sorted({view.finding.n for view in self.findings[self.headline]}) if self.headline else [0]
+        few = f"{numbers[0]} to " if len(numbers) > 1 else ""
+        return f"{few}{numbers[-1]} seed{'s' if numbers[-1] != 1 else ''}" if numbers else "no seed"
 
     def by_verdict(self) -> dict[Verdict, list[FindingView]]:
         """Levels other than the reference, by what the headline score says of them."""
@@ -123,7 +137,7 @@ class Builder:
 
     def comparisons(self) -> list[ComparisonView]:
         """All comparisons, store by store, in the grid's order."""
-        views = []
+        views: list[ComparisonView] = []
         for store, grid in self.results.grids.items():
             for comparison in grid["comparisons"]:
                 views.append(self._comparison(f"comparison-{len(views) + 1}", store, comparison))
@@ -138,8 +152,9 @@ class Builder:
         for column in scores:
             self._mark_best(column, levels)
         real = self.results.real[self.results.real["store"] == store]
-        real_picture = self.pictures.add(self.results.stores[store] / "real" / "samples.png")
-        shown = [picture for run in runs for _, picture in self.shots.get(run, [])] + ([real_picture] if real_picture else [])
+        floors = {row.score: (row.value, row.generated) for row in real.itertuples() if not math.isnan(row.value)}
+        real_pictures = self._real_pictures(store, runs)
+        shown = [picture for run in runs for _, picture in self.shots.get(run, [])] + [p for _, p in real_pictures]
         widest = max((picture.width for picture in shown), default=STRIP)
         view = ComparisonView(
             id=id_,
@@ -149,19 +164,28 @@ class Builder:
             levels=levels,
             findings={},
             axis={},
-            real={row.score: (row.value, row.generated) for row in real.itertuples() if not math.isnan(row.value)},
+            real={column.label: floors[column.label] for column in scores if column.label in floors},
             looks=int(mine.groupby("run")["step"].nunique().max()) if len(mine) else 0,
             seeds=sorted({seed for level in levels for seed in level.cell.runs}),
             steps=sorted({step for run in runs for step, _ in self.shots.get(run, [])}),
-            real_picture=real_picture,
+            real_pictures=real_pictures,
             last_shots=[self._last_shot(level) for level in levels],
             any_picture=shown[0] if shown else None,
-            zoom=min(max(STRIP // ((len(levels) + 1) * (widest + 16)), 1), 3),
+            zoom=min(max(STRIP // ((len(levels) + len(real_pictures)) * (widest + 16)), 1), 3),
         )
         for column in scores:
-            view.findings[column.label] = [self._finding(level, view.reference, column) for level in levels if level is not view.reference]
+            others = [level for level in levels if level is not view.reference]
+            view.findings[column.label] = [self._finding(level, view.reference, column) for level in others]
             view.axis[column.label] = make_axis([entry.finding for entry in view.findings[column.label]])
         return view
+
+    def _real_pictures(self, store: str, runs: list[str]) -> list[tuple[str, Picture]]:
+        """Real samples of each dataset that these runs trained on."""
+        datasets = [self.results.documents.get(run, {}).get("dataset") or {} for run in runs]
+        names = {str(data["fingerprint"])[:12]: str(data.get("name", "")) for data in datasets if "fingerprint" in data}
+        folder = self.results.stores[store] / "real"
+        taken = [(name, self.pictures.add(folder / key / "samples.png")) for key, name in names.items()]
+        return [(name, picture) for name, picture in taken if picture]
 
     def _last_shot(self, level: LevelView) -> tuple[int, Picture | None]:
         run = level.cell.runs[min(level.cell.runs)] if level.cell.runs else ""
@@ -182,13 +206,15 @@ class Builder:
             free = [look for look in looks if look not in taken and (look[0] > 0 or level["reference"])]
             uses = {look: sum((other.colour, other.dash) == look for other in known) for look in looks}
             # Colours before patterns: a pattern is for the ninth level of one comparison.
-            cell.colour, cell.dash = min(free or looks, key=lambda look: (DASHES.index(look[1]), uses[look], look[0]))  # noqa: B023
+            cell.colour, cell.dash = min(free or looks, key=lambda look: (DASHES.index(look[1]), uses[look], look[0]))
             cell.index = len(known)
             taken.add((cell.colour, cell.dash))
         return cells
 
     def _level(self, cell: Cell, level: dict[str, Any]) -> LevelView:
-        seeds: dict[str, list[int]] = {status: [] for status in ("finished", "failed", "unfinished", "damaged", "not started")}
+        seeds: dict[str, list[int]] = {
+            status: [] for status in ("finished", "failed", "unfinished", "damaged", "not started")
+        }
         for seed, run in cell.runs.items():
             seeds[self.runs.at[run, "status"] if run in self.runs.index else "not started"].append(seed)
         finished = self.runs.loc[[cell.runs[seed] for seed in seeds["finished"]]]
@@ -213,13 +239,15 @@ class Builder:
             if len(scored) < 2:
                 continue
             choose = min if column.better == "lower" else max
-            best = choose(scored, key=lambda level: level.values[column.label][moment].mean)  # noqa: B023
+            best = choose(scored, key=lambda level: level.values[column.label][moment].mean)
             value = best.values[column.label][moment]
             best.values[column.label][moment] = Value(value.mean, value.deviation, value.n, best=True)
 
     def _finding(self, level: LevelView, reference: LevelView, column: ScoreColumn) -> FindingView:
         finding = paired_difference(
-            self._last_scores(level, column), self._last_scores(reference, column), "log" if column.scale == "log" else "raw"
+            self._last_scores(level, column),
+            self._last_scores(reference, column),
+            "log" if column.scale == "log" else "raw",
         )
         both = (level, reference)
         words = sentence(
@@ -229,13 +257,15 @@ class Builder:
             score=column.title,
             better=column.better,
             failed={each.label: each.seeds["failed"] for each in both},
-            missing={each.label: sum((each.seeds[s] for s in ("unfinished", "not started", "damaged")), []) for each in both},
+            missing={each.label: each.missing for each in both},
         )
         return FindingView(level, finding, finding.verdict(column.better), words)
 
     def _last_scores(self, level: LevelView, column: ScoreColumn) -> dict[int, float]:
         """Scores of the finished runs, at their last snapshot, by seed."""
-        return {seed: float(self.runs.at[level.cell.runs[seed], f"{column.label} last"]) for seed in level.seeds["finished"]}
+        return {
+            seed: float(self.runs.at[level.cell.runs[seed], f"{column.label} last"]) for seed in level.seeds["finished"]
+        }
 
 
 def _value(values: pd.Series) -> Value:

@@ -1,6 +1,6 @@
 """A synthetic store in exactly the format of docs/run-folder.md, made without training.
 
-    python tests/fake_store.py FOLDER [SEEDS]    writes one to look at
+python tests/fake_store.py FOLDER [SEEDS]    writes one to look at
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 WINDOW = 25
+FINGERPRINT = "ab" * 32  # of the dataset
 PROTOCOL = {"features": {"name": "classifier", "accuracy": 0.967}, "generated": 2000, "real": 360, "split": "held out"}
 BASELINE: dict[str, Any] = {
     "dataset": {"name": "digits", "size": 16},
@@ -59,14 +60,12 @@ COMPARISONS: list[tuple[str, list[str], list[tuple[str, dict[str, Any], dict[str
 ]
 
 
-def write_store(
-    store: Path, seeds: int = 3, snapshots: int = 6, steps: int = 1500, trouble: bool = True
-) -> Path:
+def write_store(store: Path, seeds: int = 3, snapshots: int = 6, steps: int = 1500, trouble: bool = True) -> Path:
     """Write a store; with `trouble`, the last seed of fcgan has failed and that of depth 3 is unfinished."""
     comparisons, written = [], set()
     for title, axes, levels in COMPARISONS:
         entry: dict[str, Any] = {"title": title, "axes": axes, "budget": "steps", "levels": []}
-        for i, (label, values, change, quality) in enumerate(levels):
+        for label, values, change, quality in levels:
             settings, runs = {**BASELINE, **change}, {}
             for seed in range(seeds):
                 identity = hashlib.sha256(json.dumps([settings, seed]).encode()).hexdigest()
@@ -81,9 +80,15 @@ def write_store(
             reference = label in ("dcgan", "no tricks", "depth 2")
             entry["levels"].append({"label": label, "values": values, "reference": reference, "runs": runs})
         comparisons.append(entry)
-    write(store / "grid.json", {"name": "quickstart", "seeds": list(range(seeds)), "comparisons": comparisons})
-    write(store / "real" / "scores.json", {"scores": [{**score(0.62), "generated": 1437}, kid(-0.0002)]})
-    (store / "real" / "samples.png").write_bytes(sample_grid(0.0, 99))
+    write(
+        store / "grid.json",
+        {"name": "quickstart", "arguments": ["grid.toml"], "seeds": list(range(seeds)), "comparisons": comparisons},
+    )
+    write(
+        store / "real" / FINGERPRINT[:12] / "scores.json",
+        {"scores": [{**score(0.62), "generated": 1437}, kid(-0.0002)]},
+    )
+    (store / "real" / FINGERPRINT[:12] / "samples.png").write_bytes(sample_grid(0.0, 99))
     (store / "grid.toml").write_text('name = "quickstart"\n')
     return store
 
@@ -115,16 +120,23 @@ def write_run(
         (snapshot / "samples.png").write_bytes(sample_grid(noise, seed))
     if end == "unfinished":
         return folder
-    result: dict[str, Any] = {"status": end, **moment(reached), "images_per_second": 3100.0, "ended": "2026-01-02T03:04:05Z"}
+    result: dict[str, Any] = {
+        "status": end,
+        **moment(reached),
+        "images_per_second": 3100.0,
+        "ended": "2026-01-02T03:04:05Z",
+    }
     result["steps"] = result.pop("step")
     if end == "failed":
         result["reason"] = "the generator's loss is NaN at step 900"
-        result["traceback"] = 'Traceback (most recent call last):\n  File "loop.py", line 81, in train\nFloatingPointError: <NaN> & co'
+        result["traceback"] = 'Traceback:\n  File "loop.py", line 81, in train\nFloatingPointError: <NaN> & co'
     write(folder / "result.json", result)
     return folder
 
 
-def run_document(run: str, settings: dict[str, Any], seed: int, identity: str, steps: int, snapshots: int) -> dict[str, Any]:
+def run_document(
+    run: str, settings: dict[str, Any], seed: int, identity: str, steps: int, snapshots: int
+) -> dict[str, Any]:
     """A run.json."""
     layers = [
         {"name": "1", "type": "Linear(in_features=64, out_features=1024)", "shape": [1024], "parameters": 66_560},
@@ -137,7 +149,7 @@ def run_document(run: str, settings: dict[str, Any], seed: int, identity: str, s
         name: {"parameters": size * scale, "trainable": size * scale, "flops": 40 * size * scale, "layers": layers}
         for name, size in (("generator", 99_873), ("discriminator", 60_001))
     }
-    dataset = {"name": "digits", "fingerprint": "ab" * 32, "shape": [1, 16, 16], "kind": "image", "training": 1437, "held_out": 360}
+    dataset = {"name": "digits", "fingerprint": FINGERPRINT, "shape": [1, 16, 16], "kind": "image", "held_out": 360}
     return {
         "run": run,
         "identity": identity,
@@ -145,7 +157,7 @@ def run_document(run: str, settings: dict[str, Any], seed: int, identity: str, s
         "settings": settings,
         "total_steps": steps,
         "snapshot_steps": [round(steps * i / snapshots) for i in range(1, snapshots + 1)],
-        "dataset": {**dataset, "classes": list("0123456789")},
+        "dataset": {**dataset, "training": 1437, "classes": list("0123456789")},
         "plugins": [{"kind": "architecture", "name": "dcgan", "origin": "gan-bench", "source": "cd" * 32}],
         "networks": networks,
         "execution": {"device": "cpu", "threads": 1, "memory_format": "channels_last", "joined_pass": False},
@@ -163,7 +175,9 @@ def write_curves(path: Path, steps: int, quality: float, rng: np.random.Generato
     levels[1, n // 2] += 2.5
     with path.open("w") as file:
         for i in range(n):
-            means = dict(zip(("loss_d", "loss_g", "logit_real", "logit_fake"), levels[:, i].round(6).tolist(), strict=True))
+            means = dict(
+                zip(("loss_d", "loss_g", "logit_real", "logit_fake"), levels[:, i].round(6).tolist(), strict=True)
+            )
             file.write(json.dumps({**moment((i + 1) * WINDOW), **means}) + "\n")
 
 

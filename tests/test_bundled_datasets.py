@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from gan_bench_plugins.datasets.digits import Digits
-from gan_bench_plugins.datasets.photo_patches import PhotoPatches
 
 from gan_bench.data import PreparedData, prepare
+from gan_bench_plugins.datasets.digits import Digits
+from gan_bench_plugins.datasets.photo_patches import PhotoPatches
 
 
 @pytest.fixture(autouse=True)

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 from dataset_files import pictures
-from gan_bench_plugins.datasets._pictures import to_array
-from gan_bench_plugins.datasets.folder import PictureFolder
 from PIL import Image
 from pydantic import ValidationError
 
 from gan_bench.data import PreparedData, prepare
 from gan_bench.errors import GanBenchError
+from gan_bench_plugins.datasets._pictures import to_array
+from gan_bench_plugins.datasets.folder import PictureFolder
 
 
 @pytest.fixture(autouse=True)

@@ -6,16 +6,16 @@ import copy
 
 import pytest
 import torch
-from gan_bench_plugins.architectures.dcgan import DCGAN
-from gan_bench_plugins.architectures.fcgan import FCGAN
-from gan_bench_plugins.tricks.d_every import DEvery
-from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 from small_runs import CPU, make_loop, some_data
 from torch import nn
 from torch.nn import functional as F
 
 from gan_bench.recipe import mixes_batch
 from gan_bench.streams import Stream, Streams, derive
+from gan_bench_plugins.architectures.dcgan import DCGAN
+from gan_bench_plugins.architectures.fcgan import FCGAN
+from gan_bench_plugins.tricks.d_every import DEvery
+from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 
 DCGAN_8 = DCGAN(latent=6, width=4, depth=1, dropout=0)
 
@@ -77,7 +77,8 @@ class MinibatchMean(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("layer", "mixes"), [(nn.Dropout(), False), (nn.GroupNorm(1, 2), False), (nn.BatchNorm1d(2), True), (MinibatchMean(), True)]
+    ("layer", "mixes"),
+    [(nn.Dropout(), False), (nn.GroupNorm(1, 2), False), (nn.BatchNorm1d(2), True), (MinibatchMean(), True)],
 )
 def test_passes_are_joined_only_where_no_module_mixes_the_batch(layer, mixes):
     assert mixes_batch(nn.Sequential(nn.Linear(2, 2), layer)) is mixes
@@ -121,7 +122,9 @@ def test_streams_nest_and_go_on():
             other = torch.rand(3)
         second = torch.rand(3)
     again = torch.Generator().manual_seed(derive(0, "outer"))
-    assert torch.equal(torch.cat((first, second)), torch.cat((torch.rand(3, generator=again), torch.rand(3, generator=again))))
+    assert torch.equal(
+        torch.cat((first, second)), torch.cat((torch.rand(3, generator=again), torch.rand(3, generator=again)))
+    )
     assert not torch.equal(first, other)
 
 

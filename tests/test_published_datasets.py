@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from dataset_files import pictures, write_celeba, write_cifar10, write_mnist, write_oxford_pets, write_svhn
+
+from gan_bench.data import Samples, prepare
+from gan_bench.errors import GanBenchError
 from gan_bench_plugins.datasets.celeba import CelebA
 from gan_bench_plugins.datasets.cifar10 import Cifar10
 from gan_bench_plugins.datasets.mnist import FILES, FashionMnist, Kmnist, Mnist
 from gan_bench_plugins.datasets.oxford_pets import OxfordPets
 from gan_bench_plugins.datasets.svhn import Svhn
-
-from gan_bench.data import Samples, prepare
-from gan_bench.errors import GanBenchError
 
 
 @pytest.fixture(autouse=True)

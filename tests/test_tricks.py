@@ -7,6 +7,11 @@ import math
 
 import pytest
 import torch
+from small_runs import ADAM, make_loop
+from torch import nn
+
+from gan_bench.recipe import Seen
+from gan_bench.registry import Registry
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.tricks.d_every import DEvery
@@ -20,11 +25,6 @@ from gan_bench_plugins.tricks.label_smoothing import LabelSmoothing
 from gan_bench_plugins.tricks.r1 import R1
 from gan_bench_plugins.tricks.spectral_norm import SpectralNorm
 from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
-from small_runs import ADAM, make_loop
-from torch import nn
-
-from gan_bench.recipe import Seen
-from gan_bench.registry import Registry
 
 TINY = DCGAN(latent=6, width=4, depth=1)
 ALL = [

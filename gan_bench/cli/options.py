@@ -44,8 +44,14 @@ def grid_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def open_grid(grid: Path, plugins: tuple[Path, ...], overrides: tuple[str, ...], seeds: str | None) -> Grid:
-    """The validated grid."""
-    from gan_bench.grid import load_grid
+def open_grid(
+    grid: Path, plugins: tuple[Path, ...], overrides: tuple[str, ...], seeds: str | None, *, workers: bool
+) -> Grid:
+    """The validated grid. With `workers`, their libraries are imported beside ours, once the file itself is found right."""
+    from gan_bench.forkserver import warm_up
+    from gan_bench.grid import add_plugins, read_core
 
-    return load_grid(grid, registry_files=plugins, overrides=overrides, seeds=seeds)
+    core = read_core(grid, overrides, seeds)
+    if workers:
+        warm_up()
+    return add_plugins(core, plugins)

@@ -38,7 +38,7 @@ def command(
     no_pilot: bool,
 ) -> None:
     """Show every cell and run of GRID, what is done already, and what the rest would take. Nothing is trained."""
-    loaded = open_grid(grid, plugins, overrides, seeds)
+    loaded = open_grid(grid, plugins, overrides, seeds, workers=not no_pilot)
 
     from rich.console import Console
 

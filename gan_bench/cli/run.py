@@ -32,7 +32,7 @@ def command(
     Interrupt it whenever you like: the same command goes on where each run stood. Exit code 0 if every run succeeded, 1 if
     some failed, 2 for bad input, 130 if it was stopped.
     """
-    loaded = open_grid(grid, plugins, overrides, seeds)
+    loaded = open_grid(grid, plugins, overrides, seeds, workers=True)
 
     from gan_bench.engine import run_grid
 

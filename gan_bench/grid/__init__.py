@@ -1,7 +1,7 @@
 """Grid files: read, checked and expanded into comparisons, levels and cells."""
 
 from gan_bench.grid.cells import Cell, cell_from_settings
-from gan_bench.grid.load import Comparison, Grid, Level, load_grid, read_core
+from gan_bench.grid.load import Comparison, Grid, Level, add_plugins, load_grid, read_core
 from gan_bench.grid.optimizer import OptimizerSettings
 from gan_bench.grid.schema import Evaluate
 
@@ -12,6 +12,7 @@ __all__ = [
     "Grid",
     "Level",
     "OptimizerSettings",
+    "add_plugins",
     "cell_from_settings",
     "load_grid",
     "read_core",

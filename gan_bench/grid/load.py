@@ -57,6 +57,7 @@ class Grid:
     varying: tuple[str, ...]  # paths of the settings that are not the same in all cells
     registry: Registry
     plugin_files: tuple[Path, ...]
+    arguments: tuple[str, ...]  # of the command that reads this grid: the file and its options
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class CoreGrid:
     source: Source
     keys: GridFile
     comparisons: list[Expanded]
+    arguments: tuple[str, ...]
 
 
 def load_grid(
@@ -77,11 +79,7 @@ def load_grid(
     GridError: a mistake in the file or in an override. Nothing that imports torch happens before the core's own keys are
     found right.
     """
-    core = read_core(Path(file), overrides, seeds)
-    try:
-        return _with_plugins(core, [*_plugin_files(core), *map(Path, registry_files)])
-    except Fault as fault:
-        raise core.source.error(fault) from fault.__cause__
+    return add_plugins(read_core(Path(file), overrides, seeds), registry_files)
 
 
 def read_core(file: Path, overrides: Sequence[str] = (), seeds: str | None = None) -> CoreGrid:
@@ -100,7 +98,16 @@ def read_core(file: Path, overrides: Sequence[str] = (), seeds: str | None = Non
         raise source.error(fault_of(error, GridFile, document)) from None
     except Fault as fault:
         raise source.error(fault) from None
-    return CoreGrid(source, keys, comparisons)
+    options = [word for override in overrides for word in ("--set", override)] + (["--seeds", seeds] if seeds else [])
+    return CoreGrid(source, keys, comparisons, (str(file), *options))
+
+
+def add_plugins(core: CoreGrid, registry_files: Sequence[Path] = ()) -> Grid:
+    """The second half of `load_grid`. GridError: a plugin is missing, or refuses its parameters."""
+    try:
+        return _with_plugins(core, _plugin_files(core), [Path(file) for file in registry_files])
+    except Fault as fault:
+        raise core.source.error(fault) from fault.__cause__
 
 
 def _check(settings: Settings, choices: Choices) -> None:
@@ -121,8 +128,8 @@ def _plugin_files(core: CoreGrid) -> list[Path]:
     return files
 
 
-def _with_plugins(core: CoreGrid, files: Sequence[Path]) -> Grid:
-    registry = Registry.load(files)
+def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequence[Path]) -> Grid:
+    registry = Registry.load([*own_files, *more_files])
     maker = Maker(registry, core.source.file.parent)
     keys = core.keys
     for index, metric in enumerate(keys.evaluate.metrics):
@@ -155,6 +162,7 @@ def _with_plugins(core: CoreGrid, files: Sequence[Path]) -> Grid:
         varying=tuple(varying),
         registry=registry,
         plugin_files=registry.files,
+        arguments=(*core.arguments, *(word for file in more_files for word in ("--plugin", str(file)))),
     )
 
 

@@ -27,7 +27,7 @@ def named_cells(cells: Sequence[Cell]) -> tuple[list[str], list[Cell]]:
     ) and all(set(c.settings["optimizer"]["generator"]) == set(c.settings["optimizer"]["discriminator"]) for c in cells)
     if equal_networks:
         flat = [_as_one(each) for each in flat]
-    varying = _varying(flat)
+    varying = _varying(flat, cells)
     shown = _shown(flat, varying)
     lasts = [path.rpartition(".")[2] for path in varying]
     labels = []
@@ -74,13 +74,17 @@ def _as_one(flat: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _varying(flat: list[dict[str, Any]]) -> list[str]:
-    """Paths with two values at least; one that only some cells have goes with their plugin's name, which varies itself."""
-    values: dict[str, set[str]] = defaultdict(set)
+def _varying(flat: list[dict[str, Any]], cells: Sequence[Cell]) -> list[str]:
+    """Paths with two values at least; one that only some cells have goes with their plugin's name, which varies itself.
+
+    Where data lies (`root`) tells two folders apart, but is no difference between two datasets.
+    """
+    values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    places = {f"dataset.{key}" for cell in cells for key in cell.dataset.location_fields}
     for each in flat:
         for path, value in each.items():
-            values[path].add(canonical(value))
-    return [path for path, found in values.items() if len(found) > 1]
+            values[path][each["dataset"] if path in places else ""].add(canonical(value))
+    return [path for path, groups in values.items() if any(len(found) > 1 for found in groups.values())]
 
 
 def _shown(flat: list[dict[str, Any]], varying: list[str]) -> set[tuple[str, Any]]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gan_bench.errors import GridError, did_you_mean
-from gan_bench.grid.schema import GridFile
-from gan_bench.grid.toml import DocPath, unusable
+from gan_bench.grid.schema import Evaluate, GridFile
+from gan_bench.grid.toml import DocPath, readable, unusable
 
 ALTERNATIVES = ({"epochs", "steps"}, {"snapshots", "at_epochs", "at_steps"})  # one replaces the other
 
@@ -19,7 +19,7 @@ def apply_overrides(
     """The document with the values put in, and which option set which path. GridError: not of the form KEY=VALUE."""
     options: dict[DocPath, str] = {}
     for text in overrides:
-        option = f"--set {text}"
+        option = f"--set {readable(text)}"
         key, equals, value = text.partition("=")
         if not equals:
             raise GridError("must have the form KEY=VALUE", file=option)
@@ -32,7 +32,7 @@ def apply_overrides(
         options[at] = option
     if seeds is not None:
         document = {**document, "seeds": seeds}
-        options["seeds",] = f"--seeds {seeds}"
+        options["seeds",] = f"--seeds {readable(seeds)}"
     return document, options
 
 
@@ -82,6 +82,8 @@ def _put(table: dict[str, Any], path: tuple[str, ...], value: Any, option: str) 
         index = names.index(rest[0])
         tricks[index], at = _put(tricks[index], rest[1:], value, option)
         return {**table, key: tricks}, (key, index, *at)
+    if key == "features" and old is None:
+        old = Evaluate.model_fields[key].default
     if key in ("dataset", "architecture", "features") and isinstance(old, str):
         old = {"name": old}
     inner, at = _put(old if isinstance(old, dict) else {}, rest, value, option)

@@ -80,7 +80,8 @@ class Source:
         """The error with file and line, or with the option that brought the value."""
         value = ... if fault.value is ... else Shown(fault.value)
         for path, option in self.options.items():
-            if fault.path[: len(path)] == path:
+            shorter = min(len(path), len(fault.path))  # the option set this value, or a part of it
+            if shorter and fault.path[:shorter] == path[:shorter]:
                 return GridError(fault.rule, file=option, path=fault.name, value=value, cure=fault.cure)
         line = line_of(self.text, fault.path)
         return GridError(fault.rule, file=self.file, line=line, path=fault.name, value=value, cure=fault.cure)
@@ -113,7 +114,7 @@ def fault_of(error: ValidationError, model: type[BaseModel], given: Any, base: D
     if kind not in ("missing", "extra_forbidden"):
         path = exists  # without the tags that pydantic adds for the members of a union
     cure = str(context.get("cure", ""))
-    if kind == "missing":
+    if kind == "missing" or not (base or path):
         value = ...
     elif kind == "extra_forbidden":
         cure = did_you_mean(str(path[-1]), _keys(model, path[:-1]))

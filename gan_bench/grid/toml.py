@@ -76,6 +76,11 @@ def unusable(value: Any, path: DocPath = ()) -> tuple[DocPath, str, Any] | None:
     return None
 
 
+def readable(text: str) -> str:
+    """The text, with line breaks and terminal codes made visible."""
+    return text if text.isprintable() else repr(text)
+
+
 def dotted(path: DocPath) -> str:
     """A path for people: `compare[0].title`."""
     text = ""
@@ -83,7 +88,7 @@ def dotted(path: DocPath) -> str:
         if isinstance(key, int):
             text += f"[{key}]"
         else:
-            text += ("." if text else "") + (key if key.isprintable() else repr(key))
+            text += ("." if text else "") + readable(key)
     return text
 
 

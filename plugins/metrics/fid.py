@@ -27,7 +27,7 @@ class FrechetDistance(Metric):
     scale = "log"
 
     def label(self, features: Features) -> str:
-        """"FID" is the name for Inception's 2048 features alone; with others the values do not compare."""
+        """ "FID" is the name for Inception's 2048 features alone; with others the values do not compare."""
         return "FID" if features.label == "inception-2048" else f"FD[{features.label}]"
 
     def score(self, generated: Tensor, real: Tensor) -> float:

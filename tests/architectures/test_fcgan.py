@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gan_bench_plugins.architectures.fcgan import FCGAN
 from torch import nn
 
 from gan_bench.plugin import DataSpec
+from gan_bench_plugins.architectures.fcgan import FCGAN
 
 
 @pytest.mark.parametrize(

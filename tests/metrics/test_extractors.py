@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from gan_bench.data import PreparedData, Samples, prepare
+from gan_bench.errors import GanBenchError
+from gan_bench.pictures import from_uint8, to_uint8
+from gan_bench.plugin import DataSpec
 from gan_bench_plugins.datasets.digits import Digits
 from gan_bench_plugins.metrics import classifier
 from gan_bench_plugins.metrics.classifier import Classifier
 from gan_bench_plugins.metrics.fid import FrechetDistance
 from gan_bench_plugins.metrics.inception import VARIABLE, Inception
 from gan_bench_plugins.metrics.random_features import RandomFeatures
-
-from gan_bench.data import PreparedData, Samples, prepare
-from gan_bench.errors import GanBenchError
-from gan_bench.pictures import from_uint8, to_uint8
-from gan_bench.plugin import DataSpec
 
 CPU = torch.device("cpu")
 

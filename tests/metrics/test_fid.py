@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+
 from gan_bench_plugins.metrics.fid import FrechetDistance
 
 score = FrechetDistance().score

@@ -1,0 +1,126 @@
+"""The commands that don't train: plan, plugins, schema, report."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import jsonschema
+import pytest
+from markdown import ROOT
+from stores import GRID, gan_bench, write_grid
+
+
+def test_plan_trains_nothing_and_tells_what_it_would_take(tmp_path):
+    done = gan_bench("plan", write_grid(tmp_path), cwd=tmp_path)
+    assert "2 cells, 2 runs, 2 of them to train, in runs/toy" in done.stdout
+    assert "1 to train" in done.stdout
+    for line in ("disk: ", "time: about ", "memory: about "):
+        assert line in done.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_plan_without_pilot_estimates_no_time(tmp_path):
+    done = gan_bench("plan", write_grid(tmp_path), "--no-pilot", "--seeds", "0-4", cwd=tmp_path)
+    assert "2 cells, 10 runs, 10 of them to train" in done.stdout
+    assert "time:" not in done.stdout
+
+
+def test_plan_counts_origins_parameters(tmp_path):
+    grid = GRID.replace("size = 8", "size = 28").replace("depth = 1, width = 4, latent = 8", "")
+    (tmp_path / "grid.toml").write_text(grid.replace('"dcgan", ', '"dcgan"'))
+    done = gan_bench("plan", "grid.toml", "--no-pilot", cwd=tmp_path)
+    assert "2,330,944" in done.stdout
+    assert "212,865" in done.stdout
+
+
+def test_plugins_lists_every_kind_with_its_origin(tmp_path):
+    facts = json.loads(gan_bench("plugins", "--json", cwd=tmp_path).stdout)
+    assert facts["broken"] == []
+    names = {(p["kind"], p["name"]) for p in facts["plugins"]}
+    assert names >= {
+        ("architecture", "dcgan"),
+        ("dataset", "photo_patches"),
+        ("trick", "wgan_gp"),
+        ("metric", "fid"),
+        ("features", "inception"),
+    }
+    assert all(p["origin"].startswith("package gan-bench ") and p["summary"] for p in facts["plugins"])
+    assert "Gaussian" in gan_bench("plugins", cwd=tmp_path).stdout
+
+
+def test_plugins_describes_an_architecture_layer_by_layer(tmp_path):
+    detail = json.loads(gan_bench("plugins", "dcgan", "--json", cwd=tmp_path).stdout)
+    assert detail["networks"]["generator"]["parameters"] == 2_330_944
+    assert detail["networks"]["generator"]["trainable"] == 2_305_472
+    assert detail["networks"]["discriminator"]["parameters"] == 212_865
+    depth = next(p for p in detail["parameters"] if p["name"] == "depth")
+    assert depth["type"] == "integer"
+    assert depth["default"] == 2
+    assert depth["bounds"] == ">= 1, <= 6"
+    shown = gan_bench("plugins", "dcgan", "--data", "3x32x32", cwd=tmp_path).stdout
+    assert "generator for 3x32x32" in shown
+    assert "ConvTranspose2d" in shown
+
+
+def test_an_unknown_plugin_is_named_with_its_neighbour(tmp_path):
+    done = gan_bench("plugins", "dcgam", cwd=tmp_path, code=2)
+    assert "Did you mean 'dcgan'?" in done.stderr
+
+
+def test_a_broken_plugin_is_named_and_stops_only_grids_that_need_it(tmp_path):
+    (tmp_path / "broken.py").write_text("import no_such_module\n")
+    listed = gan_bench("plugins", "--plugin", "broken.py", cwd=tmp_path).stdout
+    assert "No module named 'no_such_module'" in listed
+    gan_bench("plan", write_grid(tmp_path), "--no-pilot", "--plugin", "broken.py", cwd=tmp_path)
+    done = gan_bench(
+        "plan",
+        "grid.toml",
+        "--no-pilot",
+        "--plugin",
+        "broken.py",
+        "--set",
+        "architecture='broken'",
+        cwd=tmp_path,
+        code=2,
+    )
+    assert "no_such_module" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["quickstart", "homework"])
+def test_example_grids_follow_the_schema(tmp_path, name):
+    schema = json.loads(gan_bench("schema", cwd=tmp_path).stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    grid = tomllib.loads((ROOT / "grids" / f"{name}.toml").read_text())
+    validator.validate(grid)
+    assert not validator.is_valid(grid | {"batch_size": 0})
+    assert not validator.is_valid(grid | {"architecture": {"name": "dcgan", "depth": 99}})
+
+
+def test_wrong_shapes_are_found_before_anything_trains(tmp_path):
+    (tmp_path / "wrong.py").write_text(
+        "from torch import nn\n"
+        "from gan_bench import Architecture, hookimpl\n"
+        "class Wrong(Architecture):\n"
+        "    name = 'wrong'\n"
+        "    def generator(self, data):\n"
+        "        return nn.Linear(self.latent, 5)\n"
+        "    def discriminator(self, data):\n"
+        "        return nn.Sequential(nn.Flatten(), nn.Linear(data.numel, 1))\n"
+        "@hookimpl\n"
+        "def gan_bench_architectures():\n"
+        "    return [Wrong]\n"
+    )
+    grid = write_grid(tmp_path, architecture='architecture = "wrong"', name='name = "toy"\nplugins = ["wrong.py"]')
+    done = gan_bench("run", grid, cwd=tmp_path, code=2)
+    assert (
+        "the generator must return float32 (2, 1, 8, 8) for a batch of two, it returns torch.float32 (2, 5)"
+        in done.stderr
+    )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_report_refuses_what_is_no_store(tmp_path):
+    done = gan_bench("report", tmp_path, cwd=tmp_path, code=2)
+    assert "is no store" in done.stderr

@@ -1,0 +1,248 @@
+"""The report's HTML: what it holds, that it holds it once, and that names can't become markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from fake_store import BASELINE, write, write_run, write_store
+
+from gan_bench.results import load
+from gan_bench.statistics import paired_difference
+from gan_bench_reports import formats
+from gan_bench_reports.curves import curve, thin
+from gan_bench_reports.differences import make_axis
+from gan_bench_reports.page import gan_bench_report, plotly_js
+from gan_bench_reports.pictures import Pictures
+
+
+class Page(HTMLParser):
+    """A page's elements, and the text of its scripts and cells."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.text = ""
+        self._in = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self._in = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        self._in = ""
+
+    def handle_data(self, data):
+        if self._in == "script":
+            self.scripts[-1] += data
+        elif self._in != "style":
+            self.text += data
+
+    def all(self, tag, **attributes):
+        return [a for t, a in self.elements if t == tag and all(a.get(k) == v for k, v in attributes.items())]
+
+
+def report(store) -> str:
+    gan_bench_report([store], store / "report.html")
+    return (store / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return write_store(tmp_path_factory.mktemp("stores") / "quickstart", seeds=3, snapshots=4, steps=300)
+
+
+@pytest.fixture(scope="module")
+def html(store):
+    return report(store)
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def test_answers_come_first(html):
+    order = [
+        html.index(part)
+        for part in ("<h1>quickstart", "In short", 'id="comparison-1"', 'id="comparison-3"', 'id="runs"')
+    ]
+    assert order == sorted(order)
+    section = html[html.index('id="comparison-1"') : html.index('id="comparison-2"')]
+    parts = [section.index(part) for part in ('class="findings"', 'class="levels"', 'class="strip"', 'class="charts"')]
+    assert parts == sorted(parts)
+
+
+def test_every_level_has_a_sentence_and_failures_are_said(page):
+    for level in ("fcgan", "label_noise(amount 0.05)", "ema", "depth 1", "depth 3"):
+        assert re.search(rf"({re.escape(level)} is (better|worse) than|between {re.escape(level)} and) ", page.text), (
+            level
+        )
+    assert "Seed 2 of fcgan failed" in page.text
+    assert "Not finished: seed 2 of depth 3." in page.text
+    assert "no claim of significance" in page.text
+    assert "FloatingPointError: <NaN> & co" in page.text
+    assert not re.search(r"\bFID\b", page.text)
+
+
+def test_numbers_in_the_page_are_the_tables(store, page):
+    results = load(store)
+    joined = results.comparisons.merge(results.runs.drop(columns=["store", "seed"]), on="run")
+    finished = joined[joined["status"] == "finished"]
+    shown = {round(float(cell["data-value"]), 9) for cell in page.all("td") if cell.get("data-value")}
+    columns = [f"{label} {moment}" for label in ("FD[classifier]", "KID[classifier]") for moment in ("last", "best")]
+    means = finished.groupby(["comparison", "level"])[columns].mean()
+    assert {round(value, 9) for value in means.to_numpy().ravel()} == shown
+    data = json.loads(page.scripts[0])
+    for run, table in results.curves.groupby("run"):
+        steps, losses = data["runs"][run]["curves"]["loss_g"]
+        assert steps == table["step"].tolist()
+        assert losses == pytest.approx(table["loss_g"].tolist(), rel=1e-3)
+
+
+def test_nothing_is_fetched(page, html):
+    loading = [a for tag, a in page.elements if tag in ("link", "img", "script", "iframe", "object", "source")]
+    assert [address for a in loading for address in (a.get("src"), a.get("href")) if address] == ["data:,"]
+    assert not re.search(r"url\((?!data:)", html[: html.index('<script type="application/json"')])
+    policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'")
+    for script in page.scripts[1:]:
+        assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
+
+
+def test_each_picture_is_embedded_once(store, html):
+    distinct = {hashlib.sha256(path.read_bytes()).hexdigest() for path in store.rglob("*.png")}
+    own = html[: html.index('<script type="application/json"')]  # plotly's has a picture of its own
+    embedded = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", own)
+    assert len(embedded) == len(set(embedded)) == len(distinct)
+    assert {hashlib.sha256(base64.b64decode(data)).hexdigest() for data in embedded} == distinct
+
+
+def test_size_is_that_of_its_parts(store, html):
+    pictures = sum(path.stat().st_size for path in store.rglob("*.png"))
+    assert len(html) < len(plotly_js()) + 1.35 * pictures + 600_000
+
+
+def test_readable_without_scripts(page):
+    pictures = [a for a in page.all("div", role="img") if a["class"].split() != ["picture"]]
+    assert len(pictures) == 9 + 3  # levels and real data
+    assert all(a.get("aria-label") for a in pictures)
+
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`{{7*7}}&lt;\u2028"
+
+
+def test_names_cannot_inject_markup(tmp_path):
+    settings = {**BASELINE, "tricks": [{"name": HOSTILE, HOSTILE: HOSTILE}]}
+    run = write_run(tmp_path / "runs" / "dcgan-0-x", settings, 0, end="failed", snapshots=2, steps=100)
+    result = json.loads((run / "result.json").read_text())
+    write(run / "result.json", {**result, "reason": HOSTILE, "traceback": HOSTILE})
+    scores = json.loads((run / "snapshots" / "step-00000050" / "scores.json").read_text())
+    scores["scores"][0]["label"] = HOSTILE
+    write(run / "snapshots" / "step-00000050" / "scores.json", scores)
+    level = {"label": HOSTILE, "values": {}, "reference": True, "runs": {"0": "dcgan-0-x"}}
+    comparison = {
+        "title": HOSTILE,
+        "axes": [HOSTILE],
+        "budget": HOSTILE,
+        "levels": [level, {**level, "reference": False}],
+    }
+    write(tmp_path / "grid.json", {"name": HOSTILE, "seeds": [0], "comparisons": [comparison]})
+    page = Page(report(tmp_path))
+    assert len(page.all("script")) == 3
+    assert not page.all("img")
+    assert not [a for _, a in page.elements if any(name.startswith("on") for name in a)]
+    assert HOSTILE in page.text
+    assert json.loads(page.scripts[0])["comparisons"]["comparison-1"]["levels"][0]["label"] == HOSTILE
+
+
+def test_a_store_that_has_only_begun(tmp_path):
+    (tmp_path / "runs" / "dcgan-0-x").mkdir(parents=True)
+    level = {"label": "depth 1", "values": {}, "reference": True, "runs": {"0": "dcgan-0-x", "1": "dcgan-1-y"}}
+    write(tmp_path / "grid.json", {"name": "new", "arguments": ["grid.toml"], "comparisons": [{"title": "?", "axes": [], "levels": [level]}]})
+    page = Page(report(tmp_path))
+    assert "Not tested" in page.text
+    assert "1 unfinished, 1 not started" in page.text
+
+
+def test_damaged_pictures_and_runs_do_not_stop_it(tmp_path):
+    store = write_store(tmp_path / "s", seeds=2, snapshots=2, steps=100)
+    next((store / "runs").glob("*/snapshots/*/samples.png")).write_bytes(b"torn")
+    next((store / "runs").glob("fcgan-0*/run.json")).write_text("{")
+    text = Page(report(store)).text
+    assert "1 damaged" in text
+    assert "run.json is damaged" in text
+
+
+def test_two_stores_in_one_page(store, tmp_path):
+    other = write_store(tmp_path / "later", seeds=2, snapshots=1, steps=100)
+    gan_bench_report([store, other], tmp_path / "both.html")
+    page = Page((tmp_path / "both.html").read_text())
+    assert len([a for a in page.all("section") if a.get("class") == "comparison"]) == 6
+    assert "quickstart and quickstart" in page.text  # both grids have this name
+    assert {a["aria-label"].split("/")[0] for a in page.all("div") if "Settings" in (a.get("aria-label") or "")} == {
+        "Settings of quickstart",
+        "Settings of later",
+    }
+
+
+def test_thinning_keeps_ends_and_extremes():
+    x = np.arange(100_000)
+    y = np.sin(x / 300)
+    y[77_777], y[12_345] = 50, -50
+    steps, values = thin(x, y)
+    assert len(steps) <= 502
+    assert {0, 99_999, 77_777, 12_345} <= set(steps.tolist())
+    assert (np.diff(steps) > 0).all()
+    np.testing.assert_array_equal(values, y[steps])
+    assert curve(np.array([25, 50, 75]), np.array([1.0, np.nan, np.inf])) == ([25], [1.0])
+
+
+def test_axis_shows_zero_and_every_seed():
+    findings = [paired_difference({0: a, 1: b}, {0: 10.0, 1: 10.0}, "log") for a, b in ((9.0, 14.0), (12.0, 11.0))]
+    axis = make_axis(findings)
+    assert axis is not None
+    positions = [axis.at(d) for finding in findings for d in finding.differences]
+    assert all(0 < position < 100 for position in positions)
+    assert "0" in [label for _, label in axis.ticks]
+    assert axis.beyond(findings[0].interval[1])
+    assert make_axis([paired_difference({}, {}, "raw")]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (formats.number(12.345), "12.3"),
+        (formats.number(-0.00123456), "−0.00123"),
+        (formats.number(None), "–"),
+        (formats.number(float("nan")), "–"),
+        (formats.number(0.0), "0"),
+        (formats.number(1.5e9), "1.50e+09"),
+        (formats.count(1234567), "1\u202f234\u202f567"),
+        (formats.spread(12.345, 0.412), "12.35 ± 0.41"),
+        (formats.spread(123.4, 35.0), "123 ± 35"),
+        (formats.spread(5.0, float("nan")), "5.00"),
+        (formats.duration(31.2), "31 s"),
+        (formats.duration(4000), "67 min"),
+    ],
+)
+def test_formats(text, expected):
+    assert text == expected
+
+
+def test_a_picture_is_taken_once(tmp_path, store):
+    pictures = Pictures()
+    first = next(store.rglob("samples.png"))
+    (tmp_path / "copy.png").write_bytes(first.read_bytes())
+    assert pictures.add(first) == pictures.add(tmp_path / "copy.png")
+    assert pictures.add(tmp_path / "none.png") is None
+    assert pictures.css().count("base64") == 1

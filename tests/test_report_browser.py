@@ -1,0 +1,203 @@
+"""The report in a real browser: what a reader sees and does."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from fake_store import write_store
+
+from gan_bench_reports.page import gan_bench_report
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(
+    BROWSER is None, reason="no Chromium is installed (chromium, chromium-browser, google-chrome)"
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    store = write_store(tmp_path_factory.mktemp("stores") / "quickstart", seeds=3, snapshots=4, steps=300)
+    gan_bench_report([store], store / "report.html")
+    return (store / "report.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """A function that opens the report; afterwards nothing may have been complained of or fetched."""
+    contexts, complaints = [], []
+
+    def open_page(**options):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+        page.on(
+            "request",
+            lambda request: request.url.startswith(("file:", "data:", "blob:")) or complaints.append(request.url),
+        )
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def draw_all(page) -> None:
+    """Scroll through the page, so that every chart is drawn."""
+    plots = page.locator(".plot")
+    for i in range(plots.count()):
+        plots.nth(i).scroll_into_view_if_needed()
+    page.wait_for_function("[...document.querySelectorAll('.plot')].every(plot => plot.querySelector('.main-svg'))")
+
+
+def test_everything_is_drawn_without_complaint(visit):
+    page = visit()
+    draw_all(page)
+    assert page.locator(".plot .scatterlayer .trace").count() > 50
+
+
+def test_slider_moves_all_pictures_together(visit):
+    page = visit()
+    strip = page.locator("#comparison-2 .strip")
+    pictures = strip.locator("[data-cell] .picture")
+    before = pictures.evaluate_all("all => all.map(one => getComputedStyle(one).backgroundImage)")
+    strip.locator(".moment").focus()
+    page.keyboard.press("ArrowLeft")
+    after = pictures.evaluate_all("all => all.map(one => getComputedStyle(one).backgroundImage)")
+    assert len(before) == 4
+    assert all(picture.startswith("url(") for picture in after)
+    assert not set(before) & set(after)
+    assert strip.locator("output").inner_text() == "step 225"
+    assert "step 225 · FD[classifier]" in strip.locator(".at").first.inner_text()
+    strip.locator("select.seed").select_option("1")
+    assert not set(after) & set(pictures.evaluate_all("all => all.map(one => getComputedStyle(one).backgroundImage)"))
+
+
+def test_a_failed_run_shows_its_last_picture(visit):
+    page = visit()
+    strip = page.locator("#comparison-1 .strip")
+    strip.locator("select.seed").select_option("2")
+    assert strip.locator(".at").last.inner_text().startswith("failed, step 150 · ")
+
+
+def test_pixels_are_crisp_and_the_strip_is_one_row(visit):
+    page = visit()
+    frames = page.locator("#comparison-2 .picture")
+    assert set(frames.evaluate_all("all => all.map(one => getComputedStyle(one).imageRendering)")) == {"pixelated"}
+    boxes = [frame.bounding_box() for frame in frames.all()]
+    assert len({box["y"] for box in boxes}) == 1
+    assert {box["width"] / 182 for box in boxes} == {1.0}
+
+
+def test_log_switch_legend_and_hover(visit):
+    page = visit()
+    draw_all(page)
+    figure = page.locator("#comparison-2 .charts figure", has_text="Loss of G")
+    kind = "plot => plot.layout.yaxis.type"
+    assert figure.locator(".plot").evaluate(kind) == "linear"
+    figure.locator(".log").check()
+    assert figure.locator(".plot").evaluate(kind) == "log"
+    traces = figure.locator(".plot").evaluate("plot => plot.data.length")
+    key = page.locator("#comparison-2 .legend button", has_text="ema").first
+    key.click()
+    assert key.get_attribute("aria-pressed") == "false"
+    assert figure.locator(".plot").evaluate("plot => plot.data.length") < traces
+    page.wait_for_timeout(400)  # else the next click makes a double click
+    key.click()
+    key.dblclick()
+    assert page.locator("#comparison-2 .legend [aria-pressed=true]").count() == 1
+    figure.locator(".plot").scroll_into_view_if_needed()
+    box = figure.locator(".plot").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 100, steps=3)
+    figure.locator(".hoverlayer .legendtext").first.wait_for(timeout=5000)
+    assert "step" in figure.locator(".hoverlayer").text_content()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_both_themes_and_the_toggle(visit, scheme):
+    page = visit(color_scheme=scheme)
+    draw_all(page)
+
+    def look():
+        brightness = page.evaluate(
+            "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+        )
+        line = page.locator("#comparison-1 .plot .js-line").first.evaluate("line => line.style.stroke")
+        return sum(brightness) / 3, line
+
+    before, after = look(), (page.locator("#theme").click(), look())[1]
+    assert (before[0] > 200, after[0] > 200) == ((True, False) if scheme == "light" else (False, True))
+    assert before[1] != after[1]  # the charts follow
+
+
+@pytest.mark.parametrize("width", [400, 768, 2000])
+def test_no_sideways_scrolling(visit, width):
+    page = visit(viewport={"width": width, "height": 900})
+    draw_all(page)
+    page.locator("details.run summary").first.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_charts_offer_nothing_that_sends_data_away(visit):
+    page = visit()
+    draw_all(page)
+    buttons = page.locator(".modebar-btn").evaluate_all("all => all.map(one => one.getAttribute('data-title'))")
+    assert set(buttons) == {"Zoom", "Pan", "Reset axes", "Download plot as a PNG"}
+
+
+def test_a_chart_is_saved_as_a_picture(visit):
+    page = visit()
+    page.locator(".plot").first.scroll_into_view_if_needed()
+    with page.expect_download() as download:
+        page.locator(".plot").first.hover()
+        page.locator(".modebar-btn[data-title*=PNG]").first.click()
+    assert download.value.suggested_filename.endswith(".png")
+
+
+def test_search_and_links_to_runs(visit):
+    page = visit()
+    page.locator("#search input").fill("failed fcgan")
+    assert page.locator("details.run:visible").count() == 1
+    assert page.locator("#search output").inner_text() == "1 of 21"
+    page.locator("header .notice a").click()
+    assert "FloatingPointError: <NaN> & co" in page.locator("details.run[open] pre").inner_text()
+
+
+def test_readable_without_javascript(visit):
+    page = visit(java_script_enabled=False)
+    assert page.locator("#comparison-1 table.levels").is_visible()
+    assert not page.locator(".strip .controls").first.is_visible()
+    assert page.locator("#comparison-1 .picture").last.bounding_box()["width"] > 100
+    page.locator("details.run summary").first.click()
+    assert page.locator("details.run[open] .facts").first.is_visible()
+
+
+def test_tables_and_controls_take_the_keyboard(visit):
+    page = visit()
+    reached = set()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
+    assert {"theme", "scroll", "moment", "seed", "log"} <= reached

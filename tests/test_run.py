@@ -1,0 +1,263 @@
+"""`gan-bench run` as a process: what it trains, what it leaves alone, and what it survives."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from stores import GRID, assert_equal_stores, command, gan_bench, run_folders, write_grid
+
+import gan_bench as api
+
+LONG = {"steps": "steps = 300", "seeds": "seeds = [0, 1]"}
+FAULTY = '''
+import sys
+
+import torch
+from gan_bench import Field, Trick, hookimpl
+
+class Fault(Trick):
+    """Raises, or kills its process, after some steps."""
+    name = "fault"
+    how: str = Field("raise", description="raise, kill, exit or nan")
+
+    def edit(self, recipe):
+        print("a plugin that prints")
+
+        def go_wrong():
+            if recipe.step.is_meta or recipe.step <= 3:
+                return
+            if self.how == "nan":
+                next(recipe.generator.parameters()).fill_(torch.nan)
+            else:
+                torch.set_default_dtype(torch.float64)
+                {"raise": self.fail, "kill": self.kill, "exit": sys.exit}[self.how]()
+
+        recipe.after_g_step(go_wrong)
+
+    def fail(self):
+        raise RuntimeError("a deliberate fault")
+
+    def kill(self):
+        import os, signal
+        os.kill(os.getpid(), signal.SIGKILL)
+
+@hookimpl
+def gan_bench_tricks():
+    return [Fault]
+'''
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A folder with the toy grid and its finished store, runs/toy."""
+    folder = tmp_path_factory.mktemp("toy")
+    gan_bench("run", write_grid(folder), cwd=folder)
+    return folder
+
+
+def status(store: Path) -> dict[str, str]:
+    table = pd.read_csv(store / "results.csv")
+    return dict(zip(table["tricks"], table["status"], strict=True))
+
+
+def times(store: Path) -> dict[Path, int]:
+    return {f: f.stat().st_mtime_ns for f in (store / "runs").rglob("*") if f.is_file()}
+
+
+def test_writes_tables_report_and_run_folders(finished):
+    store = finished / "runs" / "toy"
+    table = pd.read_csv(store / "results.csv")
+    assert list(table.status) == ["finished"] * 2
+    assert list(table.g_steps) == [60, 60]
+    assert list(table.images) == [960, 960]
+    assert table.filter(like="FD[random]").notna().all(axis=None)
+    assert len(pd.read_csv(store / "comparisons.csv")) == 2
+    assert "Which tricks?" in (store / "report.html").read_text()
+    for folder in run_folders(store):
+        assert sorted(p.name for p in folder.iterdir()) == [
+            "checkpoint.pt",
+            "curves.jsonl",
+            "result.json",
+            "run.json",
+            "snapshots",
+        ]
+
+
+def test_again_trains_nothing(finished):
+    store = finished / "runs" / "toy"
+    before = times(store)
+    done = gan_bench("run", "grid.toml", cwd=finished)
+    assert "nothing is trained" in done.stderr
+    assert times(store) == before
+
+
+def test_other_metrics_are_computed_from_the_weights(finished):
+    store = finished / "runs" / "toy"
+    checkpoints = {f: t for f, t in times(store).items() if f.name == "checkpoint.pt"}
+    gan_bench("run", "grid.toml", "--set", "evaluate.samples=80", cwd=finished)
+    assert {f: t for f, t in times(store).items() if f.name == "checkpoint.pt"} == checkpoints
+    scores = json.loads(next((store / "runs").rglob("scores.json")).read_text())["scores"]
+    assert scores[0]["protocol"]["generated"] == 80
+
+
+def test_new_levels_and_seeds_train_only_what_is_new(tmp_path):
+    grid = write_grid(tmp_path)
+    gan_bench("run", grid, "--only", "no tricks", cwd=tmp_path)
+    first = run_folders(tmp_path / "runs" / "toy")
+    before = times(tmp_path / "runs" / "toy")
+    assert len(first) == 1
+    write_grid(tmp_path, tricks='tricks = [[], ["ema", "spectral_norm"], ["hinge"]]')
+    gan_bench("run", grid, "--seeds", "0-1", cwd=tmp_path)
+    assert len(run_folders(tmp_path / "runs" / "toy")) == 6
+    assert before.items() <= times(tmp_path / "runs" / "toy").items()
+
+
+def test_a_snapshot_in_the_past_trains_again_and_plan_says_so(tmp_path):
+    grid = write_grid(tmp_path, steps="steps = 20", tricks='tricks = [[], ["hinge"]]')
+    gan_bench("run", grid, cwd=tmp_path)
+    write_grid(tmp_path, steps="steps = 20", tricks='tricks = [[], ["hinge"]]', snapshots="at_steps = [7]")
+    assert "train again" in " ".join(gan_bench("plan", grid, "--no-pilot", cwd=tmp_path).stdout.split())
+    done = gan_bench("run", grid, cwd=tmp_path)
+    assert "trains again from the start" in done.stderr
+    for folder in run_folders(tmp_path / "runs" / "toy"):
+        assert sorted(p.name for p in (folder / "snapshots").iterdir()) == ["step-00000007", "step-00000020"]
+
+
+def wait_for_checkpoint(process: subprocess.Popen[str], store: Path) -> None:
+    """Until some run has saved its first state, and is on its way to the next."""
+    deadline = time.monotonic() + 120
+    while not list(store.glob("runs/*/checkpoint.pt")):
+        assert process.poll() is None, "it ended before it could be interrupted"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def start(grid: Path, out: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command("run", grid, "--out", out),
+        cwd=grid.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("long")
+    gan_bench("run", write_grid(folder, **LONG), "--out", "whole", cwd=folder)
+    return folder
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_same_command_goes_on_with_the_same_bits(uninterrupted, number):
+    grid, out = uninterrupted / "grid.toml", f"stopped-{number.name}"
+    process = start(grid, out)
+    wait_for_checkpoint(process, uninterrupted / out)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "The same command goes on from here." in errors
+    gan_bench("run", grid, "--out", out, cwd=uninterrupted)
+    assert_equal_stores(uninterrupted / "whole", uninterrupted / out)
+
+
+def test_killed_again_and_again_it_ends_with_the_same_bits(uninterrupted):
+    grid, store = uninterrupted / "grid.toml", uninterrupted / "killed"
+    for delay in (0.0, 0.4):
+        process = start(grid, "killed")
+        wait_for_checkpoint(process, store)
+        time.sleep(delay)
+        os.killpg(process.pid, signal.SIGKILL)  # the parent and its workers
+        process.communicate()
+    gan_bench("run", grid, "--out", "killed", cwd=uninterrupted)
+    assert_equal_stores(uninterrupted / "whole", store)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("raise", "RuntimeError: a deliberate fault"),
+        ("kill", "the worker process ended (signal SIGKILL)"),
+        ("exit", "SystemExit"),
+        ("nan", "not a finite number"),
+    ],
+)
+def test_a_failing_run_is_recorded_and_the_others_go_on(finished, tmp_path, how, reason):
+    (tmp_path / "fault.py").write_text(FAULTY)
+    tricks = f'tricks = [[{{ name = "fault", how = "{how}" }}], [], ["ema", "spectral_norm"]]'
+    grid = write_grid(tmp_path, tricks=tricks, name='name = "toy"\nplugins = ["fault.py"]')
+    done = gan_bench("run", grid, "--slots", 1, cwd=tmp_path, code=1)
+    assert "1 of 3 runs failed" in done.stderr
+    store = tmp_path / "runs" / "toy"
+    assert sorted(status(store).values()) == ["failed", "finished", "finished"]
+    failed = next(f for f in run_folders(store) if json.loads((f / "result.json").read_text())["status"] == "failed")
+    result = json.loads((failed / "result.json").read_text())
+    assert reason in result["reason"]
+    if how == "raise":
+        assert "in go_wrong" in result["traceback"]
+        assert "a plugin that prints" in (failed / "output.txt").read_text()
+        assert done.stdout == "runs/toy/report.html\n"
+        assert reason in (store / "report.html").read_text()
+    # The plugin changed the worker's default dtype; the runs after it must not have noticed.
+    good = [f.name for f in run_folders(store) if f != failed]
+    for name in good:
+        one, two = (s / "runs" / name / "checkpoint.pt" for s in (store, finished / "runs" / "toy"))
+        import torch
+        from stores import assert_equal
+
+        assert_equal(*(torch.load(f, weights_only=True) for f in (one, two)))
+
+
+def test_fail_fast_stops_at_the_first_failure(tmp_path):
+    (tmp_path / "fault.py").write_text(FAULTY)
+    grid = write_grid(tmp_path, tricks='tricks = [["fault"], []]', name='name = "toy"\nplugins = ["fault.py"]')
+    gan_bench("run", grid, "--slots", 1, "--fail-fast", cwd=tmp_path, code=1)
+    assert len(run_folders(tmp_path / "runs" / "toy")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (GRID.replace("width = 4", "width = 0"), "grid.toml:4: architecture.width: must be at least 1 (found: 0)"),
+        (GRID.replace("batch_size", "batchsize"), "Did you mean 'batch_size'?"),
+        (GRID.replace("seeds = [0]", "seeds = ["), "grid.toml:"),
+        (GRID.replace("size = 8", "size = 8, kind = 1"), "grid.toml:3: dataset.kind"),
+        (GRID.replace('[[], ["ema", ', '[["hinge"], ["label_noise", "hinge", '), "replace"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, text, error):
+    (tmp_path / "grid.toml").write_text(text)
+    done = gan_bench("run", "grid.toml", cwd=tmp_path, code=2)
+    assert error in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_same_from_python(finished):
+    results = api.load(finished / "runs" / "toy")
+    assert len(results.runs) == 2
+    assert set(results.curves.run) == set(results.runs.run)
+    generator = api.load_generator(run_folders(finished / "runs" / "toy")[0])
+    import torch
+
+    assert generator(torch.randn(3, 8)).shape == (3, 1, 8, 8)
+
+
+def test_sample_draws_from_a_finished_run(finished):
+    from PIL import Image
+
+    folder = run_folders(finished / "runs" / "toy")[0]
+    for name, seed in (("a.png", 3), ("b.png", 3), ("c.png", 4)):
+        gan_bench("sample", folder, "-n", 20, "-o", name, "--seed", seed, cwd=finished)
+    a, b, c = ((finished / name).read_bytes() for name in ("a.png", "b.png", "c.png"))
+    assert a == b != c
+    assert Image.open(finished / "a.png").size == (10 * 9 + 1, 2 * 9 + 1)

@@ -1,0 +1,122 @@
+"""Paired differences: exact small cases, and coverage by simulation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gan_bench.statistics import amount, paired_difference, sentence
+
+
+def by_seed(values) -> dict[int, float]:
+    return dict(enumerate(map(float, values)))
+
+
+def words(finding, **others) -> str:
+    return sentence(finding, **{"level": "ema", "reference": "none", "score": "FD[c]", "better": "lower", **others})
+
+
+def test_small_case_by_hand():
+    finding = paired_difference({0: 3.0, 1: 5.0, 2: 10.0}, {0: 2.0, 1: 3.0, 2: 7.0}, "raw")
+    assert finding.differences == (1.0, 2.0, 3.0)
+    assert finding.mean == 2.0
+    half = 4.302652729911275 / math.sqrt(3)  # t(0.975; 2) and a deviation of 1
+    assert finding.interval == pytest.approx((2 - half, 2 + half))
+    assert finding.p == pytest.approx(stats.ttest_1samp([1, 2, 3], 0).pvalue)
+
+
+def test_agrees_with_scipy_paired_test_on_logs():
+    rng = np.random.default_rng(1)
+    x, y = rng.lognormal(1, 0.5, (2, 7))
+    finding = paired_difference(by_seed(x), by_seed(y), "log")
+    reference = stats.ttest_rel(np.log(x), np.log(y))
+    assert finding.p == pytest.approx(reference.pvalue)
+    assert finding.interval == pytest.approx(tuple(reference.confidence_interval(0.95)))
+
+
+def test_log_scale_is_told_in_percent():
+    finding = paired_difference(by_seed([5, 10]), by_seed([10, 20]), "log")
+    assert finding.in_units(finding.mean) == pytest.approx(-50)
+    assert amount(finding, finding.mean) == "−50 %"
+
+
+def test_pairs_by_seed_and_leaves_out_what_has_no_partner_or_no_value():
+    finding = paired_difference({0: 1.0, 1: 2.0, 2: math.nan, 5: 9.0}, {1: 1.0, 2: 1.0, 0: 1.0, 7: 3.0}, "raw")
+    assert finding.seeds == (0, 1)
+    assert finding.differences == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("level", "n"), [({}, 0), ({3: 1.0}, 1)])
+def test_no_interval_without_two_pairs(level, n):
+    finding = paired_difference(level, {3: 2.0}, "log")
+    assert (finding.n, finding.interval, finding.p) == (n, None, None)
+    assert finding.verdict("lower") == "not tested"
+    assert "not tested" in words(finding)
+
+
+def test_scores_without_a_logarithm_are_compared_raw():
+    finding = paired_difference(by_seed([0.0, -1.0]), by_seed([1.0, 1.0]), "log")
+    assert finding.scale == "raw"
+    assert finding.mean == -1.5
+
+
+def test_equal_differences():
+    assert paired_difference(by_seed([1, 1]), by_seed([1, 1]), "raw").verdict("lower") == "no difference can be told"
+    finding = paired_difference(by_seed([2, 3]), by_seed([1, 2]), "raw")
+    assert finding.interval == (1.0, 1.0)
+    assert finding.p == 0
+
+
+@pytest.mark.parametrize(("better", "verdict"), [("lower", "worse"), ("higher", "better")])
+def test_direction_is_the_metrics(better, verdict):
+    finding = paired_difference(by_seed([11, 12, 13]), by_seed([1, 2, 3]), "raw")
+    assert finding.verdict(better) == verdict
+    assert words(finding, better=better).startswith(f"ema is {verdict} than none in these 3 seeds: FD[c] is 10 higher")
+
+
+def test_sentence_has_size_interval_and_seeds_and_no_significance_under_six():
+    finding = paired_difference(by_seed([50, 52, 48]), by_seed([100, 100, 100]), "log")
+    said = words(finding)
+    assert said == (
+        "ema is better than none in these 3 seeds: "
+        "FD[c] is 50 % lower on average (95 % interval −55 % to −45 %; 3 seeds)."
+    )
+    assert "signific" not in said
+    assert "p =" not in said
+
+
+def test_sentence_when_nothing_can_be_told():
+    said = words(paired_difference(by_seed([9, 11, 10]), by_seed([10, 10, 10.5]), "raw"))
+    assert said.startswith("No difference can be told between ema and none in FD[c]: the mean difference is −0.167 (")
+
+
+def test_p_from_six_pairs():
+    assert "p < 0.001" in words(paired_difference(by_seed([1, 1.1, 0.9, 1, 1.05, 0.95]), by_seed([2] * 6), "log"))
+    assert "not corrected" in words(paired_difference(by_seed([1, 1.1, 0.9, 1, 1.05, 0.95]), by_seed([2] * 6), "log"))
+
+
+def test_failures_and_unfinished_runs_are_said():
+    finding = paired_difference(by_seed([1, 2]), by_seed([2, 4.1]), "log")
+    said = words(finding, failed={"ema": [4, 2], "none": []}, missing={"none": [3]})
+    assert "Seeds 2, 4 of ema failed, so this holds only for seeds that succeed in both." in said
+    assert said.endswith("Not finished: seed 3 of none.")
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+@pytest.mark.parametrize(("scale", "low", "high"), [("raw", 0.94, 0.96), ("log", 0.94, 0.96)])
+def test_interval_covers_at_its_rate(n, scale, low, high):
+    """Pairs share a part of their noise; normal scores on the raw scale, log-normal ones on the log scale."""
+    rng = np.random.default_rng(n)
+    trials, effect = 4000, 0.3
+    shared = rng.normal(size=(trials, n))
+    x, y = (1 + shared + rng.normal(size=(trials, n)) + shift for shift in (effect, 0.0))
+    if scale == "log":
+        x, y = np.exp(x), np.exp(y)
+    covered = 0
+    for level, reference in zip(x, y, strict=True):
+        interval = paired_difference(by_seed(level), by_seed(reference), scale).interval
+        covered += interval[0] <= effect <= interval[1]
+    assert low < covered / trials < high

@@ -1,0 +1,152 @@
+"""One run in its folder: the same bits however it is interrupted, packed or continued."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from small_runs import CPU
+from stores import assert_equal_runs
+
+from gan_bench.data import PreparedData, prepare
+from gan_bench.evaluation import Evaluator
+from gan_bench.grid import Cell, cell_from_settings
+from gan_bench.registry import Registry
+from gan_bench.store import RunFolder
+from gan_bench.training import WINDOW, Diverged, Training
+
+ADAM = {"name": "adam", "lr": 1e-3, "betas": [0.5, 0.999], "eps": 1e-8, "weight_decay": 0.0}
+SGD = {"name": "sgd", "lr": 1e-2, "momentum": 0.9, "weight_decay": 0.0}
+RMSPROP = {"name": "rmsprop", "lr": 1e-4, "alpha": 0.99, "eps": 1e-8, "momentum": 0.0, "weight_decay": 0.0}
+CELLS = {
+    "dropout and batch norm": ("dcgan", [], ADAM),
+    "averages": ("dcgan", ["ema", "spectral_norm", "input_noise"], ADAM),
+    "penalties": ("dcgan", ["wgan_gp", {"name": "r1", "every": 3}], ADAM),
+    "schedule": ("dcgan", ["d_every", "label_noise", "label_flip"], SGD),
+    "fully connected": ("fcgan", ["hinge"], RMSPROP),
+}
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry.load()
+
+
+@pytest.fixture(scope="module")
+def data(registry) -> PreparedData:
+    return prepare(registry.create("dataset", {"name": "digits", "size": 8}))
+
+
+@pytest.fixture(scope="module")
+def evaluator(registry, data) -> Evaluator:
+    return Evaluator(data, [registry.create("metric", "fid")], registry.create("features", "random"), 64, CPU)
+
+
+@pytest.fixture(params=CELLS)
+def cell(request, registry) -> Cell:
+    return make_cell(registry, *CELLS[request.param])
+
+
+def make_cell(registry, architecture, tricks, optimizer):
+    table = {"name": architecture, "width": 4, "latent": 8, "depth": 1}
+    settings = {
+        "dataset": {"name": "digits", "size": 8},
+        "architecture": table,
+        "tricks": [{"name": t} if isinstance(t, str) else t for t in tricks],
+        "optimizer": {"generator": optimizer, "discriminator": optimizer},
+        "batch_size": 16,
+    }
+    return cell_from_settings(settings, registry)
+
+
+@pytest.fixture
+def train(tmp_path, data, evaluator):
+    """Open a run; the same name goes on in the same folder."""
+
+    def train(cell, name="run", steps=(20, 60), seed=0):
+        folder = RunFolder(tmp_path / name)
+        folder.path.mkdir(exist_ok=True)
+        return Training(cell, seed, steps, folder, data, evaluator, CPU)
+
+    return train
+
+
+def finish(training):
+    for _ in training:
+        pass
+    training.finish()
+    return training.folder.path
+
+
+def interrupt(training, at, *, saved):
+    """Train to a step and stop there, saving or, as a killed process, not."""
+    for _ in training:
+        if training.loop.steps == at:
+            break
+    if saved:
+        training.save()
+
+
+def test_interrupted_run_ends_with_the_same_bits(cell, train):
+    whole = finish(train(cell, "whole"))
+    interrupt(train(cell, "parts"), 13, saved=True)
+    interrupt(train(cell, "parts"), 27, saved=False)  # goes on from the snapshot's checkpoint at 20
+    interrupt(train(cell, "parts"), 41, saved=True)
+    interrupt(train(cell, "parts"), 55, saved=False)
+    assert_equal_runs(finish(train(cell, "parts")), whole)
+
+
+def test_packed_runs_have_the_bits_of_lone_ones(cell, train):
+    lone = [finish(train(cell, f"lone{seed}", seed=seed)) for seed in (0, 1)]
+    packed = [train(cell, f"packed{seed}", seed=seed) for seed in (0, 1)]
+    active = [iter(training) for training in packed]
+    while active:
+        active = [steps for steps in active if next(steps, None) is not None]
+    for training, alone in zip(packed, lone, strict=True):
+        training.finish()
+        assert_equal_runs(training.folder.path, alone)
+
+
+def test_longer_training_goes_on_from_the_old_end(registry, train):
+    cell = make_cell(registry, *CELLS["averages"])
+    whole = finish(train(cell, "whole", (30, 70)))
+    finish(train(cell, "parts", (30,)))
+    assert_equal_runs(finish(train(cell, "parts", (30, 70))), whole)
+
+
+def test_curves_are_means_over_windows(registry, train):
+    folder = finish(train(make_cell(registry, *CELLS["schedule"])))
+    rows = [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [WINDOW, 2 * WINDOW, 60]
+    assert [row["d_steps"] for row in rows] == [13, 25, 30]
+    assert [row["images"] for row in rows] == [16 * n for n in (13, 25, 30)]
+    assert rows[0].keys() >= {"loss_d", "loss_g", "logit_real", "logit_fake", "seconds"}
+
+
+def test_a_run_that_diverges_says_so(registry, train):
+    training = train(make_cell(registry, "fcgan", ["wgan_gp"], {**SGD, "lr": 1000.0}))
+    with pytest.raises(Diverged, match=r"loss_\w.* is not a finite number in the steps up to \d+"):
+        finish(training)
+
+
+def test_checkpoint_executes_no_code(registry, train):
+    class Malicious:
+        def __reduce__(self):
+            return (print, ("executed",))
+
+    cell = make_cell(registry, *CELLS["dropout and batch norm"])
+    folder = train(cell).folder
+    torch.save({"steps": 1, "evil": Malicious()}, folder.checkpoint_file)
+    with pytest.raises(Exception, match="Weights only load failed"):
+        train(cell)
+
+
+def test_samples_of_a_snapshot_come_from_the_same_latents(registry, train, evaluator):
+    from gan_bench.evaluation import draw
+
+    training = train(make_cell(registry, *CELLS["dropout and batch norm"]))
+    few, many = (draw(training.recipe.sampled, 8, count, 0, CPU) for count in (20, 700))
+    assert torch.equal(few, many[:20])
+    assert not torch.equal(many[:200], many[500:])
+    assert training.recipe.sampled.training  # the mode is put back
