@@ -217,5 +217,6 @@ def main(connection: Connection, setup: Setup) -> None:
     """A worker process's whole life."""
     if setup.device == "cpu":
         torch.set_num_threads(1)  # a process a core: a second thread would stall whenever a neighbour is busy
+    torch.backends.cudnn.deterministic = True  # a GPU's other algorithms add in an order that varies
     with contextlib.suppress(EOFError, Stopped):  # the parent has closed the connection, or is gone
         Worker(connection, setup).loop()

@@ -13,3 +13,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests compare bits, and worker 
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Datasets and features are cached in a folder of this test session, never in the user's."""
     os.environ["GAN_BENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need a GPU are skipped, with the reason, where there is none."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device here"))

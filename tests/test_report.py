@@ -156,7 +156,7 @@ def test_names_cannot_inject_markup(tmp_path):
         "budget": HOSTILE,
         "levels": [level, {**level, "reference": False}],
     }
-    write(tmp_path / "grid.json", {"name": HOSTILE, "seeds": [0], "comparisons": [comparison]})
+    write(tmp_path / "grid.json", {"name": HOSTILE, "arguments": [HOSTILE], "seeds": [0], "comparisons": [comparison]})
     page = Page(report(tmp_path))
     assert len(page.all("script")) == 3
     assert not page.all("img")
@@ -168,7 +168,10 @@ def test_names_cannot_inject_markup(tmp_path):
 def test_a_store_that_has_only_begun(tmp_path):
     (tmp_path / "runs" / "dcgan-0-x").mkdir(parents=True)
     level = {"label": "depth 1", "values": {}, "reference": True, "runs": {"0": "dcgan-0-x", "1": "dcgan-1-y"}}
-    write(tmp_path / "grid.json", {"name": "new", "arguments": ["grid.toml"], "comparisons": [{"title": "?", "axes": [], "levels": [level]}]})
+    write(
+        tmp_path / "grid.json",
+        {"name": "new", "arguments": ["grid.toml"], "comparisons": [{"title": "?", "axes": [], "levels": [level]}]},
+    )
     page = Page(report(tmp_path))
     assert "Not tested" in page.text
     assert "1 unfinished, 1 not started" in page.text
