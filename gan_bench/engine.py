@@ -172,6 +172,7 @@ def write_store(
         "name": grid.name,
         "arguments": list(grid.arguments),
         "seeds": list(grid.seeds),
+        "runs": {run.name: run.total_steps for run in runs},
         "comparisons": comparisons,
     }
     write_json(store / "grid.json", facts)

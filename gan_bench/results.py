@@ -5,6 +5,7 @@ Only the files named in docs/run-folder.md are read, so this works at any time, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -70,10 +71,11 @@ def load(*stores: Path | str) -> Results:
     places = _name_stores([Path(store) for store in stores])
     grids = {name: _read_grid(store) for name, store in places.items()}
     files = [
-        read_run(folder, name, run_key(folder.name, name, places))
+        read_run(folder, name, run_key(folder.name, name, places), grids[name]["runs"].get(folder.name, math.inf))
         for name, store in places.items()
         for folder in sorted((store / "runs").glob("[!.]*"))
-        if folder.is_dir()
+        # Runs of earlier grids stay in the store, but not in its tables.
+        if folder.is_dir() and (folder.name in grids[name]["runs"] or not grids[name]["runs"])
     ]
     real = {name: _read_real(store) for name, store in places.items()}
     columns = _score_columns(chain(*(run.scores for run in files), *real.values()))
@@ -122,7 +124,13 @@ def _name_stores(stores: list[Path]) -> dict[str, Path]:
 
 def _read_grid(store: Path) -> dict[str, Any]:
     try:
-        return {"name": store.resolve().name, "comparisons": [], **(read_object(store / "grid.json") or {})}
+        return {
+            "name": store.resolve().name,
+            "comparisons": [],
+            "runs": {},
+            "arguments": [],
+            **(read_object(store / "grid.json") or {}),
+        }
     except ValueError as error:
         raise GanBenchError(f"{error}. `gan-bench run` on the grid file writes it again.") from error
 

@@ -32,18 +32,25 @@ class RunFiles:
         return {"steps": last.get("step"), **{name: last.get(name) for name in ("d_steps", "images", "seconds")}}
 
 
-def read_run(folder: Path, store: str, run: str) -> RunFiles:
-    """Read a run folder. What is damaged is said in `status` and `reason`; what else could be read is kept."""
+def read_run(folder: Path, store: str, run: str, length: float = math.inf) -> RunFiles:
+    """Read a run folder, as far as `length` steps: an earlier command may have trained further.
+
+    What is damaged is said in `status` and `reason`; what else could be read is kept.
+    """
     files = RunFiles(run, store, folder)
     try:
         files.document = read_object(folder / "run.json") or {}
         result = read_object(folder / "result.json")
-        if result is not None:
+        files.curves = [row for row in read_curves(folder / "curves.jsonl") if row["step"] <= length]
+        for snapshot in sorted((folder / "snapshots").glob("step-*")):
+            if int(snapshot.name.removeprefix("step-")) <= length:
+                _read_snapshot(snapshot, files)
+        if result is not None and not (result["status"] == "finished" and result["steps"] < length < math.inf):
+            if result.get("steps", 0) > length and files.scores:
+                last = files.scores[-1]
+                result |= {name: last[name] for name in ("d_steps", "images", "seconds")} | {"steps": length}
             files.document["result"] = result
             files.status, files.reason = result["status"], result.get("reason") or ""
-        files.curves = read_curves(folder / "curves.jsonl")
-        for snapshot in sorted((folder / "snapshots").glob("step-*")):
-            _read_snapshot(snapshot, files)
     except KeyError as error:
         files.status, files.reason = "damaged", f"a file lacks {error}"
     except (ValueError, TypeError, OSError) as error:

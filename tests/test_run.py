@@ -119,6 +119,20 @@ def test_new_levels_and_seeds_train_only_what_is_new(tmp_path):
     assert before.items() <= times(tmp_path / "runs" / "toy").items()
 
 
+def test_tables_show_the_runs_of_this_grid_as_far_as_it_goes(tmp_path):
+    grid = write_grid(tmp_path, steps="steps = 40")
+    gan_bench("run", grid, "--set", "batch_size=8", "--only", "no tricks", cwd=tmp_path)
+    gan_bench("run", grid, cwd=tmp_path)
+    write_grid(tmp_path, steps="steps = 20")
+    gan_bench("run", grid, cwd=tmp_path)  # the snapshot at 20 is there: nothing is trained
+    store = tmp_path / "runs" / "toy"
+    assert len(run_folders(store)) == 3
+    table = pd.read_csv(store / "results.csv")
+    assert list(table.g_steps) == [20, 20]
+    assert list(table.images) == [320, 320]
+    assert api.load(store).snapshots.step.max() == 20
+
+
 def test_a_snapshot_in_the_past_trains_again_and_plan_says_so(tmp_path):
     grid = write_grid(tmp_path, steps="steps = 20", tricks='tricks = [[], ["hinge"]]')
     gan_bench("run", grid, cwd=tmp_path)
