@@ -7,12 +7,12 @@ starts from nothing.
 from __future__ import annotations
 
 import multiprocessing
-from multiprocessing.context import BaseContext
+from typing import Any
 
 PRELOADED = ["gan_bench.preloaded"]
 
 
-def worker_context() -> BaseContext:
+def worker_context() -> Any:
     """How to start workers here."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")

@@ -27,7 +27,7 @@ def build_networks(architecture: Architecture, data: DataSpec, streams: Streams)
     for name, network in (("generator", generator), ("discriminator", discriminator)):
         if not isinstance(network, nn.Module):
             raise ValueError(f"{architecture.name}.{name} returned {type(network).__name__}, not a torch.nn.Module")
-        network.train().to(streams.device, memory_format=memory_format(network))
+        network.train().to(streams.device).to(memory_format=memory_format(network))
     return generator, discriminator
 
 

@@ -76,10 +76,10 @@ def make_runs(grid: Grid, data: dict[str, PreparedData], store: Path) -> list[Ru
     `data` holds the prepared dataset of each cell by `dataset_key`.
     """
     lengths = Lengths(grid, len(data[dataset_key(grid.baseline)].training))
+    moments = [(cell, *lengths.snapshots(cell)) for cell in grid.cells]
     runs = []
     for seed in grid.seeds:
-        for cell in grid.cells:
-            snapshots, required = lengths.snapshots(cell)
+        for cell, snapshots, required in moments:
             identity = canonical_hash(course(grid, cell, seed, data[dataset_key(cell)].fingerprint, snapshots[-1]))
             path = store / "runs" / f"{cell.architecture.name}-{seed}-{identity[:12]}"
             runs.append(Run(cell, seed, identity, snapshots, required, path))
@@ -114,12 +114,16 @@ class Lengths:
         self.grid = grid
         images_a_step = self._images_a_step(grid.baseline)
         self.steps_an_epoch = samples / images_a_step
-        self.baseline_steps = grid.steps or max(1, round(grid.epochs * self.steps_an_epoch))
+        self.baseline_steps = grid.steps or max(1, round((grid.epochs or 0) * self.steps_an_epoch))
         self.baseline_images = self.baseline_steps * images_a_step
+        self._budgets: dict[Cell, dict[str, str]] = {}  # of each cell: budget -> title of a comparison
+        for comparison in grid.comparisons:
+            for level in comparison.levels:
+                self._budgets.setdefault(level.cell, {})[comparison.budget] = comparison.title
 
     def total(self, cell: Cell) -> int:
         """G steps of a cell's runs. GridError: two comparisons ask for different lengths of the same cell."""
-        budgets = {c.budget: c.title for c in self.grid.comparisons if any(level.cell == cell for level in c.levels)}
+        budgets = self._budgets.get(cell, {})
         lengths = {self.baseline_steps if budget == "steps" else self._at_equal_images(cell) for budget in budgets}
         if len(lengths) > 1:
             raise GridError(
@@ -133,8 +137,8 @@ class Lengths:
     def snapshots(self, cell: Cell) -> tuple[tuple[int, ...], frozenset[int]]:
         """Steps of a cell's snapshots, and which of them must not be missing in a run that was trained before."""
         total, evaluate = self.total(cell), self.grid.evaluate
-        if evaluate.at_steps or evaluate.at_epochs:
-            asked = evaluate.at_steps or [epoch * self.steps_an_epoch for epoch in evaluate.at_epochs]
+        asked = evaluate.at_steps or [epoch * self.steps_an_epoch for epoch in evaluate.at_epochs or ()]
+        if asked:
             steps = {max(1, round(step * total / self.baseline_steps)) for step in asked}
             required = frozenset({step for step in steps if step <= total} | {total})
             return tuple(sorted(required)), required

@@ -48,7 +48,10 @@ def build_loop(
         data,
         generator,
         discriminator,
-        {name: settings.model_dump() for name, settings in cell.optimizer.items()},
+        {
+            "generator": cell.optimizer["generator"].model_dump(),
+            "discriminator": cell.optimizer["discriminator"].model_dump(),
+        },
         batch_size=cell.batch_size,
         total_steps=total_steps,
         streams=streams,
@@ -250,9 +253,10 @@ def ending(training: Training) -> dict[str, Any]:
     }
 
 
-def record_failure(folder: RunFolder, error: BaseException, training: Training | None) -> None:
-    """Write result.json of a run that failed, with its reason and traceback."""
+def record_failure(folder: RunFolder, error: BaseException, training: Training | None) -> str:
+    """Write result.json of a run that failed, with its reason and traceback; returns the reason."""
     counters = training.counters() | ending(training) if training else {}
     reason = str(error) if isinstance(error, Diverged) else f"{type(error).__name__}: {error}"
     text = "".join(traceback.format_exception(error))
     write_json(folder.result_file, {"status": "failed", "reason": reason, "traceback": text, **counters})
+    return reason

@@ -113,9 +113,9 @@ class Worker:
                 training.save()
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises fails this run, and only this run
-            record_failure(folder, error, training)
+            reason = record_failure(folder, error, training)
             hook.gan_bench_run_ended(folder=job.path)
-            self.tell("failed", run=job.run, reason=folder.result()["reason"])
+            self.tell("failed", run=job.run, reason=reason)
         else:
             self.tell("finished", run=job.run, **training.counters())
 

@@ -98,8 +98,8 @@ def read_core(file: Path, overrides: Sequence[str] = (), seeds: str | None = Non
         raise source.error(fault_of(error, GridFile, document)) from None
     except Fault as fault:
         raise source.error(fault) from None
-    options = [word for override in overrides for word in ("--set", override)] + (["--seeds", seeds] if seeds else [])
-    return CoreGrid(source, keys, comparisons, (str(file), *options))
+    words = [word for override in overrides for word in ("--set", override)] + (["--seeds", seeds] if seeds else [])
+    return CoreGrid(source, keys, comparisons, (str(file), *words))
 
 
 def add_plugins(core: CoreGrid, registry_files: Sequence[Path] = ()) -> Grid:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -23,16 +25,16 @@ class SpectralNorm(Trick):
         ]
         if not layers:
             raise ValueError("spectral_norm finds no linear or convolutional layer in the discriminator")
-        for layer in layers:
-            # In evaluation mode PyTorch's parametrisation leaves its vectors alone in a forward pass.
-            spectral_norm(layer).parametrizations.weight[0].eval()
+        parametrised: list[Any] = [spectral_norm(layer) for layer in layers]
+        weights = [layer.parametrizations.weight for layer in parametrised]
+        for weight in weights:
+            weight[0].eval()  # in evaluation mode a forward pass leaves PyTorch's estimate alone
 
         def iterate() -> None:
-            for layer in layers:
-                norm = layer.parametrizations.weight[0]
-                norm.train()
-                norm(layer.parametrizations.weight.original)
-                norm.eval()
+            for weight in weights:
+                weight[0].train()
+                weight[0](weight.original)
+                weight[0].eval()
 
         recipe.after_d_step(iterate)
 
