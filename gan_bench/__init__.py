@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Field,
         Metric,
         Parts,
+        SkipSample,
         Trick,
         hookimpl,
     )

@@ -9,7 +9,6 @@ import json
 import operator
 import os
 import shutil
-import sys
 import time
 import uuid
 import warnings
@@ -24,6 +23,7 @@ from torch import Tensor
 
 from gan_bench.errors import GanBenchError
 from gan_bench.plugin import Dataset, DataSpec, Part, SkipSample
+from gan_bench.sources import source_hash
 
 __all__ = ["PreparedData", "Samples", "cache_root", "open_prepared", "prepare"]
 
@@ -178,22 +178,8 @@ def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | No
 def _key(dataset: Dataset, spec: DataSpec, content: str) -> str:
     """SHA-256 of all that determines the decoded data: settings, code and files, but not where the files lie."""
     settings = {name: value for name, value in dataset.settings().items() if name not in dataset.location_fields}
-    parts = [_FORMAT, settings, spec.shape, spec.kind, spec.classes, _source(type(dataset)), content]
+    parts = [_FORMAT, settings, spec.shape, spec.kind, spec.classes, source_hash(type(dataset)), content]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _source(plugin: type[Dataset]) -> list[str]:
-    """SHA-256 of the modules that define a dataset's class and its bases."""
-    hashes = []
-    for cls in plugin.__mro__:
-        if issubclass(cls, Dataset) and cls is not Dataset:
-            module = sys.modules.get(cls.__module__)
-            code = getattr(module, "__gan_bench_source__", None)  # of a plugin file, as it was when it was imported
-            if code is None and (file := getattr(module, "__file__", None)):
-                code = Path(file).read_bytes()
-            # A class typed into a notebook has no file; all that is known of its code is its name.
-            hashes.append(hashlib.sha256(cls.__qualname__.encode() if code is None else code).hexdigest())
-    return hashes
 
 
 def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:

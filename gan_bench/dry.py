@@ -15,7 +15,7 @@ import torch
 
 from gan_bench.errors import GanBenchError
 from gan_bench.global_state import preserved
-from gan_bench.networks import build_networks, check_shapes, describe, memory_format
+from gan_bench.networks import describe_architecture, memory_format, on_meta_or_cpu
 from gan_bench.streams import Streams
 from gan_bench.training import build_loop
 
@@ -61,40 +61,31 @@ def dry_pass(cell: Cell) -> DryPass:
 def _cached(cell: Cell, classes: tuple[type, ...]) -> DryPass:
     try:
         with preserved(), contextlib.redirect_stdout(sys.stderr):  # standard output is for results
-            return _dry_pass(cell, cell.dataset.spec())
+            data = cell.dataset.spec()
+            networks = describe_architecture(cell.architecture, data)
+            return on_meta_or_cpu(lambda device: _dry_step(cell, data, networks, device))
     except GanBenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise GanBenchError(f"{cell.label}: {type(error).__name__}: {error}") from error
 
 
-def _dry_pass(cell: Cell, data: DataSpec) -> DryPass:
-    device = torch.device("meta")
-    streams = Streams(0, device)
-    generator, discriminator = build_networks(cell.architecture, data, streams)
-    check_shapes(generator, discriminator, data, cell.architecture.latent)
-    networks = {
-        "generator": describe(generator, (cell.architecture.latent,)),
-        "discriminator": describe(discriminator, data.shape),
-    }
-    loop = build_loop(
-        cell,
-        data,
-        streams,
-        1,
-        lambda: torch.empty(cell.batch_size, *data.shape, device=device),
-        (generator, discriminator),
-    )
+def _dry_step(cell: Cell, data: DataSpec, networks: dict[str, dict[str, Any]], device: torch.device) -> DryPass:
+    def next_real() -> torch.Tensor:
+        return torch.zeros(cell.batch_size, *data.shape, device=device)
+
+    loop = build_loop(cell, data, Streams(0, device), 1, next_real)
     loop.step()
-    tensors = [*generator.state_dict().values(), *discriminator.state_dict().values()]
-    for value in loop.recipe.state.values():
+    recipe = loop.recipe
+    tensors = [*recipe.generator.state_dict().values(), *recipe.discriminator.state_dict().values()]
+    for value in recipe.state.values():
         tensors += [value] if isinstance(value, torch.Tensor) else value.state_dict().values()
     for optimizer in (loop.g_optimizer, loop.d_optimizer):
         tensors += [t for state in optimizer.state.values() for t in state.values() if isinstance(t, torch.Tensor)]
     return DryPass(
-        schedule=Schedule(loop.recipe.d_steps, loop.recipe.g_per_d),
+        schedule=Schedule(recipe.d_steps, recipe.g_per_d),
         networks=networks,
         joined=loop.joined,
-        memory_format=str(memory_format(discriminator)).removeprefix("torch."),
+        memory_format=str(memory_format(recipe.discriminator)).removeprefix("torch."),
         checkpoint_bytes=sum(t.numel() * t.element_size() for t in tensors),
     )

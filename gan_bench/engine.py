@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from gan_bench.data import PreparedData, prepare
@@ -18,9 +19,9 @@ from gan_bench.evaluation import Evaluator, save_real
 from gan_bench.executor import Executor, resolve_devices
 from gan_bench.progress import Display
 from gan_bench.results import write_tables
-from gan_bench.runs import Lengths, Run, dataset_key, make_runs, select
-from gan_bench.store import Columns, read_json, replace_file, write_json
-from gan_bench.worker import Job, Setup
+from gan_bench.runs import Lengths, Run, Todo, dataset_key, make_runs, select
+from gan_bench.store import read_json, replace_file, write_json
+from gan_bench.worker import Job, Setup, used_plugins
 
 if TYPE_CHECKING:
     from gan_bench.grid import Grid
@@ -52,10 +53,16 @@ def prepare_data(grid: Grid, console: Console) -> dict[str, PreparedData]:
     for cell in (grid.baseline, *grid.cells):
         key = dataset_key(cell)
         if key not in data:
-            with console.status(f"dataset {cell.dataset.name}") as status:
+            with (
+                console.status(f"dataset {cell.dataset.name}") as status,
+                warnings.catch_warnings(record=True) as caught,
+            ):
+                warnings.simplefilter("always")
                 data[key] = prepare(
                     cell.dataset, progress=lambda part, done, total: status.update(f"{part}: {done} of {total}")
                 )
+            for warning in caught:
+                console.print(f"Warning: {warning.message}", style="yellow")
     return data
 
 
@@ -72,6 +79,7 @@ def prepare_evaluators(
         for key in {dataset_key(cell) for cell in grid.cells}:
             with console.status(f"features {extractor.name} of {data[key].name}"):
                 evaluators[key] = Evaluator(data[key], metrics, extractor, grid.evaluate.samples, torch.device(device))
+                evaluators[key].real  # noqa: B018 - computed here and cached
     finally:
         torch.set_num_threads(threads)
     return evaluators
@@ -92,57 +100,96 @@ def run_grid(
 
     GanBenchError: bad input. A failing run does not raise; the outcome counts it.
     """
-    console = console or Console(stderr=True)
+    console = console or plain_console()
     store = store_of(grid, out)
-    try:
-        slot_devices = resolve_devices(devices, slots)
-    except ValueError as error:
-        raise GanBenchError(str(error)) from error
+    slot_devices = resolve_devices(devices, slots)
     for cell in grid.cells:
         dry_pass(cell)
     data = prepare_data(grid, console)
-    runs = select(make_runs(grid, data, store), only)
-    if not runs:
-        raise GanBenchError(f"--only {only!r} selects none of the runs")
-    evaluators = prepare_evaluators(grid, data, slot_devices[0], console)
-    write_store(grid, store, make_runs(grid, data, store), data, evaluators)
-    columns = {key: evaluator.columns() for key, evaluator in evaluators.items()}
-    todo = [run for run in runs if begin(run, columns[dataset_key(run.cell)], fresh, console)]
-    done = True
-    if todo:
-        steps_an_epoch = Lengths(grid, len(data[dataset_key(grid.baseline)].training)).steps_an_epoch
-        setup = Setup(
-            device="",
-            plugin_files=tuple(grid.plugin_files),
-            metrics=tuple(grid.evaluate.metrics),
-            features=grid.evaluate.features,
-            samples=grid.evaluate.samples,
-            keep=grid.evaluate.keep,
-        )
-        with Display(todo, steps_an_epoch, len(slot_devices), console) as display:
-            executor = Executor(setup, slot_devices, display, fail_fast=fail_fast)
-            done = executor.run([make_job(run, data[dataset_key(run.cell)]) for run in todo])
-    else:
-        console.print("All runs are finished; nothing is trained.")
-    write_tables(store)
-    grid.registry.manager.hook.gan_bench_report(stores=[store], output=store / "report.html")
+    every_run = make_runs(grid, data, store)
+    runs = select(every_run, only)
+    store.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(store / ".lock", timeout=0):
+            evaluators = prepare_evaluators(grid, data, slot_devices[0], console)
+            todo = what_to_do(runs, evaluators, fresh, console)
+            write_store(grid, store, every_run, data, evaluators)
+            jobs = [make_job(run, data, grid, clear=fresh or what == "again") for run, what in todo]
+            done = train(grid, [run for run, _ in todo], jobs, data, slot_devices, fail_fast, console)
+            write_tables(store)
+            grid.registry.manager.hook.gan_bench_report(stores=[store], output=store / "report.html")
+    except Timeout as error:
+        raise GanBenchError(
+            f"another gan-bench run is at work in {store}; wait for it, or give another --out"
+        ) from error
     failed = sum((run.folder.result() or {}).get("status") == "failed" for run in runs)
     return Outcome(store, len(runs), failed, stopped=not done)
 
 
-def begin(run: Run, columns: Columns, fresh: bool, console: Console) -> bool:
-    """Whether there is anything to do for a run; clears its folder if it has to be trained again."""
-    todo = run.todo(columns)
-    if fresh or todo == "again":
-        if todo == "again" and not fresh:
+def plain_console() -> Console:
+    """Where progress is told: standard error. Names and messages are text, whatever brackets they hold."""
+    return Console(stderr=True, markup=False, highlight=False)
+
+
+def what_to_do(
+    runs: Sequence[Run], evaluators: dict[str, Evaluator], fresh: bool, console: Console
+) -> list[tuple[Run, Todo]]:
+    """The runs for which there is anything to do. GanBenchError: some could only be trained again for less than they have."""
+    columns = {key: evaluator.columns() for key, evaluator in evaluators.items()}
+    states = [(run, run.todo(columns[dataset_key(run.cell)])) for run in runs]
+    if fresh:
+        return states
+    longer = [run for run, what in states if what == "longer"]
+    if longer:
+        raise GanBenchError(
+            f"{len(longer)} runs are trained further than is asked, and have no snapshot at step {longer[0].total_steps}. "
+            "Give another --out for a shorter trial, or --fresh to train them again from the start"
+        )
+    for run, what in states:
+        if what == "again":
             console.print(f"{run.title}: a snapshot is asked for in its past, so it trains again from the start")
-        shutil.rmtree(run.path, ignore_errors=True)
-    return fresh or todo != "nothing"
+    return [(run, what) for run, what in states if what != "nothing"]
 
 
-def make_job(run: Run, data: PreparedData) -> Job:
+def train(
+    grid: Grid,
+    runs: Sequence[Run],
+    jobs: Sequence[Job],
+    data: dict[str, PreparedData],
+    slot_devices: Sequence[str],
+    fail_fast: bool,
+    console: Console,
+) -> bool:
+    """Train the runs on the slots; False if it was stopped before all had ended."""
+    if not runs:
+        console.print("All runs are finished; nothing is trained.")
+        return True
+    steps_an_epoch = Lengths(grid, len(data[dataset_key(grid.baseline)].training)).steps_an_epoch
+    setup = Setup(
+        device="",
+        plugin_files=tuple(grid.plugin_files),
+        metrics=tuple(grid.evaluate.metrics),
+        features=grid.evaluate.features,
+        samples=grid.evaluate.samples,
+        keep=grid.evaluate.keep,
+    )
+    with Display(runs, steps_an_epoch, console) as display:
+        return Executor(setup, slot_devices, display, fail_fast=fail_fast).run(jobs)
+
+
+def make_job(run: Run, data: dict[str, PreparedData], grid: Grid, *, clear: bool) -> Job:
     """What a worker must know of a run."""
-    return Job(run.name, run.path.resolve(), run.identity, run.cell.settings, run.seed, run.snapshot_steps, data.folder)
+    return Job(
+        run=run.name,
+        path=run.path.resolve(),
+        identity=run.identity,
+        settings=run.cell.settings,
+        seed=run.seed,
+        snapshot_steps=run.snapshot_steps,
+        data_folder=data[dataset_key(run.cell)].folder,
+        sources=tuple(found.source_hash for found in used_plugins(run.cell, grid.registry)),
+        clear=clear,
+    )
 
 
 def write_store(
@@ -172,7 +219,7 @@ def write_store(
         "name": grid.name,
         "arguments": list(grid.arguments),
         "seeds": list(grid.seeds),
-        "runs": {run.name: run.total_steps for run in runs},
+        "runs": {run.name: {"label": run.cell.label, "steps": run.total_steps} for run in runs},
         "comparisons": comparisons,
     }
     write_json(store / "grid.json", facts)

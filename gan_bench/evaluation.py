@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,19 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gan_bench.canonical import canonical_hash
 from gan_bench.data import PreparedData, cache_root
 from gan_bench.plugin import FeatureExtractor, Features, Metric
 from gan_bench.sample_grid import save_grid
-from gan_bench.store import Columns
+from gan_bench.sources import source_hash
+from gan_bench.store import Columns, replace_file
 from gan_bench.streams import Stream
 
 GRID_SAMPLES = 100  # in a sample grid
 BATCH = 500  # samples generated or scored at a time
-
-
-def canonical_hash(value: Any) -> str:
-    """SHA-256 of a JSON value in canonical form."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @contextmanager
@@ -90,16 +85,13 @@ class Evaluator:
             path = self.cache / f"held-out-{key[:20]}.pt"
             if not path.exists():
                 features = self.extract(lambda: self.data.held_out.batches(BATCH))
-                path.parent.mkdir(parents=True, exist_ok=True)
-                beside = path.with_name(f".{path.name}.{os.getpid()}")
-                torch.save(features, beside)
-                os.replace(beside, path)
+                replace_file(path, lambda beside: torch.save(features, beside))
             self._real = torch.load(path, weights_only=True)
         return self._real
 
     def extract(self, batches: Callable[[], Iterator[Tensor]]) -> Tensor:
         """Features (N, d) on the CPU of batches of samples (B, *shape) in [-1, 1]."""
-        with torch.no_grad():
+        with torch.no_grad(), Stream(0, "features", self.device):
             return torch.cat([self.features(batch.to(self.device)).cpu() for batch in batches()])
 
     def _scores(self, features: Tensor, generated: int) -> list[dict[str, Any]]:
@@ -107,7 +99,7 @@ class Evaluator:
 
     def _protocol(self, metric: Metric) -> tuple[dict[str, Any], str]:
         protocol = {
-            "metric": metric.settings(),
+            "metric": {**metric.settings(), "source": source_hash(type(metric))[:12]},
             "dataset": self.data.fingerprint,
             "features": self.features.protocol,
             "generated": self.count,
@@ -131,9 +123,14 @@ class Evaluator:
         if generated != self.count:
             score["generated"] = generated
         try:
-            score["value"] = metric.score(features, self.real)
-        except ValueError as error:  # a metric's word for "can't be computed from these features"
-            score["error"] = str(error)
+            with Stream(0, f"metric:{metric.name}", torch.device("cpu")):
+                value = float(metric.score(features, self.real))
+            if math.isfinite(value):
+                score["value"] = value
+            else:
+                score["error"] = f"{metric.name} is {value}"
+        except Exception as error:  # noqa: BLE001 - a number that can't be computed must not cost the run
+            score["error"] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         return score
 
 

@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from gan_bench.forkserver import worker_context
+from gan_bench.errors import GanBenchError
+from gan_bench.forkserver import without_main, worker_context
 from gan_bench.store import RunFolder, write_json
 from gan_bench.worker import Job, Setup, main
 
@@ -28,7 +29,8 @@ class Slot:
     process: BaseProcess
     connection: Connection
     job: Job | None = None
-    idle: bool = False  # has said that it is ready for a job
+    idle: bool = False  # waits for a job
+    ready: bool = False  # has begun to work
 
 
 class Executor:
@@ -57,7 +59,8 @@ class Executor:
     def _start(self, device: str) -> Slot:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=main, args=(theirs, replace(self.setup, device=device)), daemon=True)
-        process.start()
+        with without_main():
+            process.start()
         theirs.close()
         return Slot(device, process, ours)
 
@@ -81,7 +84,7 @@ class Executor:
                     self._slots.append(self._start(slot.device))
                 continue
             if kind == "ready":
-                slot.idle = True
+                slot.ready = slot.idle = True
                 continue
             self.listener(kind, content)
             if kind in ("finished", "failed"):
@@ -93,16 +96,15 @@ class Executor:
         """A worker has ended. If it did so by itself in the middle of a run, that run has failed."""
         slot.process.join()
         slot.connection.close()
+        code = slot.process.exitcode or 0
         if slot.job is None:
+            if not slot.ready and not self.stopping:
+                raise GanBenchError(f"a worker process ended before it was ready to train ({exit_cause(code)})")
             return
-        if self.stopping and slot.process.exitcode == 0:
+        if self.stopping and code == 0:
             self.listener("stopped", {"run": slot.job.run})
             return
-        code = slot.process.exitcode or 0
-        cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        reason = f"the worker process ended ({cause})"
-        if code == -signal.SIGKILL:
-            reason += "; the system may have run out of memory"
+        reason = f"the worker process ended ({exit_cause(code)})"
         write_json(RunFolder(slot.job.path).result_file, {"status": "failed", "reason": reason, "traceback": None})
         self.listener("failed", {"run": slot.job.run, "reason": reason})
         if self.fail_fast:
@@ -133,6 +135,14 @@ class Executor:
                 signal.signal(number, handler)
 
 
+def exit_cause(code: int) -> str:
+    """Why a process has ended, in words."""
+    if code >= 0:
+        return f"exit code {code}"
+    memory = "; the system may have run out of memory" if code == -signal.SIGKILL else ""
+    return f"signal {signal.Signals(-code).name}{memory}"
+
+
 def cpu_slots() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -143,7 +153,7 @@ def cpu_slots() -> int:
 def resolve_devices(devices: str, slots: int | None) -> list[str]:
     """The device of each slot: "auto" takes every GPU, else the CPU; a core is a slot, and a GPU has one unless `slots` says.
 
-    ValueError: a device that is not there.
+    GanBenchError: a device that is not there.
     """
     import torch
 
@@ -155,5 +165,5 @@ def resolve_devices(devices: str, slots: int | None) -> list[str]:
     known = ["cpu", *(f"cuda:{i}" for i in range(gpus))]
     for name in names:
         if name not in known:
-            raise ValueError(f"there is no device {name!r} here, only {', '.join(known)}")
+            raise GanBenchError(f"there is no device {name!r} here, only {', '.join(known)}")
     return [name for name in names for _ in range(slots or (cpu_slots() if name == "cpu" else 1))]

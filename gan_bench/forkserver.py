@@ -7,6 +7,10 @@ starts from nothing.
 from __future__ import annotations
 
 import multiprocessing
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 PRELOADED = ["gan_bench.preloaded"]
@@ -27,4 +31,19 @@ def warm_up() -> None:
         worker_context()
         from multiprocessing.forkserver import ensure_running
 
-        ensure_running()
+        with without_main():
+            ensure_running()
+
+
+@contextmanager
+def without_main() -> Iterator[None]:
+    """Processes started here don't import the caller's script again.
+
+    They need nothing of it, and a script without `if __name__ == "__main__":` would start the grid in each of them.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -49,7 +49,8 @@ class Loop:
             real_logits, fake_logits = self.discriminate(torch.cat((real, fake))).split(len(real))
         else:
             real_logits, fake_logits = self.discriminate(real), self.discriminate(fake)
-        loss = recipe.loss.discriminator(real_logits, fake_logits)
+        with self.streams["loss"]:
+            loss = recipe.loss.discriminator(real_logits, fake_logits)
         objective = loss
         for penalty in recipe.penalties:
             if self.d_steps % penalty.every == 0:
@@ -76,7 +77,8 @@ class Loop:
         if recipe.loss.generator_needs_real:
             with torch.no_grad():
                 real_logits = self.discriminate(recipe.see(self.next_real() if real is None else real.detach()))
-        loss = recipe.loss.generator(fake_logits, real_logits)
+        with self.streams["loss"]:
+            loss = recipe.loss.generator(fake_logits, real_logits)
         self.g_optimizer.zero_grad()
         loss.backward(inputs=self.g_parameters)
         self.g_optimizer.step()

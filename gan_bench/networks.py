@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -10,6 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gan_bench.plugin import Architecture, DataSpec
 from gan_bench.streams import Streams
+
+T = TypeVar("T")
 
 
 def build_networks(architecture: Architecture, data: DataSpec, streams: Streams) -> tuple[nn.Module, nn.Module]:
@@ -43,8 +47,9 @@ def memory_format(network: nn.Module) -> torch.memory_format:
 def check_shapes(generator: nn.Module, discriminator: nn.Module, data: DataSpec, latent: int) -> None:
     """Pass a batch of two through both networks. ValueError: an output has the wrong shape or dtype."""
     device = next(generator.parameters()).device
-    samples = generator(torch.randn(2, latent, device=device))
-    logits = discriminator(torch.randn(2, *data.shape, device=device))
+    with Streams(0, device)["shapes"]:
+        samples = generator(torch.randn(2, latent, device=device))
+        logits = discriminator(torch.randn(2, *data.shape, device=device))
     for name, output, shape in (("generator", samples, (2, *data.shape)), ("discriminator", logits, (2, 1))):
         if not isinstance(output, torch.Tensor) or tuple(output.shape) != shape or output.dtype != torch.float32:
             found = (
@@ -54,7 +59,7 @@ def check_shapes(generator: nn.Module, discriminator: nn.Module, data: DataSpec,
 
 
 def describe(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Any]:
-    """Parameters and layer table of a network on the meta device; `input_shape` is one sample's.
+    """Parameters and layer table of a network; `input_shape` is one sample's.
 
     `parameters` counts the trainable ones and the moving statistics of normalisation layers, as Keras counts; `flops` are
     those of one sample's forward pass (a multiply-add is two).
@@ -96,9 +101,27 @@ def describe(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Any]
     }
 
 
+@functools.cache
 def describe_architecture(architecture: Architecture, data: DataSpec) -> dict[str, dict[str, Any]]:
-    """Both networks of an architecture, described without computing or allocating anything."""
-    generator, discriminator = build_networks(architecture, data, Streams(0, torch.device("meta")))
+    """Both networks of an architecture, described without computing or allocating anything where they allow it.
+
+    ValueError, or whatever the plugin raises: they can't be built for such data, or return wrong shapes.
+    """
+    return on_meta_or_cpu(lambda device: _describe_architecture(architecture, data, device))
+
+
+def on_meta_or_cpu(build: Callable[[torch.device], T]) -> T:
+    """Try something on the meta device, and for real if it fails there: the code may read numbers, which meta has not."""
+    try:
+        return build(torch.device("meta"))
+    except Exception:  # noqa: BLE001 - if it is a plugin's fault, it is raised again below
+        return build(torch.device("cpu"))
+
+
+def _describe_architecture(
+    architecture: Architecture, data: DataSpec, device: torch.device
+) -> dict[str, dict[str, Any]]:
+    generator, discriminator = build_networks(architecture, data, Streams(0, device))
     check_shapes(generator, discriminator, data, architecture.latent)
     return {
         "generator": describe(generator, (architecture.latent,)),

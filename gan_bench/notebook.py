@@ -55,14 +55,18 @@ def load_generator(run_folder: str | Path, step: int | None = None, plugins: Seq
     facts = read_json(folder.run_file)
     if facts is None:
         raise GanBenchError(f"{folder.path} is no run folder: it holds no run.json")
-    steps = [s for s in folder.snapshot_steps() if (folder.snapshot(s) / "weights.pt").exists()]
+    steps = [s for s in folder.snapshot_steps() if folder.has_weights(s)]
     if not steps or step not in (None, *steps):
         wanted = "a snapshot" if step is None else f"the snapshot of step {step}"
         raise GanBenchError(
             f"{folder.path} holds no weights of {wanted}" + (f", only of steps {steps}" if steps else "")
         )
     files = [Path(plugin["file"]) for plugin in facts["plugins"] if plugin.get("file")]
-    cell = cell_from_settings(facts["settings"], Registry.load([*files, *(Path(p) for p in plugins)]))
+    registry = Registry.load([*files, *(Path(p) for p in plugins)])
+    for plugin in facts["plugins"]:
+        if plugin["kind"] != "dataset" and registry.get(plugin["kind"], plugin["name"]).source_hash != plugin["source"]:
+            raise GanBenchError(f"the {plugin['kind']} {plugin['name']!r} has changed since {folder.path} was trained")
+    cell = cell_from_settings(facts["settings"], registry)
     data = DataSpec(tuple(facts["dataset"]["shape"]), facts["dataset"]["kind"], _classes(facts["dataset"]["classes"]))
     # The recipe says which network is sampled, and what its modules look like once the tricks have wrapped them.
     loop = build_loop(cell, data, Streams(facts["seed"], torch.device("cpu")), facts["total_steps"], next_real=_no_data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -17,11 +16,11 @@ import torch
 from gan_bench.data import PreparedData, open_prepared
 from gan_bench.dry import DryPass, dry_pass
 from gan_bench.evaluation import BATCH, draw
-from gan_bench.forkserver import worker_context
+from gan_bench.forkserver import without_main, worker_context
 from gan_bench.grid import Cell, cell_from_settings
 from gan_bench.networks import build_networks, memory_format
 from gan_bench.registry import Registry
-from gan_bench.runs import Run, dataset_key
+from gan_bench.runs import Run, Todo, dataset_key
 from gan_bench.streams import Streams
 from gan_bench.training import Batches, build_loop
 
@@ -47,12 +46,17 @@ class CellPlan:
 
     label: str
     runs: tuple[Run, ...]
-    todo: Counter[str]
+    todo: dict[Todo, list[int]]  # what is left -> the seeds
     dry: DryPass
     steps: int  # of one run
     steps_left: int  # of all its runs
     disk_bytes: int  # of all its runs when finished
     pilot: Pilot | None
+
+    @property
+    def waiting(self) -> int:
+        """Runs that are not done."""
+        return sum(len(seeds) for what, seeds in self.todo.items() if what != "nothing")
 
     def seconds_left(self, samples: int) -> float:
         """Training and sampling that is left, on one slot; scoring comes on top. 0 without a pilot."""
@@ -79,11 +83,11 @@ def plan_cells(
 def plan_cell(grid: Grid, cell: Cell, runs: Sequence[Run], pilot: Pilot | None) -> CellPlan:
     """The plan of one cell's runs."""
     dry = dry_pass(cell)
-    todo = Counter[str]()
+    todo: dict[Todo, list[int]] = {}
     left = 0
     for run in runs:
         what = run.todo()
-        todo[what] += 1
+        todo.setdefault(what, []).append(run.seed)
         if what != "nothing":
             left += run.total_steps - (0 if what == "again" else run.folder.trained_steps())
     kept = {"all": len(runs[0].snapshot_steps), "best+last": 2, "last": 1}[grid.evaluate.keep]
@@ -96,7 +100,8 @@ def run_pilots(cells: dict[Cell, Path], plugin_files: Sequence[Path], device: st
     """A few steps of each cell, in one process of its own, as a worker would train them."""
     begin = (tuple(plugin_files), device)
     with ProcessPoolExecutor(1, worker_context(), initializer=_begin_pilots, initargs=begin) as pool:
-        pilots = pool.map(_pilot, [(cell.settings, folder) for cell, folder in cells.items()])
+        with without_main():
+            pilots = pool.map(_pilot, [(cell.settings, folder) for cell, folder in cells.items()])
         return dict(zip(cells, pilots, strict=True))
 
 
@@ -144,17 +149,9 @@ def _peak_bytes(device: torch.device) -> int:
 
 def makespan(cells: Sequence[CellPlan], samples: int, slots: int) -> float:
     """Seconds until the last slot is done, with each run as long as its cell's mean."""
-    lengths = sorted(
-        (
-            plan.seconds_left(samples) / waiting
-            for plan in cells
-            for waiting in [sum(n for w, n in plan.todo.items() if w != "nothing")]
-            for _ in range(waiting)
-        ),
-        reverse=True,
-    )
+    lengths = [plan.seconds_left(samples) / plan.waiting for plan in cells for _ in range(plan.waiting)]
     ends = [0.0] * slots
-    for length in lengths:
+    for length in sorted(lengths, reverse=True):
         first = min(range(slots), key=ends.__getitem__)
         ends[first] += length
     return max(ends) if ends else math.nan

@@ -16,6 +16,7 @@ from rich.table import Column
 
 from gan_bench.runs import Run
 
+ESTIMATE_FROM = 0.02  # of all steps: earlier, start-up and first snapshots mislead
 PLAIN_SECONDS = 10.0  # between two lines about the whole grid where there is no terminal
 
 
@@ -32,10 +33,10 @@ class Active:
 class Display:
     """Listens to the executor's events."""
 
-    def __init__(self, runs: Sequence[Run], steps_an_epoch: float, slots: int, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+    def __init__(self, runs: Sequence[Run], steps_an_epoch: float, console: Console) -> None:
+        self.console = console
         self.runs = {run.name: run for run in runs}
-        self.steps_an_epoch, self.slots = steps_an_epoch, slots
+        self.steps_an_epoch = steps_an_epoch
         self.active: dict[str, Active] = {}
         self.left = {
             run.name: run.total_steps - (run.folder.finished_steps() or run.folder.trained_steps()) for run in runs
@@ -44,9 +45,9 @@ class Display:
         self.done = self.failed = 0
         self.began = self._line_at = time.monotonic()
         self.bars = Progress(
-            TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True)),
+            TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
             BarColumn(24),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
             TimeElapsedColumn(),
             console=self.console,
             expand=True,
@@ -55,7 +56,7 @@ class Display:
 
     def __enter__(self) -> Display:
         self.bars.start()
-        self.whole = self.bars.add_task("[bold]grid", total=self.all_steps, text="")
+        self.whole = self.bars.add_task("grid", total=self.all_steps, text="")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,23 +95,24 @@ class Display:
         if kind == "finished":
             self.done += 1
             self.left[run.name] = 0
-            self.console.print(f"{run.title}: finished", highlight=False)
+            self.console.print(f"{run.title}: finished")
         elif kind == "failed":
             self.failed += 1
             self.left[run.name] = 0
-            self.console.print(f"[red]{run.title}: failed: {content['reason']}", highlight=False)
+            self.console.print(f"{run.title}: failed: {content['reason']}", style="red")
 
     def _show_grid(self) -> None:
         left = sum(self.left.values())
         trained = self.all_steps - left
         now = time.monotonic()
-        remaining = short((now - self.began) / trained * left) if trained else "?"
         failed = f", {self.failed} failed" if self.failed else ""
-        text = f"{self.done} of {len(self.runs)} runs{failed}, {remaining} left"
+        text = f"{self.done} of {len(self.runs)} runs{failed}"
+        if trained > ESTIMATE_FROM * self.all_steps:
+            text += f", {short((now - self.began) / trained * left)} left"
         self.bars.update(self.whole, completed=trained, text=text)
         if not self.console.is_terminal and now - self._line_at > PLAIN_SECONDS:
             self._line_at = now
-            self.console.print(f"grid: {text}", highlight=False)
+            self.console.print(f"grid: {text}")
 
 
 def losses(means: Mapping[str, float | None]) -> str:

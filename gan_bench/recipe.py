@@ -47,6 +47,30 @@ class Recipe:
     the like are right in it; it must be torch operations only, on the device, without reading numbers back.
     """
 
+    __slots__ = (  # a misspelt attribute must not be set in silence
+        "_streams",
+        "_trick",
+        "after_d",
+        "after_g",
+        "d_steps",
+        "data",
+        "discriminator",
+        "fake_logits",
+        "g_per_d",
+        "generator",
+        "input_transforms",
+        "loss",
+        "optimizer",
+        "penalties",
+        "real_logits",
+        "sampled",
+        "state",
+        "step",
+        "target_transforms",
+        "total_steps",
+        "window",
+    )
+
     def __init__(
         self,
         data: DataSpec,
@@ -122,13 +146,27 @@ class Recipe:
         Raises ValueError where a trick can't be used with these networks or this loss.
         """
         for trick in tricks:
+            before = self._replaceable()
             self._trick = f"trick:{trick.name}"
             with self._streams[self._trick]:
                 trick.edit(self)
+            changed = {what for what, value in self._replaceable().items() if value != before[what]}
+            if undeclared := sorted(changed - set(trick.replaces)):
+                raise ValueError(
+                    f"{trick.name} replaces the {' and the '.join(undeclared)}; say so: replaces = {set(undeclared)}"
+                )
         self._trick = "core"
+        if self.d_steps > 1 and self.g_per_d > 1:
+            raise ValueError(
+                f"{self.d_steps} D updates a G step and {self.g_per_d} G steps a D update exclude each other"
+            )
         if self.target_transforms and not self.loss.has_targets:
             raise ValueError(f"the loss {type(self.loss).__name__} has no targets that a trick could change")
         self.loss.target_transforms = self.target_transforms
+
+    def _replaceable(self) -> dict[str, Any]:
+        """What only one trick of a run may replace, and has to declare."""
+        return {"loss": self.loss, "schedule": (self.d_steps, self.g_per_d), "sampled": self.sampled}
 
     def see(self, samples: Tensor) -> Tensor:
         """What D sees of samples."""

@@ -26,6 +26,7 @@ import pluggy
 from gan_bench import hooks
 from gan_bench.errors import GanBenchError, did_you_mean
 from gan_bench.plugin import KINDS, Plugin
+from gan_bench.sources import source_hash
 
 GROUP = "gan_bench"
 HOOKS = {kind: f"gan_bench_{kind}s" for kind in KINDS} | {"features": "gan_bench_features"}
@@ -49,7 +50,7 @@ class Found:
     cls: type[Plugin]
     origin: str  # "package gan-bench 0.1.0" or "file my_arch.py"
     source: Path  # the file of the class's module
-    source_hash: str  # SHA-256 of that file
+    source_hash: str  # SHA-256 of the code, base classes' included
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,7 @@ class Registry:
             self.broken.append(Broken(origin, str(name), fault))
         elif not any(known.cls is cls for known in self.found):
             source = Path(str(inspect.getsourcefile(cls) or sys.modules[cls.__module__].__file__))
-            code = getattr(sys.modules[cls.__module__], "__gan_bench_source__", None) or source.read_bytes()
-            self.found.append(Found(kind, cls.name, cls, origin, source, hashlib.sha256(code).hexdigest()))
+            self.found.append(Found(kind, cls.name, cls, origin, source, source_hash(cls)))
 
     def names(self, kind: str) -> list[str]:
         """Names of a kind, sorted."""

@@ -16,14 +16,16 @@ from typing import Any
 import pandas as pd
 
 from gan_bench.errors import GanBenchError
-from gan_bench.run_files import RunFiles, read_object, read_run, scores_in
-from gan_bench.settings_text import flatten, short_label
+from gan_bench.run_files import GridDocument, RunFiles, ScoresDocument, read_object, read_run, scores_in
+from gan_bench.settings_text import flatten
 from gan_bench.store import replace_file
 
 RUN_COLUMNS = ["run", "folder", "store", "cell"]
 OUTCOME_COLUMNS = ["steps", "d_steps", "images", "seconds", "images_per_second", "ended"]
 SNAPSHOT_COLUMNS = ["run", "step", "d_steps", "images", "seconds", "score", "value", "metric", "protocol_id", "error"]
 COMPARISON_COLUMNS = ["store", "comparison", "level", "reference", "run", "seed"]
+
+Named = tuple[str, Mapping[str, Any]]  # the name of a dataset, and a score (an entry of scores.json) on it
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,19 @@ def load(*stores: Path | str) -> Results:
     places = _name_stores([Path(store) for store in stores])
     grids = {name: _read_grid(store) for name, store in places.items()}
     files = [
-        read_run(folder, name, run_key(folder.name, name, places), grids[name]["runs"].get(folder.name, math.inf))
+        read_run(
+            RunFiles(run_key(run, name, places), name, store / "runs" / run, facts.get("label", ""), facts.get("seed")),
+            facts.get("steps", math.inf),
+        )
         for name, store in places.items()
-        for folder in sorted((store / "runs").glob("[!.]*"))
-        # Runs of earlier grids stay in the store, but not in its tables.
-        if folder.is_dir() and (folder.name in grids[name]["runs"] or not grids[name]["runs"])
+        for run, facts in sorted(_runs_shown(store, grids[name]).items())
     ]
-    real = {name: _read_real(store) for name, store in places.items()}
-    columns = _score_columns(chain(*(run.scores for run in files), *real.values()))
+    real = {
+        name: _read_real(store, [run.dataset for run in files if run.store == name]) for name, store in places.items()
+    }
+    columns = _score_columns(
+        chain(((run.dataset.get("name", ""), score) for run in files for score in run.scores), *real.values())
+    )
     labels = {(column.metric, column.protocol_id): column for column in columns}
     snapshots = _snapshot_table(files, labels)
     return Results(
@@ -123,40 +130,57 @@ def _name_stores(stores: list[Path]) -> dict[str, Path]:
 
 
 def _read_grid(store: Path) -> dict[str, Any]:
+    empty = {"name": store.resolve().name, "comparisons": [], "runs": {}, "arguments": []}
     try:
-        return {
-            "name": store.resolve().name,
-            "comparisons": [],
-            "runs": {},
-            "arguments": [],
-            **(read_object(store / "grid.json") or {}),
-        }
+        return empty | (read_object(store / "grid.json", GridDocument) or {})
     except ValueError as error:
         raise GanBenchError(f"{error}. `gan-bench run` on the grid file writes it again.") from error
 
 
-def _read_real(store: Path) -> list[dict[str, Any]]:
-    """Scores of each dataset's real samples; none where they are missing or damaged, since the runs stand without them."""
-    scores = []
-    for file in sorted((store / "real").glob("*/scores.json")):
-        with suppress(ValueError):
-            scores += scores_in(read_object(file) or {})
+def _runs_shown(store: Path, grid: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """By folder, what grid.json says of each run: label, length and seed. Without a grid.json, all folders there are.
+
+    Runs of earlier grids stay in the store, but not in its tables; runs that have not begun are in the tables already.
+    """
+    shown: dict[str, dict[str, Any]] = {run: dict(facts) for run, facts in grid["runs"].items()}
+    for comparison in grid["comparisons"]:
+        for level in comparison["levels"]:
+            for seed, run in level["runs"].items():
+                shown.setdefault(run, {})["seed"] = int(seed)
+    return shown or {folder.name: {} for folder in (store / "runs").glob("[!.]*") if folder.is_dir()}
+
+
+def _read_real(store: Path, datasets: Iterable[Mapping[str, Any]]) -> list[Named]:
+    """Scores of these datasets' real samples; none where they are missing or damaged, since the runs stand without them."""
+    scores: list[Named] = []
+    names = {dataset["fingerprint"][:12]: dataset["name"] for dataset in datasets if dataset}
+    for key, name in sorted(names.items()):
+        with suppress(ValueError, OSError):
+            document = read_object(store / "real" / key / "scores.json", ScoresDocument) or {}
+            scores += [(name, score) for score in scores_in(document)]
     return scores
 
 
-def _score_columns(scores: Iterable[Mapping[str, Any]]) -> list[ScoreColumn]:
-    """One column for each metric and protocol; a label that several protocols share is told apart by their ids."""
-    first: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for score in scores:
-        first.setdefault((score["metric"], score["protocol_id"]), score)
-    labels = [score["label"] for score in first.values()]
+def _score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
+    """One column for each metric and protocol.
+
+    Those that share a label are told apart by their datasets' names as far as these differ, and by the protocols' ids.
+    """
+    first: dict[tuple[str, str], Named] = {}
+    for name, score in scores:
+        first.setdefault((score["metric"], score["protocol_id"]), (name, score))
     columns = []
-    for score in first.values():
-        suffix = f" #{score['protocol_id'][:4]}" if labels.count(score["label"]) > 1 else ""
+    for name, score in first.values():
+        alike = [other for other, entry in first.values() if entry["label"] == score["label"]]
+        label = score["label"]
+        if name and len(set(alike)) > 1:
+            label += f" on {name}"
+        if alike.count(name) > 1:
+            label += f" #{score['protocol_id'][:4]}"
         columns.append(
             ScoreColumn(
-                score["label"] + suffix,
-                column_title(score) + suffix,
+                label,
+                column_title({**score, "label": label}),
                 score["metric"],
                 score.get("better", "lower"),
                 score.get("scale", "raw"),
@@ -177,12 +201,10 @@ def _snapshot_table(files: list[RunFiles], labels: Mapping[tuple[str, str], Scor
     return table.assign(value=pd.to_numeric(table["value"]), error=table["error"].astype(object))
 
 
-def _real_table(
-    real: Mapping[str, list[dict[str, Any]]], labels: Mapping[tuple[str, str], ScoreColumn]
-) -> pd.DataFrame:
+def _real_table(real: Mapping[str, list[Named]], labels: Mapping[tuple[str, str], ScoreColumn]) -> pd.DataFrame:
     rows = []
     for store, scores in real.items():
-        for score in scores:
+        for _, score in scores:
             column = labels[score["metric"], score["protocol_id"]]
             generated = score.get("generated", column.protocol.get("generated"))
             rows.append((store, column.label, score["value"], generated))
@@ -225,12 +247,12 @@ def _run_table(files: list[RunFiles], snapshots: pd.DataFrame, columns: list[Sco
         }
         result = run.document.get("result") or run.progress
         own = varying.iloc[i]
-        cell = short_label(own.dropna().to_dict(), varying) or everything.get("architecture", {}).get(i, "")
+        cell = run.label or str(everything.get("architecture", {}).get(i, ""))
         rows.append(
             {
                 **dict(zip(RUN_COLUMNS, (run.run, str(run.folder), run.store, cell), strict=True)),
                 **own.to_dict(),
-                "seed": run.document.get("seed"),
+                "seed": run.seed,
                 "status": run.status,
                 "reason": run.reason,
                 **{f"g_{name}" if name == "steps" else name: result.get(name) for name in OUTCOME_COLUMNS},
@@ -240,22 +262,21 @@ def _run_table(files: list[RunFiles], snapshots: pd.DataFrame, columns: list[Sco
     table = pd.DataFrame(rows, columns=None if rows else [*RUN_COLUMNS, "seed", "status", "reason"])
     whole = ["seed", "g_steps", "d_steps", "images", "generator_parameters", "discriminator_parameters"]
     table = table.astype({name: "Int64" for name in whole if name in table})
-    best = [_last_and_best(snapshots, column) for column in columns]
-    for part in best:
-        table = table.merge(part, left_on="run", right_index=True, how="left")
+    last = {run.run: run.snapshots[-1] for run in files if run.snapshots}
+    for column in columns:
+        table = table.merge(_last_and_best(snapshots, last, column), left_on="run", right_index=True, how="left")
     return table
 
 
-def _last_and_best(snapshots: pd.DataFrame, column: ScoreColumn) -> pd.DataFrame:
-    """Each run's score at its last and at its best snapshot, and where that was."""
-    rows = snapshots[snapshots["score"] == column.label].sort_values("step")
-    scored = rows.dropna(subset="value")
+def _last_and_best(snapshots: pd.DataFrame, last: Mapping[str, int], column: ScoreColumn) -> pd.DataFrame:
+    """Each run's score at its last snapshot (whose step is `last`) and at its best one, and where that was."""
+    rows = snapshots[snapshots["score"] == column.label].drop_duplicates(["run", "step"], keep="last")
+    scored = rows.dropna(subset="value").sort_values("step")
     by_run = scored.groupby("run")["value"]
     best = scored.loc[by_run.idxmin() if column.better == "lower" else by_run.idxmax()].set_index("run")
-    last = rows.groupby("run").tail(1).set_index("run")
     table = pd.DataFrame(
         {
-            f"{column.label} last": last["value"],
+            f"{column.label} last": rows[rows["step"] == rows["run"].map(last)].set_index("run")["value"],
             f"{column.label} best": best["value"],
             f"{column.label} best step": best["step"],
         }

@@ -1,12 +1,106 @@
-"""Reading one run folder as it lies there: finished, failed, still being written, or damaged."""
+"""Reading a store's files as they lie there: finished, failed, still being written, or damaged."""
 
 from __future__ import annotations
 
 import json
 import math
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class Document(BaseModel):
+    """What a file must hold for what reads it; more keys are allowed, and kept."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class _Dataset(Document):
+    name: str
+    fingerprint: str
+
+
+class _Settings(Document):
+    tricks: list[dict[str, Any]] = []
+
+
+class _Network(Document):
+    parameters: int | None = None
+    flops: int | None = None
+    layers: list[dict[str, Any]] = []
+
+
+class RunDocument(Document):
+    """run.json."""
+
+    seed: int | None = None
+    settings: _Settings = _Settings()
+    dataset: _Dataset | None = None
+    networks: dict[str, _Network] = {}
+    plugins: list[dict[str, Any]] = []
+
+
+class ResultDocument(Document):
+    """result.json."""
+
+    status: Literal["finished", "failed"]
+    steps: int | None = None  # none of a run that failed before it trained
+    reason: str | None = None
+    d_steps: int | None = None
+    images: int | None = None
+    seconds: float | None = None
+    images_per_second: float | None = None
+
+
+class _Score(Document):
+    metric: str
+    label: str
+    value: float | None
+    protocol_id: str
+    protocol: dict[str, Any] = {}
+    better: Literal["lower", "higher"] = "lower"
+    scale: Literal["log", "raw"] = "raw"
+    error: str | None = None
+
+
+class ScoresDocument(Document):
+    """scores.json."""
+
+    d_steps: int | None = None
+    images: int | None = None
+    seconds: float | None = None
+    scores: list[_Score] = []
+
+
+class _GridRun(Document):
+    label: str
+    steps: int
+
+
+class _Level(Document):
+    label: str
+    reference: bool
+    runs: dict[Annotated[str, Field(pattern=r"^\d+$")], str]
+
+
+class _Comparison(Document):
+    title: str
+    axes: list[str] = []
+    budget: str = "steps"
+    levels: Annotated[list[_Level], Field(min_length=1)]
+
+
+class GridDocument(Document):
+    """grid.json."""
+
+    name: str = ""
+    arguments: list[str] = []
+    runs: dict[str, _GridRun] = {}
+    comparisons: list[_Comparison] = []
 
 
 @dataclass
@@ -16,8 +110,11 @@ class RunFiles:
     run: str  # key in the tables
     store: str
     folder: Path
+    label: str = ""  # of its cell
+    seed: int | None = None
     document: dict[str, Any] = field(default_factory=dict)  # run.json, with result.json as `result`
     curves: list[dict[str, Any]] = field(default_factory=list)
+    snapshots: list[int] = field(default_factory=list)  # their steps, in order
     scores: list[dict[str, Any]] = field(
         default_factory=list
     )  # of all snapshots, with the snapshot's step, images, ...
@@ -31,44 +128,52 @@ class RunFiles:
         last = self.curves[-1] if self.curves else {}
         return {"steps": last.get("step"), **{name: last.get(name) for name in ("d_steps", "images", "seconds")}}
 
+    @property
+    def dataset(self) -> dict[str, Any]:
+        """Name, fingerprint and so on of the dataset; empty before the run has begun."""
+        return self.document.get("dataset") or {}
 
-def read_run(folder: Path, store: str, run: str, length: float = math.inf) -> RunFiles:
+
+def read_run(files: RunFiles, length: float = math.inf) -> RunFiles:
     """Read a run folder, as far as `length` steps: an earlier command may have trained further.
 
-    What is damaged is said in `status` and `reason`; what else could be read is kept.
+    What is damaged is said in `status` and `reason`; what else could be read is kept. A folder that is not there yet is an
+    unfinished run.
     """
-    files = RunFiles(run, store, folder)
+    folder = files.folder
     try:
-        files.document = read_object(folder / "run.json") or {}
-        result = read_object(folder / "result.json")
+        files.document = read_object(folder / "run.json", RunDocument) or {}
+        files.seed = files.document.get("seed", files.seed)
+        # Before all else, for it is written after all else: a finished run is then read whole.
+        result = read_object(folder / "result.json", ResultDocument)
         files.curves = [row for row in read_curves(folder / "curves.jsonl") if row["step"] <= length]
         for snapshot in sorted((folder / "snapshots").glob("step-*")):
             if int(snapshot.name.removeprefix("step-")) <= length:
                 _read_snapshot(snapshot, files)
-        if result is not None and not (result["status"] == "finished" and result["steps"] < length < math.inf):
-            if result.get("steps", 0) > length and files.scores:
+        steps = (result and result.get("steps")) or 0
+        if result is not None and not (result["status"] == "finished" and steps < length < math.inf):
+            if steps > length and files.scores:
                 last = files.scores[-1]
                 result |= {name: last[name] for name in ("d_steps", "images", "seconds")} | {"steps": length}
             files.document["result"] = result
             files.status, files.reason = result["status"], result.get("reason") or ""
-    except KeyError as error:
-        files.status, files.reason = "damaged", f"a file lacks {error}"
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, OSError) as error:
         files.status, files.reason = "damaged", str(error)
     return files
 
 
 def _read_snapshot(snapshot: Path, files: RunFiles) -> None:
     step = int(snapshot.name.removeprefix("step-"))
+    files.snapshots.append(step)
     if (snapshot / "samples.png").is_file():
         files.pictures.append((step, snapshot / "samples.png"))
-    document = read_object(snapshot / "scores.json") or {}
+    document = read_object(snapshot / "scores.json", ScoresDocument) or {}
     moment = {"step": step, **{name: document.get(name) for name in ("d_steps", "images", "seconds")}}
     files.scores += [{**score, **moment} for score in scores_in(document)]
 
 
-def read_object(path: Path) -> dict[str, Any] | None:
-    """A JSON object, None where there is no such file. ValueError: it is damaged, and where."""
+def read_object(path: Path, model: type[Document]) -> dict[str, Any] | None:
+    """A JSON object of this form, None where there is no such file. ValueError: it is damaged, and where."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -77,6 +182,12 @@ def read_object(path: Path) -> dict[str, Any] | None:
         raise ValueError(f"{path.name} is damaged: {error}") from error
     if not isinstance(value, dict):
         raise ValueError(f"{path.name} is damaged: it holds no JSON object")
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path.name} is damaged: {place}: {first['msg']}") from error
     return value
 
 
@@ -91,17 +202,17 @@ def read_curves(path: Path) -> list[dict[str, Any]]:
         rows = json.loads(b"[" + b",".join(lines) + b"]")  # one call: several times faster than one a line
     except ValueError as error:
         raise ValueError(f"{path.name} is damaged: {error}") from error
-    if not all(isinstance(row, dict) and "step" in row for row in rows):
+    if not all(isinstance(row, dict) and type(row.get("step")) is int for row in rows):
         raise ValueError(f"{path.name} is damaged: a line is no object with a step")
+    if not set(map(type, chain.from_iterable(row.values() for row in rows))) <= {int, float, NoneType}:
+        raise ValueError(f"{path.name} is damaged: a value is no number")
     return rows
 
 
 def scores_in(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The scores of a scores.json, checked. A value that is no finite number counts as one that could not be computed."""
+    """The scores of a scores.json. A value that is no finite number counts as one that could not be computed."""
     scores = document.get("scores", [])
     for score in scores:
-        if not isinstance(score, dict) or not {"metric", "label", "value", "protocol_id"} <= score.keys():
-            raise ValueError("scores.json is damaged: a score lacks metric, label, value or protocol_id")
         if score["value"] is not None and not math.isfinite(score["value"]):
             score["value"] = None
     return scores

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gan_bench.canonical import canonical_hash
 from gan_bench.dry import Schedule, dry_pass
-from gan_bench.errors import GridError
-from gan_bench.evaluation import canonical_hash
+from gan_bench.errors import GanBenchError, GridError
 from gan_bench.store import Columns, RunFolder
 
 if TYPE_CHECKING:
     from gan_bench.data import PreparedData
     from gan_bench.grid import Cell, Grid
 
-Todo = Literal["nothing", "train", "continue", "again", "evaluate"]
+Todo = Literal["nothing", "train", "continue", "again", "longer", "evaluate"]
+COURSE_FORMAT = 1  # raised when a change of the core changes what runs of equal settings compute
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,20 @@ class Run:
     def todo(self, columns: Columns | None = None) -> Todo:
         """What is left to do: nothing, train, continue, train again (a snapshot is missing in its past), or evaluate.
 
-        `columns` are the label and protocol of each score wanted; None leaves scores out of account.
+        "longer": it was trained further than is asked now and has no snapshot there, so that only training it again, from
+        nothing and for less, could give one. `columns` are the label and protocol of each score wanted; None leaves scores
+        out of account.
         """
         folder = self.folder
         finished = folder.finished_steps()
         trained = finished or folder.trained_steps()
         taken = set(folder.snapshot_steps())
         if any(step <= trained and step not in taken for step in self.required):
-            return "again"
+            return "longer" if trained > self.total_steps else "again"
         if finished < self.total_steps:
             return "continue" if trained else "train"
-        if columns is not None and any(
-            folder.score_columns(step) != columns for step in taken & set(self.snapshot_steps)
-        ):
+        scored = [s for s in self.snapshot_steps if s in taken and folder.has_weights(s)]
+        if columns is not None and any(folder.score_columns(step) != columns for step in scored):
             return "evaluate"
         return "nothing"
 
@@ -78,9 +80,14 @@ def make_runs(grid: Grid, data: dict[str, PreparedData], store: Path) -> list[Ru
     lengths = Lengths(grid, len(data[dataset_key(grid.baseline)].training))
     moments = [(cell, *lengths.snapshots(cell)) for cell in grid.cells]
     runs = []
+    cells: dict[str, Cell] = {}
     for seed in grid.seeds:
         for cell, snapshots, required in moments:
             identity = canonical_hash(course(grid, cell, seed, data[dataset_key(cell)].fingerprint, snapshots[-1]))
+            same = cells.setdefault(identity, cell)
+            if same is not cell:
+                rule = f"{same.label!r} and {cell.label!r} train on equal data, so they are the same runs"
+                raise GridError(rule, file=grid.file, cure="Leave one out.")
             path = store / "runs" / f"{cell.architecture.name}-{seed}-{identity[:12]}"
             runs.append(Run(cell, seed, identity, snapshots, required, path))
     return runs
@@ -95,6 +102,7 @@ def course(grid: Grid, cell: Cell, seed: int, fingerprint: str, total_steps: int
     """All that determines a run's course; its length and snapshot times don't, unless a trick reads the length."""
     plugins = [("architecture", cell.architecture.name), *(("trick", trick.name) for trick in cell.tricks)]
     return {
+        "format": COURSE_FORMAT,
         "settings": {key: value for key, value in cell.settings.items() if key != "dataset"},
         "seed": seed,
         "dataset": fingerprint,
@@ -158,9 +166,15 @@ def schedule(cell: Cell) -> Schedule:
 
 
 def select(runs: Sequence[Run], only: str | None) -> list[Run]:
-    """Runs whose title or folder name contains a text; "failed" selects those that failed. All without a text."""
+    """Runs whose title or folder name contains a text; "failed" selects those that failed. All without a text.
+
+    GanBenchError: a text that selects none.
+    """
     if only is None:
         return list(runs)
     if only == "failed":
         return [run for run in runs if (run.folder.result() or {}).get("status") == "failed"]
-    return [run for run in runs if only in run.title or only in run.name]
+    chosen = [run for run in runs if only in run.title or only in run.name]
+    if not chosen:
+        raise GanBenchError(f"--only {only!r} selects none of the runs, such as {runs[0].title!r}")
+    return chosen

@@ -51,8 +51,11 @@ class Finding:
         return 100 * math.expm1(difference) if self.scale == "log" else difference
 
     def verdict(self, better: str) -> Verdict:
-        """What the interval says, for a metric of which the `lower` or the `higher` value is better."""
-        if self.interval is None:
+        """What the interval says, for a metric of which the `lower` or the `higher` value is better.
+
+        With fewer than `SEEDS_FOR_A_TEST` pairs nothing is tested: an interval alone is no verdict.
+        """
+        if self.interval is None or self.n < SEEDS_FOR_A_TEST:
             return "not tested"
         low, high = self.interval
         if low <= 0 <= high:
@@ -94,11 +97,12 @@ def sentence(
     better: str,
     failed: Mapping[str, Sequence[int]] | None = None,
     missing: Mapping[str, Sequence[int]] | None = None,
+    unscored: Mapping[str, Sequence[int]] | None = None,
 ) -> str:
     """A finding in plain words.
 
-    `score` is the metric's title with its protocol, `better` its better direction; `failed` and `missing` give, by level,
-    the seeds whose runs failed or are not finished.
+    `score` is the metric's title with its protocol, `better` its better direction; `failed`, `missing` and `unscored` give,
+    by level, the seeds whose runs failed, are not finished, or finished without this score.
     """
     verdict = finding.verdict(better)
     if verdict == "not tested":
@@ -109,13 +113,11 @@ def sentence(
             f"{amount(finding, finding.mean)} {_interval(finding)}{_p(finding)}."
         )
     else:
-        low_or_high = "lower" if finding.mean < 0 else "higher"
-        where = "" if finding.n >= SEEDS_FOR_A_TEST else f" in these {finding.n} seeds"
         words = (
-            f"{level} is {verdict} than {reference}{where}: {score} is {amount(finding, finding.mean).lstrip('+−')} "
-            f"{low_or_high} on average {_interval(finding)}{_p(finding)}."
+            f"{level} is {verdict} than {reference}: {score} is {_lower_or_higher(finding)} on average "
+            f"{_interval(finding)}{_p(finding)}."
         )
-    return words + _left_out(finding, failed or {}, missing or {})
+    return words + _left_out(failed or {}, missing or {}, unscored or {})
 
 
 def amount(finding: Finding, difference: float) -> str:
@@ -132,16 +134,21 @@ def amount(finding: Finding, difference: float) -> str:
     return f"{sign}{digits}{' %' if finding.scale == 'log' else ''}"
 
 
+def interval_text(finding: Finding) -> str:
+    """`−39 % to −5.1 %`; a dash where there is no interval."""
+    return " to ".join(amount(finding, end) for end in finding.interval) if finding.interval else "–"
+
+
+def _lower_or_higher(finding: Finding) -> str:
+    return f"{amount(finding, finding.mean).lstrip('+−')} {'lower' if finding.mean < 0 else 'higher'}"
+
+
 def _interval(finding: Finding) -> str:
-    assert finding.interval is not None
-    low, high = (amount(finding, end) for end in finding.interval)
-    return f"(95 % interval {low} to {high}; {finding.n} seeds)"
+    return f"(95 % interval {interval_text(finding)}; {finding.n} seeds)"
 
 
 def _p(finding: Finding) -> str:
-    """The p value, where there are enough pairs for one."""
-    if finding.n < SEEDS_FOR_A_TEST or finding.p is None:
-        return ""
+    assert finding.p is not None
     value = "p < 0.001" if finding.p < 0.001 else f"p = {finding.p:.2g}"
     return f", {value} by the paired t test, not corrected for the number of findings"
 
@@ -149,25 +156,37 @@ def _p(finding: Finding) -> str:
 def _not_tested(finding: Finding, level: str, reference: str, score: str) -> str:
     if finding.n == 0:
         return f"{level} is not tested against {reference} in {score}: there is no seed in which both have a score."
+    basis = "in the one seed that both have" if finding.n == 1 else f"on average {_interval(finding)}"
+    than = f"{_lower_or_higher(finding)} than" if finding.mean else "equal to"
     return (
-        f"{level} is not tested against {reference}: {score} differs by {amount(finding, finding.mean)}, "
-        "but one seed gives no interval."
+        f"{score} of {level} is {than} that of {reference} {basis}. "
+        f"A verdict needs at least {SEEDS_FOR_A_TEST} seeds."
     )
 
 
-def _left_out(finding: Finding, failed: Mapping[str, Sequence[int]], missing: Mapping[str, Sequence[int]]) -> str:
-    parts = []
-    for level, seeds in failed.items():
-        if seeds:
-            parts.append(f"{_seeds(seeds)} of {level} failed")
-    condition = " and ".join(parts)
-    words = (
-        f" {condition[0].upper() + condition[1:]}, so this holds only for seeds that succeed in both."
-        if condition
-        else ""
+def _left_out(
+    failed: Mapping[str, Sequence[int]], missing: Mapping[str, Sequence[int]], unscored: Mapping[str, Sequence[int]]
+) -> str:
+    """What became of the seeds that are in no pair."""
+    failures = _clauses(failed, " failed", " failed")
+    without = _clauses(unscored, " has no score", " have no score")
+    waiting = _clauses(missing)
+    return (
+        (
+            f" {failures[0].upper() + failures[1:]}, so this holds only for seeds that succeed in both."
+            if failures
+            else ""
+        )
+        + (f" {without[0].upper() + without[1:]}." if without else "")
+        + (f" Not finished: {waiting}." if waiting else "")
     )
-    waiting = " and ".join(f"{_seeds(seeds)} of {level}" for level, seeds in missing.items() if seeds)
-    return words + (f" Not finished: {waiting}." if waiting else "")
+
+
+def _clauses(levels: Mapping[str, Sequence[int]], one: str = "", many: str = "") -> str:
+    """`seed 2 of ema failed and seeds 0, 1 of hinge failed`, with the verb for one and for many seeds."""
+    return " and ".join(
+        f"{_seeds(seeds)} of {level}{one if len(seeds) == 1 else many}" for level, seeds in levels.items() if seeds
+    )
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from gan_bench.errors import GanBenchError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,14 +24,19 @@ Columns = set[tuple[str, str]]  # label and protocol of scores; each is one colu
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make the file beside its place, and move it there once it is complete and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         write(beside)
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
+        flush(beside)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def flush(file: Path) -> None:
+    """Wait until a file's content is on the disk."""
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -37,11 +46,15 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON of a file, None where there is no such file."""
+    """The JSON of a file, None where there is no such file. GanBenchError: it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except ValueError as error:
+        raise GanBenchError(
+            f"{path} is damaged: {error}. Delete it, or its run's folder to train the run again"
+        ) from error
 
 
 class RunFolder:
@@ -71,8 +84,14 @@ class RunFolder:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         yield beside
+        for file in beside.iterdir():
+            flush(file)
         shutil.rmtree(final, ignore_errors=True)
         beside.rename(final)
+
+    def has_weights(self, step: int) -> bool:
+        """Whether a snapshot's weights were kept."""
+        return (self.snapshot(step) / "weights.pt").exists()
 
     def score_columns(self, step: int) -> Columns:
         """Label and protocol of the scores that a snapshot has."""
@@ -96,9 +115,11 @@ class RunFolder:
         replace_file(self.curves_file, lambda beside: beside.write_bytes(b"".join(kept)))
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
-        """Write the state of training (tensors, numbers, text, containers)."""
+        """Write the state of training (tensors, numbers, text, containers), after the curves that lead to it."""
         import torch
 
+        if self.curves_file.exists():
+            flush(self.curves_file)
         replace_file(self.checkpoint_file, lambda beside: torch.save(state, beside))
 
     def load_checkpoint(self, *, mapped: bool = False) -> dict[str, Any] | None:
@@ -110,7 +131,12 @@ class RunFolder:
 
         if not self.checkpoint_file.exists():
             return None
-        return torch.load(self.checkpoint_file, map_location="cpu", weights_only=True, mmap=mapped)
+        try:
+            return torch.load(self.checkpoint_file, map_location="cpu", weights_only=True, mmap=mapped)
+        except (RuntimeError, OSError, pickle.UnpicklingError) as error:
+            raise GanBenchError(
+                f"{self.checkpoint_file} is damaged: {error}. Delete the run's folder to train it again"
+            ) from error
 
     def trained_steps(self) -> int:
         """G steps that the checkpoint stands at; 0 where there is none."""

@@ -125,10 +125,13 @@ class Training:
         while self.loop.steps < self.total_steps:
             began = time.perf_counter()
             self.loop.step()
-            self.seconds += time.perf_counter() - began
             steps = self.loop.steps
             if steps % WINDOW == 0 or steps == self.total_steps:
-                self._end_window()
+                means = self.recipe.window.means()  # waits for the device, where it works by itself
+                self.seconds += time.perf_counter() - began
+                self._end_window(means)
+            else:
+                self.seconds += time.perf_counter() - began
             if steps in self.snapshot_steps:
                 self._take_snapshot()
                 self.save()
@@ -178,7 +181,7 @@ class Training:
         network = copy.deepcopy(self.recipe.sampled)
         for step in self.snapshot_steps & set(self.folder.snapshot_steps()):
             place = self.folder.snapshot(step)
-            if self.folder.score_columns(step) != self.evaluator.columns() and (place / "weights.pt").exists():
+            if self.folder.score_columns(step) != self.evaluator.columns() and self.folder.has_weights(step):
                 sampled = load_sampled(self.folder, step, network)
                 samples = draw(sampled, self.latent, self.evaluator.count, self.seed, self.device)
                 write_json(
@@ -201,16 +204,15 @@ class Training:
         self.batches.load_state_dict(state["data"])
         self.recipe.window.load_state_dict(state["window"])
 
-    def _end_window(self) -> None:
+    def _end_window(self, means: dict[str, float | None]) -> None:
         """Append the window's means to the curves; a window cut short by the run's end stays open for longer training."""
-        whole = self.loop.steps % WINDOW == 0
-        self.means = self.recipe.window.means()
+        self.means = means
         bad = [name for name, mean in self.means.items() if mean is not None and not math.isfinite(mean)]
         if bad:
-            raise Diverged(f"{' and '.join(bad)} is not a finite number in the steps up to {self.loop.steps}")
+            raise Diverged(f"not a finite number in the steps up to {self.loop.steps}: {', '.join(bad)}")
         counters = self.counters()
         self.folder.append_curve({"step": counters.pop("steps"), **counters, **self.means})
-        if whole:
+        if self.loop.steps % WINDOW == 0:
             self.recipe.window.clear()
 
     def _take_snapshot(self) -> None:
@@ -239,8 +241,8 @@ def best_steps(folder: RunFolder) -> set[int]:
     for step in folder.snapshot_steps():
         for score in read_json(folder.snapshot(step) / "scores.json")["scores"]:
             if score["value"] is not None:
-                badness = score["value"] if score["better"] == "lower" else -score["value"]
-                best[score["label"]] = min(best.get(score["label"], (math.inf, step)), (badness, step))
+                badness, column = score["value"] * (1 if score["better"] == "lower" else -1), score["protocol_id"]
+                best[column] = min(best.get(column, (math.inf, step)), (badness, step))
     return {step for _, step in best.values()}
 
 

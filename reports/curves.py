@@ -38,9 +38,12 @@ class Curves:
 
     def __init__(self, curves: pd.DataFrame, snapshots: pd.DataFrame) -> None:
         quantities = [name for name in QUANTITIES if name in curves]
-        self.windows = {run: table[["step", *quantities]] for run, table in curves.groupby("run")}
+        # Two processes that wrote into one run's files may have left a step twice; the last one holds.
+        windows = curves.drop_duplicates(["run", "step"], keep="last")
+        scores = snapshots.drop_duplicates(["run", "step", "score"], keep="last")
+        self.windows = {run: table[["step", *quantities]] for run, table in windows.groupby("run")}
         self.scores = {
-            run: table.pivot(index="step", columns="score", values="value") for run, table in snapshots.groupby("run")
+            run: table.pivot(index="step", columns="score", values="value") for run, table in scores.groupby("run")
         }
 
     def of_run(self, run: str) -> dict[str, Curve]:

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from gan_bench.hooks import hookimpl
 from gan_bench.results import Results, load
 from gan_bench.settings_text import flatten, text
-from gan_bench.statistics import amount
+from gan_bench.statistics import amount, interval_text
 from gan_bench.store import replace_file
 from gan_bench_reports import formats
 from gan_bench_reports.curves import Curves
@@ -49,7 +49,8 @@ def render(results: Results) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {name: getattr(formats, name) for name in ("count", "number", "spread", "duration")}
-    environment.filters |= {"text": text, "amount": lambda finding: amount(finding, finding.mean)}
+    environment.filters |= {"text": text, "interval": interval_text}
+    environment.filters["amount"] = lambda finding: amount(finding, finding.mean)
     return environment.get_template("page.html").render(
         title=" and ".join(str(grid["name"]) for grid in results.grids.values()),
         results=results,
@@ -84,7 +85,7 @@ def _data(results: Results, builder: Builder, comparisons: list[ComparisonView])
     """What page.js reads: each run's and each cell's curves and pictures once, however many comparisons show them."""
     curves = Curves(results.curves, results.snapshots)
     cells = sorted(builder.cells.values(), key=lambda cell: cell.index)
-    shown = {run for cell in cells for run in cell.runs.values()} & set(results.runs["run"])
+    shown = {run for cell in cells for run in cell.runs.values()}
     failed = set(results.runs.loc[results.runs["status"] == "failed", "run"])
     status = dict(zip(results.runs["run"], results.runs["status"], strict=True))
     return {

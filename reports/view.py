@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from gan_bench.results import Results, ScoreColumn, run_key
-from gan_bench.statistics import Finding, Verdict, paired_difference, sentence
+from gan_bench.statistics import SEEDS_FOR_A_TEST, Finding, Verdict, paired_difference, sentence
 from gan_bench_reports.differences import Axis, make_axis
 from gan_bench_reports.pictures import Picture, Pictures
 
@@ -55,14 +55,14 @@ class LevelView:
     label: str
     reference: bool
     cell: Cell
-    seeds: dict[str, list[int]]  # by status: finished, failed, unfinished, damaged, not started
+    seeds: dict[str, list[int]]  # by status: finished, failed, unfinished, damaged
     values: dict[str, dict[str, Value]]  # by score label, then last or best
     numbers: dict[str, float | None]  # means: parameters, seconds, images a second
 
     @property
     def missing(self) -> list[int]:
         """Seeds that have neither finished nor failed."""
-        return self.seeds["unfinished"] + self.seeds["not started"] + self.seeds["damaged"]
+        return self.seeds["unfinished"] + self.seeds["damaged"]
 
     @property
     def troubled(self) -> str:
@@ -104,10 +104,11 @@ class ComparisonView:
 
     @property
     def pairs(self) -> str:
-        """How many seeds the headline score's findings rest on, in words."""
-        numbers = sorted({view.finding.n for view in self.findings[self.headline]}) if self.headline else [0]
+        """How many seeds the headline score's findings rest on, in words, and how many it takes where they are too few."""
+        numbers = sorted({view.finding.n for view in self.findings[self.headline]} if self.headline else ()) or [0]
         few = f"{numbers[0]} to " if len(numbers) > 1 else ""
-        return f"{few}{numbers[-1]} seed{'s' if numbers[-1] != 1 else ''}" if numbers else "no seed"
+        seeds = f"{few}{numbers[-1]} seed{'s' if numbers[-1] != 1 else ''}"
+        return seeds if numbers[0] >= SEEDS_FOR_A_TEST else f"{seeds}; a verdict needs at least {SEEDS_FOR_A_TEST}"
 
     def by_verdict(self) -> dict[Verdict, list[FindingView]]:
         """Levels other than the reference, by what the headline score says of them."""
@@ -131,6 +132,7 @@ class Builder:
 
     def __post_init__(self) -> None:
         self.runs = self.results.runs.set_index("run")
+        self.scored = set(self.results.snapshots[["run", "score"]].itertuples(index=False, name=None))
         for run, step, path in self.results.pictures.itertuples(index=False):
             if picture := self.pictures.add(path):
                 self.shots.setdefault(run, []).append((step, picture))
@@ -212,13 +214,11 @@ class Builder:
         return cells
 
     def _level(self, cell: Cell, level: dict[str, Any]) -> LevelView:
-        seeds: dict[str, list[int]] = {
-            status: [] for status in ("finished", "failed", "unfinished", "damaged", "not started")
-        }
+        seeds: dict[str, list[int]] = {status: [] for status in ("finished", "failed", "unfinished", "damaged")}
         for seed, run in cell.runs.items():
-            seeds[self.runs.at[run, "status"] if run in self.runs.index else "not started"].append(seed)
+            seeds[self.runs.at[run, "status"]].append(seed)
         finished = self.runs.loc[[cell.runs[seed] for seed in seeds["finished"]]]
-        known = self.runs.loc[[run for run in cell.runs.values() if run in self.runs.index]]
+        known = self.runs.loc[list(cell.runs.values())]
         values = {
             column.label: {moment: _value(finished[f"{column.label} {moment}"]) for moment in ("last", "best")}
             for column in self.results.scores
@@ -258,8 +258,15 @@ class Builder:
             better=column.better,
             failed={each.label: each.seeds["failed"] for each in both},
             missing={each.label: each.missing for each in both},
+            unscored={each.label: self._unscored(each, column) for each in both},
         )
         return FindingView(level, finding, finding.verdict(column.better), words)
+
+    def _unscored(self, level: LevelView, column: ScoreColumn) -> list[int]:
+        """Seeds that finished without this score; none where no run of the level has it, as on another dataset."""
+        if not any((run, column.label) in self.scored for run in level.cell.runs.values()):
+            return []
+        return [seed for seed, value in self._last_scores(level, column).items() if math.isnan(value)]
 
     def _last_scores(self, level: LevelView, column: ScoreColumn) -> dict[int, float]:
         """Scores of the finished runs, at their last snapshot, by seed."""

@@ -16,6 +16,8 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from gan_bench.grid.labels import tricks_text
+
 WINDOW = 25
 FINGERPRINT = "ab" * 32  # of the dataset
 PROTOCOL = {"features": {"name": "classifier", "accuracy": 0.967}, "generated": 2000, "real": 360, "split": "held out"}
@@ -44,9 +46,9 @@ COMPARISONS: list[tuple[str, list[str], list[tuple[str, dict[str, Any], dict[str
         ["tricks"],
         [
             ("no tricks", {"tricks": []}, {}, 1.0),
-            ("label_noise(amount 0.05)", {"tricks": ["label_noise"]}, {"tricks": [NOISE]}, 1.02),
+            ("label_noise (amount 0.05)", {"tricks": ["label_noise"]}, {"tricks": [NOISE]}, 1.02),
             ("ema", {"tricks": ["ema"]}, {"tricks": [EMA]}, 0.7),
-            ("label_noise(amount 0.05) + ema", {"tricks": ["label_noise", "ema"]}, {"tricks": [NOISE, EMA]}, 0.75),
+            ("label_noise (amount 0.05) + ema", {"tricks": ["label_noise", "ema"]}, {"tricks": [NOISE, EMA]}, 0.75),
         ],
     ),
     (
@@ -62,7 +64,8 @@ COMPARISONS: list[tuple[str, list[str], list[tuple[str, dict[str, Any], dict[str
 
 def write_store(store: Path, seeds: int = 3, snapshots: int = 6, steps: int = 1500, trouble: bool = True) -> Path:
     """Write a store; with `trouble`, the last seed of fcgan has failed and that of depth 3 is unfinished."""
-    comparisons, written = [], set()
+    comparisons: list[dict[str, Any]] = []
+    written: dict[str, dict[str, Any]] = {}
     for title, axes, levels in COMPARISONS:
         entry: dict[str, Any] = {"title": title, "axes": axes, "budget": "steps", "levels": []}
         for label, values, change, quality in levels:
@@ -76,14 +79,12 @@ def write_store(store: Path, seeds: int = 3, snapshots: int = 6, steps: int = 15
                     end = {"fcgan": "failed", "depth 3": "unfinished"}.get(label, end)
                 if run not in written:
                     write_run(store / "runs" / run, settings, seed, identity, quality, end, snapshots, steps)
-                    written.add(run)
+                    written[run] = {"label": cell_label(settings), "steps": steps}
             reference = label in ("dcgan", "no tricks", "depth 2")
             entry["levels"].append({"label": label, "values": values, "reference": reference, "runs": runs})
         comparisons.append(entry)
-    write(
-        store / "grid.json",
-        {"name": "quickstart", "arguments": ["grid.toml"], "seeds": list(range(seeds)), "comparisons": comparisons},
-    )
+    grid = {"name": "quickstart", "arguments": ["grid.toml"], "seeds": list(range(seeds))}
+    write(store / "grid.json", {**grid, "runs": written, "comparisons": comparisons})
     write(
         store / "real" / FINGERPRINT[:12] / "scores.json",
         {"scores": [{**score(0.62), "generated": 1437}, kid(-0.0002)]},
@@ -91,6 +92,13 @@ def write_store(store: Path, seeds: int = 3, snapshots: int = 6, steps: int = 15
     (store / "real" / FINGERPRINT[:12] / "samples.png").write_bytes(sample_grid(0.0, 99))
     (store / "grid.toml").write_text('name = "quickstart"\n')
     return store
+
+
+def cell_label(settings: dict[str, Any]) -> str:
+    """A cell in words."""
+    architecture = settings["architecture"]
+    depth = f", depth {architecture['depth']}" if architecture["name"] == "dcgan" else ""
+    return f"{architecture['name']}{depth}, {tricks_text(settings['tricks'])}"
 
 
 def write_run(

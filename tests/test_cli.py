@@ -14,7 +14,7 @@ from stores import GRID, gan_bench, write_grid
 def test_plan_trains_nothing_and_tells_what_it_would_take(tmp_path):
     done = gan_bench("plan", write_grid(tmp_path), cwd=tmp_path)
     assert "2 cells, 2 runs, 2 of them to train, in runs/toy" in done.stdout
-    assert "1 to train" in done.stdout
+    assert "to train: 0" in done.stdout
     for line in ("disk: ", "time: about ", "memory: about "):
         assert line in done.stdout
     assert not (tmp_path / "runs").exists()
@@ -23,6 +23,7 @@ def test_plan_trains_nothing_and_tells_what_it_would_take(tmp_path):
 def test_plan_without_pilot_estimates_no_time(tmp_path):
     done = gan_bench("plan", write_grid(tmp_path), "--no-pilot", "--seeds", "0-4", cwd=tmp_path)
     assert "2 cells, 10 runs, 10 of them to train" in done.stdout
+    assert "to train: 0-4" in done.stdout
     assert "time:" not in done.stdout
 
 
@@ -124,3 +125,50 @@ def test_wrong_shapes_are_found_before_anything_trains(tmp_path):
 def test_report_refuses_what_is_no_store(tmp_path):
     done = gan_bench("report", tmp_path, cwd=tmp_path, code=2)
     assert "is no store" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["plan", "grid.toml", "--devices", "cuda:77"], "there is no device 'cuda:77' here"),
+        (["plan", "grid.toml", "--only", "nothing like it"], "selects none of the runs"),
+        (["run", "grid.toml", "--out", "grid.toml/x"], "Not a directory"),
+    ],
+)
+def test_bad_options_are_one_line_and_exit_code_2(tmp_path, arguments, error):
+    write_grid(tmp_path)
+    done = gan_bench(*arguments, cwd=tmp_path, code=2)
+    assert error in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+READS_NUMBERS = """
+import torch
+from torch import nn
+from gan_bench import Architecture, hookimpl
+
+class Reads(Architecture):
+    \"\"\"Reads numbers while it builds, as drop-path rates do; values in [lo, hi] as usual.\"\"\"
+    name = "reads"
+
+    def generator(self, data):
+        rates = [rate.item() for rate in torch.linspace(0, 0.1, 2)]
+        layers = [nn.Linear(self.latent, data.numel), nn.Dropout(rates[1]), nn.Tanh(), nn.Unflatten(1, data.shape)]
+        return nn.Sequential(*layers)
+
+    def discriminator(self, data):
+        return nn.Sequential(nn.Flatten(), nn.Linear(data.numel, 1))
+
+@hookimpl
+def gan_bench_architectures():
+    return [Reads]
+"""
+
+
+def test_an_architecture_may_read_numbers_while_it_builds(tmp_path):
+    (tmp_path / "reads.py").write_text(READS_NUMBERS)
+    shown = gan_bench("plugins", "reads", "--plugin", "reads.py", cwd=tmp_path).stdout
+    assert "generator for 1x28x28" in shown
+    assert "values in [lo, hi] as usual" in shown
+    grid = write_grid(tmp_path, architecture='architecture = "reads"', steps="steps = 2")
+    gan_bench("run", grid, "--plugin", "reads.py", "--only", "no tricks", cwd=tmp_path)

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from fake_store import BASELINE, write, write_run, write_store
+from fake_store import BASELINE, score, write, write_run, write_store
 
 from gan_bench.results import load
 from gan_bench.statistics import paired_difference
@@ -83,15 +83,59 @@ def test_answers_come_first(html):
 
 
 def test_every_level_has_a_sentence_and_failures_are_said(page):
-    for level in ("fcgan", "label_noise(amount 0.05)", "ema", "depth 1", "depth 3"):
-        assert re.search(rf"({re.escape(level)} is (better|worse) than|between {re.escape(level)} and) ", page.text), (
-            level
-        )
+    for level in ("fcgan", "label_noise (amount 0.05)", "ema", "depth 1", "depth 3"):
+        assert re.search(rf"real\) of {re.escape(level)} is [\d.]+ % (lower|higher) than that of ", page.text), level
     assert "Seed 2 of fcgan failed" in page.text
     assert "Not finished: seed 2 of depth 3." in page.text
     assert "no claim of significance" in page.text
     assert "FloatingPointError: <NaN> & co" in page.text
     assert not re.search(r"\bFID\b", page.text)
+
+
+def verdicts(page) -> list[str]:
+    return [(a["class"] or "").split()[1] for a in page.all("b") if "verdict" in (a.get("class") or "")]
+
+
+def test_no_verdict_under_six_seeds(page):
+    assert verdicts(page) == ["open"] * 3
+    assert page.text.count("No verdict yet") == 3
+    assert "A verdict needs at least 6 seeds." in page.text
+    assert "paired over 3 seeds; a verdict needs at least 6." in page.text
+    assert not re.search(r"[Bb]etter than|[Ww]orse than|No difference", page.text)
+
+
+def test_verdicts_from_six_seeds(tmp_path):
+    store = write_store(tmp_path / "six", seeds=6, snapshots=1, steps=100, trouble=False)
+    page = Page(report(store))
+    assert {"better", "worse"} <= set(verdicts(page))
+    assert "paired over 6 seeds." in page.text
+    assert "needs at least" not in page.text
+    assert "fcgan is worse than dcgan: " in page.text
+
+
+def test_a_finished_run_without_a_score_is_said(tmp_path):
+    store = write_store(tmp_path / "s", seeds=3, snapshots=2, steps=100, trouble=False)
+    file = next((store / "runs").glob("fcgan-1-*")) / "snapshots" / "step-00000100" / "scores.json"
+    scores = json.loads(file.read_text())
+    scores["scores"][0] |= {"value": None, "error": "too few samples"}
+    write(file, scores)
+    text = Page(report(store)).text
+    assert "; 2 seeds). A verdict needs at least 6 seeds. Seed 1 of fcgan has no score." in text
+    assert "of 2 seeds" in text  # in the table
+
+
+def test_steps_written_twice_do_not_stop_it(tmp_path):
+    store = write_store(tmp_path / "s", seeds=2, snapshots=2, steps=100, trouble=False)
+    run = next((store / "runs").iterdir())
+    rows = [json.loads(line) for line in (run / "curves.jsonl").read_text().splitlines()]
+    with (run / "curves.jsonl").open("a") as file:
+        file.write("".join(json.dumps({**row, "loss_g": 7.0}) + "\n" for row in rows[1:3]))
+    scores = run / "snapshots" / "step-00000100" / "scores.json"
+    write(scores, {"scores": [score(1.0), score(2.0)]})
+    data = json.loads(Page(report(store)).scripts[0])["runs"][run.name]["curves"]
+    assert data["loss_g"][0] == [25, 50, 75, 100]
+    assert data["loss_g"][1][1:3] == [7.0, 7.0]
+    assert data["FD[classifier]"][1][-1] == 2.0
 
 
 def test_numbers_in_the_page_are_the_tables(store, page):
@@ -173,8 +217,9 @@ def test_a_store_that_has_only_begun(tmp_path):
         {"name": "new", "arguments": ["grid.toml"], "comparisons": [{"title": "?", "axes": [], "levels": [level]}]},
     )
     page = Page(report(tmp_path))
-    assert "Not tested" in page.text
-    assert "1 unfinished, 1 not started" in page.text
+    assert "No verdict yet: there is no score." in page.text
+    assert "2 unfinished" in page.text
+    assert [a["id"] for a in page.all("details") if a.get("class") == "run"] == ["run-1", "run-2"]
 
 
 def test_damaged_pictures_and_runs_do_not_stop_it(tmp_path):

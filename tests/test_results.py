@@ -8,11 +8,11 @@ import sys
 
 import pandas as pd
 import pytest
-from fake_store import BASELINE, kid, score, write, write_run, write_store
+from fake_store import BASELINE, FINGERPRINT, kid, score, write, write_run, write_store
 
 from gan_bench.errors import GanBenchError
 from gan_bench.results import column_title, load, write_tables
-from gan_bench.settings_text import flatten, tricks_text
+from gan_bench.settings_text import flatten
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,8 @@ def test_a_row_a_run_with_what_varies(store):
     assert runs["status"].value_counts().to_dict() == {"finished": 19, "failed": 1, "unfinished": 1}
     failed = runs[runs["status"] == "failed"].iloc[0]
     assert (failed["reason"], failed["g_steps"]) == ("the generator's loss is NaN at step 900", 180)
-    assert set(runs["cell"]) >= {"fcgan, no tricks", "dcgan, depth 2, ema(decay 0.999)", "dcgan, depth 3, no tricks"}
+    assert set(runs["cell"]) >= {"fcgan, no tricks", "dcgan, depth 2, ema (decay 0.999)", "dcgan, depth 3, no tricks"}
+    assert set(runs["tricks"]) >= {"no tricks", "label_noise (amount 0.05) + ema (decay 0.999)"}
 
 
 def test_last_and_best_come_from_the_files(store):
@@ -74,7 +75,81 @@ def test_two_protocols_are_two_columns(tmp_path):
     assert runs.at["a", "FD[classifier] #ffee last"] == 7.0
     assert pd.isna(runs.at["a", "FD[classifier] #a1b2 last"])
     assert runs.at["a", "KID[classifier] last"] == -0.1
-    assert load(tmp_path).scores[0].title == "FD[classifier] (500 generated, 360 real) #ffee"
+    assert load(tmp_path).scores[0].title == "FD[classifier] #ffee (500 generated, 360 real)"
+
+
+def retold(folder, file, **changes):
+    """Change a JSON file of a run folder."""
+    write(folder / file, json.loads((folder / file).read_text()) | changes)
+
+
+def on_dataset(folder, name, protocol_id, fingerprint):
+    """Let a run be one on another dataset."""
+    retold(folder, "run.json", dataset={"name": name, "fingerprint": fingerprint})
+    for file in (folder / "snapshots").glob("*/scores.json"):
+        write(file, {"scores": [score(5.0, protocol_id=protocol_id)]})
+
+
+def test_scores_of_several_datasets_are_told_apart_by_name(tmp_path):
+    for i, (name, protocol_id) in enumerate([("mnist", "aaaa1111"), ("digits", "bbbb2222"), ("digits", "cccc3333")]):
+        run = write_run(tmp_path / "runs" / f"{name}-{i}", BASELINE, i, f"{i}" * 64, snapshots=1, steps=100)
+        on_dataset(run, name, protocol_id, name * 12)
+    assert [(column.label, column.title) for column in load(tmp_path).scores] == [
+        ("FD[classifier] on digits #bbbb", "FD[classifier] on digits #bbbb (2000 generated, 360 real)"),
+        ("FD[classifier] on digits #cccc", "FD[classifier] on digits #cccc (2000 generated, 360 real)"),
+        ("FD[classifier] on mnist", "FD[classifier] on mnist (2000 generated, 360 real)"),
+    ]
+
+
+def test_real_scores_of_other_datasets_are_left_out(tmp_path):
+    write_run(tmp_path / "runs" / "a", BASELINE, 0, snapshots=1, steps=100)
+    write(tmp_path / "real" / FINGERPRINT[:12] / "scores.json", {"scores": [score(0.6)]})
+    write(tmp_path / "real" / "0123456789ab" / "scores.json", {"scores": [score(0.1, protocol_id="0ddba115")]})
+    results = load(tmp_path)
+    assert [column.label for column in results.scores] == ["FD[classifier]", "KID[classifier]"]
+    assert results.real[["score", "value"]].values.tolist() == [["FD[classifier]", 0.6]]
+
+
+def test_last_is_of_the_last_snapshot_or_empty(tmp_path):
+    run = write_run(tmp_path / "runs" / "a", BASELINE, 0, snapshots=2, steps=100)
+    write(run / "snapshots" / "step-00000100" / "scores.json", {"scores": [kid(-0.1)]})
+    row = load(tmp_path).runs.iloc[0]
+    assert pd.isna(row["FD[classifier] last"])
+    assert row["FD[classifier] best step"] == 50
+    assert row["KID[classifier] last"] == -0.1
+    (run / "snapshots" / "step-00000100" / "scores.json").unlink()
+    assert pd.isna(load(tmp_path).runs.at[0, "KID[classifier] last"])
+
+
+def grid_of(runs, **comparison):
+    """A grid.json of these runs; `comparison` has the runs of its one level by seed."""
+    levels = [{"label": "all", "reference": True, "runs": comparison}] if comparison else []
+    comparisons = [{"title": "?", "levels": levels}] if levels else []
+    return {"name": "g", "arguments": [], "runs": runs, "comparisons": comparisons}
+
+
+def test_the_grid_says_which_runs_how_they_are_called_and_how_long_they_are(tmp_path):
+    for name in ("a", "old"):
+        write_run(tmp_path / "runs" / name, BASELINE, 0, snapshots=2, steps=100)
+    runs = {"a": {"label": "dcgan, new", "steps": 50}, "b": {"label": "dcgan, new", "steps": 50}}
+    write(tmp_path / "grid.json", grid_of(runs, **{"0": "a", "7": "b"}))
+    write_tables(tmp_path)
+    table = pd.read_csv(tmp_path / "results.csv")
+    assert table[["run", "cell", "seed", "status"]].values.tolist() == [
+        ["a", "dcgan, new", 0, "finished"],
+        ["b", "dcgan, new", 7, "unfinished"],  # has no folder yet
+    ]
+    assert table["g_steps"][0] == 50
+    assert load(tmp_path).curves["step"].max() == 50
+
+
+@pytest.mark.parametrize(
+    "grid", [grid_of({"a": 100}), {"comparisons": [{"title": "?", "levels": []}]}, {"name": 1}, grid_of({}, x="a")]
+)
+def test_a_grid_of_another_form_is_refused(tmp_path, grid):
+    write(tmp_path / "grid.json", grid)
+    with pytest.raises(GanBenchError, match=r"grid\.json is damaged: .*`gan-bench run`"):
+        load(tmp_path)
 
 
 def test_a_line_being_written_is_left_out(tmp_path):
@@ -101,8 +176,18 @@ def test_null_and_missing_values(tmp_path):
     [
         ("run.json", "{", "run.json is damaged"),
         ("result.json", "[1]", "result.json is damaged: it holds no JSON object"),
-        ("result.json", "{}", "a file lacks 'status'"),
+        ("result.json", "{}", "result.json is damaged: status: Field required"),
+        ("result.json", '{"status": "done", "steps": 100}', "result.json is damaged: status: Input should be 'finished' or"),
+        ("result.json", '{"status": "finished", "steps": "all"}', "result.json is damaged: steps: "),
+        ("result.json", "", "result.json is damaged"),
+        ("run.json", "[]", "run.json is damaged: it holds no JSON object"),
+        ("run.json", '{"seed": "none"}', "run.json is damaged: seed: "),
+        ("run.json", '{"settings": {"tricks": ["ema"]}}', "run.json is damaged: settings.tricks.0: "),
+        ("run.json", '{"networks": [1]}', "run.json is damaged: networks: "),
+        ("run.json", '{"dataset": "digits"}', "run.json is damaged: dataset: "),
         ("curves.jsonl", "{}\n\0\n", "curves.jsonl is damaged"),
+        ("curves.jsonl", '{"step": "25"}\n', "curves.jsonl is damaged: a line is no object with a step"),
+        ("curves.jsonl", '{"step": 25, "loss_g": "1"}\n', "curves.jsonl is damaged: a value is no number"),
         ("snapshots/step-00000100/scores.json", '{"scores": [{}]}', "scores.json is damaged"),
         ("run.json", b"\xff\xfe", "run.json is damaged"),
     ],
@@ -115,6 +200,7 @@ def test_a_damaged_run_is_shown_with_its_reason(tmp_path, file, content, said):
     assert runs.at["good", "status"] == "finished"
     assert runs.at["torn", "status"] == "damaged"
     assert said in runs.at["torn", "reason"]
+    write_tables(tmp_path)
 
 
 def test_run_folders_that_have_only_begun(tmp_path):
@@ -148,10 +234,12 @@ def test_settings_as_text():
     assert flatten({"architecture": {"name": "dcgan", "depth": 2}, "tricks": [], "batch_size": 64}) == {
         "architecture": "dcgan",
         "architecture.depth": 2,
-        "tricks": "none",
+        "tricks": "no tricks",
         "batch_size": 64,
     }
-    assert tricks_text([{"name": "label_noise", "amount": 0.05}, {"name": "ema"}]) == "label_noise(amount 0.05) + ema"
+    assert flatten({"tricks": [{"name": "label_noise", "amount": 0.05}, {"name": "ema"}]}) == {
+        "tricks": "label_noise (amount 0.05) + ema"
+    }
 
 
 def test_torch_is_not_imported(store):

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -144,10 +145,10 @@ def test_a_snapshot_in_the_past_trains_again_and_plan_says_so(tmp_path):
         assert sorted(p.name for p in (folder / "snapshots").iterdir()) == ["step-00000007", "step-00000020"]
 
 
-def wait_for_checkpoint(process: subprocess.Popen[str], store: Path) -> None:
+def wait_for_checkpoint(process: subprocess.Popen[str], store: Path, file: str = "checkpoint.pt") -> None:
     """Until some run has saved its first state, and is on its way to the next."""
     deadline = time.monotonic() + 120
-    while not list(store.glob("runs/*/checkpoint.pt")):
+    while not list(store.glob(f"runs/*/{file}")):
         assert process.poll() is None, "it ended before it could be interrupted"
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -229,6 +230,111 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(finished, tmp_path, how,
         from stores import assert_equal
 
         assert_equal(*(torch.load(f, weights_only=True) for f in (one, two)))
+
+
+def run_with_plugin(folder: Path, code: str, **replaced: str) -> Path:
+    """A grid of one cell with a plugin file beside it."""
+    (folder / "plugin.py").write_text(code)
+    return write_grid(folder, name='name = "toy"\nplugins = ["plugin.py"]', **replaced)
+
+
+def test_a_shorter_run_never_deletes_a_longer_one(finished, tmp_path):
+    grid = write_grid(tmp_path, steps="steps = 30", tricks='tricks = [[], ["hinge"]]')
+    gan_bench("run", grid, cwd=tmp_path)
+    before = times(tmp_path / "runs" / "toy")
+    done = gan_bench("run", grid, "--set", "steps=10", cwd=tmp_path, code=2)
+    assert "trained further than is asked" in done.stderr
+    assert times(tmp_path / "runs" / "toy") == before
+    gan_bench("run", grid, "--set", "steps=10", "--fresh", cwd=tmp_path)
+    assert list(pd.read_csv(tmp_path / "runs" / "toy" / "results.csv").g_steps) == [10, 10]
+
+
+def test_cells_of_equal_data_are_refused(tmp_path):
+    from PIL import Image
+
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        for i in range(30):
+            Image.new("L", (8, 8), i * 8).save(tmp_path / place / f"{i}.png")
+    levels = ", ".join(f'{{ name = "folder", root = "{p}", size = 8, channels = 1 }}' for p in "ab")
+    grid = write_grid(tmp_path, tricks=f"dataset = [{levels}]")
+    assert "train on equal data" in gan_bench("run", grid, cwd=tmp_path, code=2).stderr
+
+
+def test_two_commands_on_one_store_don_t_meet(tmp_path):
+    grid = write_grid(tmp_path, steps="steps = 3000")
+    first = start(grid, "store")
+    try:
+        wait_for_checkpoint(first, tmp_path / "store", "run.json")
+        assert (
+            "another gan-bench run is at work" in gan_bench("run", grid, "--out", "store", cwd=tmp_path, code=2).stderr
+        )
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.communicate()
+
+
+def test_a_script_without_a_guard_runs_a_grid_once(tmp_path):
+    write_grid(tmp_path, steps="steps = 3")
+    (tmp_path / "script.py").write_text(
+        "import gan_bench\nprint('here')\nprint(len(gan_bench.run('grid.toml', slots=1).runs), 'runs')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout == "here\n2 runs\n"
+
+
+def test_brackets_in_names_and_reasons_are_text(tmp_path):
+    code = FAULTY.replace('RuntimeError("a deliberate fault")', 'KeyError("bad path [/usr/x]")')
+    grid = run_with_plugin(tmp_path, code, tricks='tricks = [[], ["fault"]]', steps="steps = 10")
+    assert "[/usr/x]" in gan_bench("run", grid, cwd=tmp_path, code=1).stderr
+
+
+LISTENER = """
+from gan_bench import hookimpl
+
+@hookimpl
+def gan_bench_run_ended(folder):
+    raise RuntimeError("a listener's fault")
+"""
+METRIC = """
+from gan_bench import Metric, hookimpl
+
+class Nan(Metric):
+    \"\"\"Never a number.\"\"\"
+    name = "nan"
+    def label(self, features):
+        return "nan"
+    def score(self, generated, real):
+        return float("nan")
+
+@hookimpl
+def gan_bench_metrics():
+    return [Nan]
+"""
+
+
+def test_a_listener_that_raises_does_no_harm(tmp_path):
+    gan_bench("run", run_with_plugin(tmp_path, LISTENER, steps="steps = 3"), cwd=tmp_path)
+    for folder in run_folders(tmp_path / "runs" / "toy"):
+        assert json.loads((folder / "result.json").read_text())["status"] == "finished"
+        assert "a listener's fault" in (folder / "output.txt").read_text()
+
+
+def test_a_metric_that_is_not_a_number_is_told(tmp_path):
+    grid = run_with_plugin(tmp_path, METRIC, steps="steps = 3", samples='samples = 64\nmetrics = ["nan", "fid"]')
+    gan_bench("run", grid, cwd=tmp_path)
+    scores = json.loads(next((tmp_path / "runs").rglob("snapshots/*/scores.json")).read_text())["scores"]
+    assert [(s["value"] is None, s.get("error")) for s in scores] == [(True, "nan is nan"), (False, None)]
+
+
+def test_scores_are_not_made_again_where_no_weights_were_kept(tmp_path):
+    grid = write_grid(tmp_path, steps="steps = 10", samples='samples = 64\nkeep = "last"')
+    gan_bench("run", grid, cwd=tmp_path)
+    gan_bench("run", grid, "--set", "evaluate.samples=80", cwd=tmp_path)
+    done = gan_bench("run", grid, "--set", "evaluate.samples=80", cwd=tmp_path)
+    assert "nothing is trained" in done.stderr
 
 
 def test_fail_fast_stops_at_the_first_failure(tmp_path):

@@ -54,7 +54,23 @@ def test_no_interval_without_two_pairs(level, n):
     finding = paired_difference(level, {3: 2.0}, "log")
     assert (finding.n, finding.interval, finding.p) == (n, None, None)
     assert finding.verdict("lower") == "not tested"
-    assert "not tested" in words(finding)
+
+
+
+def test_no_pair_and_one_pair_in_words():
+    assert words(paired_difference({}, {3: 2.0}, "log")) == (
+        "ema is not tested against none in FD[c]: there is no seed in which both have a score."
+    )
+    assert words(paired_difference({3: 1.0}, {3: 2.0}, "log")) == (
+        "FD[c] of ema is 50 % lower than that of none in the one seed that both have. A verdict needs at least 6 seeds."
+    )
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(2, "not tested"), (5, "not tested"), (6, "better"), (9, "better")])
+def test_a_verdict_needs_six_pairs(n, verdict):
+    finding = paired_difference(by_seed([1 + 0.01 * i for i in range(n)]), by_seed([9.0] * n), "log")
+    assert finding.interval[1] < 0
+    assert finding.verdict("lower") == verdict
 
 
 def test_scores_without_a_logarithm_are_compared_raw():
@@ -64,7 +80,9 @@ def test_scores_without_a_logarithm_are_compared_raw():
 
 
 def test_equal_differences():
-    assert paired_difference(by_seed([1, 1]), by_seed([1, 1]), "raw").verdict("lower") == "no difference can be told"
+    equal = paired_difference(by_seed([1] * 6), by_seed([1] * 6), "raw")
+    assert equal.verdict("lower") == "no difference can be told"
+    assert "is equal to that of none" in words(paired_difference(by_seed([1, 1]), by_seed([1, 1]), "raw"))
     finding = paired_difference(by_seed([2, 3]), by_seed([1, 2]), "raw")
     assert finding.interval == (1.0, 1.0)
     assert finding.p == 0
@@ -72,24 +90,20 @@ def test_equal_differences():
 
 @pytest.mark.parametrize(("better", "verdict"), [("lower", "worse"), ("higher", "better")])
 def test_direction_is_the_metrics(better, verdict):
-    finding = paired_difference(by_seed([11, 12, 13]), by_seed([1, 2, 3]), "raw")
+    finding = paired_difference(by_seed(range(11, 17)), by_seed(range(1, 7)), "raw")
     assert finding.verdict(better) == verdict
-    assert words(finding, better=better).startswith(f"ema is {verdict} than none in these 3 seeds: FD[c] is 10 higher")
+    assert words(finding, better=better).startswith(f"ema is {verdict} than none: FD[c] is 10 higher on average (95 %")
 
 
-def test_sentence_has_size_interval_and_seeds_and_no_significance_under_six():
-    finding = paired_difference(by_seed([50, 52, 48]), by_seed([100, 100, 100]), "log")
-    said = words(finding)
-    assert said == (
-        "ema is better than none in these 3 seeds: "
-        "FD[c] is 50 % lower on average (95 % interval −55 % to −45 %; 3 seeds)."
+def test_sentence_under_six_seeds_has_size_interval_and_seeds_and_no_verdict():
+    assert words(paired_difference(by_seed([50, 52, 48]), by_seed([100, 100, 100]), "log")) == (
+        "FD[c] of ema is 50 % lower than that of none on average (95 % interval −55 % to −45 %; 3 seeds). "
+        "A verdict needs at least 6 seeds."
     )
-    assert "signific" not in said
-    assert "p =" not in said
 
 
 def test_sentence_when_nothing_can_be_told():
-    said = words(paired_difference(by_seed([9, 11, 10]), by_seed([10, 10, 10.5]), "raw"))
+    said = words(paired_difference(by_seed([9, 11, 10] * 2), by_seed([10, 10, 10.5] * 2), "raw"))
     assert said.startswith("No difference can be told between ema and none in FD[c]: the mean difference is −0.167 (")
 
 
@@ -103,6 +117,13 @@ def test_failures_and_unfinished_runs_are_said():
     said = words(finding, failed={"ema": [4, 2], "none": []}, missing={"none": [3]})
     assert "Seeds 2, 4 of ema failed, so this holds only for seeds that succeed in both." in said
     assert said.endswith("Not finished: seed 3 of none.")
+
+
+def test_seeds_without_a_score_are_said():
+    finding = paired_difference(by_seed([1, 2, math.nan]), by_seed([2, 4.1, 3]), "log")
+    assert words(finding, unscored={"ema": [2], "none": []}).endswith(" Seed 2 of ema has no score.")
+    said = words(finding, unscored={"ema": [2, 3], "none": [4]})
+    assert said.endswith(" Seeds 2, 3 of ema have no score and seed 4 of none has no score.")
 
 
 @pytest.mark.parametrize("n", [3, 5, 10])

@@ -36,6 +36,10 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except GanBenchError as error:
             raise BadInput(str(error)) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise BadInput(f"{error.filename}: {error.strerror}") from error
         except KeyboardInterrupt:
             click.echo("Stopped. The same command goes on from here.", err=True)
             ctx.exit(130)

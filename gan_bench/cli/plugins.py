@@ -82,7 +82,7 @@ def describe(plugin: Found, shape: tuple[int, ...]) -> dict[str, Any]:
         kind = "image" if len(shape) == 3 else "points"
         try:
             detail["networks"] = describe_architecture(plugin.cls(), DataSpec(shape, kind))  # type: ignore[arg-type]
-        except ValueError as error:  # the architecture's word that it can't make such data
+        except Exception as error:  # noqa: BLE001 - the architecture can't make such data, or is broken: the rest is still told
             detail["networks"], detail["refused"] = {}, str(error)
         detail["data"] = list(shape)
     return detail
@@ -107,7 +107,7 @@ def show_list(facts: list[dict[str, Any]], broken: list[dict[str, Any]]) -> None
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     table = Table(box=None, pad_edge=False)
     for column in ("kind", "name", "what it is", "from"):
         table.add_column(column, overflow="fold")
@@ -115,8 +115,7 @@ def show_list(facts: list[dict[str, Any]], broken: list[dict[str, Any]]) -> None
         table.add_row(fact["kind"], fact["name"], fact["summary"], fact["origin"])
     console.print(table)
     for fault in broken:
-        console.print(f"[red]broken[/red] {fault['name']} ({fault['origin']}): ", end="")
-        console.print(fault["cause"], markup=False)
+        console.print(f"broken: {fault['name']} ({fault['origin']}): {fault['cause']}", style="red")
 
 
 def show(detail: dict[str, Any]) -> None:
@@ -124,15 +123,15 @@ def show(detail: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(f"[bold]{detail['name']}[/bold]  {detail['kind']}, from {detail['origin']}\n")
-    console.print(detail["description"] + "\n", markup=False)
+    console.print(detail["description"] + "\n")
     table = Table("parameter", "type", "default", "bounds", "description", box=None, pad_edge=False)
     for row in detail["parameters"]:
         table.add_row(row["name"], row["type"], json.dumps(row["default"]), row["bounds"], row["description"])
-    console.print(table)
+    console.print(table if detail["parameters"] else "It has no parameters.")
     if "refused" in detail:
-        console.print(f"\nNo layer table: {detail['refused']}", markup=False)
+        console.print(f"\nNo layer table: {detail['refused']}")
     for name, network in detail.get("networks", {}).items():
         console.print()
         shape = "x".join(map(str, detail["data"]))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gan_bench.cli.options import EXISTING_FOLDER
+from gan_bench.cli.options import EXISTING_FOLDER, plugin_option
 
 
 @click.command("report")
@@ -17,7 +17,8 @@ from gan_bench.cli.options import EXISTING_FOLDER
     type=click.Path(dir_okay=False, path_type=Path),
     help="The page.  [default: report.html in the first DIR]",
 )
-def command(stores: tuple[Path, ...], output: Path | None) -> None:
+@plugin_option
+def command(stores: tuple[Path, ...], output: Path | None, plugins: tuple[Path, ...]) -> None:
     """Write results.csv, comparisons.csv and report.html again, from one or more stores (folders under runs/)."""
     from gan_bench.errors import GanBenchError
     from gan_bench.registry import Registry
@@ -30,5 +31,5 @@ def command(stores: tuple[Path, ...], output: Path | None) -> None:
             )
         write_tables(store)
     output = output or stores[0] / "report.html"
-    Registry.load().manager.hook.gan_bench_report(stores=list(stores), output=output)
+    Registry.load(plugins).manager.hook.gan_bench_report(stores=list(stores), output=output)
     click.echo(output)

@@ -22,6 +22,9 @@ from gan_bench.cli.options import EXISTING_FOLDER, plugin_option
 @plugin_option
 def command(run_folder: Path, count: int, output: Path, seed: int, step: int | None, plugins: tuple[Path, ...]) -> None:
     """Draw samples from the generator of RUN_FOLDER (a folder under runs/NAME/runs/) into a picture."""
+    if output.suffix.lower() != ".png" or not output.parent.is_dir():
+        raise click.BadParameter(f"{output} is no .png file in a folder that exists", param_hint="--output")
+
     import torch
 
     from gan_bench.evaluation import draw

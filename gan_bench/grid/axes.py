@@ -6,13 +6,13 @@ Settings are still as the file wrote them here (plugins' parameters unchecked), 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from gan_bench.canonical import canonical
 from gan_bench.errors import did_you_mean
 from gan_bench.grid.optimizer import DEFAULT
 from gan_bench.grid.schema import Compare, GridFile, plugin_table
@@ -43,20 +43,6 @@ class Axis:
         """A mistake on this axis or in one of its levels."""
         at = self.at if level is None else (*self.at, level)
         return Fault(rule, at, value=value, cure=cure, name=self.name)
-
-
-def equal_form(value: Any) -> Any:
-    """The value with 1.0 written as 1, so that equal settings are equal JSON. (Not beyond 2**53: floats have gaps there.)"""
-    if isinstance(value, Mapping):
-        return {key: equal_form(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [equal_form(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
-
-
-def canonical(value: Any) -> str:
-    """JSON that is equal for equal values, whatever the order of keys. ValueError: NaN or infinity."""
-    return json.dumps(equal_form(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def axes_of(compare: Compare, index: int) -> tuple[Axis, ...]:

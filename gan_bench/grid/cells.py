@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from gan_bench.canonical import canonical, equal_form
 from gan_bench.errors import GanBenchError
-from gan_bench.grid.axes import Axis, Settings, canonical, equal_form, place
+from gan_bench.grid.axes import Axis, Settings, place
 from gan_bench.grid.optimizer import OptimizerSettings, resolve_optimizer
 from gan_bench.grid.schema import NETWORKS, BatchSize, GridFile
 from gan_bench.grid.source import Fault, fault_of

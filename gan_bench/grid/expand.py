@@ -7,8 +7,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from gan_bench.canonical import canonical
 from gan_bench.errors import did_you_mean
-from gan_bench.grid.axes import Axis, Settings, axes_of, canonical, level_value, order, replaced
+from gan_bench.grid.axes import Axis, Settings, axes_of, level_value, order, replaced
 from gan_bench.grid.labels import level_labels
 from gan_bench.grid.schema import MAX_RUNS, Compare, GridFile
 from gan_bench.grid.source import Fault

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gan_bench.grid.axes import canonical
+from gan_bench.canonical import canonical
 from gan_bench.grid.cells import Cell
 from gan_bench.grid.labels import path_text, tricks_text, unlike, value_text
 from gan_bench.grid.schema import NETWORKS
