@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_bench.errors import GanBenchError
-from gan_bench.plugin import Dataset, DataSpec, Part, SkipSample
+from gan_bench.errors import GanBenchError, cause
+from gan_bench.plugin import Dataset, DataSpec, Part, Parts, SkipSample
 from gan_bench.sources import source_hash
 
 __all__ = ["PreparedData", "Samples", "cache_root", "open_prepared", "prepare"]
@@ -132,12 +132,14 @@ def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | No
     """Open a dataset's cache below `cache` (default: `cache_root()`), and decode the dataset first if it isn't there.
 
     `progress` is called at most about ten times a second, and when a stage ends. Unreadable samples are left out with a
-    warning. GanBenchError: missing, damaged or wrong data, or no room for the cache.
+    warning. GanBenchError: missing, damaged or wrong data, whatever else the dataset raises, or no room for the cache.
     """
     cache = cache_root() if cache is None else cache
     tell = _Throttle(progress)
-    files = [Path(file).absolute() for file in dataset.files()]  # first: it may download what `spec` reads
-    spec = dataset.spec()
+    with _told(f"dataset {dataset.name}: files()"):
+        files = [Path(file).absolute() for file in dataset.files()]  # first: it may download what `spec` reads
+    with _told(f"dataset {dataset.name}: its shape or classes"):
+        spec = dataset.spec()
     key = _key(dataset, spec, _content(dataset.name, files, cache, tell))
     folder = cache / "datasets" / f"{dataset.name}-{key[:16]}"
     if folder.exists():
@@ -175,6 +177,17 @@ def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | No
     return data
 
 
+@contextlib.contextmanager
+def _told(call: str) -> Iterator[None]:
+    """Whatever a dataset's own code raises becomes a GanBenchError that says in which call and line."""
+    try:
+        yield
+    except (GanBenchError, SkipSample):
+        raise
+    except Exception as error:
+        raise GanBenchError(f"{call} failed: {cause(error)}") from error
+
+
 def _key(dataset: Dataset, spec: DataSpec, content: str) -> str:
     """SHA-256 of all that determines the decoded data: settings, code and files, but not where the files lie."""
     settings = {name: value for name, value in dataset.settings().items() if name not in dataset.location_fields}
@@ -186,13 +199,14 @@ def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
     """SHA-256 of the files' bytes and of their names below their common folder.
 
     It is kept under a hash of the files' paths, sizes and times, so that a folder of 200,000 pictures is read only when
-    one of them has changed.
+    one of them has changed. A file that can't be read (a link that leads nowhere) counts as such: what it means is up to
+    the dataset.
     """
     if not files:
         return ""
     started = time.time_ns()
     try:
-        stats = [file.stat() for file in files]
+        stats = [_stat(file) for file in files]
     except OSError as error:
         raise GanBenchError(f"dataset {name}: {error.filename} can't be read ({error.strerror})") from error
     listing = [(str(file), s.st_size, s.st_mtime_ns, s.st_ctime_ns) for file, s in zip(files, stats, strict=True)]
@@ -202,8 +216,11 @@ def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
     base = os.path.commonpath([file.parent for file in files])
     digest = hashlib.sha256()
     for done, file in enumerate(files, 1):
-        with file.open("rb") as opened:
-            own = hashlib.file_digest(opened, "sha256").hexdigest()
+        try:
+            with file.open("rb") as opened:
+                own = hashlib.file_digest(opened, "sha256").hexdigest()
+        except OSError:
+            own = "unreadable"
         digest.update(f"{file.relative_to(base).as_posix()}\0{own}\n".encode())
         tell(f"{name}: reading files", done, len(files))
     # A file written moments ago could change again within the clock's resolution: such a listing is not kept.
@@ -215,14 +232,27 @@ def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
     return digest.hexdigest()
 
 
+def _stat(file: Path) -> os.stat_result:
+    """Of the file that a link leads to, or else of the link itself."""
+    try:
+        return file.stat()
+    except OSError:
+        return file.lstat()
+
+
 def _decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: _Throttle) -> None:
     """Write both parts and meta.json into a folder."""
     digest = hashlib.sha256(json.dumps([spec.kind, spec.shape]).encode())
-    parts = dataset.load()
+    with _told(f"dataset {dataset.name}: load()"):
+        parts = dataset.load()
+    if not isinstance(parts, Parts):
+        rule = "load() must return gan_bench.Parts(training=..., held_out=...)"
+        raise GanBenchError(f"dataset {dataset.name}: {rule}, not {type(parts).__name__}")
     lengths: dict[str, int] = {}
     skipped: list[str] = []
     for name, part in zip(_PARTS, (parts.training, parts.held_out), strict=True):
-        total = len(part)
+        with _told(f"dataset {dataset.name}: the length of the {name} part"):
+            total = len(part)
         if not total:
             raise GanBenchError(f"dataset {dataset.name}: the {name} part is empty")
         writer = _PartWriter(dataset.name, name, spec, digest)
@@ -269,7 +299,8 @@ class _PartWriter:
             self._header(file, len(part))
             for index in range(len(part)):
                 try:
-                    item = part[index]
+                    with _told(f"{self.title}, sample {index}"):
+                        item = part[index]
                 except SkipSample as reason:
                     skipped.append(str(reason))
                 else:
@@ -294,7 +325,8 @@ class _PartWriter:
         place = f"{self.title}, sample {index}"
         if not isinstance(item, tuple) or len(item) != 2:
             raise GanBenchError(f"{place}: found {type(item).__name__}, expected a tuple (sample, label)")
-        sample = np.asarray(item[0])
+        with _told(place):
+            sample = np.asarray(item[0])
         if sample.shape != self.spec.shape or sample.dtype != self.dtype:
             found = f"{sample.dtype} of shape {sample.shape}"
             raise GanBenchError(f"{place}: found {found}, expected {self.dtype} of shape {self.spec.shape}")

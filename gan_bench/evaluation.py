@@ -20,7 +20,7 @@ from gan_bench.store import Columns, replace_file
 from gan_bench.streams import Stream
 
 GRID_SAMPLES = 100  # in a sample grid
-BATCH = 500  # samples generated or scored at a time
+BATCH = 100  # samples generated or scored at a time
 
 
 @contextmanager

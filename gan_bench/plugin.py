@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gan_bench.errors import GanBenchError
 from gan_bench.hooks import hookimpl
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import nn
 
@@ -125,10 +127,13 @@ class Dataset(Plugin):
     kind: ClassVar[Literal["image", "points"]] = "image"
     location_fields: ClassVar[frozenset[str]] = frozenset({"root", "download"})  # say where data lies, not what it is
 
-    @property
-    @abstractmethod
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one sample, known without reading data: (C, H, W) for images, (D,) for points."""
+    if TYPE_CHECKING:
+
+        @property
+        def shape(self) -> tuple[int, ...]:
+            """Shape of one sample, known without reading data: (C, H, W) for images, (D,) for points."""
+    else:  # so that both `shape = (2,)` and a property will do; pydantic would take the former for a parameter
+        shape: ClassVar[tuple[int, ...]]
 
     def classes(self) -> tuple[str, ...] | None:
         """Names of the classes that labels count from 0, or None. GanBenchError: the data that tells is missing."""
@@ -143,8 +148,22 @@ class Dataset(Plugin):
         """Both parts, decoded sample by sample as they are indexed. GanBenchError: missing or damaged data, and the cure."""
 
     def spec(self) -> DataSpec:
-        """What networks must know of this dataset."""
-        return DataSpec(self.shape, self.kind, self.classes())
+        """What networks must know of this dataset. GanBenchError: its shape or classes are wrong."""
+        classes = self.classes()
+        try:
+            shape = check_shape(self.shape, self.kind)
+        except ValueError as error:
+            raise GanBenchError(f"dataset {self.name}: {error}") from None
+        return DataSpec(shape, self.kind, None if classes is None else tuple(map(str, classes)))
+
+
+def check_shape(shape: Any, kind: str) -> tuple[int, ...]:
+    """The shape of a sample. ValueError: samples of this kind can't have it."""
+    wanted = "(channels, height, width)" if kind == "image" else "(numbers in a point,)"
+    numbers = isinstance(shape, tuple | list) and all(type(size) is int and size > 0 for size in shape)
+    if not numbers or len(shape) != (3 if kind == "image" else 1):
+        raise ValueError(f"`shape` must be {wanted} where kind is {kind!r} (found: {shape!r})")
+    return tuple(shape)
 
 
 class Trick(Plugin):
@@ -209,12 +228,26 @@ class ArrayPart:
     """A part held in memory: samples (N, *shape) and labels (N,), both indexable."""
 
     def __init__(self, samples: Any, labels: Any = None) -> None:
-        if labels is not None and len(labels) != len(samples):
-            raise ValueError(f"{len(samples)} samples but {len(labels)} labels")
-        self.samples, self.labels = samples, labels
+        self.samples, self.labels = samples, None if labels is None else _whole_numbers(labels)
+        if self.labels is not None and len(self.labels) != len(samples):
+            raise ValueError(f"{len(samples)} samples but {len(self.labels)} labels")
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
         return self.samples[index], -1 if self.labels is None else int(self.labels[index])
+
+
+def _whole_numbers(labels: Any) -> np.ndarray:
+    """Labels (N,) as int64. ValueError: text, fractions, or another shape."""
+    import numpy as np
+
+    found = np.asarray(labels)
+    if found.ndim != 1:
+        raise ValueError(f"labels must have shape (N,), one whole number a sample (found: shape {found.shape})")
+    if found.dtype.kind not in "biuf" or (found != np.trunc(found)).any():
+        wrong = next(label for label in found.tolist() if not isinstance(label, int | float) or label % 1)
+        rule = f"labels must be whole numbers that count the classes from 0, -1 for none (found: {wrong!r})"
+        raise ValueError(f"{rule}. names, labels = np.unique(labels, return_inverse=True) makes them")
+    return found.astype(np.int64)

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from gan_bench.errors import GanBenchError
+from gan_bench.grid.labels import unlike
 from gan_bench.run_files import GridDocument, RunFiles, ScoresDocument, read_object, read_run, scores_in
 from gan_bench.settings_text import flatten
 from gan_bench.store import replace_file
@@ -169,7 +170,7 @@ def _score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
     first: dict[tuple[str, str], Named] = {}
     for name, score in scores:
         first.setdefault((score["metric"], score["protocol_id"]), (name, score))
-    columns = []
+    labels = []
     for name, score in first.values():
         alike = [other for other, entry in first.values() if entry["label"] == score["label"]]
         label = score["label"]
@@ -177,18 +178,19 @@ def _score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
             label += f" on {name}"
         if alike.count(name) > 1:
             label += f" #{score['protocol_id'][:4]}"
-        columns.append(
-            ScoreColumn(
-                label,
-                column_title({**score, "label": label}),
-                score["metric"],
-                score.get("better", "lower"),
-                score.get("scale", "raw"),
-                score["protocol_id"],
-                score.get("protocol") or {},
-            )
+        labels.append(label)
+    return [
+        ScoreColumn(
+            label,
+            column_title({**score, "label": label}),
+            score["metric"],
+            score.get("better", "lower"),
+            score.get("scale", "raw"),
+            score["protocol_id"],
+            score.get("protocol") or {},
         )
-    return columns
+        for label, (_, score) in zip(unlike(labels), first.values(), strict=True)
+    ]
 
 
 def _snapshot_table(files: list[RunFiles], labels: Mapping[tuple[str, str], ScoreColumn]) -> pd.DataFrame:

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+Whole = Annotated[int, Field(ge=0, lt=2**63)]
+
 
 class Document(BaseModel):
     """What a file must hold for what reads it; more keys are allowed, and kept."""
@@ -28,16 +30,21 @@ class _Settings(Document):
     tricks: list[dict[str, Any]] = []
 
 
+class _Layer(Document):
+    shape: list[Any] = []
+    parameters: Whole | None = None
+
+
 class _Network(Document):
-    parameters: int | None = None
-    flops: int | None = None
-    layers: list[dict[str, Any]] = []
+    parameters: Whole | None = None
+    flops: Whole | None = None
+    layers: list[_Layer] = []
 
 
 class RunDocument(Document):
     """run.json."""
 
-    seed: int | None = None
+    seed: Whole | None = None
     settings: _Settings = _Settings()
     dataset: _Dataset | None = None
     networks: dict[str, _Network] = {}
@@ -48,10 +55,10 @@ class ResultDocument(Document):
     """result.json."""
 
     status: Literal["finished", "failed"]
-    steps: int | None = None  # none of a run that failed before it trained
+    steps: Whole | None = None  # none of a run that failed before it trained
     reason: str | None = None
-    d_steps: int | None = None
-    images: int | None = None
+    d_steps: Whole | None = None
+    images: Whole | None = None
     seconds: float | None = None
     images_per_second: float | None = None
 
@@ -65,20 +72,21 @@ class _Score(Document):
     better: Literal["lower", "higher"] = "lower"
     scale: Literal["log", "raw"] = "raw"
     error: str | None = None
+    generated: Whole | None = None  # where fewer samples were there than the protocol has
 
 
 class ScoresDocument(Document):
     """scores.json."""
 
-    d_steps: int | None = None
-    images: int | None = None
+    d_steps: Whole | None = None
+    images: Whole | None = None
     seconds: float | None = None
     scores: list[_Score] = []
 
 
 class _GridRun(Document):
     label: str
-    steps: int
+    steps: Whole
 
 
 class _Level(Document):
@@ -187,7 +195,7 @@ def read_object(path: Path, model: type[Document]) -> dict[str, Any] | None:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path.name} is damaged: {place}: {first['msg']}") from error
+        raise ValueError(f"{path.name} is damaged: {place}: {first['msg'].split(' or instance of')[0]}") from error
     return value
 
 

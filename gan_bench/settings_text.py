@@ -13,14 +13,13 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         path = f"{prefix}.{key}" if prefix else key
-        if key == "name" and prefix:
-            flat[prefix] = value
-        elif key == "tricks" and not prefix:
+        if key == "tricks" and not prefix:
             flat[path] = tricks_text(value)
         elif isinstance(value, Mapping):
             flat |= flatten(value, path)
         else:
-            flat[path] = value if isinstance(value, str | int | float | bool) else text(value)
+            place = prefix if key == "name" and prefix else path
+            flat[place] = value if isinstance(value, str | int | float | bool) else text(value)
     return flat
 
 

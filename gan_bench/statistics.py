@@ -159,8 +159,7 @@ def _not_tested(finding: Finding, level: str, reference: str, score: str) -> str
     basis = "in the one seed that both have" if finding.n == 1 else f"on average {_interval(finding)}"
     than = f"{_lower_or_higher(finding)} than" if finding.mean else "equal to"
     return (
-        f"{score} of {level} is {than} that of {reference} {basis}. "
-        f"A verdict needs at least {SEEDS_FOR_A_TEST} seeds."
+        f"{score} of {level} is {than} that of {reference} {basis}. A verdict needs at least {SEEDS_FOR_A_TEST} seeds."
     )
 
 

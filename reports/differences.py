@@ -67,7 +67,8 @@ def make_axis(findings: Sequence[Finding]) -> Axis | None:
     ends = [end for finding in findings if finding.interval for end in finding.interval]
     low = max(min([low, *ends]), low - 0.8 * room)
     high = min(max([high, *ends]), high + 0.8 * room)
-    low, high = low - 0.06 * (high - low), high + 0.06 * (high - low)
+    margin = 0.06 * (high - low) or 0.1  # equal scores alone have no range
+    low, high = low - margin, high + margin
     return Axis(low, high, tuple(_ticks(findings[0], low, high)))
 
 

@@ -102,7 +102,7 @@
         yaxis: { ...axis, type: log ? "log" : "linear", nticks: log ? 4 : 7, tickformat: log ? "~g" : "" },
       };
       const options = {
-        responsive: true, displaylogo: false, doubleClick: "reset",
+        responsive: true, displaylogo: false, displayModeBar: "hover", doubleClick: "reset",
         // These and no others: Plotly's own choice has one that would send the data to its makers' server.
         modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]], plotlyServerURL: "",
       };

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from gan_bench.results import Results
 from gan_bench.settings_text import flatten, text
@@ -66,16 +69,18 @@ def _view(row: dict[str, Any], results: Results, baseline: dict[str, Any], id_: 
     for path, value in flatten(document.get("settings") or {}).items():
         differs = bool(baseline) and baseline.get(path) != value
         settings.append((path, text(value), text(baseline.get(path, "not there")) if differs else None))
-    scores = [f"{column.title} {number(row[f'{column.label} last'])}" for column in results.scores]
+    # The first that it has: on another dataset, or under an older protocol, a run has others.
+    last = ((column.title, row[f"{column.label} last"]) for column in results.scores)
+    score = next((f"{title} {number(value)}" for title, value in last if not math.isnan(value)), "")
     return RunView(
         run=row["run"],
         id=id_,
         cell=row["cell"],
-        seed=text(document.get("seed", "?")),
+        seed="?" if row["seed"] is pd.NA else str(row["seed"]),
         status=row["status"],
         reason=row["reason"],
         traceback=str(result.get("traceback") or ""),
-        score=scores[0] if scores else "",
+        score=score,
         settings=settings,
         outcome=[(name, text(value)) for name, value in result.items() if name not in ("reason", "traceback")],
         provenance=_provenance(document, Path(row["folder"])),
@@ -88,9 +93,13 @@ def _view(row: dict[str, Any], results: Results, baseline: dict[str, Any], id_: 
 
 def _provenance(document: dict[str, Any], folder: Path) -> Rows:
     rows: Rows = [("folder", str(folder)), ("identity", text(document.get("identity", "unknown")))]
-    for part in ("dataset", "execution", "versions", "hardware"):
-        values = document.get(part)
-        rows += [(f"{part} {name}", text(value)) for name, value in values.items()] if isinstance(values, dict) else []
+    for part in ("dataset", "execution"):
+        rows += [(f"{part} {name}", text(value)) for name, value in (document.get(part) or {}).items()]
+    for session in document.get("sessions") or []:
+        facts = flatten({name: value for name, value in session.items() if name != "from_step"})
+        rows.append(
+            (f"trained from step {session.get('from_step')}", ", ".join(f"{n} {text(v)}" for n, v in facts.items()))
+        )
     for plugin in document.get("plugins") or []:
         rows.append(
             (f"{plugin.get('kind')} {plugin.get('name')}", f"{plugin.get('origin')}, source {plugin.get('source')}")

@@ -168,9 +168,17 @@ def run_document(
         "dataset": {**dataset, "training": 1437, "classes": list("0123456789")},
         "plugins": [{"kind": "architecture", "name": "dcgan", "origin": "gan-bench", "source": "cd" * 32}],
         "networks": networks,
-        "execution": {"device": "cpu", "threads": 1, "memory_format": "channels_last", "joined_pass": False},
-        "versions": {"python": "3.11.2", "torch": "2.11.0"},
-        "hardware": {"processor": "an ordinary one", "device": "cpu"},
+        "execution": {"memory_format": "channels_last", "joined_pass": False},
+        "sessions": [
+            {
+                "from_step": 0,
+                "started": "2026-01-01T00:00:00+00:00",
+                "device": "cpu",
+                "threads": 1,
+                "versions": {"python": "3.11.2", "torch": "2.11.0"},
+                "hardware": {"processor": "an ordinary one"},
+            }
+        ],
     }
 
 

@@ -265,7 +265,7 @@ def test_nothing_is_left_of_a_failed_decoding(cache: Path) -> None:
         def __getitem__(self, index: int) -> tuple[Any, int]:
             raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(GanBenchError, match=r"training part, sample 0 failed: .*test_data.py:\d+: ZeroDivisionError$"):
         prepare(given(Broken()))
     assert list((cache / "datasets").iterdir()) == []
 
@@ -323,6 +323,84 @@ def test_a_wrong_sample_is_named(item: Any, found: str) -> None:
 def test_a_label_beyond_the_classes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ramp, "classes", lambda self: ("only",))
     with pytest.raises(GanBenchError, match=r"sample 1: found label 1, expected -1 \(none\) or 0 to 0"):
+        prepare(Ramp())
+
+
+def test_a_link_that_leads_nowhere_is_for_the_dataset_to_judge(tmp_path: Path, decoded: list[str]) -> None:
+    (tmp_path / "a.bin").write_bytes(b"a")
+    (tmp_path / "b.bin").symlink_to(tmp_path / "gone")
+    first = prepare(Ramp(root=tmp_path))
+    assert prepare(Ramp(root=tmp_path)).folder == first.folder
+    (tmp_path / "gone").write_bytes(b"b")
+    assert prepare(Ramp(root=tmp_path)).folder != first.folder
+
+
+def test_load_must_return_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ramp, "load", lambda self: (1, 2))
+    rule = r"^dataset ramp: load\(\) must return gan_bench.Parts\(training=..., held_out=...\), not tuple$"
+    with pytest.raises(GanBenchError, match=rule):
+        prepare(Ramp())
+
+
+@pytest.mark.parametrize("method", ["files", "classes", "load"])
+def test_whatever_a_dataset_raises_is_told_with_its_line(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    def fail(self: Ramp) -> Any:
+        return {}["no such key"]
+
+    monkeypatch.setattr(Ramp, method, fail)
+    line = fail.__code__.co_firstlineno + 1
+    with pytest.raises(
+        GanBenchError, match=rf"dataset ramp: .*{method}.* failed: .*test_data.py:{line}: KeyError: "
+    ) as caught:
+        prepare(Ramp())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_part_that_is_none() -> None:
+    with pytest.raises(GanBenchError, match="dataset given: the length of the training part failed: TypeError: "):
+        prepare(given(3))
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        (["cat", "dog"], "whole numbers that count the classes from 0, -1 for none \\(found: 'cat'\\)"),
+        ([0, "dog"], "found: '0'"),
+        ([0, 0.5], "found: 0.5"),
+        ([0, float("nan")], "found: nan"),
+        ([[1, 0], [0, 1]], r"shape \(N,\), one whole number a sample \(found: shape \(2, 2\)\)"),
+        ([0], "2 samples but 1 labels"),
+    ],
+)
+def test_labels_are_whole_numbers(labels: Any, found: str) -> None:
+    with pytest.raises(ValueError, match=found):
+        ArrayPart(np.zeros((2, 1)), labels)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], (0.0, 1.0), torch.tensor([0, 1]), np.array([False, True])])
+def test_labels_of_any_container(labels: Any) -> None:
+    part = ArrayPart(np.zeros((2, 1)), labels)
+    assert [part[i][1] for i in range(2)] == [0, 1]
+
+
+def test_shape_is_an_attribute_or_a_property() -> None:
+    class Plain(Dataset):
+        name = "plain"
+        kind = "points"
+        shape = (2,)
+
+        def load(self) -> Parts:
+            return Parts(ArrayPart(np.ones((4, 2), np.float32)), ArrayPart(np.zeros((4, 2), np.float32)))
+
+    assert Plain().settings() == {"name": "plain"}
+    assert prepare(Plain()).spec.shape == (2,)
+    assert Ramp().spec().shape == (1, 2, 3)
+
+
+def test_a_wrong_shape_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ramp, "shape", (28, 28))
+    rule = r"`shape` must be \(channels, height, width\) where kind is 'image' \(found: \(28, 28\)\)"
+    with pytest.raises(GanBenchError, match=rule):
         prepare(Ramp())
 
 

@@ -142,6 +142,19 @@ def test_damaged_pictures_are_left_out_by_name(tmp_path: Path) -> None:
         assert any(skipped.startswith(name) for skipped in prepared.skipped)
 
 
+def test_a_link_that_leads_nowhere_is_left_out(tmp_path: Path) -> None:
+    root = fill(tmp_path / "mine", 20)
+    (root / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (root / "circle.png").symlink_to(root / "circle.png")
+    with pytest.warns(UserWarning, match="2 of 22 samples can't be read") as caught:
+        prepared = prepare(PictureFolder(root=root))
+    assert "gone.jpg: No such file or directory" in str(caught[0].message)
+    assert len(prepared.training) + len(prepared.held_out) == 20
+    (tmp_path / "nowhere.jpg").write_bytes((root / "000.png").read_bytes())
+    with pytest.warns(UserWarning, match="1 of 22 samples can't be read"):
+        prepare(PictureFolder(root=root))
+
+
 def test_a_decompression_bomb_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = fill(tmp_path / "mine", 9)
     Image.new("1", (200, 200)).save(root / "warned.png")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from grid_files import BASELINE, FOLDER, compared, load, only_toys, toml  # noqa: F401 - a fixture
+
+from gan_bench.errors import GanBenchError
 
 HOMEWORK = """\
 name = "homework"
@@ -175,6 +178,29 @@ def test_root_is_looked_for_beside_the_grid_file():
 
 
 # ---- optimisers
+
+
+def test_data_errors_are_told_where_the_grid_names_the_dataset():
+    grid = compared('dataset = [{ name = "folder", root = "nowhere" },\n { name = "folder", root = "/gone" }]')
+    error = GanBenchError("dataset folder: there is no folder /gone.")
+    file = FOLDER / "grid.toml"
+    assert str(grid.data_error(grid.cells[1], error)) == f"{file}:11: dataset: there is no folder /gone."
+    told = str(grid.data_error(grid.cells[0], error))
+    assert told.startswith(
+        f"{file}:10: dataset: there is no folder /gone. A relative `root` is looked for in {FOLDER}, "
+    )
+    assert str(grid.data_error(grid.baseline, KeyError("x"))) == f"{file}:2: dataset: KeyError: 'x'."
+    of_axis = compared(
+        '"dataset.root" = ["/a", "/b"]', baseline=BASELINE.replace('"mnist"', '{ name = "folder", root = "/a" }')
+    )
+    assert str(of_axis.data_error(of_axis.cells[1], error)).startswith(f"{file}:10: dataset: ")
+
+
+def test_many_cells_are_expanded_quickly():
+    lines = f'"architecture.width" = {list(range(1, 101))}\n"optimizer.lr" = {[n / 1000 for n in range(1, 101)]}'
+    start = time.process_time()
+    assert len(compared(lines, baseline=BASELINE.replace("[0, 1]", "[0]")).cells) == 10_000
+    assert time.process_time() - start < 6  # it takes about 1.4 s
 
 
 def test_optimizer_axes():

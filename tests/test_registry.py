@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from gan_bench.errors import GanBenchError, GridError
+from gan_bench.errors import GanBenchError, GridError, cause
 from gan_bench.grid import load_grid
-from gan_bench.registry import Registry
+from gan_bench.registry import Registry, import_file
 
 TOYS = Path(__file__).with_name("toy_plugins.py")
 ROOT = Path(__file__).parents[1]
@@ -94,33 +94,51 @@ def test_another_process_finds_the_same(write):
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
-        ("def (", "SyntaxError: invalid syntax (my_trick.py, line 1)"),
-        ("x = 1\n\nimport no_such_module", "ModuleNotFoundError: No module named 'no_such_module' ({file}:3)"),
-        ("import sys\nsys.exit(3)", "SystemExit: 3 ({file}:2)"),
-        ("x = 1", "it implements no hook; return your classes from gan_bench_architectures(), "),
-        (TRICK.replace("gan_bench_tricks", "gan_bench_trick"), "unknown hook 'gan_bench_trick' in plugin"),
-        (TRICK.replace("gan_bench_tricks()", "gan_bench_tricks(x)"), "Plugin 'gan_bench_file_my_trick"),
-        (TRICK.replace("[Shrink]", "Shrink"), "TypeError: gan_bench_tricks() must return a list of classes, not "),
-        (TRICK.replace("return [Shrink]", "1 / 0"), "ZeroDivisionError: division by zero ({file}:14)"),
-        (TRICK.replace("[Shrink]", "[Shrink()]"), "gan_bench_tricks() must list classes, not Shrink objects"),
-        (TRICK.replace("[Shrink]", "[int]"), "class int must be a subclass of gan_bench.plugin.Trick"),
+        ("def (", "{file}:1: SyntaxError: invalid syntax"),
+        ("x = 1\n\nimport no_such_module", "{file}:3: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("import sys\nsys.exit(3)", "{file}:2: SystemExit: 3"),
+        ("x = 1", "{file}: it implements no hook; return your classes from gan_bench_architectures(), "),
+        (TRICK.replace("@hookimpl", ""), "{file}: write @hookimpl above `def gan_bench_tricks`"),
+        (
+            TRICK.replace("gan_bench_tricks", "gan_bench_trick"),
+            "{file}: unknown hook gan_bench_trick. Did you mean gan_bench_tricks?",
+        ),
+        (
+            TRICK.replace("gan_bench_tricks", "gan_bench_run_start"),
+            "{file}: unknown hook gan_bench_run_start. Did you mean gan_bench_run_started?",
+        ),
+        ("from pathlib import Path\nPath('/nowhere').read_text()", "{file}:2: FileNotFoundError: "),
+        (TRICK.replace("by: float", "by"), "{file}:7: write `by: float = Field(...)`"),
+        (
+            TRICK.replace('by: float = Field(0.5, gt=0, description="factor")', "by = (1, 2)"),
+            "{file}:7: write `by: tuple = (1, 2)`, or `by: ClassVar = ...` if it is no parameter",
+        ),
+        (
+            TRICK.replace("Trick", "Architecture").replace("by: float = Field(0.5", "latent = Field(default=8"),
+            "{file}:7: write `latent: int = Field(...)`",
+        ),
+        (TRICK.replace("gan_bench_tricks()", "gan_bench_tricks(x)"), "{file}: Plugin 'gan_bench_file_my_trick"),
+        (TRICK.replace("[Shrink]", "Shrink"), "{file}: gan_bench_tricks() must return a list of classes, not "),
+        (TRICK.replace("return [Shrink]", "1 / 0"), "{file}:14: ZeroDivisionError: division by zero"),
+        (TRICK.replace("[Shrink]", "[Shrink()]"), "{file}: gan_bench_tricks() must list classes, not Shrink objects"),
+        (TRICK.replace("[Shrink]", "[int]"), "{file}: class int must be a subclass of gan_bench.plugin.Trick"),
         (
             TRICK.replace("def gan_bench_tricks", "def gan_bench_metrics"),
-            "class Shrink must be a subclass of gan_bench.plugin.Metric",
+            "{file}:4: class Shrink must be a subclass of gan_bench.plugin.Metric",
         ),
         (
             TRICK.replace('    name = "shrink"\n', ""),
-            "class Shrink needs `name = \"...\"` of letters, digits, '_' and '-' (found: None)",
+            "{file}:4: class Shrink needs `name = \"...\"` of letters, digits, '_' and '-' (found: None)",
         ),
         (
             TRICK.replace('"shrink"', '"a/b"'),
-            "class Shrink needs `name = \"...\"` of letters, digits, '_' and '-' (found: 'a/b')",
+            "{file}:4: class Shrink needs `name = \"...\"` of letters, digits, '_' and '-' (found: 'a/b')",
         ),
         (
             TRICK.replace("name =", "name: str ="),
-            "class Shrink: write `name = ...` without a type, or it becomes a parameter",
+            "{file}:4: class Shrink: write `name = ...` without a type, or it becomes a parameter",
         ),
-        (TRICK.replace("def edit", "def edits"), "class Shrink lacks edit()"),
+        (TRICK.replace("def edit", "def edits"), "{file}:4: class Shrink lacks edit()"),
     ],
 )
 def test_broken_file_is_recorded_and_stops_no_other(write, text, cause):
@@ -146,16 +164,116 @@ def test_unknown_name():
     with pytest.raises(GanBenchError) as caught:
         registry.get("trick", "hing")
     assert str(caught.value) == "no trick is called 'hing'. Did you mean 'hinge'?"
-    with pytest.raises(GanBenchError, match=r"^no dataset is called 'x'\. No dataset is installed\.$"):
+    with pytest.raises(GanBenchError) as caught:
+        registry.get("metric", "x")
+    cure = "Known: fid. Or name its file in plugins = [...] or with --plugin."
+    assert str(caught.value) == f"no metric is called 'x'. {cure}"
+    with pytest.raises(
+        GanBenchError, match=r"^no dataset is called 'x'\. No dataset is installed\. Or name its file in "
+    ):
         Registry.load().get("dataset", "x")
 
 
 def test_broken_by_name(write):
-    registry = Registry.load([write("1 / 0", "shrink.py")])
-    with pytest.raises(
-        GanBenchError, match=r"^trick 'shrink' could not be loaded from file shrink.py: ZeroDivisionError"
+    file = write("1 / 0", "shrink.py")
+    with pytest.raises(GanBenchError) as caught:
+        Registry.load([file]).get("trick", "shrink")
+    assert str(caught.value) == f"{file}:1: ZeroDivisionError: division by zero; so no trick is called 'shrink'."
+
+
+def test_what_a_file_failed_of_is_said_first(write, tmp_path):
+    file = write("\nbroken", "my_arch.py")
+    registry = Registry.load([file, TOYS])
+    start = f"{file}:2: NameError: name 'broken' is not defined; so no"
+    for kind, name, rest in (
+        ("architecture", "a", " architecture is called 'a'."),
+        ("trick", "hing", " trick is called 'hing'. Did you mean 'hinge'?"),
     ):
-        registry.get("trick", "shrink")
+        with pytest.raises(GanBenchError) as caught:
+            registry.get(kind, name)
+        assert str(caught.value) == start + rest
+    grid = tmp_path / "grid.toml"
+    grid.write_text('name = "x"\ndataset = "mnist"\narchitecture = "a"\nsteps = 5\nplugins = ["my_arch.py"]\n')
+    with pytest.raises(GridError) as caught:
+        load_grid(grid, registry_files=[TOYS])
+    assert str(caught.value) == f"{grid}:3: architecture: {start} architecture is called 'a'."
+
+
+def test_a_misspelt_hook_is_said_in_sentences(write):
+    file = write(TRICK.replace("gan_bench_tricks", "gan_bench_trick"))
+    text = f"{file}: unknown hook gan_bench_trick. Did you mean gan_bench_tricks? So no trick is called 'shrink'."
+    with pytest.raises(GanBenchError) as caught:
+        Registry.load([file]).get("trick", "shrink")
+    assert str(caught.value) == text
+
+
+def test_a_broken_class_of_another_kind_is_not_the_cause(write):
+    registry = Registry.load([write(TRICK.replace("def edit", "def edits")), TOYS])
+    with pytest.raises(GanBenchError, match=r"^no metric is called 'x'\. Known: fid\. .* lacks edit\(\)\.$"):
+        registry.get("metric", "x")
+
+
+CLASSES = """
+from gan_bench.plugin import Dataset, Metric, hookimpl
+
+class M(Metric):
+    name = "m"
+    def label(self, features): return "m"
+    def score(self, generated, real): return 0.0
+
+class D(Dataset):
+    name = "d"
+    shape = (1, 8, 8)
+    def load(self): pass
+
+@hookimpl
+def gan_bench_metrics(): return [M]
+
+@hookimpl
+def gan_bench_datasets(): return [D]
+"""
+
+
+@pytest.mark.filterwarnings("ignore:Field name")
+@pytest.mark.parametrize(
+    ("old", "new", "cause"),
+    [
+        ('"m"\n', '"m"\n    better = "up"\n', "4: class M: `better` must be 'lower' or 'higher' (found: 'up')"),
+        ('"m"\n', '"m"\n    scale = None\n', "4: class M: `scale` must be 'log' or 'raw' (found: None)"),
+        ('"m"\n', '"m"\n    better: str = "lower"\n', "4: class M: write `better = ...` without a type, or it becomes"),
+        ('"d"\n', '"d"\n    kind = "sound"\n', "9: class D: `kind` must be 'image' or 'points' (found: 'sound')"),
+        (
+            "    shape = (1, 8, 8)\n",
+            "",
+            "9: class D lacks `shape`: write shape = (channels, height, width), or a property",
+        ),
+        (
+            "= (1, 8, 8)",
+            "= 3",
+            "9: class D: `shape` must be (channels, height, width) where kind is 'image' (found: 3)",
+        ),
+        ("shape = (1, 8, 8)", "def shape(self): return (1, 8, 8)", "9: class D: write @property above `def shape`"),
+    ],
+)
+def test_broken_classes(write, old, new, cause):
+    good = Registry.load([write(CLASSES, "good.py")])
+    assert (good.broken, good.create("dataset", "d").spec().shape) == ([], (1, 8, 8))
+    assert old in CLASSES
+    file = write(CLASSES.replace(old, new, 1))
+    (broken,) = Registry.load([file]).broken
+    assert broken.cause.startswith(f"{file}:{cause}"), broken.cause
+
+
+def test_cause_names_the_plugins_line_not_the_librarys(write, monkeypatch, tmp_path):
+    file = write("import json\n\ndef read():\n    return json.loads('{')\n")
+    module = import_file(file)
+    with pytest.raises(ValueError) as caught:
+        module.read()
+    assert cause(caught.value).startswith(f"{file}:4: JSONDecodeError: Expecting property name")
+    monkeypatch.chdir(tmp_path)
+    assert cause(caught.value).startswith("my_trick.py:4: ")
+    assert cause(GanBenchError("as it is")) == "as it is"
+    assert cause(KeyError("never raised")) == "KeyError: 'never raised'"
 
 
 def test_duplicates_name_both_origins(write, tmp_path):
@@ -208,9 +326,9 @@ def test_packages(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True)
     listed, error = done.stdout.splitlines()
-    cause = f"ModuleNotFoundError: No module named 'no_such_module' ({tmp_path}/strange_broken.py:1)"
+    cause = f"{tmp_path}/strange_broken.py:1: ModuleNotFoundError: No module named 'no_such_module'"
     assert json.loads(listed) == [
         ["shrink", "package strange-gans 1.2"],
         f"tricks.broken (package strange-gans 1.2): {cause}",
     ]
-    assert error == f"trick 'broken' could not be loaded from package strange-gans 1.2: {cause}."
+    assert error == f"{cause}; so no trick is called 'broken'."

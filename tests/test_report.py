@@ -45,7 +45,7 @@ class Page(HTMLParser):
         if self._in == "script":
             self.scripts[-1] += data
         elif self._in != "style":
-            self.text += data
+            self.text += data.replace("\u00a0", " ")
 
     def all(self, tag, **attributes):
         return [a for t, a in self.elements if t == tag and all(a.get(k) == v for k, v in attributes.items())]
@@ -100,7 +100,7 @@ def test_no_verdict_under_six_seeds(page):
     assert verdicts(page) == ["open"] * 3
     assert page.text.count("No verdict yet") == 3
     assert "A verdict needs at least 6 seeds." in page.text
-    assert "paired over 3 seeds; a verdict needs at least 6." in page.text
+    assert "lower is better, at the last snapshot, paired over 3 seeds; a verdict needs at least 6." in page.text
     assert not re.search(r"[Bb]etter than|[Ww]orse than|No difference", page.text)
 
 
@@ -219,7 +219,8 @@ def test_a_store_that_has_only_begun(tmp_path):
     page = Page(report(tmp_path))
     assert "No verdict yet: there is no score." in page.text
     assert "2 unfinished" in page.text
-    assert [a["id"] for a in page.all("details") if a.get("class") == "run"] == ["run-1", "run-2"]
+    runs = [a["data-search"] for a in page.all("details") if a.get("class") == "run"]
+    assert [search.split()[-3:] for search in runs] == [["seed", "0", "unfinished"], ["seed", "1", "unfinished"]]
 
 
 def test_damaged_pictures_and_runs_do_not_stop_it(tmp_path):
@@ -294,3 +295,13 @@ def test_a_picture_is_taken_once(tmp_path, store):
     assert pictures.add(first) == pictures.add(tmp_path / "copy.png")
     assert pictures.add(tmp_path / "none.png") is None
     assert pictures.css().count("base64") == 1
+
+
+def test_equal_scores_have_an_axis():
+    from gan_bench.statistics import paired_difference
+    from gan_bench_reports.differences import make_axis
+
+    for scale in ("log", "raw"):
+        axis = make_axis([paired_difference({0: 2.0, 1: 3.0}, {0: 2.0, 1: 3.0}, scale)])
+        assert axis.low < 0 < axis.high
+        assert axis.at(0.0) == 50

@@ -201,7 +201,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(uninterrupted):
     ("how", "reason"),
     [
         ("raise", "RuntimeError: a deliberate fault"),
-        ("kill", "the worker process ended (signal SIGKILL)"),
+        ("kill", "the worker process ended (signal SIGKILL"),
         ("exit", "SystemExit"),
         ("nan", "not a finite number"),
     ],

@@ -56,7 +56,6 @@ def test_no_interval_without_two_pairs(level, n):
     assert finding.verdict("lower") == "not tested"
 
 
-
 def test_no_pair_and_one_pair_in_words():
     assert words(paired_difference({}, {3: 2.0}, "log")) == (
         "ema is not tested against none in FD[c]: there is no seed in which both have a score."

@@ -144,7 +144,7 @@ def test_a_loss_may_draw_random_numbers(registry, train, monkeypatch):
 
 def test_a_run_that_diverges_says_so(registry, train):
     training = train(make_cell(registry, "fcgan", ["wgan_gp"], {**SGD, "lr": 1000.0}))
-    with pytest.raises(Diverged, match=r"not a finite number in the steps up to \d+: loss_"):
+    with pytest.raises(Diverged, match=r"not a finite number in the steps up to \d+: .*loss_"):
         finish(training)
 
 
@@ -166,5 +166,5 @@ def test_samples_of_a_snapshot_come_from_the_same_latents(registry, train, evalu
     training = train(make_cell(registry, *CELLS["dropout and batch norm"]))
     few, many = (draw(training.recipe.sampled, 8, count, 0, CPU) for count in (20, 700))
     assert torch.equal(few, many[:20])
-    assert not torch.equal(many[:200], many[500:])
+    assert not torch.equal(many[:100], many[100:200])
     assert training.recipe.sampled.training  # the mode is put back

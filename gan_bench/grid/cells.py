@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from gan_bench.canonical import canonical, equal_form
 from gan_bench.errors import GanBenchError
 from gan_bench.grid.axes import Axis, Settings, place
-from gan_bench.grid.optimizer import OptimizerSettings, resolve_optimizer
-from gan_bench.grid.schema import NETWORKS, BatchSize, GridFile
+from gan_bench.grid.optimizer import OptimizerSettings, optimizer_settings, resolve_optimizer
+from gan_bench.grid.schema import BatchSize, GridFile
 from gan_bench.grid.source import Fault, fault_of
 from gan_bench.grid.toml import DocPath
 from gan_bench.plugin import Architecture, Dataset, Plugin, Trick
@@ -34,13 +33,9 @@ class Cell:
     optimizer: Mapping[str, OptimizerSettings]  # of "generator" and "discriminator"
     batch_size: int
     settings: dict[str, Any]  # all of it as JSON values
+    key: str  # canonical JSON of the settings
     label: str = ""  # short; no two cells of a grid have the same
     differs: Mapping[str, Any] = field(default_factory=dict)  # path -> value, of what varies over the grid's cells
-
-    @cached_property
-    def key(self) -> str:
-        """Canonical JSON of the settings."""
-        return canonical(self.settings)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Cell) and self.key == other.key
@@ -49,7 +44,7 @@ class Cell:
         return hash(self.key)
 
 
-def check_core(settings: Settings) -> dict[str, OptimizerSettings]:
+def check_core(settings: Settings) -> Mapping[str, OptimizerSettings]:
     """The optimisers, after a check of all that needs no plugin. Fault: its path is one into the settings."""
     if type(settings["batch_size"]) is not int:
         raise Fault("must be a whole number", ("batch_size",), value=settings["batch_size"])
@@ -90,10 +85,10 @@ class Maker:
             "dataset": dataset_settings,
             "architecture": architecture_settings,
             "tricks": [table for _, table in made],
-            "optimizer": {network: equal_form(optimizer[network].settings()) for network in NETWORKS},
+            "optimizer": optimizer_settings(settings["optimizer"]),
             "batch_size": settings["batch_size"],
         }
-        return Cell(dataset, architecture, tricks, optimizer, settings["batch_size"], resolved)
+        return Cell(dataset, architecture, tricks, optimizer, settings["batch_size"], resolved, canonical(resolved))
 
     def plugin(self, kind: str, table: Mapping[str, Any], path: DocPath) -> tuple[Any, dict[str, Any]]:
         """A plugin and all its settings. Fault: there is none, or it refuses a parameter."""

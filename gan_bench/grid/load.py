@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from gan_bench.errors import GridError, cause
 from gan_bench.grid.axes import Settings, replaced
 from gan_bench.grid.cells import Cell, Choices, Maker, check_core, located
 from gan_bench.grid.expand import Expanded, baseline_of, expand
@@ -58,6 +59,18 @@ class Grid:
     registry: Registry
     plugin_files: tuple[Path, ...]
     arguments: tuple[str, ...]  # of the command that reads this grid: the file and its options
+    source: Source
+    origins: Mapping[Cell, tuple[Settings, Choices]]  # settings as written and the levels put in, of every cell
+
+    def data_error(self, cell: Cell, error: Exception) -> GridError:
+        """What was raised when a cell's data was read, with where the grid names the dataset."""
+        settings, choices = self.origins[cell]
+        cure, folder = "", self.file.parent.absolute()
+        root = Path(str(settings["dataset"].get("root", folder))).expanduser()
+        if not root.is_absolute() and not root.exists() and not (folder / root).exists():
+            cure = f"A relative `root` is looked for in {folder}, beside the grid file, then in {Path.cwd()}."
+        rule = cause(error).removeprefix(f"dataset {cell.dataset.name}: ").rstrip(".")
+        return self.source.error(located(Fault(rule, ("dataset",), cure=cure), settings, choices))
 
 
 @dataclass(frozen=True)
@@ -137,12 +150,15 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
     maker.plugin("features", keys.evaluate.features, ("evaluate", "features"))
     settings = baseline_of(keys)
     baseline = _make(maker, settings, [])
+    origins: dict[Cell, tuple[Settings, Choices]] = {baseline: (settings, [])}
     distinct: dict[Cell, Cell] = {}
     made: list[list[Cell]] = []
     for comparison in core.comparisons:
         own = [_make(maker, one.settings, one.choices) for one in comparison.combinations]
         _check_distinct(comparison, own)
         made.append([distinct.setdefault(cell, cell) for cell in own])
+        for cell, one in zip(own, comparison.combinations, strict=True):
+            origins.setdefault(cell, (one.settings, one.choices))
     varying, cells = named_cells(list(distinct) or [baseline])
     named = {cell: cell for cell in cells}
     return Grid(
@@ -163,6 +179,8 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
         registry=registry,
         plugin_files=registry.files,
         arguments=(*core.arguments, *(word for file in more_files for word in ("--plugin", str(file)))),
+        source=core.source,
+        origins=origins,
     )
 
 

@@ -83,8 +83,13 @@ def _varying(flat: list[dict[str, Any]], cells: Sequence[Cell]) -> list[str]:
     places = {f"dataset.{key}" for cell in cells for key in cell.dataset.location_fields}
     for each in flat:
         for path, value in each.items():
-            values[path][each["dataset"] if path in places else ""].add(canonical(value))
+            values[path][each["dataset"] if path in places else ""].add(_form(value))
     return [path for path, groups in values.items() if any(len(found) > 1 for found in groups.values())]
+
+
+def _form(value: Any) -> str:
+    """A text that is equal for equal settings."""
+    return canonical(value) if isinstance(value, dict | list) else repr(value)  # most are plain, and there are many
 
 
 def _shown(flat: list[dict[str, Any]], varying: list[str]) -> set[tuple[str, Any]]:
@@ -93,5 +98,5 @@ def _shown(flat: list[dict[str, Any]], varying: list[str]) -> set[tuple[str, Any
     for each in flat:
         for path in varying:
             if path in each:
-                values[path, each.get(path.partition(".")[0])].add(canonical(each[path]))
+                values[path, each.get(path.partition(".")[0])].add(_form(each[path]))
     return {(path, plugin) for (path, plugin), found in values.items() if len(found) > 1 or "." not in path}

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
+from gan_bench.canonical import equal_form
 from gan_bench.errors import did_you_mean
-from gan_bench.grid.schema import NETWORKS, Keys
+from gan_bench.grid.schema import NETWORKS, Keys, fault
 from gan_bench.grid.source import Fault, fault_of, validate
 from gan_bench.grid.toml import DocPath
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _two(value: Any) -> Any:
+    if isinstance(value, list) and len(value) != 2:
+        raise fault("needs two numbers")
+    return tuple(value) if isinstance(value, list) else value
 
 
 class OptimizerSettings(Keys):
@@ -30,7 +40,9 @@ class Adam(OptimizerSettings):
     """Adam (Kingma and Ba 2015)."""
 
     name: str = "adam"
-    betas: tuple[Beta, Beta] = Field((0.9, 0.999), description="decay of the moments' running means")
+    betas: Annotated[tuple[Beta, Beta], BeforeValidator(_two)] = Field(
+        (0.9, 0.999), description="decay of the moments' running means"
+    )
     eps: float = Field(1e-8, gt=0, le=1, description="added to the denominator")
 
 
@@ -64,12 +76,23 @@ OPTIMIZERS: dict[str, type[OptimizerSettings]] = {
 DEFAULT = "adam"
 
 
-def resolve_optimizer(table: dict[str, Any]) -> dict[str, OptimizerSettings]:
+def resolve_optimizer(table: dict[str, Any]) -> Mapping[str, OptimizerSettings]:
     """The optimiser of each network from the file's table.
 
     A network's own table overrides single keys; one that names another optimiser takes that one's defaults.
     Fault: a mistake, with its path.
     """
+    return _resolve(json.dumps(table))
+
+
+def optimizer_settings(table: dict[str, Any]) -> Mapping[str, dict[str, Any]]:
+    """All settings of `resolve_optimizer`, as JSON values."""
+    return _settings(json.dumps(table))
+
+
+@lru_cache(maxsize=4096)  # the thousands of cells of a large grid have few different optimisers
+def _resolve(text: str) -> Mapping[str, OptimizerSettings]:
+    table = json.loads(text)
     shared = {key: value for key, value in table.items() if key not in NETWORKS}
     resolved = {"shared": _create(shared, {}, "")}  # refused even where both networks override it
     for network in NETWORKS:
@@ -79,6 +102,11 @@ def resolve_optimizer(table: dict[str, Any]) -> dict[str, OptimizerSettings]:
         same = own.get("name", shared.get("name", DEFAULT)) == shared.get("name", DEFAULT)
         resolved[network] = _create(shared if same else {}, own, network)
     return {network: resolved[network] for network in NETWORKS}
+
+
+@lru_cache(maxsize=4096)
+def _settings(text: str) -> Mapping[str, dict[str, Any]]:
+    return {network: equal_form(one.settings()) for network, one in _resolve(text).items()}
 
 
 def _create(shared: dict[str, Any], own: dict[str, Any], network: str) -> OptimizerSettings:

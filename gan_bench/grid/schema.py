@@ -58,6 +58,10 @@ def parse_seeds(text: str) -> list[int]:
 def _seeds(value: Any) -> Any:
     if isinstance(value, str):
         value = parse_seeds(value)
+    if type(value) is int:
+        raise fault("must be a list", cure=f'Write seeds = [{value}] or "0-2".')
+    if value == []:
+        raise fault("needs at least one seed")
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -75,11 +79,13 @@ def _ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _folder(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]*(?<![ .])", name) or RESERVED.fullmatch(name):
-        raise ValueError(
-            "becomes a folder's name: letters and digits, inside also spaces, '.', '_' and '-', and no name that an"
-            " operating system reserves"
-        )
+    if not re.fullmatch(r"[A-Za-z0-9 ._-]+", name):
+        raise ValueError("becomes a folder's name, so it may hold only letters, digits, spaces, '.', '_' and '-'")
+    if not re.fullmatch(r"[A-Za-z0-9](.*[^ .])?", name):
+        rule = "becomes a folder's name, so it must begin with a letter or digit and not end with a space or '.'"
+        raise ValueError(rule)
+    if RESERVED.fullmatch(name):
+        raise ValueError("becomes a folder's name, and Windows reserves this one")
     return name
 
 
@@ -167,4 +173,8 @@ class GridFile(Keys):
             moments = getattr(self.evaluate, key)
             if moments and end is not None and moments[-1] > end:
                 raise fault(f"{moments[-1]:g} lies behind the end of training at {end:g}", "evaluate", key)
+        given = "snapshots" in self.evaluate.model_fields_set
+        if given and self.steps is not None and self.evaluate.snapshots > self.steps:
+            rule = f"there can't be more snapshots than steps, and this grid trains for {self.steps}"
+            raise fault(rule, "evaluate", "snapshots", cure="Ask for fewer snapshots, or for more steps.")
         return self

@@ -113,7 +113,7 @@ def fault_of(error: ValidationError, model: type[BaseModel], given: Any, base: D
     exists, value = lookup(given, path)
     if kind not in ("missing", "extra_forbidden"):
         path = exists  # without the tags that pydantic adds for the members of a union
-    cure = str(context.get("cure", ""))
+    cure = "Write [[compare]]." if path == ("compare",) else str(context.get("cure", ""))
     if kind == "missing" or not (base or path):
         value = ...
     elif kind == "extra_forbidden":

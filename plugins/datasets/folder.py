@@ -32,9 +32,11 @@ class PictureFolder(PictureDataset):
     held_out: float = Field(0.1, gt=0, lt=1, description="fraction held out; copies of a picture stay in one part")
 
     def files(self) -> list[Path]:
-        root = self.root.expanduser()
+        root = self.root.expanduser().absolute()
         if not root.is_dir():
-            raise GanBenchError(f"dataset folder: there is no folder {root}")
+            raise GanBenchError(
+                f"dataset folder: there is no folder {root}. Give `root` the folder that holds the pictures"
+            )
         found: list[Path] = []
         seen: set[str] = set()
         for folder, subfolders, names in os.walk(root, followlinks=True):
@@ -60,17 +62,20 @@ class PictureFolder(PictureDataset):
         classes = _classes(names)
         labels = [-1 if classes is None else classes.index(name.parts[0]) for name in names]
         # By content, so that equal pictures stand in the same part, whatever their names.
-        contents = [hashlib.sha256(file.read_bytes()).digest() for file in files]
-        order = sorted(set(contents))
+        contents = [_content(file) for file in files]
+        order = sorted(content for content in set(contents) if content)
         if len(order) < 2:
-            raise GanBenchError(f"dataset folder: {self.root} needs two different pictures at least, one to hold out")
+            raise GanBenchError(
+                f"dataset folder: {self.root.absolute()} needs two different pictures at least, one to hold out"
+            )
         held_out = set(order[: min(max(1, round(len(order) * self.held_out)), len(order) - 1)])
 
         def part(wanted: bool) -> PicturePart:
             chosen = [index for index, content in enumerate(contents) if (content in held_out) == wanted]
 
             def failure(index: int, error: Exception) -> SkipSample:
-                return SkipSample(f"{names[chosen[index]]}: {str(error) or type(error).__name__}")
+                reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+                return SkipSample(f"{names[chosen[index]]}: {reason}")
 
             pictures = _Pictures([files[index] for index in chosen], [labels[index] for index in chosen])
             return PicturePart(pictures, self.size, self.channels, failure)
@@ -94,6 +99,14 @@ class _Pictures:
             # Pillow only warns of a picture that unpacks to more than 89 million pixels.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             return Image.open(self.files[index]), self.labels[index]
+
+
+def _content(file: Path) -> bytes | None:
+    """A hash of the file's bytes; None: it can't be read, which is told of when it is decoded."""
+    try:
+        return hashlib.sha256(file.read_bytes()).digest()
+    except OSError:
+        return None
 
 
 def _names(files: list[Path]) -> list[Path]:
