@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gan_bench.errors import GanBenchError
+from gan_bench.errors import GanBenchError, cause
 from gan_bench.global_state import preserved
 from gan_bench.networks import describe_architecture, memory_format, on_meta_or_cpu
 from gan_bench.streams import Streams
@@ -67,7 +67,7 @@ def _cached(cell: Cell, classes: tuple[type, ...]) -> DryPass:
     except GanBenchError:
         raise
     except (Exception, SystemExit) as error:
-        raise GanBenchError(f"{cell.label}: {type(error).__name__}: {error}") from error
+        raise GanBenchError(f"{cell.label}: {cause(error)}") from error
 
 
 def _dry_step(cell: Cell, data: DataSpec, networks: dict[str, dict[str, Any]], device: torch.device) -> DryPass:

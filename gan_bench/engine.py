@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from gan_bench.store import read_json, replace_file, write_json
 from gan_bench.worker import Job, Setup, used_plugins
 
 if TYPE_CHECKING:
-    from gan_bench.grid import Grid
+    from gan_bench.grid import Cell, Grid
 
 
 @dataclass(frozen=True)
@@ -48,22 +49,46 @@ def store_of(grid: Grid, out: Path | None = None) -> Path:
 
 
 def prepare_data(grid: Grid, console: Console) -> dict[str, PreparedData]:
-    """Every dataset of the grid, decoded once; by `dataset_key`."""
-    data: dict[str, PreparedData] = {}
-    for cell in (grid.baseline, *grid.cells):
-        key = dataset_key(cell)
-        if key not in data:
-            with (
-                console.status(f"dataset {cell.dataset.name}") as status,
-                warnings.catch_warnings(record=True) as caught,
-            ):
-                warnings.simplefilter("always")
-                data[key] = prepare(
-                    cell.dataset, progress=lambda part, done, total: status.update(f"{part}: {done} of {total}")
-                )
-            for warning in caught:
-                console.print(f"Warning: {warning.message}", style="yellow")
+    """Every dataset of the grid, decoded once; by `dataset_key`.
+
+    GanBenchError: data is missing or damaged, or a cell's networks or tricks don't fit it; that is found before anything
+    is decoded.
+    """
+    cells = {dataset_key(cell): cell for cell in (*grid.cells, grid.baseline)}
+    for cell in cells.values():
+        with located(grid, cell):
+            list(cell.dataset.files())  # may download what the next line reads
+            cell.dataset.spec()
+    for cell in grid.cells:
+        dry_pass(cell)
+    return {key: prepare_dataset(grid, cell, console) for key, cell in cells.items()}
+
+
+def prepare_dataset(grid: Grid, cell: Cell, console: Console) -> PreparedData:
+    """A cell's dataset, decoded; what was left out of it is told."""
+
+    def show(part: str, done: int, total: int) -> None:
+        status.update(f"{part}: {done} of {total}")
+
+    with (
+        console.status(f"dataset {cell.dataset.name}") as status,
+        warnings.catch_warnings(record=True) as caught,
+        located(grid, cell),
+    ):
+        warnings.simplefilter("always")
+        data = prepare(cell.dataset, progress=show)
+    for warning in caught:
+        console.print(f"Warning: {warning.message}", style="yellow")
     return data
+
+
+@contextmanager
+def located(grid: Grid, cell: Cell) -> Iterator[None]:
+    """Errors of a cell's data, with the line of the grid file that asks for it."""
+    try:
+        yield
+    except GanBenchError as error:
+        raise grid.data_error(cell, error) from error
 
 
 def prepare_evaluators(
@@ -103,8 +128,6 @@ def run_grid(
     console = console or plain_console()
     store = store_of(grid, out)
     slot_devices = resolve_devices(devices, slots)
-    for cell in grid.cells:
-        dry_pass(cell)
     data = prepare_data(grid, console)
     every_run = make_runs(grid, data, store)
     runs = select(every_run, only)

@@ -78,7 +78,7 @@ def _plugins_frame(error: BaseException) -> tuple[FrameType, int] | None:
     packages = {entry.module.partition(".")[0] for entry in entry_points(group="gan_bench")}
     paths = sysconfig.get_paths()
     installed = [paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")]
-    libraries = (*installed, str(Path(__file__).parent), "<frozen")
+    libraries = (*(f"{folder}/" for folder in (*installed, Path(__file__).parent)), "<frozen")
     frames = list(traceback.walk_tb(error.__traceback__))[::-1]
     of_files = [one for one in frames if "__gan_bench_source__" in one[0].f_globals]
     of_packages = [one for one in frames if str(one[0].f_globals.get("__name__")).partition(".")[0] in packages]

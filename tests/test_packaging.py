@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from markdown import ROOT, block, blocks
+from stores import run_folders
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FOLDERS = {"gan_bench": "gan_bench", "plugins": "gan_bench_plugins", "reports": "gan_bench_reports"}
@@ -181,4 +182,4 @@ def test_a_strangers_package_is_found_and_trains(environment, tmp_path):
     found = {p["name"]: p for p in json.loads(gan_bench("plugins", "--json"))["plugins"]}
     assert found["wide_mlp"]["origin"] == "package wide-mlp 1.0"
     gan_bench("run", "grid.toml", "--set", "evaluate.samples=32", "--set", "evaluate.features='random'", "--seeds", "0")
-    assert len(list((tmp_path / "runs" / "wide" / "runs").iterdir())) == 2
+    assert len(run_folders(tmp_path / "runs" / "wide")) == 2

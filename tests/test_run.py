@@ -351,6 +351,7 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path):
         (GRID.replace("batch_size", "batchsize"), "Did you mean 'batch_size'?"),
         (GRID.replace("seeds = [0]", "seeds = ["), "grid.toml:"),
         (GRID.replace("size = 8", "size = 8, kind = 1"), "grid.toml:3: dataset.kind"),
+        (GRID.replace('"digits", size = 8', '"folder", root = "nowhere"'), "grid.toml:3: dataset: there is no folder"),
         (GRID.replace('[[], ["ema", ', '[["hinge"], ["label_noise", "hinge", '), "replace"),
     ],
 )
