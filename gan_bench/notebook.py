@@ -28,13 +28,16 @@ def run(
     """Run a grid file as `gan-bench run` does, and return its tables.
 
     `overrides` are "KEY=VALUE" as for `--set`; `options` are those of `gan_bench.engine.run_grid` (devices, slots, only,
-    fresh, fail_fast). GanBenchError: bad input. Runs that failed stand in the tables with their reason.
+    fresh, fail_fast). Runs that failed stand in the tables with their reason. GanBenchError: bad input. KeyboardInterrupt:
+    Ctrl-C or SIGTERM came, and every run is saved.
     """
     from gan_bench.engine import run_grid
     from gan_bench.grid import load_grid
 
     loaded = load_grid(Path(grid), registry_files=[Path(p) for p in plugins], overrides=overrides, seeds=seeds)
     outcome = run_grid(loaded, out=Path(out) if out else None, **options)
+    if outcome.stopped:
+        raise KeyboardInterrupt("stopped; every run is saved, and the same call goes on from here")
     return load(outcome.store)
 
 
