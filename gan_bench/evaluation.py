@@ -19,7 +19,8 @@ from gan_bench.sources import source_hash
 from gan_bench.store import Columns, replace_file
 from gan_bench.streams import Stream
 
-GRID_SAMPLES = 100  # in a sample grid
+GRID_SAMPLES = 100  # images in a sample grid
+POINTS = 2000  # points in a picture of them
 BATCH = 100  # samples generated or scored at a time
 
 
@@ -136,7 +137,13 @@ class Evaluator:
 
 def save_real(folder: Path, data: PreparedData) -> None:
     """Write a sample grid of real data, the first of a fixed shuffle of the held-out part."""
-    save_grid(data.held_out.batch(shuffled(len(data.held_out))[:GRID_SAMPLES]), folder / "samples.png")
+    some = shuffled(len(data.held_out))[:POINTS]
+    save_grid(data.held_out.batch(some if data.spec.kind == "points" else some[:GRID_SAMPLES]), folder / "samples.png")
+
+
+def shown(samples: Tensor) -> Tensor:
+    """Those of (N, *shape) samples that a sample grid shows: a hundred images, or many points."""
+    return samples[:POINTS] if samples.dim() == 2 else samples[:GRID_SAMPLES]
 
 
 def shuffled(count: int) -> Tensor:

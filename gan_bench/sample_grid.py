@@ -13,7 +13,8 @@ from gan_bench.pictures import to_uint8
 from gan_bench.store import replace_file
 
 COLUMNS = 10
-POINT_PIXELS = 160  # width and height of a picture of points
+POINT_CELLS = 80  # across a picture of points
+POINT_PIXELS = 3  # of a cell, so that a single point can be seen
 
 
 def save_grid(samples: Tensor, path: Path) -> None:
@@ -37,5 +38,6 @@ def picture_of_images(samples: Tensor) -> Image.Image:
 def picture_of_points(samples: Tensor) -> Image.Image:
     """Dots on white, the darker the more of them."""
     points = samples.float().numpy()
-    counts, _, _ = np.histogram2d(points[:, 1], points[:, 0], bins=POINT_PIXELS, range=[[-1.5, 1.5]] * 2)
-    return Image.fromarray((255 * np.exp(-counts[::-1])).astype(np.uint8))
+    counts, _, _ = np.histogram2d(points[:, 1], points[:, 0], bins=POINT_CELLS, range=[[-1.5, 1.5]] * 2)
+    cells = (255 * np.exp(-counts[::-1])).astype(np.uint8)
+    return Image.fromarray(cells.repeat(POINT_PIXELS, axis=0).repeat(POINT_PIXELS, axis=1))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from gan_bench.evaluation import GRID_SAMPLES, Evaluator, draw
+from gan_bench.evaluation import GRID_SAMPLES, Evaluator, draw, shown
 from gan_bench.loop import Loop
 from gan_bench.networks import build_networks, memory_format
 from gan_bench.recipe import Recipe
@@ -221,7 +221,7 @@ class Training:
         )
         counters = self.counters()
         with self.folder.new_snapshot(self.loop.steps) as place:
-            save_grid(samples[:GRID_SAMPLES], place / "samples.png")
+            save_grid(shown(samples), place / "samples.png")
             torch.save(self.recipe.sampled.state_dict(), place / "weights.pt")
             scores = self.evaluator.score(samples[: self.evaluator.count])
             write_json(place / "scores.json", {"step": counters.pop("steps"), **counters, "scores": scores})
