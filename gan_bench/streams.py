@@ -20,6 +20,7 @@ def derive(seed: int, purpose: str) -> int:
 def default_generator(device: torch.device) -> torch.Generator:
     """The generator that PyTorch's layers and functions draw from on this device."""
     if device.type == "cuda":
+        torch.cuda.init()  # before it there are no generators
         return torch.cuda.default_generators[device.index or 0]
     return torch.default_generator
 
