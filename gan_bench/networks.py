@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from gan_bench.layers import quicken
 from gan_bench.plugin import Architecture, DataSpec
 from gan_bench.streams import Streams
 
@@ -32,6 +33,8 @@ def build_networks(architecture: Architecture, data: DataSpec, streams: Streams)
         if not isinstance(network, nn.Module):
             raise ValueError(f"{architecture.name}.{name} returned {type(network).__name__}, not a torch.nn.Module")
         network.train().to(streams.device).to(memory_format=memory_format(network))
+        if streams.device.type == "cpu":
+            quicken(network)
     return generator, discriminator
 
 

@@ -231,7 +231,7 @@ def mixes_batch(network: nn.Module) -> bool:
     """
     return any(
         isinstance(module, nn.modules.batchnorm._BatchNorm)
-        or not type(module).__module__.startswith(("torch.nn.modules", "torch.nn.utils"))
+        or not type(module).__module__.startswith(("torch.nn.modules", "torch.nn.utils", "gan_bench.layers"))
         for module in network.modules()
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gan_bench.grid import Cell, Grid
 
 Todo = Literal["nothing", "train", "continue", "again", "longer", "evaluate"]
-COURSE_FORMAT = 1  # raised when a change of the core changes what runs of equal settings compute
+COURSE_FORMAT = 2  # raised when a change of the core changes what runs of equal settings compute
 
 
 @dataclass(frozen=True)
