@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gan_bench.recipe import Recipe, Seen, build_optimizer, mixes_batch
 from gan_bench.streams import Streams
@@ -20,9 +20,15 @@ class Loop:
     """
 
     def __init__(
-        self, recipe: Recipe, streams: Streams, next_real: Callable[[], Tensor], batch_size: int, latent: int
+        self,
+        recipe: Recipe,
+        streams: Streams,
+        next_real: Callable[[], Tensor],
+        batch_size: int,
+        latent: int,
+        precision: str = "fp32",
     ) -> None:
-        self.recipe, self.streams, self.next_real = recipe, streams, next_real
+        self.recipe, self.streams, self.next_real, self.precision = recipe, streams, next_real, precision
         self.latent_shape = (batch_size, latent)
         self.joined = not recipe.penalties and not mixes_batch(recipe.discriminator)
         self.g_parameters = [p for p in recipe.generator.parameters() if p.requires_grad]
@@ -57,9 +63,7 @@ class Loop:
                 objective = objective + penalty.every * penalty.term(
                     self.discriminate, Seen(real, fake, real_logits, fake_logits)
                 )
-        self.d_optimizer.zero_grad()
-        objective.backward(inputs=self.d_parameters)
-        self.d_optimizer.step()
+        descend(objective, self.d_parameters, self.d_optimizer)
         self.d_steps += 1
         recipe.real_logits.copy_(real_logits.detach())
         recipe.fake_logits.copy_(fake_logits.detach())
@@ -79,9 +83,7 @@ class Loop:
                 real_logits = self.discriminate(recipe.see(self.next_real() if real is None else real.detach()))
         with self.streams["loss"]:
             loss = recipe.loss.generator(fake_logits, real_logits)
-        self.g_optimizer.zero_grad()
-        loss.backward(inputs=self.g_parameters)
-        self.g_optimizer.step()
+        descend(loss, self.g_parameters, self.g_optimizer)
         self.steps += 1
         recipe.step += 1
         recipe.report("loss_g", loss)
@@ -92,10 +94,27 @@ class Loop:
         """A fake batch (B, *shape) from the next latents of a stream; without a gradient where G is not to learn from it."""
         with self.streams[latents]:
             z = torch.randn(self.latent_shape, device=self.streams.device)
-        with self.streams["forward passes of G"], nullcontext() if train else torch.no_grad():
-            return self.recipe.generator(z)
+        with self.streams["forward passes of G"], self.arithmetic(), nullcontext() if train else torch.no_grad():
+            samples: Tensor = self.recipe.generator(z)
+        return samples.float()
 
     def discriminate(self, samples: Tensor) -> Tensor:
         """D's logits (B, 1)."""
-        with self.streams["forward passes of D"]:
-            return self.recipe.discriminator(samples)
+        with self.streams["forward passes of D"], self.arithmetic():
+            logits: Tensor = self.recipe.discriminator(samples)
+        return logits.float()
+
+    def arithmetic(self) -> AbstractContextManager[None]:
+        """What the networks' forward passes run under. Weights, losses, penalties and optimisers stay in float32."""
+        if self.precision != "bf16":
+            return nullcontext()
+        # No weight is used twice in a pass, and a cached cast would outlive the update of its weight.
+        return torch.autocast(self.streams.device.type, torch.bfloat16, cache_enabled=False)
+
+
+def descend(objective: Tensor, parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+    """One step of an optimiser against an objective's gradient by the parameters, and by nothing else."""
+    for parameter in parameters:
+        parameter.grad = None
+    objective.backward(inputs=parameters)
+    optimizer.step()

@@ -57,7 +57,7 @@ def build_loop(
         streams=streams,
     )
     recipe.apply(cell.tricks)
-    return Loop(recipe, streams, next_real, cell.batch_size, cell.architecture.latent)
+    return Loop(recipe, streams, next_real, cell.batch_size, cell.architecture.latent, cell.precision)
 
 
 class Batches:

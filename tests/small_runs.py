@@ -32,6 +32,7 @@ def make_loop(
     batch_size: int = 8,
     seed: int = 0,
     networks: tuple[nn.Module, nn.Module] | None = None,
+    precision: str = "fp32",
 ) -> Loop:
     """A training loop outside any run folder."""
     streams = Streams(seed, CPU)
@@ -47,4 +48,4 @@ def make_loop(
         streams=streams,
     )
     recipe.apply(tricks)
-    return Loop(recipe, streams, some_data(shape, batch_size), batch_size, architecture.latent)
+    return Loop(recipe, streams, some_data(shape, batch_size), batch_size, architecture.latent, precision)

@@ -243,7 +243,7 @@ def test_keys(text, error):
             "11: architecture.kernel: is no parameter of fcgan (found: 3).",
         ),
         ('"architecture..depth" = [1, 2]', "10: compare[0].architecture..depth: this path has an empty part"),
-        ('"batch_size.x" = [1, 2]', "10: compare[0].batch_size.x: batch_size is a number and has no parts."),
+        ('"batch_size.x" = [1, 2]', "10: compare[0].batch_size.x: batch_size is one value and has no parts."),
         (
             'tricks = ["ema", "hinge"]',
             "10: tricks: each level is a list of tricks (found: 'ema'). Write [[], [\"label_noise\"], ...]",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
 from small_runs import CPU, make_loop, some_data
 from torch import nn
 from torch.nn import functional as F
 
+from gan_bench.plugin import DataSpec
 from gan_bench.recipe import mixes_batch
 from gan_bench.streams import Stream, Streams, derive
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.tricks.d_every import DEvery
+from gan_bench_plugins.tricks.r1 import R1
 from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 
 DCGAN_8 = DCGAN(latent=6, width=4, depth=1, dropout=0)
@@ -46,7 +46,13 @@ def plain_loop(generator: nn.Module, discriminator: nn.Module, latent: int, step
 @pytest.mark.parametrize("architecture", [DCGAN_8, FCGAN(latent=6, width=16, dropout=0)])
 def test_agrees_with_the_plain_loop(architecture):
     loop = make_loop(architecture)
-    plain = copy.deepcopy((loop.recipe.generator, loop.recipe.discriminator))
+    data = DataSpec((1, 8, 8))
+    plain = (
+        architecture.generator(data),
+        architecture.discriminator(data),
+    )  # PyTorch's own layers, its own memory format
+    for network, ours in zip(plain, (loop.recipe.generator, loop.recipe.discriminator), strict=True):
+        network.load_state_dict(ours.state_dict())
     expected = plain_loop(*plain, architecture.latent, steps=20, seed=0)
     losses = []
     for _ in range(20):
@@ -57,6 +63,25 @@ def test_agrees_with_the_plain_loop(architecture):
     assert losses == pytest.approx(expected, rel=1e-4)
     for ours, theirs in zip(loop.recipe.generator.parameters(), plain[0].parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_bfloat16_trains_float32_weights_much_as_float32_does():
+    loops = [make_loop(DCGAN_8, precision=precision) for precision in ("fp32", "bf16")]
+    for loop in loops:
+        loop.step()
+    single, half = (loop.recipe.window.means() for loop in loops)
+    assert half != single
+    assert half == pytest.approx(single, rel=0.02, abs=0.02)  # bfloat16 has 8 bits
+    assert {p.dtype for p in loops[1].recipe.generator.parameters()} == {torch.float32}
+    assert loops[1].generate("latents of G").dtype == torch.float32
+
+
+@pytest.mark.parametrize("trick", [WassersteinGP(), R1()])
+def test_penalties_are_differentiable_in_bfloat16(trick):
+    loop = make_loop(DCGAN_8, [trick], precision="bf16")
+    for _ in range(2):
+        loop.step()
+    assert all(p.grad.isfinite().all() for p in loop.d_parameters)
 
 
 def test_joined_and_separate_passes_agree():

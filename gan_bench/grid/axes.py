@@ -1,7 +1,8 @@
 """Axes: the settings that a comparison replaces, and how one level replaces a setting.
 
 Settings are still as the file wrote them here (plugins' parameters unchecked), in one form:
-`{"dataset": {"name": ...}, "architecture": {"name": ...}, "tricks": [{"name": ...}], "optimizer": {...}, "batch_size": 256}`.
+`{"dataset": {"name": ...}, "architecture": {"name": ...}, "tricks": [{"name": ...}], "optimizer": {...}, "batch_size": 256,
+"precision": "fp32"}`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from gan_bench.grid.source import Fault
 from gan_bench.grid.toml import DocPath, dotted
 
 Settings = dict[str, Any]
-HEADS = ("dataset", "architecture", "tricks", "optimizer", "batch_size")
+PLAIN = ("batch_size", "precision")  # settings without parts
+HEADS = ("dataset", "architecture", "tricks", "optimizer", *PLAIN)
 WHOLE = (("dataset",), ("architecture",), ("tricks",), ("optimizer",))  # axes whose levels are plugins, not parameters
 OPTIMIZER_NAME = ("optimizer", "name")
 
@@ -97,8 +99,8 @@ def _check_path(path: tuple[str, ...], at: DocPath) -> None:
     if head == "tricks" and (len(path) == 2 or path[2:] == ("name",)):
         cure = f'Write "tricks.{path[1]}.PARAMETER", or tricks = [[], ["{path[1]}"]].'
         raise Fault("a path into a trick names one of its parameters", at, cure=cure)
-    if head == "batch_size" and len(path) > 1:
-        raise Fault("batch_size is a number and has no parts", at, cure="Write batch_size = [...].")
+    if head in PLAIN and len(path) > 1:
+        raise Fault(f"{head} is one value and has no parts", at, cure=f"Write {head} = [...].")
 
 
 def level_value(axis: Axis, level: Any, where: DocPath = ()) -> Any:

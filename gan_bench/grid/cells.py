@@ -13,14 +13,14 @@ from gan_bench.canonical import canonical, equal_form
 from gan_bench.errors import GanBenchError
 from gan_bench.grid.axes import Axis, Settings, place
 from gan_bench.grid.optimizer import OptimizerSettings, optimizer_settings, resolve_optimizer
-from gan_bench.grid.schema import BatchSize, GridFile
+from gan_bench.grid.schema import BatchSize, GridFile, Precision
 from gan_bench.grid.source import Fault, fault_of
 from gan_bench.grid.toml import DocPath
 from gan_bench.plugin import Architecture, Dataset, Plugin, Trick
 from gan_bench.registry import PluginError, Registry
 
 Choices = list[tuple[Axis, int]]
-_batch_size: TypeAdapter[int] = TypeAdapter(BatchSize)
+_plain: dict[str, TypeAdapter[Any]] = {"batch_size": TypeAdapter(BatchSize), "precision": TypeAdapter(Precision)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,7 @@ class Cell:
     tricks: tuple[Trick, ...]
     optimizer: Mapping[str, OptimizerSettings]  # of "generator" and "discriminator"
     batch_size: int
+    precision: Precision
     settings: dict[str, Any]  # all of it as JSON values
     key: str  # canonical JSON of the settings
     label: str = ""  # short; no two cells of a grid have the same
@@ -48,10 +49,11 @@ def check_core(settings: Settings) -> Mapping[str, OptimizerSettings]:
     """The optimisers, after a check of all that needs no plugin. Fault: its path is one into the settings."""
     if type(settings["batch_size"]) is not int:
         raise Fault("must be a whole number", ("batch_size",), value=settings["batch_size"])
-    try:
-        _batch_size.validate_python(settings["batch_size"])
-    except ValidationError as error:
-        raise fault_of(error, GridFile, settings["batch_size"], ("batch_size",)) from None
+    for key, adapter in _plain.items():
+        try:
+            adapter.validate_python(settings[key])
+        except ValidationError as error:
+            raise fault_of(error, GridFile, settings[key], (key,)) from None
     names = [trick["name"] for trick in settings["tricks"]]
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -86,9 +88,18 @@ class Maker:
             "architecture": architecture_settings,
             "tricks": [table for _, table in made],
             "optimizer": optimizer_settings(settings["optimizer"]),
-            "batch_size": settings["batch_size"],
+            **{key: settings[key] for key in _plain},
         }
-        return Cell(dataset, architecture, tricks, optimizer, settings["batch_size"], resolved, canonical(resolved))
+        return Cell(
+            dataset,
+            architecture,
+            tricks,
+            optimizer,
+            settings["batch_size"],
+            settings["precision"],
+            resolved,
+            canonical(resolved),
+        )
 
     def plugin(self, kind: str, table: Mapping[str, Any], path: DocPath) -> tuple[Any, dict[str, Any]]:
         """A plugin and all its settings. Fault: there is none, or it refuses a parameter."""
@@ -143,7 +154,7 @@ def _words(names: set[str]) -> str:
 def cell_from_settings(settings: Mapping[str, Any], registry: Registry) -> Cell:
     """The cell again from `Cell.settings`, as in another process. GanBenchError: its plugins are missing or have changed."""
     try:
-        cell = Maker(registry).cell(dict(settings))
+        cell = Maker(registry).cell({"precision": "fp32", **settings})  # the first stores say nothing of it
     except (Fault, KeyError, TypeError) as error:
         raise GanBenchError(f"these settings can't be used with the plugins installed here: {error}") from error
     return replace(cell, label=cell.architecture.name)

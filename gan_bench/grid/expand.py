@@ -45,6 +45,7 @@ def baseline_of(grid: GridFile) -> Settings:
         "tricks": list(grid.tricks),
         "optimizer": grid.optimizer,
         "batch_size": grid.batch_size,
+        "precision": grid.precision,
     }
 
 

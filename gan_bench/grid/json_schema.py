@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from gan_bench.grid.optimizer import OPTIMIZERS
-from gan_bench.grid.schema import NETWORKS, GridFile
+from gan_bench.grid.schema import NETWORKS, GridFile, Precision
 from gan_bench.plugin import KINDS
 from gan_bench.registry import HOOKS, Found, Registry
 
@@ -84,6 +84,7 @@ def _axes(compare: Schema, one: dict[str, Schema], tricks: Schema) -> None:
         if key in ("dataset", "architecture", "tricks", "optimizer"):
             compare["properties"][key] = {"anyOf": [{"type": "array", "items": level, "minItems": 1}, parameters]}
     compare["properties"]["batch_size"] = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1}
+    compare["properties"]["precision"] = {"type": "array", "items": {"enum": list(get_args(Precision))}, "minItems": 1}
     compare["properties"]["exclude"]["items"] = {"type": "object"}
     compare["patternProperties"] = {AXIS_PATHS: {"type": "array", "minItems": 1}}
     compare["additionalProperties"] = False

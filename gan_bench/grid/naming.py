@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gan_bench.canonical import canonical
+from gan_bench.grid.axes import PLAIN
 from gan_bench.grid.cells import Cell
 from gan_bench.grid.labels import path_text, tricks_text, unlike, value_text
 from gan_bench.grid.schema import NETWORKS
@@ -56,7 +57,7 @@ def _flat(cell: Cell) -> dict[str, Any]:
     )
     for network in NETWORKS:
         flat |= {f"optimizer.{network}.{key}": value for key, value in cell.settings["optimizer"][network].items()}
-    return flat | {"batch_size": cell.batch_size}
+    return flat | {key: cell.settings[key] for key in PLAIN}
 
 
 def _told(trick: Plugin, table: dict[str, Any]) -> dict[str, Any]:

@@ -97,6 +97,7 @@ def _line(text: str) -> str:
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 BatchSize = Annotated[int, Field(ge=1, le=2**20)]
+Precision = Literal["fp32", "tf32", "bf16"]
 Length = Annotated[float, Field(gt=0, le=10**9)]
 
 
@@ -152,6 +153,9 @@ class GridFile(Keys):
     epochs: Length | None = Field(None, description="length of a run in epochs of the baseline")
     steps: Count | None = Field(None, description="or: length of a run in generator steps")
     batch_size: BatchSize = Field(256, description="samples a batch")
+    precision: Precision = Field(
+        "fp32", description="arithmetic of the networks: float32, TF32 in products on a GPU, or bfloat16 by autocast"
+    )
     optimizer: dict[str, Any] = Field({}, description="optimiser of both networks, with overrides for one")
     evaluate: Evaluate = Field(Evaluate(), description="when and how the generator is scored")
     plugins: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
