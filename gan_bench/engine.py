@@ -104,7 +104,7 @@ def prepare_evaluators(
         for key in {dataset_key(cell) for cell in grid.cells}:
             with console.status(f"features {extractor.name} of {data[key].name}"):
                 evaluators[key] = Evaluator(data[key], metrics, extractor, grid.evaluate.samples, torch.device(device))
-                evaluators[key].real  # noqa: B018 - computed here and cached
+                evaluators[key].prepare()
     finally:
         torch.set_num_threads(threads)
     return evaluators
@@ -138,7 +138,7 @@ def run_grid(
             todo = what_to_do(runs, evaluators, fresh, console)
             write_store(grid, store, every_run, data, evaluators)
             jobs = [make_job(run, data, grid, clear=fresh or what == "again") for run, what in todo]
-            done = train(grid, [run for run, _ in todo], jobs, data, slot_devices, fail_fast, console)
+            done = train(grid, [run for run, _ in todo], jobs, data, slot_devices, slots, fail_fast, console)
             write_tables(store)
             grid.registry.manager.hook.gan_bench_report(stores=[store], output=store / "report.html")
     except Timeout as error:
@@ -180,6 +180,7 @@ def train(
     jobs: Sequence[Job],
     data: dict[str, PreparedData],
     slot_devices: Sequence[str],
+    slots: int | None,
     fail_fast: bool,
     console: Console,
 ) -> bool:
@@ -195,6 +196,7 @@ def train(
         features=grid.evaluate.features,
         samples=grid.evaluate.samples,
         keep=grid.evaluate.keep,
+        slots=1 if set(slot_devices) == {"cpu"} else slots,  # there a slot is a process
     )
     with Display(runs, steps_an_epoch, console) as display:
         return Executor(setup, slot_devices, display, fail_fast=fail_fast).run(jobs)

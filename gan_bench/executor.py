@@ -1,4 +1,4 @@
-"""The executor: gives runs to slots, each a worker process, and keeps going whatever becomes of one of them."""
+"""The executor: gives runs to worker processes, and keeps going whatever becomes of one of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -22,99 +22,118 @@ Listener = Callable[[str, dict[str, Any]], None]  # kind of event, its content (
 
 
 @dataclass
-class Slot:
-    """A worker process and the job that it has."""
+class Process:
+    """A worker process, and the runs that it has."""
 
     device: str
     process: BaseProcess
     connection: Connection
-    job: Job | None = None
-    idle: bool = False  # waits for a job
+    jobs: dict[str, Job] = field(default_factory=dict)  # by run
+    wants: int = 0  # runs that it has asked for
     ready: bool = False  # has begun to work
 
 
 class Executor:
-    """Trains jobs on slots; every event of a run goes to the listener, in the caller's thread."""
+    """Trains jobs on worker processes; every event of a run goes to the listener, in the caller's thread."""
 
     def __init__(self, setup: Setup, devices: Sequence[str], listener: Listener, *, fail_fast: bool = False) -> None:
         self.setup, self.devices, self.listener, self.fail_fast = setup, devices, listener, fail_fast
         self.stopping = self.interrupted = False
-        self._slots: list[Slot] = []
+        self._processes: list[Process] = []
         self._context = worker_context()
 
     def run(self, jobs: Sequence[Job]) -> bool:
         """Train the jobs; False if Ctrl-C or SIGTERM came before all had ended."""
         waiting = deque(jobs)
         with self._stop_on_signals():
-            self._slots = [self._start(device) for device in self.devices[: len(jobs)]]
+            self._processes = [self._start(device) for device in self.devices[: len(jobs)]]
             try:
-                while self._slots:
+                while self._processes:
                     self._assign(waiting)
                     self._listen(waiting)
             finally:
-                for slot in self._slots:  # only after an error of our own
-                    slot.process.kill()
+                for process in self._processes:  # only after an error of our own
+                    process.process.kill()
         return not self.interrupted
 
-    def _start(self, device: str) -> Slot:
+    def _start(self, device: str) -> Process:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=main, args=(theirs, replace(self.setup, device=device)), daemon=True)
         with without_main():
             process.start()
         theirs.close()
-        return Slot(device, process, ours)
+        return Process(device, process, ours)
 
     def _assign(self, waiting: deque[Job]) -> None:
-        for slot in self._slots:
-            if slot.idle:
-                slot.idle = False
-                slot.job = None if self.stopping or not waiting else waiting.popleft()
-                slot.connection.send(slot.job)  # None lets the worker end
+        """Give out runs. A process ends when there are none, and none can come back from another process."""
+        for process in self._processes:
+            while process.wants and waiting and not self.stopping and _may_have(process, waiting[0]):
+                job = waiting.popleft()
+                process.jobs[job.run] = job
+                process.wants -= 1
+                process.connection.send(job)
+        if self.stopping or not (waiting or any(process.jobs for process in self._processes)):
+            for process in self._processes:
+                if process.wants:
+                    process.wants = 0
+                    process.connection.send(None)
 
     def _listen(self, waiting: deque[Job]) -> None:
-        """Take in one message from every slot that has one."""
-        ready = wait([slot.connection for slot in self._slots], timeout=0.2)
-        for slot in [slot for slot in self._slots if slot.connection in ready]:
+        """Take in one message from every process that has one."""
+        ready = wait([process.connection for process in self._processes], timeout=0.2)
+        for process in [process for process in self._processes if process.connection in ready]:
             try:
-                kind, content = slot.connection.recv()
+                kind, content = process.connection.recv()
             except (EOFError, OSError):
-                self._slots.remove(slot)
-                self._bury(slot)
+                self._processes.remove(process)
+                self._bury(process, waiting)
                 if waiting and not self.stopping:
-                    self._slots.append(self._start(slot.device))
+                    self._processes.append(self._start(process.device))
                 continue
             if kind == "ready":
-                slot.ready = slot.idle = True
+                process.ready = True
                 continue
+            if kind == "want":
+                process.wants += 1
+                continue
+            if kind in ("finished", "failed", "returned"):
+                job = process.jobs.pop(content["run"])
+                if kind == "returned":
+                    waiting.appendleft(replace(job, clear=False))
             self.listener(kind, content)
-            if kind in ("finished", "failed"):
-                slot.job, slot.idle = None, True
-                if kind == "failed" and self.fail_fast:
-                    self.stop()
+            if kind == "failed" and self.fail_fast:
+                self.stop()
 
-    def _bury(self, slot: Slot) -> None:
-        """A worker has ended. If it did so by itself in the middle of a run, that run has failed."""
-        slot.process.join()
-        slot.connection.close()
-        code = slot.process.exitcode or 0
-        if slot.job is None:
-            if not slot.ready and not self.stopping:
-                raise GanBenchError(f"a worker process ended before it was ready to train ({exit_cause(code)})")
-            return
+    def _bury(self, process: Process, waiting: deque[Job]) -> None:
+        """A worker has ended. If it did so by itself in the middle of a run, that run has failed.
+
+        Of several runs, any may have ended it: each goes on from its checkpoint by itself, so that only the guilty one fails.
+        """
+        process.process.join()
+        process.connection.close()
+        code = process.process.exitcode or 0
+        if not process.jobs and not process.ready and not self.stopping:
+            raise GanBenchError(f"a worker process ended before it was ready to train ({exit_cause(code)})")
         if self.stopping and code == 0:
-            self.listener("stopped", {"run": slot.job.run})
-            return
-        reason = f"the worker process ended ({exit_cause(code)})"
-        write_json(RunFolder(slot.job.path).result_file, {"status": "failed", "reason": reason, "traceback": None})
-        self.listener("failed", {"run": slot.job.run, "reason": reason})
-        if self.fail_fast:
-            self.stop()
+            for run in process.jobs:
+                self.listener("stopped", {"run": run})
+        elif len(process.jobs) > 1:
+            for run, job in process.jobs.items():
+                waiting.append(replace(job, alone=True, clear=False))
+                self.listener("returned", {"run": run})
+        else:
+            for run, job in process.jobs.items():
+                reason = f"the worker process ended ({exit_cause(code)})"
+                write_json(RunFolder(job.path).result_file, {"status": "failed", "reason": reason, "traceback": None})
+                self.listener("failed", {"run": run, "reason": reason})
+                if self.fail_fast:
+                    self.stop()
 
     def stop(self) -> None:
         """Let every worker save its run at the next step and end."""
         self.stopping = True
-        for slot in self._slots:
-            slot.process.terminate()  # SIGTERM: the worker saves first
+        for process in self._processes:
+            process.process.terminate()  # SIGTERM: the worker saves first
 
     @contextmanager
     def _stop_on_signals(self) -> Iterator[None]:
@@ -135,6 +154,11 @@ class Executor:
                 signal.signal(number, handler)
 
 
+def _may_have(process: Process, job: Job) -> bool:
+    """Whether a process may take a run beside those that it has."""
+    return not process.jobs or not (job.alone or any(other.alone for other in process.jobs.values()))
+
+
 def exit_cause(code: int) -> str:
     """Why a process has ended, in words."""
     if code >= 0:
@@ -151,8 +175,9 @@ def cpu_slots() -> int:
 
 
 def resolve_devices(devices: str, slots: int | None) -> list[str]:
-    """The device of each slot: "auto" takes every GPU, else the CPU; a core is a slot, and a GPU has one unless `slots` says.
+    """The device of each worker process: "auto" takes every GPU, else the CPU.
 
+    A GPU has one process, whose slots are streams; on the CPU a slot is a process, one a core unless `slots` says.
     GanBenchError: a device that is not there.
     """
     import torch
@@ -166,4 +191,4 @@ def resolve_devices(devices: str, slots: int | None) -> list[str]:
     for name in names:
         if name not in known:
             raise GanBenchError(f"there is no device {name!r} here, only {', '.join(known)}")
-    return [name for name in names for _ in range(slots or (cpu_slots() if name == "cpu" else 1))]
+    return [name for name in names for _ in range((slots or cpu_slots()) if name == "cpu" else 1)]

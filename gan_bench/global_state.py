@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
+
+
+@contextmanager
+def tf32_products(wanted: bool) -> Iterator[None]:
+    """Whether float32 matrix products and convolutions on a GPU round their factors to TF32's 10 bits, or don't."""
+    cudnn: Any = torch.backends.cudnn  # whose module mypy does not know by its parts
+    places = torch.backends.cuda.matmul, cudnn.conv
+    before = [place.fp32_precision for place in places]
+    try:
+        for place in places:
+            place.fp32_precision = "tf32" if wanted else "ieee"
+        yield
+    finally:
+        for place, precision in zip(places, before, strict=True):
+            place.fp32_precision = precision
 
 
 @contextmanager

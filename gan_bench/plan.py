@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gan_bench.batches import Batches
 from gan_bench.data import PreparedData, open_prepared
 from gan_bench.dry import DryPass, dry_pass
 from gan_bench.evaluation import BATCH, draw
@@ -22,7 +23,7 @@ from gan_bench.networks import build_networks, memory_format
 from gan_bench.registry import Registry
 from gan_bench.runs import Run, Todo, dataset_key
 from gan_bench.streams import Streams
-from gan_bench.training import Batches, build_loop
+from gan_bench.training import build_loop
 
 if TYPE_CHECKING:
     from gan_bench.grid import Grid

@@ -63,7 +63,7 @@ class Display:
         self.bars.stop()
 
     def __call__(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Take in an event of a run: started, progress, finished, failed, stopped."""
+        """Take in an event of a run: started, progress, finished, failed, stopped, returned (it goes on elsewhere)."""
         run = self.runs[content["run"]]
         if kind == "started":
             self._start(run, content["steps"])

@@ -15,6 +15,7 @@ from gan_bench.plugin import DataSpec, Trick
 from gan_bench.streams import Streams
 
 Discriminate = Callable[[Tensor], Tensor]
+REPORTS = 64  # scalars that a run may report
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -190,38 +191,61 @@ class Window:
     """Sums of reported scalars since the window began; they stay on the device until the window ends."""
 
     def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.sums: dict[str, Tensor] = {}
+        self.table = torch.zeros(REPORTS, dtype=torch.float64, device=device)  # a sum for each name, in order
+        self.sums: dict[str, Tensor] = {}  # views into the table
         self.counts: dict[str, int] = {}
 
     def add(self, name: str, value: Tensor) -> None:
         """Count one more value of this name."""
         if name not in self.sums:
-            self.sums[name] = torch.zeros((), dtype=torch.float64, device=self.device)
-            self.counts[name] = 0
+            self._make_room(name)
         self.sums[name] += value
         self.counts[name] += 1
 
+    def read(self) -> Callable[[], dict[str, float | None]]:
+        """The means so far, None for what was not reported in this window: a function that waits for the device."""
+        counts, table = dict(self.counts), self.table
+        if table.device.type == "cpu":
+            table = table.clone()
+        else:
+            table = table.to("cpu", non_blocking=True)  # into pinned memory; the device goes on meanwhile
+            copied = torch.cuda.Event()
+            copied.record()
+
+        def means() -> dict[str, float | None]:
+            if self.table.device.type != "cpu":
+                copied.synchronize()
+            sums = table.tolist()
+            return {name: sums[i] / count if count else None for i, (name, count) in enumerate(counts.items())}
+
+        return means
+
     def means(self) -> dict[str, float | None]:
-        """The means so far, None for what was not reported in this window."""
-        return {
-            name: float(total) / self.counts[name] if self.counts[name] else None for name, total in self.sums.items()
-        }
+        """The means so far."""
+        return self.read()()
 
     def clear(self) -> None:
         """Begin a new window."""
-        for name, total in self.sums.items():
-            total.zero_()
-            self.counts[name] = 0
+        self.table.zero_()
+        self.counts = dict.fromkeys(self.counts, 0)
 
     def state_dict(self) -> dict[str, Any]:
         """Partial sums, for the checkpoint."""
-        return {"sums": self.sums, "counts": self.counts}
+        return {"sums": {name: total.clone() for name, total in self.sums.items()}, "counts": dict(self.counts)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from partial sums."""
-        self.sums = {name: total.clone().to(self.device) for name, total in state["sums"].items()}
+        for name, total in state["sums"].items():
+            if name not in self.sums:
+                self._make_room(name)
+            self.sums[name].copy_(total)
         self.counts = dict(state["counts"])
+
+    def _make_room(self, name: str) -> None:
+        if len(self.sums) == REPORTS:
+            raise ValueError(f"a run reports at most {REPORTS} scalars; {name!r} is one too many")
+        self.sums[name] = self.table[len(self.sums)]
+        self.counts[name] = 0
 
 
 def mixes_batch(network: nn.Module) -> bool:
@@ -242,7 +266,10 @@ _FUSED = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.opt
 def build_optimizer(settings: dict[str, Any], parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimiser of settings `{"name": "adam", "lr": 1e-4, ...}`, fused where PyTorch has it."""
     options = {key: value for key, value in settings.items() if key != "name"}
+    device = parameters[0].device.type
+    if device == "cuda" and settings["name"] != "sgd":  # which counts no steps
+        options["capturable"] = True  # the step count on the device, where a CUDA graph can raise it; from the start
     if settings["name"] == "rmsprop":
         return torch.optim.RMSprop(parameters, **options)
     build: Any = _FUSED[settings["name"]]
-    return build(parameters, fused=parameters[0].device.type != "meta", **options)
+    return build(parameters, fused=device != "meta", **options)

@@ -7,22 +7,26 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from gan_bench.batches import Batches
 from gan_bench.evaluation import GRID_SAMPLES, Evaluator, draw, shown
+from gan_bench.global_state import tf32_products
 from gan_bench.loop import Loop
 from gan_bench.networks import build_networks, memory_format
 from gan_bench.recipe import Recipe
 from gan_bench.sample_grid import save_grid
+from gan_bench.steps import CudaCapture, Steps
 from gan_bench.store import RunFolder, load_sampled, read_json, write_json
-from gan_bench.streams import Stream, Streams
+from gan_bench.streams import Streams
 
 if TYPE_CHECKING:
-    from gan_bench.data import PreparedData, Samples
+    from gan_bench.data import PreparedData
     from gan_bench.grid import Cell
     from gan_bench.plugin import DataSpec
 
@@ -60,36 +64,11 @@ def build_loop(
     return Loop(recipe, streams, next_real, cell.batch_size, cell.architecture.latent, cell.precision)
 
 
-class Batches:
-    """Batches of real samples without end: one shuffle of the data after the other, in an order of its own stream."""
-
-    def __init__(self, samples: Samples, batch_size: int, seed: int, memory: torch.memory_format) -> None:
-        self.samples, self.batch_size, self.memory = samples, batch_size, memory
-        self.order = Stream(seed, "data order", torch.device("cpu"))
-        self.left = torch.empty(0, dtype=torch.int64)  # indices of this shuffle that are still to come
-
-    def __call__(self) -> Tensor:
-        """The next batch (batch_size, *shape)."""
-        while len(self.left) < self.batch_size:
-            with self.order:
-                self.left = torch.cat((self.left, torch.randperm(len(self.samples))))
-        batch = self.samples.batch(self.left[: self.batch_size].to(self.samples.device))
-        self.left = self.left[self.batch_size :]
-        return batch.contiguous(memory_format=self.memory) if batch.dim() == 4 else batch
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """The position in the data."""
-        return {"order": self.order.state, "left": self.left.clone()}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a position."""
-        self.order.state, self.left = state["order"].clone(), state["left"].clone()
-
-
 class Training:
-    """A run on one device. `for event in training: ...` trains it to its end, one step an iteration.
+    """A run on one device. `for event in training: ...` trains it to its end, a block of steps an iteration.
 
-    Several of them may be advanced in turn in one process; each has its own random streams.
+    Several of them may be advanced in turn in one process, each under its own `turn()`: each has its own random streams
+    and, on a GPU, its own stream of work, so that none notices the others.
     """
 
     def __init__(
@@ -102,62 +81,80 @@ class Training:
         evaluator: Evaluator,
         device: torch.device,
         keep: str = "all",
+        stream: torch.cuda.Stream | None = None,
+        graphs: bool = True,
     ) -> None:
         self.seed, self.latent, self.device, self.folder = seed, cell.architecture.latent, device, folder
         self.snapshot_steps, self.total_steps = set(snapshot_steps), max(snapshot_steps)
         self.evaluator, self.keep = evaluator, keep
-        self.streams = Streams(seed, device)
-        networks = build_networks(cell.architecture, data.spec, self.streams)
-        self.batches = Batches(data.training.to(device), cell.batch_size, seed, memory_format(networks[1]))
-        self.loop = build_loop(cell, data.spec, self.streams, self.total_steps, self.batches, networks)
-        self.recipe = self.loop.recipe
-        self.batch_size = cell.batch_size
-        self.seconds = 0.0
+        self.cell, self.batch_size = cell, cell.batch_size
+        self.clock = Clock()
+        self.stream = stream or torch.cuda.Stream(device) if device.type == "cuda" else None
         self._saved_at = 0.0
-        self.means: dict[str, float | None] = {}  # of the latest window
-        state = folder.load_checkpoint()
-        if state is not None:
-            self._load_state(state)
+        self.means: dict[str, float | None] = {}  # of the latest window that was looked at
+        self._open_window: tuple[dict[str, Any], Callable[[], dict[str, float | None]]] | None = None
+        with self.turn():
+            self.streams = Streams(seed, device)
+            networks = build_networks(cell.architecture, data.spec, self.streams)
+            self.batches = Batches(data.training.to(device), cell.batch_size, seed, memory_format(networks[1]))
+            self.loop = build_loop(cell, data.spec, self.streams, self.total_steps, self.batches, networks)
+            self.recipe = self.loop.recipe
+            self.steps = Steps(
+                self.loop, self.batches, CudaCapture(self.loop, self.stream) if self.stream and graphs else None
+            )
+            state = folder.load_checkpoint()
+            if state is not None:
+                self.load_state_dict(state)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """What all of the run's work happens under: on a GPU, its own stream."""
+        return nullcontext() if self.stream is None else torch.cuda.stream(self.stream)
 
     def __iter__(self) -> Iterator[str]:
-        """Train to the end; yields what was just done: "step" or "snapshot"."""
+        """Train to the end; yields what was just done: "step", "window" or "snapshot"."""
         self.folder.cut_curves(self.loop.steps - self.loop.steps % WINDOW)
+        self.clock.start()
         while self.loop.steps < self.total_steps:
-            began = time.perf_counter()
-            self.loop.step()
-            steps = self.loop.steps
-            if steps % WINDOW == 0 or steps == self.total_steps:
-                means = self.recipe.window.means()  # waits for the device, where it works by itself
-                self.seconds += time.perf_counter() - began
-                self._end_window(means)
-            else:
-                self.seconds += time.perf_counter() - began
-            if steps in self.snapshot_steps:
-                self._take_snapshot()
+            now = self.loop.steps
+            window_ends = min(now - now % WINDOW + WINDOW, self.total_steps)
+            next_snapshot = min(step for step in self.snapshot_steps if step > now)
+            with self.turn(), tf32_products(self.cell.precision == "tf32"):
+                self.steps.advance(min(window_ends, next_snapshot) - now)
+            if self.loop.steps == window_ends:
+                with self.turn():
+                    self._end_window()
+            if self.loop.steps == next_snapshot:
+                self._settle_window()
+                with self.clock.running("evaluation"), self.turn():
+                    self._take_snapshot()
                 self.save()
                 yield "snapshot"
-            elif self.seconds - self._saved_at > CHECKPOINT_SECONDS:
+            elif self.clock.training - self._saved_at > CHECKPOINT_SECONDS:
                 self.save()
-            yield "step"
+            yield "window" if self.loop.steps == window_ends else "step"
 
     def save(self) -> None:
         """Write the checkpoint."""
-        self.folder.save_checkpoint(
-            {
-                "steps": self.loop.steps,
-                "d_steps": self.loop.d_steps,
-                "seconds": self.seconds,
-                "generator": self.recipe.generator.state_dict(),
-                "discriminator": self.recipe.discriminator.state_dict(),
-                "g_optimizer": self.loop.g_optimizer.state_dict(),
-                "d_optimizer": self.loop.d_optimizer.state_dict(),
-                "recipe": {n: v if isinstance(v, Tensor) else v.state_dict() for n, v in self.recipe.state.items()},
-                "streams": self.streams.state_dict(),
-                "data": self.batches.state_dict(),
-                "window": self.recipe.window.state_dict(),
-            }
-        )
-        self._saved_at = self.seconds
+        self._settle_window()
+        with self.clock.running("checkpoints"), self.turn():
+            self.folder.save_checkpoint(self.state_dict())
+        self._saved_at = self.clock.training
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes during training."""
+        return {
+            "steps": self.loop.steps,
+            "d_steps": self.loop.d_steps,
+            "seconds": self.clock.seconds(),
+            "generator": self.recipe.generator.state_dict(),
+            "discriminator": self.recipe.discriminator.state_dict(),
+            "g_optimizer": self.loop.g_optimizer.state_dict(),
+            "d_optimizer": self.loop.d_optimizer.state_dict(),
+            "recipe": {n: v if isinstance(v, Tensor) else v.state_dict() for n, v in self.recipe.state.items()},
+            "streams": self.streams.state_dict(),
+            "data": self.batches.state_dict(),
+            "window": self.recipe.window.state_dict(),
+        }
 
     def finish(self) -> None:
         """Write result.json: the run is finished. Drops weights of snapshots that are not to be kept."""
@@ -173,7 +170,7 @@ class Training:
             "steps": self.loop.steps,
             "d_steps": self.loop.d_steps,
             "images": self.loop.d_steps * self.batch_size,
-            "seconds": self.seconds,
+            "seconds": self.clock.training,
         }
 
     def rescore(self) -> None:
@@ -188,9 +185,11 @@ class Training:
                     place / "scores.json", read_json(place / "scores.json") | {"scores": self.evaluator.score(samples)}
                 )
 
-    def _load_state(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
         self.loop.steps, self.loop.d_steps = state["steps"], state["d_steps"]
-        self.seconds = self._saved_at = state["seconds"]
+        self.clock = Clock(state["seconds"])
+        self._saved_at = self.clock.training
         self.recipe.generator.load_state_dict(state["generator"])
         self.recipe.discriminator.load_state_dict(state["discriminator"])
         self.loop.g_optimizer.load_state_dict(state["g_optimizer"])
@@ -204,16 +203,29 @@ class Training:
         self.batches.load_state_dict(state["data"])
         self.recipe.window.load_state_dict(state["window"])
 
-    def _end_window(self, means: dict[str, float | None]) -> None:
-        """Append the window's means to the curves; a window cut short by the run's end stays open for longer training."""
-        self.means = means
-        bad = [name for name, mean in self.means.items() if mean is not None and not math.isfinite(mean)]
-        if bad:
-            raise Diverged(f"not a finite number in the steps up to {self.loop.steps}: {', '.join(bad)}")
-        counters = self.counters()
-        self.folder.append_curve({"step": counters.pop("steps"), **counters, **self.means})
+    def _end_window(self) -> None:
+        """Begin a new window; one cut short by the run's end stays open for longer training.
+
+        A GPU's means are looked at only when the next window has ended, so that it is never waited for with nothing to do.
+        """
+        self._settle_window()
+        self._open_window = self.counters(), self.recipe.window.read()
         if self.loop.steps % WINDOW == 0:
             self.recipe.window.clear()
+        if self.stream is None:
+            self._settle_window()
+
+    def _settle_window(self) -> None:
+        """Append the means of a window that has ended to the curves. Diverged: one of them is no finite number."""
+        if self._open_window is None:
+            return
+        counters, read = self._open_window
+        self._open_window, self.means = None, read()
+        step = counters.pop("steps")
+        bad = [name for name, mean in self.means.items() if mean is not None and not math.isfinite(mean)]
+        if bad:
+            raise Diverged(f"not a finite number in the steps up to {step}: {', '.join(bad)}")
+        self.folder.append_curve({"step": step, **counters, **self.means})
 
     def _take_snapshot(self) -> None:
         samples = draw(
@@ -246,11 +258,53 @@ def best_steps(folder: RunFolder) -> set[int]:
     return {step for _, step in best.values()}
 
 
+class Clock:
+    """Where a run's seconds went, over all its sessions: training, evaluation, checkpoints, and waiting for all else.
+
+    Training is what is left of the time between start and end. A GPU works for all of its runs at once, so the time of runs
+    that share one includes their turns of the host.
+    """
+
+    def __init__(self, before: dict[str, float] | None = None) -> None:
+        self._before = before or dict.fromkeys(("training", "evaluation", "checkpoints", "waiting"), 0.0)
+        self._now = dict.fromkeys(self._before, 0.0)
+        self._opened = time.perf_counter()
+        self._started: float | None = None
+
+    def start(self) -> None:
+        """Training begins; the time since the run was opened was spent waiting."""
+        self._started = time.perf_counter()
+        self._now["waiting"] = self._started - self._opened
+
+    @contextmanager
+    def running(self, kind: str) -> Iterator[None]:
+        """What happens inside is of this kind."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._now[kind] += time.perf_counter() - began
+
+    @property
+    def training(self) -> float:
+        """Seconds of training so far."""
+        return self.seconds()["training"]
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of each kind so far."""
+        now = dict(self._now)
+        if self._started is not None:
+            now["training"] = time.perf_counter() - self._started - now["evaluation"] - now["checkpoints"]
+        return {kind: self._before[kind] + now[kind] for kind in now}
+
+
 def ending(training: Training) -> dict[str, Any]:
-    """What result.json says of time."""
-    images = training.counters()["images"]
+    """What result.json says of time and of how the steps were taken."""
+    counters, seconds = training.counters(), training.clock.seconds()
     return {
-        "images_per_second": images / training.seconds if training.seconds else None,
+        "images_per_second": counters["images"] / seconds["training"] if counters["images"] else None,
+        "time": seconds,
+        "graphs": {"captured": training.steps.reason is None, "reason": training.steps.reason},
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

@@ -1,4 +1,4 @@
-"""A worker process: trains the runs it is given, one after the other, and tells its parent how it goes."""
+"""A worker process: trains the runs it is given on the slots of its device, and tells its parent how it goes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import os
 import platform
 import shutil
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from multiprocessing.connection import Connection
@@ -26,9 +25,13 @@ from gan_bench.data import PreparedData, open_prepared
 from gan_bench.dry import dry_pass
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import Evaluator
-from gan_bench.global_state import preserved
+from gan_bench.global_state import preserved, tf32_products
 from gan_bench.grid import Cell, cell_from_settings
+from gan_bench.hardware import hardware
+from gan_bench.lazy_file import LazyFile
+from gan_bench.peak import training_flops
 from gan_bench.registry import Found, Registry
+from gan_bench.slots import Slots
 from gan_bench.store import RunFolder, read_json, write_json
 from gan_bench.training import Training, record_failure
 
@@ -46,6 +49,7 @@ class Setup:
     features: dict[str, Any]
     samples: int
     keep: str
+    slots: int | None = 1  # runs at a time in this process; None: as many as measuring finds to pay
 
 
 @dataclass(frozen=True)
@@ -61,62 +65,132 @@ class Job:
     data_folder: Path
     sources: tuple[str, ...]  # hashes of its plugins, as the parent knows them
     clear: bool  # train from the start, whatever the folder holds
+    alone: bool = False  # not beside other runs: one of those that it was with ended their process
 
 
 class Stopped(Exception):
     """The parent asked for an end, or is gone."""
 
 
+@dataclass
+class ActiveRun:
+    """A run that has a slot: what it does between two turns, and where it prints."""
+
+    job: Job
+    stream: torch.cuda.Stream | None
+    output: LazyFile
+    turns: Iterator[None] = field(init=False)
+
+
 class Worker:
-    """One slot: a device and what its runs share."""
+    """A process on one device that trains runs on its slots, in turns of a window of steps."""
 
     def __init__(self, connection: Connection, setup: Setup) -> None:
         self.connection, self.setup = connection, setup
         self.device = torch.device(setup.device)
         self.registry = Registry.load(setup.plugin_files)
         self.evaluator = lru_cache(maxsize=4)(self._evaluator)
+        self.slots = Slots(setup.slots)
+        self.active: list[ActiveRun] = []
+        self.asked = 0  # runs that the parent was asked for
+        self.ended = False  # the parent has no more
         self.stopping = False
+        self._streams: list[torch.cuda.Stream] = []  # of slots that are free; 32 in all exist before they alias
 
     def loop(self) -> None:
-        """Train what arrives until None does."""
+        """Train what arrives until the parent says that there is no more."""
         signal.signal(signal.SIGTERM, self._stop)
         self.tell("ready")
-        while (job := self.connection.recv()) is not None:
-            with preserved():
-                self._run(job)
+        while self._fill_slots():
+            for run in list(self.active):
+                self._turn(run)
 
     def tell(self, kind: str, **content: Any) -> None:
         """Send a message to the parent."""
         try:
             self.connection.send((kind, content))
         except OSError as error:
+            self.stopping = True
             raise Stopped("the parent is gone") from error
 
     def _stop(self, *_: object) -> None:
         self.stopping = True
 
-    def _run(self, job: Job) -> None:
-        """Train a run and tell the parent how it ended. Stopped: it is saved, and the worker is to end."""
+    def _fill_slots(self) -> bool:
+        """Ask for a run for every free slot and take in those that have come; False when nothing is left to do."""
+        with contextlib.suppress(Stopped):
+            while not self.ended and not self.stopping:
+                while self.asked + len(self.active) < self.slots.count:
+                    self.tell("want")
+                    self.asked += 1
+                if self.active and not (self.asked and self.connection.poll()):
+                    break
+                job = self._receive()
+                if job is None:
+                    self.ended = True
+                else:
+                    self.asked -= 1
+                    self._begin(job)
+        return bool(self.active)
+
+    def _receive(self) -> Job | None:
+        try:
+            job: Job | None = self.connection.recv()
+        except (EOFError, OSError):
+            self.stopping = True
+            return None
+        return job
+
+    def _begin(self, job: Job) -> None:
+        stream = None
+        if self.device.type == "cuda":
+            stream = self._streams.pop() if self._streams else torch.cuda.Stream(self.device)
+        run = ActiveRun(job, stream, LazyFile(job.path / "output.txt"))
+        run.turns = self._turns(run)
+        self.active.append(run)
+
+    def _turn(self, run: ActiveRun) -> None:
+        """Let a run train for a while, with the process's global state as if it were alone."""
+        try:
+            with contextlib.redirect_stdout(run.output), contextlib.redirect_stderr(run.output), preserved():
+                next(run.turns)
+        except (StopIteration, Stopped):
+            self.active.remove(run)
+            run.output.close()
+            if run.stream is not None:
+                self._streams.append(run.stream)
+
+    def _turns(self, run: ActiveRun) -> Iterator[None]:
+        """Train a run, a turn at a time, and tell the parent how it ended. Stopped: it is saved, and the worker is to end."""
+        job, folder, training = run.job, RunFolder(run.job.path), None
         # A worker whose parent was killed may still be saving this run.
-        with FileLock(job.path.with_name(f".{job.run}.lock"), timeout=LOCK_SECONDS), captured_output(job.path):
-            folder, training = RunFolder(job.path), None
+        with FileLock(job.path.with_name(f".{job.run}.lock"), timeout=LOCK_SECONDS):
             try:
-                training = self._open(job, folder)
-                self._train(job, training)
+                training = self._open(run, folder)
+                yield from self._train(job, training)
                 training.finish()
             except Stopped:
                 if training is not None:
                     training.save()
                 raise
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's fault fails this run, and only this run
-                ending = ("failed", {"reason": record_failure(folder, error, training)})
+                if isinstance(error, torch.OutOfMemoryError) and len(self.active) > 1:
+                    kind, content = "returned", {}
+                    self.slots.lower(len(self.active) - 1)
+                else:
+                    kind, content = "failed", {"reason": record_failure(folder, error, training)}
             else:
-                ending = ("finished", training.counters())
-            self._announce("gan_bench_run_ended", folder=job.path)
-        self.tell(ending[0], run=job.run, **ending[1])
+                kind, content = "finished", training.counters()
+            if kind != "returned":
+                self._announce("gan_bench_run_ended", folder=job.path)
+        training = None
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()  # what the run had is free before another takes its slot
+        self.tell(kind, run=job.run, **content)
 
-    def _open(self, job: Job, folder: RunFolder) -> Training:
+    def _open(self, run: ActiveRun, folder: RunFolder) -> Training:
         """The run, at its last checkpoint, with its folder brought up to date."""
+        job = run.job
         if job.clear:
             shutil.rmtree(job.path)
             job.path.mkdir()
@@ -125,7 +199,9 @@ class Worker:
         if [found.source_hash for found in plugins] != list(job.sources):
             raise GanBenchError("a plugin file was changed while the grid ran; run the same command again")
         data, evaluator = self.evaluator(job.data_folder)
-        training = Training(cell, job.seed, job.snapshot_steps, folder, data, evaluator, self.device, self.setup.keep)
+        training = Training(
+            cell, job.seed, job.snapshot_steps, folder, data, evaluator, self.device, self.setup.keep, run.stream
+        )
         folder.result_file.unlink(missing_ok=True)
         write_json(folder.run_file, provenance(job, cell, plugins, data, read_json(folder.run_file), training))
         self._announce("gan_bench_run_started", folder=job.path)
@@ -133,17 +209,25 @@ class Worker:
         training.rescore()
         return training
 
-    def _train(self, job: Job, training: Training) -> None:
-        told = 0.0
+    def _train(self, job: Job, training: Training) -> Iterator[None]:
+        """Train to the end; a turn ends with each window, so that a GPU has work of every run while the host goes round."""
+        told, images = 0.0, training.counters()["images"]
+        dry = dry_pass(training.cell)
+        flops = training_flops(dry.networks, dry.schedule.d_per_g)  # so that runs of several sizes can be added up
         for event in training:
-            if event == "snapshot":
-                self._announce("gan_bench_snapshot_taken", folder=job.path, step=training.loop.steps)
-            now = time.monotonic()
-            if now - told > EVENT_SECONDS:
-                told = now
-                self.tell("progress", run=job.run, means=training.means, **training.counters())
             if self.stopping:
                 raise Stopped("the parent asked for an end")
+            if event == "snapshot":
+                self._announce("gan_bench_snapshot_taken", folder=job.path, step=training.loop.steps)
+            if event == "step":
+                continue
+            counters, now = training.counters(), time.monotonic()
+            self.slots.trained((counters["images"] - images) * flops, now, running=len(self.active))
+            images = counters["images"]
+            if now - told > EVENT_SECONDS:
+                told = now
+                self.tell("progress", run=job.run, means=training.means, **counters)
+            yield
 
     def _announce(self, hook: str, **content: Any) -> None:
         """Tell listeners of an event. What they raise is their own affair: it is printed to the run's output."""
@@ -154,9 +238,13 @@ class Worker:
 
     def _evaluator(self, folder: Path) -> tuple[PreparedData, Evaluator]:
         data = open_prepared(folder)
+        data = replace(data, training=data.training.to(self.device))  # once for all runs of this process
         metrics = [self.registry.create("metric", metric) for metric in self.setup.metrics]
         extractor = self.registry.create("features", self.setup.features)
-        return data, Evaluator(data, metrics, extractor, self.setup.samples, self.device)
+        evaluator = Evaluator(data, metrics, extractor, self.setup.samples, self.device)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)  # the runs' own streams may read it from here on
+        return data, evaluator
 
 
 def used_plugins(cell: Cell, registry: Registry) -> list[Found]:
@@ -216,43 +304,12 @@ def provenance(
     }
 
 
-@contextlib.contextmanager
-def captured_output(folder: Path) -> Iterator[None]:
-    """What plugins print goes to a file of the run, kept only if they do; the terminal is the parent's."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "output.txt"
-    with path.open("a", buffering=1, encoding="utf-8") as file:
-        try:
-            with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
-                yield
-        finally:
-            empty = file.tell() == 0
-    if empty:
-        path.unlink(missing_ok=True)
-
-
-def hardware(device: torch.device) -> dict[str, Any]:
-    """What a run trains on."""
-    facts: dict[str, Any] = {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform()}
-    if device.type == "cuda":
-        facts["gpu"] = torch.cuda.get_device_name(device)
-    return facts
-
-
-def processor() -> str:
-    """The processor's name."""
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def main(connection: Connection, setup: Setup) -> None:
     """A worker process's whole life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says what to do
     if setup.device == "cpu":
         torch.set_num_threads(1)  # a process a core: a second thread would stall whenever a neighbour is busy
     torch.backends.cudnn.deterministic = True  # a GPU's other algorithms add in an order that varies
-    with contextlib.suppress(EOFError, Stopped):  # the parent has closed the connection, or is gone
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # so does cuBLAS with other workspaces
+    with contextlib.suppress(Stopped), tf32_products(False):  # the parent is gone
         Worker(connection, setup).loop()

@@ -19,6 +19,18 @@ plugin_option = click.option(
 )
 
 
+class SlotCount(click.ParamType):
+    """A number of slots; None for "auto"."""
+
+    name = "auto|NUMBER"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """Usage error: it is neither."""
+        if value == "auto":
+            return None
+        return int(click.IntRange(1, 1024).convert(value, param, ctx))
+
+
 def grid_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The grid file and what overrides it."""
     decorators = [
@@ -34,8 +46,10 @@ def grid_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--devices", default="auto", show_default=True, help="auto, cpu, or cuda:0,cuda:1,..."),
         click.option(
             "--slots",
-            type=click.IntRange(1, 1024),
-            help="Runs at a time on each device.  [default: CPU cores; 1 a GPU]",
+            type=SlotCount(),
+            default="auto",
+            show_default=True,
+            help="Runs at a time on each device; auto: one a CPU core, and on a GPU as many as measuring finds to pay.",
         ),
         plugin_option,
     ]
