@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from filelock import FileLock, Timeout
@@ -18,14 +18,17 @@ from gan_bench.dry import dry_pass
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import Evaluator, save_real
 from gan_bench.executor import Executor, resolve_devices
+from gan_bench.peak import peak, training_flops
 from gan_bench.progress import Display
 from gan_bench.results import write_tables
 from gan_bench.runs import Lengths, Run, Todo, dataset_key, make_runs, select
+from gan_bench.speed import Speed, speed_text, write_speed
 from gan_bench.store import read_json, replace_file, write_json
 from gan_bench.worker import Job, Setup, used_plugins
 
 if TYPE_CHECKING:
     from gan_bench.grid import Cell, Grid
+    from gan_bench.grid.schema import Precision
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,10 @@ def run_grid(
             evaluators = prepare_evaluators(grid, data, slot_devices[0], console)
             todo = what_to_do(runs, evaluators, fresh, console)
             write_store(grid, store, every_run, data, evaluators)
-            jobs = [make_job(run, data, grid, clear=fresh or what == "again") for run, what in todo]
-            done = train(grid, [run for run, _ in todo], jobs, data, slot_devices, slots, fail_fast, console)
+            device, precisions = torch.device(slot_devices[0]), {run.cell.precision for run, _ in todo}
+            peaks = {precision: peak(device, precision) for precision in precisions}
+            jobs = [make_job(run, data, grid, peaks, clear=fresh or what == "again") for run, what in todo]
+            done = train(grid, store, [run for run, _ in todo], jobs, data, slot_devices, slots, fail_fast, console)
             write_tables(store)
             grid.registry.manager.hook.gan_bench_report(stores=[store], output=store / "report.html")
     except Timeout as error:
@@ -176,6 +181,7 @@ def what_to_do(
 
 def train(
     grid: Grid,
+    store: Path,
     runs: Sequence[Run],
     jobs: Sequence[Job],
     data: dict[str, PreparedData],
@@ -198,12 +204,23 @@ def train(
         keep=grid.evaluate.keep,
         slots=1 if set(slot_devices) == {"cpu"} else slots,  # there a slot is a process
     )
+    speed = Speed(len(slot_devices[: len(jobs)]), {job.run: job.limit for job in jobs})
     with Display(runs, steps_an_epoch, console) as display:
-        return Executor(setup, slot_devices, display, fail_fast=fail_fast).run(jobs)
+
+        def listen(kind: str, content: dict[str, Any]) -> None:
+            speed(kind, content)
+            display(kind, content)
+
+        done = Executor(setup, slot_devices, listen, fail_fast=fail_fast).run(jobs)
+    summary = speed.summary()
+    write_speed(store, summary)
+    console.print(speed_text(summary))
+    return done
 
 
-def make_job(run: Run, data: dict[str, PreparedData], grid: Grid, *, clear: bool) -> Job:
-    """What a worker must know of a run."""
+def make_job(run: Run, data: dict[str, PreparedData], grid: Grid, peaks: Mapping[Precision, float], *, clear: bool) -> Job:
+    """What a worker must know of a run; `peaks` are its device's FLOP/s by precision."""
+    dry = dry_pass(run.cell)
     return Job(
         run=run.name,
         path=run.path.resolve(),
@@ -214,6 +231,7 @@ def make_job(run: Run, data: dict[str, PreparedData], grid: Grid, *, clear: bool
         data_folder=data[dataset_key(run.cell)].folder,
         sources=tuple(found.source_hash for found in used_plugins(run.cell, grid.registry)),
         clear=clear,
+        limit=peaks[run.cell.precision] / max(training_flops(dry.networks, dry.schedule.d_per_g), 1.0),
     )
 
 

@@ -17,12 +17,13 @@ import pandas as pd
 
 from gan_bench.errors import GanBenchError
 from gan_bench.grid.labels import unlike
-from gan_bench.run_files import GridDocument, RunFiles, ScoresDocument, read_object, read_run, scores_in
+from gan_bench.run_files import GridDocument, RunFiles, ScoresDocument, SpeedDocument, read_object, read_run, scores_in
 from gan_bench.settings_text import flatten
 from gan_bench.store import replace_file
 
 RUN_COLUMNS = ["run", "folder", "store", "cell"]
-OUTCOME_COLUMNS = ["steps", "d_steps", "images", "seconds", "images_per_second", "ended"]
+OUTCOME_COLUMNS = ["steps", "d_steps", "images", "seconds", "images_per_second", "share_of_peak", "ended"]
+TIME_COLUMNS = ("evaluation", "checkpoints", "waiting")  # seconds beside those of training
 SNAPSHOT_COLUMNS = ["run", "step", "d_steps", "images", "seconds", "score", "value", "metric", "protocol_id", "error"]
 COMPARISON_COLUMNS = ["store", "comparison", "level", "reference", "run", "seed"]
 
@@ -48,6 +49,7 @@ class Results:
 
     stores: dict[str, Path]  # by a short name
     grids: dict[str, dict[str, Any]]  # each store's grid.json
+    speeds: dict[str, list[dict[str, Any]]]  # each store's sessions of training (speed.json)
     scores: list[ScoreColumn]
     runs: pd.DataFrame  # one row a run
     curves: pd.DataFrame  # one row a run and window
@@ -92,6 +94,7 @@ def load(*stores: Path | str) -> Results:
     return Results(
         stores=places,
         grids=grids,
+        speeds={name: _read_speed(store) for name, store in places.items()},
         scores=columns,
         runs=_run_table(files, snapshots, columns),
         curves=_curve_table(files),
@@ -136,6 +139,13 @@ def _read_grid(store: Path) -> dict[str, Any]:
         return empty | (read_object(store / "grid.json", GridDocument) or {})
     except ValueError as error:
         raise GanBenchError(f"{error}. `gan-bench run` on the grid file writes it again.") from error
+
+
+def _read_speed(store: Path) -> list[dict[str, Any]]:
+    try:
+        return (read_object(store / "speed.json", SpeedDocument) or {"sessions": []})["sessions"]
+    except ValueError as error:
+        raise GanBenchError(f"{store}: {error}. Delete the file; nothing else rests on it.") from error
 
 
 def _runs_shown(store: Path, grid: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -258,6 +268,7 @@ def _run_table(files: list[RunFiles], snapshots: pd.DataFrame, columns: list[Sco
                 "status": run.status,
                 "reason": run.reason,
                 **{f"g_{name}" if name == "steps" else name: result.get(name) for name in OUTCOME_COLUMNS},
+                **{f"{kind}_seconds": (result.get("time") or {}).get(kind) for kind in TIME_COLUMNS},
                 **parameters,
             }
         )

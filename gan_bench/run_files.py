@@ -61,6 +61,8 @@ class ResultDocument(Document):
     images: Whole | None = None
     seconds: float | None = None
     images_per_second: float | None = None
+    share_of_peak: float | None = None
+    time: dict[str, float] = {}
 
 
 class _Score(Document):
@@ -100,6 +102,22 @@ class _Comparison(Document):
     axes: list[str] = []
     budget: str = "steps"
     levels: Annotated[list[_Level], Field(min_length=1)]
+
+
+class _Session(Document):
+    started: str
+    seconds: float
+    processes: Whole
+    images: Whole
+    images_per_second: float
+    share_of_peak: float
+    time: dict[str, float]
+
+
+class SpeedDocument(Document):
+    """speed.json."""
+
+    sessions: list[_Session] = []
 
 
 class GridDocument(Document):

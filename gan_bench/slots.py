@@ -28,7 +28,7 @@ class Slots:
         self.count = min(self.count, self._most)
 
     def trained(self, work: float, now: float, running: int) -> None:
-        """A run has done some work (FLOPs), while so many were running; `now` in seconds."""
+        """A run has done some work, in whatever unit adds up, while so many were running; `now` in seconds."""
         if not self._growing or running < self.count:
             self._began = None  # not all slots are taken: nothing can be learnt
             return

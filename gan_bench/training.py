@@ -83,7 +83,9 @@ class Training:
         keep: str = "all",
         stream: torch.cuda.Stream | None = None,
         graphs: bool = True,
+        limit: float | None = None,
     ) -> None:
+        self.limit = limit  # images a second at the device's peak, if it is known
         self.seed, self.latent, self.device, self.folder = seed, cell.architecture.latent, device, folder
         self.snapshot_steps, self.total_steps = set(snapshot_steps), max(snapshot_steps)
         self.evaluator, self.keep = evaluator, keep
@@ -236,7 +238,8 @@ class Training:
             save_grid(shown(samples), place / "samples.png")
             torch.save(self.recipe.sampled.state_dict(), place / "weights.pt")
             scores = self.evaluator.score(samples[: self.evaluator.count])
-            write_json(place / "scores.json", {"step": counters.pop("steps"), **counters, "scores": scores})
+            facts = {"step": counters.pop("steps"), **counters, "precision": self.cell.precision}
+            write_json(place / "scores.json", {**facts, "scores": scores})
 
     def _drop_weights(self) -> None:
         steps = self.folder.snapshot_steps()
@@ -290,19 +293,25 @@ class Clock:
         """Seconds of training so far."""
         return self.seconds()["training"]
 
-    def seconds(self) -> dict[str, float]:
-        """Seconds of each kind so far."""
+    def session(self) -> dict[str, float]:
+        """Seconds of each kind since the run was opened."""
         now = dict(self._now)
         if self._started is not None:
             now["training"] = time.perf_counter() - self._started - now["evaluation"] - now["checkpoints"]
-        return {kind: self._before[kind] + now[kind] for kind in now}
+        return now
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of each kind in all sessions."""
+        return {kind: self._before[kind] + seconds for kind, seconds in self.session().items()}
 
 
 def ending(training: Training) -> dict[str, Any]:
     """What result.json says of time and of how the steps were taken."""
     counters, seconds = training.counters(), training.clock.seconds()
+    rate = counters["images"] / seconds["training"] if counters["images"] else None
     return {
-        "images_per_second": counters["images"] / seconds["training"] if counters["images"] else None,
+        "images_per_second": rate,
+        "share_of_peak": rate / training.limit if rate and training.limit else None,
         "time": seconds,
         "graphs": {"captured": training.steps.reason is None, "reason": training.steps.reason},
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),

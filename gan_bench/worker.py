@@ -29,7 +29,6 @@ from gan_bench.global_state import preserved, tf32_products
 from gan_bench.grid import Cell, cell_from_settings
 from gan_bench.hardware import hardware
 from gan_bench.lazy_file import LazyFile
-from gan_bench.peak import training_flops
 from gan_bench.registry import Found, Registry
 from gan_bench.slots import Slots
 from gan_bench.store import RunFolder, read_json, write_json
@@ -65,6 +64,7 @@ class Job:
     data_folder: Path
     sources: tuple[str, ...]  # hashes of its plugins, as the parent knows them
     clear: bool  # train from the start, whatever the folder holds
+    limit: float  # images a second at the peak of its device
     alone: bool = False  # not beside other runs: one of those that it was with ended their process
 
 
@@ -163,6 +163,7 @@ class Worker:
     def _turns(self, run: ActiveRun) -> Iterator[None]:
         """Train a run, a turn at a time, and tell the parent how it ended. Stopped: it is saved, and the worker is to end."""
         job, folder, training = run.job, RunFolder(run.job.path), None
+        content: dict[str, Any]
         # A worker whose parent was killed may still be saving this run.
         with FileLock(job.path.with_name(f".{job.run}.lock"), timeout=LOCK_SECONDS):
             try:
@@ -180,7 +181,9 @@ class Worker:
                 else:
                     kind, content = "failed", {"reason": record_failure(folder, error, training)}
             else:
-                kind, content = "finished", training.counters()
+                kind, content = "finished", {}
+            if training is not None:
+                content |= {**training.counters(), "time": training.clock.session()}
             if kind != "returned":
                 self._announce("gan_bench_run_ended", folder=job.path)
         training = None
@@ -200,7 +203,16 @@ class Worker:
             raise GanBenchError("a plugin file was changed while the grid ran; run the same command again")
         data, evaluator = self.evaluator(job.data_folder)
         training = Training(
-            cell, job.seed, job.snapshot_steps, folder, data, evaluator, self.device, self.setup.keep, run.stream
+            cell,
+            job.seed,
+            job.snapshot_steps,
+            folder,
+            data,
+            evaluator,
+            self.device,
+            self.setup.keep,
+            run.stream,
+            limit=job.limit,
         )
         folder.result_file.unlink(missing_ok=True)
         write_json(folder.run_file, provenance(job, cell, plugins, data, read_json(folder.run_file), training))
@@ -212,8 +224,6 @@ class Worker:
     def _train(self, job: Job, training: Training) -> Iterator[None]:
         """Train to the end; a turn ends with each window, so that a GPU has work of every run while the host goes round."""
         told, images = 0.0, training.counters()["images"]
-        dry = dry_pass(training.cell)
-        flops = training_flops(dry.networks, dry.schedule.d_per_g)  # so that runs of several sizes can be added up
         for event in training:
             if self.stopping:
                 raise Stopped("the parent asked for an end")
@@ -222,7 +232,7 @@ class Worker:
             if event == "step":
                 continue
             counters, now = training.counters(), time.monotonic()
-            self.slots.trained((counters["images"] - images) * flops, now, running=len(self.active))
+            self.slots.trained((counters["images"] - images) / job.limit, now, running=len(self.active))
             images = counters["images"]
             if now - told > EVENT_SECONDS:
                 told = now

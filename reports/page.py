@@ -17,6 +17,7 @@ from markupsafe import Markup
 from gan_bench.hooks import hookimpl
 from gan_bench.results import Results, load
 from gan_bench.settings_text import flatten, text
+from gan_bench.speed import speed_text
 from gan_bench.statistics import amount, interval_text
 from gan_bench.store import replace_file
 from gan_bench_reports import formats
@@ -58,6 +59,7 @@ def render(results: Results) -> str:
         runs=run_views(results),
         statuses=results.runs["status"].value_counts().to_dict(),
         seeds=sorted(results.runs["seed"].dropna().unique().tolist()),
+        speeds=[speed_text(sessions[-1]) for sessions in results.speeds.values() if sessions],
         protocols=[(column, flatten(column.protocol)) for column in results.scores],
         data=_data(results, builder, comparisons),
         # Neither file is a user's; what users wrote goes through autoescape or tojson.

@@ -66,7 +66,7 @@ def train(folder: Path, slots: int, levels: str = '[[], ["ema"], ["spectral_norm
     executor = Executor(
         setup, ["cpu"], lambda kind, content: events.append((kind, folder / "store/runs" / content["run"]))
     )
-    assert executor.run([make_job(run, data, grid, clear=False) for run in runs])
+    assert executor.run([make_job(run, data, grid, {"fp32": 1e11}, clear=False) for run in runs])
     return [event for event in events if event[0] != "progress"]
 
 

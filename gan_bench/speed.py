@@ -1,0 +1,78 @@
+"""How fast a grid trained in one session of the command, and where its processes' time went."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gan_bench.errors import GanBenchError
+from gan_bench.store import read_json, write_json
+
+KINDS = ("training", "evaluation", "checkpoints", "waiting")  # waiting: opening runs, and processes with nothing to do
+
+
+@dataclass
+class Speed:
+    """Adds up the events of a session's runs.
+
+    `limits` has for each run the images a second at which its process's device would be at its peak.
+    """
+
+    processes: int
+    limits: Mapping[str, float]
+    began: float = field(default_factory=time.monotonic)
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    images: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    _first: dict[str, int] = field(default_factory=dict)  # images that a run had when it was opened
+
+    def __call__(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Take in an event of a run."""
+        run = content["run"]
+        if kind == "started":
+            self._first[run] = content["images"] - self.images[run]
+        elif "images" in content and run in self._first:
+            self.images[run] = content["images"] - self._first[run]
+        self.seconds.update(content.get("time", {}))
+
+    def summary(self) -> dict[str, Any]:
+        """`images`, `images_per_second` of the whole grid, `share_of_peak`, and each kind's share of all processes' time."""
+        wall = time.monotonic() - self.began
+        whole = wall * self.processes
+        # The seconds that the images would take at the peak of the device that they were trained on.
+        at_peak = sum(images / self.limits[run] for run, images in self.images.items())
+        busy = {kind: self.seconds[kind] / whole for kind in KINDS if kind != "waiting"}
+        return {
+            "started": self.started,
+            "seconds": wall,
+            "processes": self.processes,
+            "images": self.images.total(),
+            "images_per_second": self.images.total() / wall,
+            "share_of_peak": at_peak / whole,
+            "time": {**busy, "waiting": max(0.0, 1 - sum(busy.values()))},
+        }
+
+
+def write_speed(store: Path, summary: dict[str, Any]) -> None:
+    """Append a session to the store's speed.json."""
+    file = store / "speed.json"
+    try:
+        sessions = (read_json(file) or {"sessions": []})["sessions"]
+    except GanBenchError:
+        sessions = []  # damaged; the runs' own files have what matters
+    write_json(file, {"sessions": [*sessions, summary]})
+
+
+def speed_text(summary: Mapping[str, Any]) -> str:
+    """A session's speed in one line."""
+    shares = ", ".join(f"{kind} {share:.0%}" for kind, share in summary["time"].items())
+    return (
+        f"{summary['images']:,} images in {summary['seconds']:.0f} s: {summary['images_per_second']:,.0f} images/s, "
+        f"{summary['share_of_peak']:.0%} of the peak of {summary['processes']} "
+        f"process{'es' if summary['processes'] > 1 else ''} ({shares})"
+    )
