@@ -218,7 +218,9 @@ def train(
     return done
 
 
-def make_job(run: Run, data: dict[str, PreparedData], grid: Grid, peaks: Mapping[Precision, float], *, clear: bool) -> Job:
+def make_job(
+    run: Run, data: dict[str, PreparedData], grid: Grid, peaks: Mapping[Precision, float], *, clear: bool
+) -> Job:
     """What a worker must know of a run; `peaks` are its device's FLOP/s by precision."""
     dry = dry_pass(run.cell)
     return Job(

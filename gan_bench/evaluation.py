@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from gan_bench.plugin import FeatureExtractor, Features, Metric
 from gan_bench.sample_grid import save_grid
 from gan_bench.sources import source_hash
 from gan_bench.store import Columns, replace_file
-from gan_bench.streams import Stream
+from gan_bench.streams import Stream, make_stream
 
 GRID_SAMPLES = 100  # images in a sample grid
 POINTS = 2000  # points in a picture of them
@@ -41,9 +41,9 @@ def draw(sampled: nn.Module, latent: int, count: int, seed: int, device: torch.d
 
     They are drawn in whole batches, so that the first ones do not depend on how many are asked for.
     """
-    with evaluating(sampled), Stream(seed, "evaluation", device):
-        batches = [sampled(torch.randn(BATCH, latent, device=device)).float().cpu() for _ in range(0, count, BATCH)]
-    return torch.cat(batches)[:count]
+    with evaluating(sampled), make_stream(seed, "evaluation", device):
+        batches = [sampled(torch.randn(BATCH, latent, device=device)).float() for _ in range(0, count, BATCH)]
+    return torch.cat(batches)[:count].cpu()  # at the end, so that a GPU is waited for once
 
 
 class Evaluator:
@@ -61,7 +61,14 @@ class Evaluator:
         self.data, self.metrics, self.count, self.device = data, metrics, samples, device
         self.cache = cache or cache_root() / "features"
         self.features: Features = extractor.prepare(data, self.cache, device)
-        self._real: Tensor | None = None
+        self._loaded: dict[str, Any] = {}  # what the cache keeps, by the name of its file
+
+    def prepare(self) -> None:
+        """Make what all snapshots share, and keep it in the cache for whoever scores them."""
+        _ = self.real
+        for metric in self.metrics:
+            with suppress(Exception):  # it becomes each score's error
+                self.reference(metric)
 
     def score(self, generated: Tensor) -> list[dict[str, Any]]:
         """Scores of `self.count` generated samples (N, *shape)."""
@@ -81,19 +88,36 @@ class Evaluator:
     @property
     def real(self) -> Tensor:
         """Features (M, d) of the held-out data, computed once for a dataset and extractor."""
-        if self._real is None:
-            key = canonical_hash([self.data.fingerprint, self.features.protocol])
-            path = self.cache / f"held-out-{key[:20]}.pt"
-            if not path.exists():
-                features = self.extract(lambda: self.data.held_out.batches(BATCH))
-                replace_file(path, lambda beside: torch.save(features, beside))
-            self._real = torch.load(path, weights_only=True)
-        return self._real
+        key = canonical_hash([self.data.fingerprint, self.features.protocol])
+        return self._kept(f"held-out-{key[:20]}", lambda: self.extract(lambda: self.data.held_out.batches(BATCH)))
+
+    def reference(self, metric: Metric) -> Tensor | dict[str, Tensor]:
+        """What a metric makes of the held-out features, computed once for a dataset, extractor and metric."""
+        if type(metric).reference is Metric.reference:
+            return self.real
+        facts = [self.data.fingerprint, self.features.protocol, metric.settings(), source_hash(type(metric))]
+
+        def compute() -> Tensor | dict[str, Tensor]:
+            with Stream(0, f"reference:{metric.name}", torch.device("cpu")):
+                return metric.reference(self.real)
+
+        return self._kept(f"reference-{metric.name}-{canonical_hash(facts)[:20]}", compute)
+
+    def _kept(self, name: str, compute: Callable[[], Any]) -> Any:
+        """A value, computed unless this process or the cache's file of this name has it."""
+        path = self.cache / f"{name}.pt"
+        if name not in self._loaded:
+            with suppress(Exception):  # there is no file yet, or a damaged one
+                self._loaded[name] = torch.load(path, weights_only=True)
+        if name not in self._loaded:
+            replace_file(path, lambda beside: torch.save(compute(), beside))
+            self._loaded[name] = torch.load(path, weights_only=True)
+        return self._loaded[name]
 
     def extract(self, batches: Callable[[], Iterator[Tensor]]) -> Tensor:
         """Features (N, d) on the CPU of batches of samples (B, *shape) in [-1, 1]."""
-        with torch.no_grad(), Stream(0, "features", self.device):
-            return torch.cat([self.features(batch.to(self.device)).cpu() for batch in batches()])
+        with torch.no_grad(), make_stream(0, "features", self.device):
+            return torch.cat([self.features(batch.to(self.device)) for batch in batches()]).cpu()
 
     def _scores(self, features: Tensor, generated: int) -> list[dict[str, Any]]:
         return [self._score(metric, features, generated) for metric in self.metrics]
@@ -125,7 +149,7 @@ class Evaluator:
             score["generated"] = generated
         try:
             with Stream(0, f"metric:{metric.name}", torch.device("cpu")):
-                value = float(metric.score(features, self.real))
+                value = float(metric.score(features, self.reference(metric)))
             if math.isfinite(value):
                 score["value"] = value
             else:

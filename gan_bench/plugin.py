@@ -210,9 +210,16 @@ class Metric(Plugin):
     def label(self, features: Features) -> str:
         """The name under which the score is shown; it names the features."""
 
+    def reference(self, real: torch.Tensor) -> torch.Tensor | dict[str, torch.Tensor]:
+        """What `score` needs of the real features (M, d), made once and kept in a file: by default the features themselves.
+
+        ValueError: it can't be made of these features, and why.
+        """
+        return real
+
     @abstractmethod
-    def score(self, generated: torch.Tensor, real: torch.Tensor) -> float:
-        """One number from features (N, d) and (M, d)."""
+    def score(self, generated: torch.Tensor, reference: Any) -> float:
+        """One number from generated features (N, d) and the reference. ValueError: it can't be computed, and why."""
 
 
 KINDS: dict[str, type[Plugin]] = {

@@ -13,7 +13,14 @@ from click.testing import CliRunner, Result
 
 from gan_bench.cli import main
 
-TIMES = {"seconds", "time", "images_per_second", "share_of_peak", "sessions", "ended"}  # docs/run-folder.md: all that may differ
+TIMES = {
+    "seconds",
+    "time",
+    "images_per_second",
+    "share_of_peak",
+    "sessions",
+    "ended",
+}  # docs/run-folder.md: all that may differ
 
 GRID = """
 name = "toy"

@@ -80,7 +80,8 @@ class Classifier(FeatureExtractor):
                 layers.append(nn.Conv2d(channels, width, 3, stride=1 if stage == 0 else 2, padding=1, bias=False))
                 layers += [nn.BatchNorm2d(width), nn.ReLU()]
                 channels = width
-            layers += [nn.AdaptiveAvgPool2d(4), nn.Flatten()]
+            pooled = {-(-side // 4) for side in data.shape[1:]} == {4}  # pooling would only copy the maps, and slowly
+            layers += [nn.Identity() if pooled else nn.AdaptiveAvgPool2d(4), nn.Flatten()]
             units = channels * 16
         else:
             units = 8 * self.width

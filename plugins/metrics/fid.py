@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 from gan_bench.plugin import Features, Metric, hookimpl
 
-
-class _Given(nn.Identity):
-    """Stands where torchmetrics expects a feature extractor: the features are given already."""
-
-    def __init__(self, dimension: int) -> None:
-        super().__init__()
-        self.num_features = dimension
+BLOCK = 256  # rows of a matrix product that are computed at a time
 
 
 class FrechetDistance(Metric):
@@ -30,22 +25,58 @@ class FrechetDistance(Metric):
         """ "FID" is the name for Inception's 2048 features alone; with others the values do not compare."""
         return "FID" if features.label == "inception-2048" else f"FD[{features.label}]"
 
-    def score(self, generated: Tensor, real: Tensor) -> float:
-        """The distance, at least 0. ValueError: fewer than 2 samples, or features that are not finite."""
-        for features, which in ((generated, "generated"), (real, "real")):
-            if len(features) < 2:
-                raise ValueError(f"a covariance needs at least 2 {which} samples, not {len(features)}")
-            if not features.isfinite().all():
-                broken = int((~features.isfinite().all(1)).sum())
-                raise ValueError(f"{broken} of {len(features)} {which} samples have features that are not finite")
-        from torchmetrics.image.fid import FrechetInceptionDistance  # takes seconds to import
+    def reference(self, real: Tensor) -> dict[str, Tensor]:
+        """`mean` (d,) of real features (M, d), and the upper triangular `root` R (min(M, d), d): R^T R is their covariance.
 
-        metric = FrechetInceptionDistance(_Given(real.shape[1]))
-        # torchmetrics computes covariances as E[xy] - E[x]E[y], which loses digits far from the origin: go there.
-        origin = real.double().cpu().mean(0)
-        metric.update(real.double().cpu() - origin, real=True)
-        metric.update(generated.double().cpu() - origin, real=False)
-        return max(float(metric.compute()), 0.0)
+        R is of the features' QR decomposition, which is as exact where the covariance is singular.
+        """
+        mean, rows = _centred(real, "real")
+        return {"mean": mean, "root": torch.linalg.qr(rows, mode="r").R}
+
+    def score(self, generated: Tensor, reference: dict[str, Tensor]) -> float:
+        """The distance, at least 0. ValueError: fewer than 2 samples, or features that are not finite.
+
+        The eigenvalues of S1 S2 are those of the symmetric R S1 R^T, zeros apart; and with S1 = X^T X those of
+        (X R^T)(X R^T)^T, which is smaller where there are few samples.
+        """
+        mean, rows = _centred(generated, "generated")
+        root = reference["root"]
+        if len(rows) < len(root):
+            product = _gram(_root_times(root, rows.T).T)
+        else:
+            product = _root_times(root, _root_times(root, _gram(rows.T)).T)
+        overlap = torch.linalg.eigvalsh(product).clamp(min=0).sqrt().sum()
+        gap = (mean - reference["mean"]).norm() ** 2
+        return max(float(gap + rows.norm() ** 2 + root.norm() ** 2 - 2 * overlap), 0.0)
+
+
+def _centred(features: Tensor, which: str) -> tuple[Tensor, Tensor]:
+    """Mean (d,) of features (N, d), and X (N, d) such that X^T X is their unbiased covariance; float64."""
+    if len(features) < 2:
+        raise ValueError(f"a covariance needs at least 2 {which} samples, not {len(features)}")
+    mean = features.mean(0, dtype=torch.float64)
+    if not mean.isfinite().all():
+        broken = int((~features.isfinite().all(1)).sum())
+        raise ValueError(f"{broken} of {len(features)} {which} samples have features that are not finite")
+    return mean, (features - mean).div_((len(features) - 1) ** 0.5)
+
+
+def _gram(rows: Tensor) -> Tensor:
+    """rows rows^T (n, n) of (n, m), computed on one side of the diagonal: half the work."""
+    product = rows.new_empty(len(rows), len(rows))
+    for i in range(0, len(rows), BLOCK):
+        j = i + BLOCK
+        product[i:j, i:] = rows[i:j] @ rows[i:].T
+        product[j:, i:j] = product[i:j, j:].T
+    return product
+
+
+def _root_times(root: Tensor, columns: Tensor) -> Tensor:
+    """root columns (r, n) of an upper triangular (r, d) and (d, n), without what root's zeros would add: half the work."""
+    product = root.new_empty(len(root), columns.shape[1])
+    for i in range(0, len(root), BLOCK):
+        product[i : i + BLOCK] = root[i : i + BLOCK, i:] @ columns[i:]
+    return product
 
 
 @hookimpl

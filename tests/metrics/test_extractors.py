@@ -79,6 +79,15 @@ def test_classifier_of_points(points, tmp_path):
     assert features.protocol["quantisation"] == "none"
 
 
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 13, 16), (1, 16, 17), (2, 5, 40)])
+def test_classifier_pools_pictures_to_4x4(shape):
+    network = small()._network(DataSpec(shape, classes=("a", "b")))
+    maps = network[:9](torch.rand(2, *shape))
+    flat = network[9:11](maps)
+    assert torch.equal(flat, torch.nn.functional.adaptive_avg_pool2d(maps, 4).flatten(1))
+    assert network[9:](maps).shape == (2, 2)
+
+
 def test_classifier_is_deterministic_whatever_the_caller_does(digits, tmp_path):
     threads = torch.get_num_threads()
     hashes = []
@@ -158,8 +167,9 @@ def test_features_order_how_far_samples_are_off(extractor, digits, tmp_path):
     fresh = digits.training.batch(torch.arange(360))
     noise = torch.randn(fresh.shape, generator=torch.Generator().manual_seed(0))
     ones = digits.training.batch((digits.training.labels == 1).nonzero()[:, 0])
+    metric = FrechetDistance()
     scores = [
-        FrechetDistance().score(features(samples), real)
+        metric.score(features(samples), metric.reference(real))
         for samples in (fresh, fresh + 0.3 * noise, fresh + noise, ones, fresh[:1].expand_as(fresh))
     ]
     assert scores[0] < scores[1] < scores[2]

@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from torch import nn
 
-from gan_bench_plugins.metrics.fid import FrechetDistance
+from gan_bench_plugins.metrics.fid import BLOCK, FrechetDistance
 
-score = FrechetDistance().score
+
+def score(generated: torch.Tensor, real: torch.Tensor) -> float:
+    metric = FrechetDistance()
+    return metric.score(generated, metric.reference(real))
 
 
 def normal(count: int, dimension: int, seed: int = 0) -> torch.Tensor:
@@ -40,6 +44,17 @@ def reference_singular_values(x: torch.Tensor, y: torch.Tensor) -> float:
     gap = (a.mean(0) - b.mean(0)).square().sum()
     a, b = ((z - z.mean(0)) / (len(z) - 1) ** 0.5 for z in (a, b))
     return float(gap + a.square().sum() + b.square().sum() - 2 * torch.linalg.svdvals(a @ b.T).sum())
+
+
+def reference_torchmetrics(x: torch.Tensor, y: torch.Tensor) -> float:
+    from torchmetrics.image.fid import FrechetInceptionDistance  # takes seconds to import
+
+    given = nn.Identity()
+    given.num_features = x.shape[1]
+    metric = FrechetInceptionDistance(given)
+    metric.update(y, real=True)
+    metric.update(x, real=False)
+    return float(metric.compute())
 
 
 def test_commuting_gaussians_in_closed_form():
@@ -89,6 +104,25 @@ def test_agrees_with_the_definition(dtype, offset):
 def test_agrees_with_the_exact_form_where_samples_are_fewer_than_dimensions():
     x, y = normal(40, 128).float(), (1.5 * normal(60, 128, 1) + 0.2).float()
     assert score(x, y) == pytest.approx(reference_singular_values(x, y), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("generated", "real", "dimension"),
+    [(900, 800, BLOCK + 44), (100, 800, BLOCK + 44), (900, 120, BLOCK + 44), (100, 120, BLOCK + 44), (64, 64, 64)],
+)
+def test_agrees_with_torchmetrics(generated, real, dimension):
+    mix = normal(dimension, dimension, 2) / dimension**0.5
+    x, y = (normal(generated, dimension) @ mix).relu(), normal(real, dimension, 1).relu()
+    assert score(x, y) == pytest.approx(reference_torchmetrics(x, y), rel=1e-6)
+    assert score(x, y) == pytest.approx(reference_singular_values(x, y), rel=1e-9)
+
+
+@pytest.mark.parametrize("count", [300, 50])
+def test_is_exact_where_features_are_dead(count):
+    x, y = normal(count, 64), normal(200, 64, 1)
+    x[:, :9], y[:, 5:20] = 0.3, 0
+    assert score(x, y) == pytest.approx(reference_singular_values(x, y), rel=1e-7)
+    assert score(y, y) == pytest.approx(0, abs=1e-6)
 
 
 def test_worse_samples_score_higher():
