@@ -2,21 +2,20 @@
 
 pytest benchmarks/test_training_step.py
 
-The usual loop is that of PyTorch's own DCGAN example: a DataLoader, D on real, D on fake, then G, each backward through all
-of D, default Adam, both losses read every step. It is timed with one thread, as gan-bench's is; its best thread count on
-a whole machine is compared by `python benchmarks/whole_machine.py`.
+The usual loop is timed with one thread, as gan-bench's is; its best thread count on a whole machine is compared by
+`gan-bench bench`.
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
-sys.path.append(str(Path(__file__).parent))
-from loops import CASES, ours, usual
+from gan_bench.bench.cases import cases
+from gan_bench.bench.contestants import engine, usual
+
+BATCH, CPU = 64, torch.device("cpu")
+BUILD = {"usual": lambda case: usual(case, BATCH, CPU), "ours": lambda case: engine(case, BATCH, CPU, 1, "fp32")}
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +26,9 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("loop", [usual, ours], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.title)
+@pytest.mark.parametrize("loop", BUILD)
 def test_step(benchmark, case, loop):
-    benchmark.group = case
-    step, batch_size = loop(case)
-    benchmark.pedantic(step, rounds=15, warmup_rounds=3)
-    benchmark.extra_info["images_per_second"] = batch_size / benchmark.stats.stats.median
+    benchmark.group = case.title
+    benchmark.pedantic(BUILD[loop](case), rounds=15, warmup_rounds=3)
+    benchmark.extra_info["images_per_second"] = BATCH / benchmark.stats.stats.median

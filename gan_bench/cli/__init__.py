@@ -10,7 +10,7 @@ import click
 from gan_bench import __version__
 from gan_bench.errors import GanBenchError
 
-COMMANDS = ("run", "plan", "plugins", "report", "sample", "schema")
+COMMANDS = ("run", "plan", "plugins", "report", "sample", "schema", "bench")
 
 
 class BadInput(click.ClickException):

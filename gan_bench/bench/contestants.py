@@ -1,0 +1,119 @@
+"""Who competes: this engine, and the loop that people write by hand.
+
+Each gives an `Advance`: a function that trains for a moment and returns how many real images that took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+from gan_bench.batches import Batches
+from gan_bench.bench.cases import Case
+from gan_bench.data import Samples
+from gan_bench.global_state import tf32_products
+from gan_bench.loop import Loop
+from gan_bench.networks import build_networks, memory_format
+from gan_bench.recipe import Recipe
+from gan_bench.steps import BLOCK, CudaCapture, Steps
+from gan_bench.streams import Streams
+
+Advance = Callable[[], int]
+LR, BETAS = 2e-4, (0.5, 0.999)
+
+
+def engine(case: Case, batch: int, device: torch.device, slots: int, precision: str) -> Advance:
+    """gan-bench with so many slots in this process, each a run of its own; all of them advance by a block of steps."""
+    torch.backends.cudnn.deterministic = True  # as in a worker
+    samples = Samples(case.pictures(), None).to(device)
+    streams = [torch.cuda.Stream(device) if device.type == "cuda" else None for _ in range(slots)]
+    runs = []
+    for seed, stream in enumerate(streams):
+        with torch.cuda.stream(stream):
+            runs.append(_steps(case, samples, batch, seed, precision, stream))
+
+    def advance() -> int:
+        before = sum(run.loop.d_steps for run in runs)
+        with tf32_products(precision == "tf32"):
+            for run, stream in zip(runs, streams, strict=True):
+                with torch.cuda.stream(stream):
+                    run.advance(BLOCK)
+        return batch * (sum(run.loop.d_steps for run in runs) - before)
+
+    return advance
+
+
+def _steps(
+    case: Case, samples: Samples, batch: int, seed: int, precision: str, stream: torch.cuda.Stream | None
+) -> Steps:
+    """A run's steps, by graphs where there is a stream."""
+    random = Streams(seed, samples.device)
+    generator, discriminator = build_networks(case.architecture, case.data, random)
+    adam = {"name": "adam", "lr": LR, "betas": BETAS}
+    recipe = Recipe(
+        case.data,
+        generator,
+        discriminator,
+        {"generator": adam, "discriminator": dict(adam)},
+        batch_size=batch,
+        total_steps=1,
+        streams=random,
+    )
+    recipe.apply([])
+    batches = Batches(samples, batch, seed, memory_format(discriminator))
+    loop = Loop(recipe, random, batches, batch, case.architecture.latent, precision)
+    return Steps(loop, batches, CudaCapture(loop, stream) if stream else None)
+
+
+def usual(case: Case, batch: int, device: torch.device, resident: bool = False) -> Advance:
+    """The loop of PyTorch's DCGAN example (pytorch/examples, dcgan/main.py), on logits; PyTorch's defaults throughout.
+
+    `resident`: the data lies on the device, instead of coming through a DataLoader.
+    """
+    generator = case.architecture.generator(case.data).to(device)
+    discriminator = case.architecture.discriminator(case.data).to(device)
+    g_optimizer = torch.optim.Adam(generator.parameters(), lr=LR, betas=BETAS)
+    d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=LR, betas=BETAS)
+    pictures = case.pictures().float().div_(127.5).sub_(1)
+    batches = _resident(pictures.to(device), batch) if resident else _loaded(pictures, batch, device)
+    ones, zeros = torch.ones(batch, 1, device=device), torch.zeros(batch, 1, device=device)
+
+    def advance() -> int:
+        real = next(batches)
+        discriminator.zero_grad()
+        loss_real = F.binary_cross_entropy_with_logits(discriminator(real), ones)
+        loss_real.backward()
+        fake = generator(torch.randn(batch, case.architecture.latent, device=device))
+        loss_fake = F.binary_cross_entropy_with_logits(discriminator(fake.detach()), zeros)
+        loss_fake.backward()
+        d_optimizer.step()
+        generator.zero_grad()
+        loss_g = F.binary_cross_entropy_with_logits(discriminator(fake), ones)
+        loss_g.backward()
+        g_optimizer.step()
+        (loss_real + loss_fake).item(), loss_g.item()
+        return batch
+
+    return advance
+
+
+def _loaded(pictures: Tensor, batch: int, device: torch.device) -> Iterator[Tensor]:
+    """Batches without end through a DataLoader: beside a GPU with the example's two workers, which on a CPU take its cores."""
+    workers = 2 if device.type == "cuda" else 0
+    data = TensorDataset(pictures)
+    loader = DataLoader(data, batch, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0)
+    while True:
+        for (real,) in loader:
+            yield real.to(device)
+
+
+def _resident(pictures: Tensor, batch: int) -> Iterator[Tensor]:
+    """Batches without end of what lies on the device."""
+    while True:
+        for indices in torch.randperm(len(pictures), device=pictures.device).split(batch):
+            if len(indices) == batch:
+                yield pictures[indices]

@@ -1,0 +1,111 @@
+"""Who competes on a device, and the figures of each."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from gan_bench.bench.cases import Case
+from gan_bench.bench.contestants import engine, usual
+from gan_bench.bench.rounds import Contestant, take_turns
+from gan_bench.executor import cpu_slots
+from gan_bench.grid.schema import Precision
+from gan_bench.networks import describe_architecture
+from gan_bench.peak import peak, training_flops
+
+PRECISIONS: dict[str, tuple[Precision, ...]] = {
+    "cpu": ("fp32", "bf16"),
+    "cuda": ("fp32", "tf32", "bf16"),
+}  # of this engine
+USUAL_PRECISION: dict[str, Precision] = {"cpu": "fp32", "cuda": "tf32"}  # of convolutions, PyTorch's default
+BATCHES = {"cpu": (64,), "cuda": (64, 256)}
+GPU_SLOTS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Team:
+    """Contestants that train at the same time; what they make together is compared."""
+
+    name: str
+    precision: Precision  # of its convolutions and matrix products
+    members: Sequence[Contestant]
+    usual: bool = False  # what the others are compared with
+
+
+@dataclass(frozen=True)
+class Row:
+    """A team's figures."""
+
+    name: str
+    speeds: list[float]  # real images a second, of each round
+    ratio: float  # to the best of the usual loops, by medians
+    share: float  # of the device's peak
+
+    @property
+    def speed(self) -> float:
+        """The median over rounds."""
+        return statistics.median(self.speeds)
+
+
+def measure(case: Case, batch: int, device: torch.device, seconds: float, rounds: int) -> list[Row]:
+    """The figures of every team, in rounds of so many seconds a turn."""
+    teams = gpu_teams(case, batch, device) if device.type == "cuda" else cpu_teams(case, batch)
+    speeds = take_turns({team.name: team.members for team in teams}, seconds, rounds)
+    medians = {name: statistics.median(own) for name, own in speeds.items()}
+    best = max(medians[team.name] for team in teams if team.usual)
+    flops = training_flops(describe_architecture(case.architecture, case.data), d_per_g=1)
+    return [
+        Row(
+            team.name,
+            speeds[team.name],
+            medians[team.name] / best,
+            medians[team.name] * flops / device_peak(device, team.precision),
+        )
+        for team in teams
+    ]
+
+
+def precisions(device: torch.device) -> list[Precision]:
+    """All precisions that teams compute in: the usual loop's convolutions are in TF32 on a GPU."""
+    return list(dict.fromkeys([*PRECISIONS[device.type], USUAL_PRECISION[device.type]]))
+
+
+def device_peak(device: torch.device, precision: Precision) -> float:
+    """FLOP/s of matrix products on a whole device: a GPU, or all cores that this process may use."""
+    return peak(device, precision) * (1 if device.type == "cuda" else cpu_slots())
+
+
+def cpu_teams(case: Case, batch: int) -> list[Team]:
+    """The usual loop at several numbers of threads, and this engine with as many processes of one thread."""
+    device, counts = torch.device("cpu"), doublings(cpu_slots())
+    loop = partial(usual, case, batch, device)
+    teams = [Team(f"usual loop, threads: {n}", USUAL_PRECISION["cpu"], [Contestant(loop, n)], True) for n in counts]
+    for precision in PRECISIONS["cpu"]:
+        build = partial(engine, case, batch, device, 1, precision)
+        processes = [Contestant(build) for _ in range(counts[-1])]
+        teams += [Team(f"gan-bench in {precision}, processes: {n}", precision, processes[:n]) for n in counts]
+    return teams
+
+
+def gpu_teams(case: Case, batch: int, device: torch.device) -> list[Team]:
+    """The usual loop with a DataLoader and with data on the GPU, and this engine with several slots."""
+    threads, precision = cpu_slots(), USUAL_PRECISION["cuda"]
+    loaded, resident = (partial(usual, case, batch, device, resident) for resident in (False, True))
+    teams = [
+        Team("usual loop, DataLoader", precision, [Contestant(loaded, threads)], True),
+        Team("usual loop, data on the GPU", precision, [Contestant(resident, threads)], True),
+    ]
+    for precision in PRECISIONS["cuda"]:
+        for slots in GPU_SLOTS:
+            own = Contestant(partial(engine, case, batch, device, slots, precision), threads)
+            teams.append(Team(f"gan-bench in {precision}, slots: {slots}", precision, [own]))
+    return teams
+
+
+def doublings(most: int) -> list[int]:
+    """1, 2, 4, ... and the most."""
+    return sorted({*(2**i for i in range(most.bit_length())), most})

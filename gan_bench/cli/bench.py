@@ -1,0 +1,73 @@
+"""`gan-bench bench`: how fast this machine trains, against the usual PyTorch loop and against what it could do at best."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from gan_bench.bench.teams import Row
+
+
+@click.command("bench")
+@click.option("--case", "text", default="", metavar="TEXT", help="Only cases whose title contains TEXT.")
+@click.option("--seconds", type=click.FloatRange(0.01, 600), default=4, show_default=True, help="Length of a turn.")
+@click.option("--rounds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Turns of each contestant.")
+@click.option(
+    "--devices", default="auto", show_default=True, help="auto (the first GPU, else the CPU), cpu, or cuda:0,cuda:1,..."
+)
+def command(text: str, seconds: float, rounds: int, devices: str) -> None:
+    """Measure real images trained a second: this engine, and the usual PyTorch loop on the same networks.
+
+    Contestants take turns in rounds. The table gives medians and ranges over rounds, the ratio to the best of the usual
+    loops, and the share of the device's peak, the speed of a large matrix product. Other work on the machine shows in the
+    ranges: compare ratios.
+    """
+    import torch
+    from rich.console import Console
+
+    from gan_bench.bench.cases import cases
+    from gan_bench.bench.teams import BATCHES, measure, precisions
+    from gan_bench.errors import GanBenchError
+    from gan_bench.executor import cpu_slots, resolve_devices
+    from gan_bench.hardware import device_name
+    from gan_bench.peak import peak
+
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
+    chosen = [case for case in cases() if text in case.title]
+    if not chosen:
+        raise GanBenchError(f"no case has {text!r} in its title; there are {', '.join(c.title for c in cases())}")
+    names = dict.fromkeys(resolve_devices(devices, 1))
+    for device in map(torch.device, list(names)[: 1 if devices == "auto" else None]):
+        on_gpu = device.type == "cuda"
+        console.print(
+            f"{device_name(device)}{'' if on_gpu else f', {cpu_slots()} cores'}, torch {torch.__version__}, "
+            f"{rounds} rounds of {seconds:g} s a turn"
+        )
+        for precision in precisions(device):
+            rate = peak(device, precision, anew=True) / 1e9
+            console.print(f"peak in {precision}: {rate:,.0f} GFLOP/s{'' if on_gpu else ' a core'}")
+        for case in chosen:
+            for batch in BATCHES[device.type]:
+                console.print()
+                console.print(table(f"{case.title}, batch {batch}", measure(case, batch, device, seconds, rounds)))
+
+
+def table(title: str, rows: Sequence[Row]) -> Table:
+    """One row a team."""
+    from rich.table import Table
+
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in ("", "images/s", "of rounds", "to the usual", "of the peak"):
+        shown.add_column(column, justify="left" if column == "" else "right")
+    for row in rows:
+        low, high = min(row.speeds), max(row.speeds)
+        shown.add_row(
+            row.name, f"{row.speed:,.0f}", f"{low:,.0f} to {high:,.0f}", f"{row.ratio:.2f} x", f"{row.share:.0%}"
+        )
+    return shown
