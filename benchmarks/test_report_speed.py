@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from gan_bench_reports.page import gan_bench_report
+from write_reports.page import write_report
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from fake_store import write_store
@@ -25,6 +24,6 @@ def store(tmp_path_factory):
 
 
 def test_report_of_100_runs(benchmark, store):
-    benchmark.pedantic(gan_bench_report, args=([store], store / "report.html"), rounds=3, warmup_rounds=1)
+    benchmark.pedantic(write_report, args=([store], store / "report.html"), rounds=3, warmup_rounds=1)
     benchmark.extra_info["runs"] = len(list((store / "runs").iterdir()))
     benchmark.extra_info["megabytes"] = (store / "report.html").stat().st_size / 1e6

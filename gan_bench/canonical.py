@@ -10,11 +10,13 @@ from typing import Any
 
 def equal_form(value: Any) -> Any:
     """The value with 1.0 written as 1, so that equal settings are equal JSON. (Not beyond 2**53: floats have gaps there.)"""
+    if isinstance(value, str | int):  # first, for most values are
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, Mapping):
         return {key: equal_form(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [equal_form(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+    return [equal_form(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def canonical(value: Any) -> str:

@@ -1,18 +1,20 @@
-"""The dry pass: a cell's whole training step on the meta device, where nothing is computed or allocated.
+"""The dry pass: a cell's whole training step before anything trains, to find networks of wrong shape and tricks that can't
+be used with them.
 
-It finds networks of wrong shape and tricks that can't be used with them before anything trains.
+It runs on the meta device, where nothing is computed or allocated; or for real where the step is so small that this is faster.
+Cells that differ only in what can't change its outcome share one.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gan_bench.canonical import canonical
 from gan_bench.errors import GanBenchError, cause
 from gan_bench.global_state import preserved
 from gan_bench.networks import describe_architecture, memory_format, on_meta_or_cpu
@@ -22,6 +24,12 @@ from gan_bench.training import build_loop
 if TYPE_CHECKING:
     from gan_bench.grid import Cell
     from gan_bench.plugin import DataSpec
+
+REAL_WORK = 1e9  # FLOPs of a training step below which computing it takes less time than the meta device's Python
+
+_passes: dict[
+    tuple[str, tuple[type, ...]], DryPass
+] = {}  # by settings (those of one cell, or what some share) and classes
 
 
 @dataclass(frozen=True)
@@ -49,20 +57,37 @@ class DryPass:
 
 
 def dry_pass(cell: Cell) -> DryPass:
-    """Build and train a cell for one step on the meta device.
+    """Build a cell and train it for one step.
 
     Raises GanBenchError, naming the cell, for whatever its plugins raise there.
     """
     # Cells are equal by their settings; a plugin file that was edited brings another class of the same name.
-    return _cached(cell, (type(cell.architecture), *map(type, cell.tricks)))
+    classes = (type(cell.architecture), *map(type, cell.tricks))
+    alike = canonical({**cell.settings, "optimizer": _without_numbers(cell.settings["optimizer"])})
+    found = _passes.get((alike, classes)) or _passes.get((cell.key, classes))
+    if found is None:
+        found, optimizer_matters = _dry_pass(cell)
+        _passes[cell.key if optimizer_matters else alike, classes] = found
+    return found
 
 
-@functools.cache
-def _cached(cell: Cell, classes: tuple[type, ...]) -> DryPass:
+def _without_numbers(settings: Any) -> Any:
+    """Optimiser settings with each number replaced by whether it is zero: only that adds or removes moments."""
+    if isinstance(settings, dict):
+        return {key: _without_numbers(value) for key, value in settings.items()}
+    return settings if isinstance(settings, str) else bool(settings)
+
+
+def _dry_pass(cell: Cell) -> tuple[DryPass, bool]:
+    """The dry pass, and whether a trick has changed the optimisers' settings, so that their numbers may matter to it."""
     try:
         with preserved(), contextlib.redirect_stdout(sys.stderr):  # standard output is for results
+            torch.set_num_threads(1)  # what is computed for real is too small for more
             data = cell.dataset.spec()
             networks = describe_architecture(cell.architecture, data)
+            if _work(cell, data, networks) < REAL_WORK:
+                return _dry_step(cell, data, networks, torch.device("cpu"))
+            cell = replace(cell, precision="fp32")  # the meta device knows no autocast
             return on_meta_or_cpu(lambda device: _dry_step(cell, data, networks, device))
     except GanBenchError:
         raise
@@ -70,7 +95,15 @@ def _cached(cell: Cell, classes: tuple[type, ...]) -> DryPass:
         raise GanBenchError(f"{cell.label}: {cause(error)}") from error
 
 
-def _dry_step(cell: Cell, data: DataSpec, networks: dict[str, dict[str, Any]], device: torch.device) -> DryPass:
+def _work(cell: Cell, data: DataSpec, networks: dict[str, dict[str, Any]]) -> float:
+    """FLOPs of a training step, roughly; and something for each number that D sees, should its layers count none."""
+    forward = 3 * networks["generator"]["flops"] + 9 * networks["discriminator"]["flops"]
+    return cell.batch_size * (forward + 100 * data.numel)
+
+
+def _dry_step(
+    cell: Cell, data: DataSpec, networks: dict[str, dict[str, Any]], device: torch.device
+) -> tuple[DryPass, bool]:
     def next_real() -> torch.Tensor:
         return torch.zeros(cell.batch_size, *data.shape, device=device)
 
@@ -82,10 +115,11 @@ def _dry_step(cell: Cell, data: DataSpec, networks: dict[str, dict[str, Any]], d
         tensors += [value] if isinstance(value, torch.Tensor) else value.state_dict().values()
     for optimizer in (loop.g_optimizer, loop.d_optimizer):
         tensors += [t for state in optimizer.state.values() for t in state.values() if isinstance(t, torch.Tensor)]
-    return DryPass(
+    dry = DryPass(
         schedule=Schedule(recipe.d_steps, recipe.g_per_d),
         networks=networks,
         joined=loop.joined,
         memory_format=str(memory_format(recipe.discriminator)).removeprefix("torch."),
         checkpoint_bytes=sum(t.numel() * t.element_size() for t in tensors),
     )
+    return dry, recipe.optimizer != {network: one.model_dump() for network, one in cell.optimizer.items()}

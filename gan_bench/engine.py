@@ -20,7 +20,6 @@ from gan_bench.evaluation import Evaluator, save_real
 from gan_bench.executor import Executor, resolve_devices
 from gan_bench.peak import peak, training_flops
 from gan_bench.progress import Display
-from gan_bench.results import write_tables
 from gan_bench.runs import Lengths, Run, Todo, dataset_key, make_runs, select
 from gan_bench.speed import Speed, speed_text, write_speed
 from gan_bench.store import read_json, replace_file, write_json
@@ -128,6 +127,8 @@ def run_grid(
 
     GanBenchError: bad input. A failing run does not raise; the outcome counts it.
     """
+    from gan_bench.results import write_tables  # imports pandas, which a plan does without
+
     console = console or plain_console()
     store = store_of(grid, out)
     slot_devices = resolve_devices(devices, slots)

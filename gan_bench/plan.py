@@ -89,8 +89,10 @@ def plan_cell(grid: Grid, cell: Cell, runs: Sequence[Run], pilot: Pilot | None) 
     for run in runs:
         what = run.todo()
         todo.setdefault(what, []).append(run.seed)
-        if what != "nothing":
-            left += run.total_steps - (0 if what == "again" else run.folder.trained_steps())
+        if what in ("train", "again"):
+            left += run.total_steps
+        elif what == "continue":
+            left += run.total_steps - (run.folder.finished_steps() or run.folder.trained_steps())
     kept = {"all": len(runs[0].snapshot_steps), "best+last": 2, "last": 1}[grid.evaluate.keep]
     weights = 4 * dry.networks["generator"]["parameters"]
     disk = dry.checkpoint_bytes + kept * weights + len(runs[0].snapshot_steps) * PICTURE_BYTES

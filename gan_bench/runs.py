@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from gan_bench.canonical import canonical_hash
+from gan_bench.canonical import canonical
 from gan_bench.dry import Schedule, dry_pass
 from gan_bench.errors import GanBenchError, GridError
 from gan_bench.store import Columns, RunFolder
@@ -58,6 +60,8 @@ class Run:
         nothing and for less, could give one. `columns` are the label and protocol of each score wanted; None leaves scores
         out of account.
         """
+        if not self.path.exists():  # most runs of a large grid, which is to be planned in a moment
+            return "train"
         folder = self.folder
         finished = folder.finished_steps()
         trained = finished or folder.trained_steps()
@@ -78,12 +82,17 @@ def make_runs(grid: Grid, data: dict[str, PreparedData], store: Path) -> list[Ru
     `data` holds the prepared dataset of each cell by `dataset_key`.
     """
     lengths = Lengths(grid, len(data[dataset_key(grid.baseline)].training))
-    moments = [(cell, *lengths.snapshots(cell)) for cell in grid.cells]
+    plans = []
+    for cell in grid.cells:
+        snapshots, required = lengths.snapshots(cell)
+        plans.append(
+            (cell, snapshots, required, _course(grid, cell, data[dataset_key(cell)].fingerprint, snapshots[-1]))
+        )
     runs = []
     cells: dict[str, Cell] = {}
     for seed in grid.seeds:
-        for cell, snapshots, required in moments:
-            identity = canonical_hash(course(grid, cell, seed, data[dataset_key(cell)].fingerprint, snapshots[-1]))
+        for cell, snapshots, required, (before, after) in plans:
+            identity = hashlib.sha256(f'{before}"seed":{seed}{after}'.encode()).hexdigest()
             same = cells.setdefault(identity, cell)
             if same is not cell:
                 rule = f"{same.label!r} and {cell.label!r} train on equal data, so they are the same runs"
@@ -93,22 +102,28 @@ def make_runs(grid: Grid, data: dict[str, PreparedData], store: Path) -> list[Ru
     return runs
 
 
+@functools.cache
 def dataset_key(cell: Cell) -> str:
     """Equal for cells that train on the same data."""
-    return canonical_hash(cell.settings["dataset"])
+    return canonical(cell.settings["dataset"])
 
 
-def course(grid: Grid, cell: Cell, seed: int, fingerprint: str, total_steps: int) -> dict[str, Any]:
-    """All that determines a run's course; its length and snapshot times don't, unless a trick reads the length."""
+def _course(grid: Grid, cell: Cell, fingerprint: str, total_steps: int) -> tuple[str, str]:
+    """All that determines a run's course, as canonical JSON before and after its seed.
+
+    Its length and snapshot times don't, unless a trick reads the length.
+    """
     plugins = [("architecture", cell.architecture.name), *(("trick", trick.name) for trick in cell.tricks)]
-    return {
+    course = {
         "format": COURSE_FORMAT,
         "settings": {key: value for key, value in cell.settings.items() if key != "dataset"},
-        "seed": seed,
+        "seed": None,
         "dataset": fingerprint,
         "sources": [grid.registry.get(kind, name).source_hash for kind, name in plugins],
         "total_steps": total_steps if any(trick.needs_length for trick in cell.tricks) else None,
     }
+    before, _, after = canonical(course).partition('"seed":null')  # the first: only a hash and a number stand before it
+    return before, after
 
 
 class Lengths:

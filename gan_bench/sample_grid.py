@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from gan_bench.pictures import to_uint8
 from gan_bench.store import replace_file
@@ -24,11 +23,13 @@ def save_grid(samples: Tensor, path: Path) -> None:
     their first two coordinates, from -1.5 to 1.5.
     """
     picture = picture_of_points(samples) if samples.dim() == 2 else picture_of_images(samples)
-    replace_file(path, lambda beside: picture.save(beside, format="PNG", optimize=True))
+    replace_file(path, lambda beside: picture.save(beside, format="PNG"))
 
 
 def picture_of_images(samples: Tensor) -> Image.Image:
     """The grid of images, a pixel apart."""
+    from torchvision.utils import make_grid  # takes a quarter of a second to import
+
     channels = 3 if samples.shape[1] >= 3 else 1
     grid = make_grid(to_uint8(samples[:, :channels]), nrow=COLUMNS, padding=1, pad_value=255)
     pixels = grid.permute(1, 2, 0).numpy()

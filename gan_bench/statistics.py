@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 CONFIDENCE = 0.95
 SEEDS_FOR_A_TEST = 6  # with n pairs the smallest two-sided sign-flip p is 2 / 2^n: above 0.05 under 6 pairs
@@ -82,6 +81,8 @@ def paired_difference(
     mean = float(d.mean()) if n else math.nan
     if n < 2:
         return Finding(scale, seeds, tuple(d.tolist()), mean, None, None)
+    from scipy import stats  # takes half a second to import
+
     error = float(d.std(ddof=1)) / math.sqrt(n)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
     p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error > 0 else float(mean == 0)

@@ -177,11 +177,10 @@ class Training:
 
     def rescore(self) -> None:
         """Score again, from their weights, the snapshots whose scores follow another protocol than is wanted now."""
-        network = copy.deepcopy(self.recipe.sampled)
         for step in self.snapshot_steps & set(self.folder.snapshot_steps()):
             place = self.folder.snapshot(step)
             if self.folder.score_columns(step) != self.evaluator.columns() and self.folder.has_weights(step):
-                sampled = load_sampled(self.folder, step, network)
+                sampled = load_sampled(self.folder, step, copy.deepcopy(self.recipe.sampled))
                 samples = draw(sampled, self.latent, self.evaluator.count, self.seed, self.device)
                 write_json(
                     place / "scores.json", read_json(place / "scores.json") | {"scores": self.evaluator.score(samples)}

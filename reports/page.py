@@ -14,7 +14,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from gan_bench.hooks import hookimpl
 from gan_bench.results import Results, load
 from gan_bench.settings_text import flatten, text
 from gan_bench.speed import speed_text
@@ -29,8 +28,7 @@ from gan_bench_reports.view import Builder, ComparisonView
 HERE = Path(__file__).parent
 
 
-@hookimpl
-def gan_bench_report(stores: list[Path], output: Path) -> None:
+def write_report(stores: list[Path], output: Path) -> None:
     """Write the report of the stores to the file `output`."""
     html = render(load(*stores))
     replace_file(Path(output), lambda path: path.write_text(html, encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Datasets that need no files: digits and photo_patches."""
+"""Datasets that need no files: digits, photo_patches and gaussians."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 
 from gan_bench.data import PreparedData, prepare
 from gan_bench_plugins.datasets.digits import Digits
+from gan_bench_plugins.datasets.gaussians import Gaussians
 from gan_bench_plugins.datasets.photo_patches import PhotoPatches
 
 
@@ -35,6 +36,30 @@ def test_digits_use_the_whole_range_and_are_stratified() -> None:
     assert prepared.training.data.unique().numel() > 200, "resized as floats"
     share = labels(prepared, "held_out").bincount() / labels(prepared, "training").bincount()
     assert torch.allclose(share, torch.full((10,), 0.25), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("layout", "modes", "count"), [("ring", None, 8), ("grid", None, 25), ("ring", 3, 3), ("grid", 1, 1)]
+)
+def test_gaussians_lie_round_their_means(layout, modes, count) -> None:
+    plugin = Gaussians(layout=layout, modes=modes, training=20_000, held_out=5000)
+    prepared = prepare(plugin)
+    assert prepared.spec.kind == "points"
+    assert (len(prepared.training), len(prepared.held_out)) == (20_000, 5000)
+    means, mode = torch.from_numpy(plugin.means()), labels(prepared, "training")
+    assert means.shape == (count, 2)
+    assert means.abs().max() <= 0.8 + 1e-9
+    off = prepared.training.data - means[mode]
+    assert off.std().item() == pytest.approx(0.02, rel=0.03)
+    within = (off.norm(dim=1) < 3 * 0.02).double().mean().item()
+    assert within == pytest.approx(0.989, abs=0.003)  # 1 - exp(-9/2), in the plane
+    shares = mode.bincount(minlength=count) / len(mode)
+    assert torch.allclose(shares, torch.full((count,), 1 / count), atol=0.02)
+
+
+def test_a_grid_of_gaussians_is_square() -> None:
+    with pytest.raises(ValueError, match="a grid needs a square number of modes, such as 25, not 8"):
+        Gaussians(layout="grid", modes=8)
 
 
 def test_digits_at_their_own_size_are_the_originals() -> None:

@@ -17,7 +17,7 @@ from gan_bench.statistics import paired_difference
 from gan_bench_reports import formats
 from gan_bench_reports.curves import curve, thin
 from gan_bench_reports.differences import make_axis
-from gan_bench_reports.page import gan_bench_report, plotly_js
+from gan_bench_reports.page import plotly_js, write_report
 from gan_bench_reports.pictures import Pictures
 
 
@@ -52,7 +52,7 @@ class Page(HTMLParser):
 
 
 def report(store) -> str:
-    gan_bench_report([store], store / "report.html")
+    write_report([store], store / "report.html")
     return (store / "report.html").read_text(encoding="utf-8")
 
 
@@ -234,7 +234,7 @@ def test_damaged_pictures_and_runs_do_not_stop_it(tmp_path):
 
 def test_two_stores_in_one_page(store, tmp_path):
     other = write_store(tmp_path / "later", seeds=2, snapshots=1, steps=100)
-    gan_bench_report([store, other], tmp_path / "both.html")
+    write_report([store, other], tmp_path / "both.html")
     page = Page((tmp_path / "both.html").read_text())
     assert len([a for a in page.all("section") if a.get("class") == "comparison"]) == 6
     assert "quickstart and quickstart" in page.text  # both grids have this name

@@ -6,8 +6,7 @@ import shutil
 
 import pytest
 from fake_store import write_store
-
-from gan_bench_reports.page import gan_bench_report
+from write_reports.page import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(
@@ -27,7 +26,7 @@ FLAGS = [
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     store = write_store(tmp_path_factory.mktemp("stores") / "quickstart", seeds=3, snapshots=4, steps=300)
-    gan_bench_report([store], store / "report.html")
+    write_report([store], store / "report.html")
     return (store / "report.html").as_uri()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
@@ -12,8 +15,6 @@ import click
 from gan_bench.cli.options import grid_options, open_grid
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from gan_bench.plan import CellPlan
 
 WORDS = {
@@ -42,50 +43,59 @@ def command(
     """Show every cell and run of GRID, what is done already, and what the rest would take. Nothing is trained."""
     loaded = open_grid(grid, plugins, overrides, seeds, workers=not no_pilot)
 
-    from rich.console import Console
-
     from gan_bench.engine import plain_console, prepare_data, store_of
     from gan_bench.executor import resolve_devices
     from gan_bench.plan import makespan, plan_cells
     from gan_bench.progress import short
     from gan_bench.runs import make_runs, select
 
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
     slot_devices = resolve_devices(devices, slots)
     data = prepare_data(loaded, plain_console())
     store = store_of(loaded, out)
     runs = select(make_runs(loaded, data, store), only)
     plans = plan_cells(loaded, runs, data, slot_devices[0], pilot=not no_pilot)
-    console.print(cell_table(plans))
+    for line in table(plans, shutil.get_terminal_size().columns if sys.stdout.isatty() else 200):
+        click.echo(line)
     todo = sum(plan.waiting for plan in plans)
     disk = sum(plan.disk_bytes for plan in plans)
-    console.print(f"\n{len(plans)} cells, {len(runs)} runs, {todo} of them to train, in {store}")
-    console.print(f"disk: {size(disk)} when all are finished")
+    click.echo(f"\n{len(plans)} cells, {len(runs)} runs, {todo} of them to train, in {store}")
+    click.echo(f"disk: {size(disk)} when all are finished")
     if not no_pilot:
         seconds = makespan(plans, loaded.evaluate.samples, len(slot_devices))
         peak = max(plan.pilot.peak_bytes for plan in plans if plan.pilot)
         count = f"{len(slot_devices)} slot{'s' if len(slot_devices) > 1 else ''} on {slot_devices[0]}"
-        console.print(f"time: about {short(seconds)} of training and sampling on {count}; scoring comes on top")
-        console.print(f"memory: about {size(peak)} a slot")
+        click.echo(f"time: about {short(seconds)} of training and sampling on {count}; scoring comes on top")
+        click.echo(f"memory: about {size(peak)} a slot")
 
 
-def cell_table(plans: Sequence[CellPlan]) -> Table:
-    """One row a cell."""
-    from rich.table import Table
+TITLES = ("cell", "seeds", "steps", "G parameters", "D parameters", "FLOPs an image", "one run")
 
+
+def table(plans: Sequence[CellPlan], width: int) -> Iterator[str]:
+    """Lines of this width, unless it is very small: titles and a row for each cell. (rich takes a millisecond a row.)"""
+    rows = [TITLES, *map(row, plans)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    room = width - sum(widths[2:]) - 2 * (len(widths) - 1)  # for the two columns of text
+    if sum(widths[:2]) > room:
+        widths[:2] = [min(size, max(16, room // 2)) for size in widths[:2]]
+    for cell, states, *numbers in rows:
+        texts = [wrap(text, size, break_on_hyphens=False) for text, size in zip((cell, states), widths, strict=False)]
+        for left, right in zip_longest(*texts, fillvalue=""):
+            line = [left.ljust(widths[0]), right.ljust(widths[1]), *map(str.rjust, numbers, widths[2:])]
+            yield "  ".join(line).rstrip()
+            numbers = []
+
+
+def row(plan: CellPlan) -> tuple[str, ...]:
+    """What the table says of a cell."""
     from gan_bench.progress import short
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("cell", "seeds", "steps", "G parameters", "D parameters", "FLOPs an image", "one run"):
-        table.add_column(title, justify="left" if title in ("cell", "seeds") else "right", overflow="fold")
-    for plan in plans:
-        networks = plan.dry.networks
-        states = "\n".join(f"{WORDS[what]}: {seeds(found)}" for what, found in plan.todo.items())
-        one = "" if plan.pilot is None else short(plan.steps * plan.pilot.step_seconds)
-        flops = networks["generator"]["flops"] + networks["discriminator"]["flops"]
-        counts = [f"{networks[n]['parameters']:,}" for n in ("generator", "discriminator")]
-        table.add_row(plan.label, states, f"{plan.steps:,}", *counts, count(flops), one)
-    return table
+    states = "; ".join(f"{WORDS[what]}: {seeds(found)}" for what, found in plan.todo.items())
+    networks = plan.dry.networks
+    counts = [f"{networks[n]['parameters']:,}" for n in ("generator", "discriminator")]
+    flops = networks["generator"]["flops"] + networks["discriminator"]["flops"]
+    one = "" if plan.pilot is None else short(plan.steps * plan.pilot.step_seconds)
+    return plan.label, states, f"{plan.steps:,}", *counts, count(flops), one
 
 
 def seeds(numbers: Sequence[int]) -> str:

@@ -61,10 +61,11 @@ def axes_of(compare: Compare, index: int) -> tuple[Axis, ...]:
         values = tuple(level_value(axis, level, (number,)) for number, level in enumerate(levels))
         if not values:
             raise axis.fault("an axis needs at least one level")
-        forms = [canonical(value) for value in values]
-        for number, form in enumerate(forms):
-            if form in forms[:number]:
+        forms: set[str] = set()
+        for number, value in enumerate(values):
+            if (form := canonical(value)) in forms:
                 raise axis.fault("this level stands there twice", number, value=levels[number])
+            forms.add(form)
         axes.append(Axis(path, at, tuple(levels), values))
     if not axes:
         cure = 'Write, for example, "architecture.depth" = [1, 2].'

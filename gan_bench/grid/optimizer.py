@@ -90,7 +90,7 @@ def optimizer_settings(table: dict[str, Any]) -> Mapping[str, dict[str, Any]]:
     return _settings(json.dumps(table))
 
 
-@lru_cache(maxsize=4096)  # the thousands of cells of a large grid have few different optimisers
+@lru_cache(maxsize=2**14)  # each cell of a large grid asks several times, and many have equal optimisers
 def _resolve(text: str) -> Mapping[str, OptimizerSettings]:
     table = json.loads(text)
     shared = {key: value for key, value in table.items() if key not in NETWORKS}
@@ -104,7 +104,7 @@ def _resolve(text: str) -> Mapping[str, OptimizerSettings]:
     return {network: resolved[network] for network in NETWORKS}
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2**14)
 def _settings(text: str) -> Mapping[str, dict[str, Any]]:
     return {network: equal_form(one.settings()) for network, one in _resolve(text).items()}
 
