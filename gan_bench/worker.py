@@ -25,7 +25,7 @@ from gan_bench.data import PreparedData, open_prepared
 from gan_bench.dry import dry_pass
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import Evaluator
-from gan_bench.global_state import preserved, tf32_products
+from gan_bench.global_state import keep_freed_memory, preserved, tf32_products
 from gan_bench.grid import Cell, cell_from_settings
 from gan_bench.hardware import hardware
 from gan_bench.lazy_file import LazyFile
@@ -319,9 +319,7 @@ def main(connection: Connection, setup: Setup) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says what to do
     if setup.device == "cpu":
         torch.set_num_threads(1)  # a process a core: a second thread would stall whenever a neighbour is busy
-    # glibc gives freed memory back to the system, and gets it cleared again for the next batch, unless it has seen a larger
-    # block freed. This one is never touched; it saves a third of the time of features, and a percent of training.
-    torch.empty(31 * 2**20, dtype=torch.uint8)
+    keep_freed_memory()
     torch.backends.cudnn.deterministic = True  # a GPU's other algorithms add in an order that varies
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # so does cuBLAS with other workspaces
     with contextlib.suppress(Stopped), tf32_products(False):  # the parent is gone

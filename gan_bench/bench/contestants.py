@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from gan_bench.batches import Batches
 from gan_bench.bench.cases import Case
 from gan_bench.data import Samples
-from gan_bench.global_state import tf32_products
+from gan_bench.global_state import keep_freed_memory, tf32_products
 from gan_bench.loop import Loop
 from gan_bench.networks import build_networks, memory_format
 from gan_bench.recipe import Recipe
@@ -29,6 +29,7 @@ LR, BETAS = 2e-4, (0.5, 0.999)
 def engine(case: Case, batch: int, device: torch.device, slots: int, precision: str) -> Advance:
     """gan-bench with so many slots in this process, each a run of its own; all of them advance by a block of steps."""
     torch.backends.cudnn.deterministic = True  # as in a worker
+    keep_freed_memory()
     samples = Samples(case.pictures(), None).to(device)
     streams = [torch.cuda.Stream(device) if device.type == "cuda" else None for _ in range(slots)]
     runs = []
