@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from write_reports.page import write_report
+
+from gan_bench_reports.page import write_report
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from fake_store import write_store

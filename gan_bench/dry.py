@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
 REAL_WORK = 1e9  # FLOPs of a training step below which computing it takes less time than the meta device's Python
 
-_passes: dict[
-    tuple[str, tuple[type, ...]], DryPass
-] = {}  # by settings (those of one cell, or what some share) and classes
+# By settings (those of one cell, or what several cells share) and classes.
+_passes: dict[tuple[str, tuple[type, ...]], DryPass] = {}
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import tomllib
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
 from markdown import ROOT
 from stores import GRID, gan_bench, write_grid
+
+from gan_bench.cli.plan import table
 
 
 def test_plan_trains_nothing_and_tells_what_it_would_take(tmp_path):
@@ -25,6 +28,22 @@ def test_plan_without_pilot_estimates_no_time(tmp_path):
     assert "2 cells, 10 runs, 10 of them to train" in done.stdout
     assert "to train: 0-4" in done.stdout
     assert "time:" not in done.stdout
+
+
+def test_a_plans_table_fits_its_width():
+    networks = {"generator": {"parameters": 1234, "flops": 1e6}, "discriminator": {"parameters": 5, "flops": 1}}
+    dry = SimpleNamespace(networks=networks)
+    plans = [
+        SimpleNamespace(label=label, todo={"train": [0, 1, 2], "again": [4]}, steps=100, dry=dry, pilot=None)
+        for label in ("dcgan", "fcgan, " + ", ".join(f"setting{i} {i}" for i in range(9)))
+    ]
+    for width in (120, 250):
+        lines = list(table(plans, width))
+        assert max(map(len, lines)) <= width
+        assert "1,234" in lines[1]
+        for word in ("setting8 8", "to train: 0-2", "4", "FLOPs an image"):
+            assert any(word in line for line in lines)
+    assert len(lines) == 3, "nothing is folded where there is room"
 
 
 def test_plan_counts_origins_parameters(tmp_path):

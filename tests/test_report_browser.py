@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 from fake_store import write_store
-from write_reports.page import write_report
+
+from gan_bench_reports.page import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(

@@ -124,7 +124,8 @@ def show(detail: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = Console(highlight=False, markup=False)
-    console.print(f"[bold]{detail['name']}[/bold]  {detail['kind']}, from {detail['origin']}\n")
+    console.print(detail["name"], style="bold", end="")
+    console.print(f"  {detail['kind']}, from {detail['origin']}\n")
     console.print(detail["description"] + "\n")
     table = Table("parameter", "type", "default", "bounds", "description", box=None, pad_edge=False)
     for row in detail["parameters"]:
