@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import sys
 from pathlib import Path
 
 
-@functools.cache
 def source_hash(cls: type) -> str:
     """SHA-256 over the modules of a plugin's class and of the classes that it inherits from, the libraries' excepted.
 

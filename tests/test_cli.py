@@ -79,6 +79,7 @@ def test_plugins_describes_an_architecture_layer_by_layer(tmp_path):
     assert depth["default"] == 2
     assert depth["bounds"] == ">= 1, <= 6"
     shown = gan_bench("plugins", "dcgan", "--data", "3x32x32", cwd=tmp_path).stdout
+    assert shown.startswith("dcgan  architecture, from package gan-bench")
     assert "generator for 3x32x32" in shown
     assert "ConvTranspose2d" in shown
 
