@@ -49,7 +49,9 @@ def gan_bench_tricks():
 '''
 
 
-def train(folder: Path, slots: int, levels: str = '[[], ["ema"], ["spectral_norm"]]') -> list[tuple[str, Path]]:
+def train(
+    folder: Path, slots: int, levels: str = '[[], ["ema"], ["spectral_norm"]]', order: int = 1
+) -> list[tuple[str, Path]]:
     """Train a grid in a process of so many slots; the events in order, progress left out: kind and run folder."""
     plugin = folder / "trouble.py"
     folder.mkdir()
@@ -66,7 +68,7 @@ def train(folder: Path, slots: int, levels: str = '[[], ["ema"], ["spectral_norm
     executor = Executor(
         setup, ["cpu"], lambda kind, content: events.append((kind, folder / "store/runs" / content["run"]))
     )
-    assert executor.run([make_job(run, data, grid, {"fp32": 1e11}, clear=False) for run in runs])
+    assert executor.run([make_job(run, data, grid, {"fp32": 1e11}, clear=False) for run in runs[::order]])
     return [event for event in events if event[0] != "progress"]
 
 
@@ -84,8 +86,11 @@ def test_packed_runs_give_the_bits_of_lone_ones(tmp_path):
     alone, packed = train(tmp_path / "alone", 1), train(tmp_path / "packed", 3)
     assert [kind for kind, _ in alone] == ["started", "finished"] * 3
     assert [kind for kind, _ in packed] == ["started"] * 3 + ["finished"] * 3
-    for one, two in zip(folders(alone), folders(packed), strict=True):
+    backwards = train(tmp_path / "backwards", 2, order=-1)
+    for one, two, three in zip(folders(alone), folders(packed), reversed(folders(backwards)), strict=True):
+        assert one.name == two.name == three.name
         assert_equal_runs(one, two)
+        assert_equal_runs(one, three)
 
 
 def test_a_process_that_dies_fails_only_the_run_that_ended_it(tmp_path):
