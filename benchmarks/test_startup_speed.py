@@ -1,18 +1,28 @@
-"""What is not training: starting the command, planning large grids, opening and closing many tiny runs.
+"""What is not training: starting the command, planning large grids, scheduling, opening and closing many tiny runs.
 
 pytest benchmarks/test_startup_speed.py -s
 """
 
 from __future__ import annotations
 
+import json
+import os
 import resource
 import subprocess
 import sys
+import threading
 import time
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+
+from gan_bench import engine, executor
+from gan_bench.grid import load_grid
+from gan_bench.worker import Job
 
 GRID = """
 name = "tiny"
@@ -68,6 +78,60 @@ def test_planning_grows_with_the_runs_and_no_faster(tmp_path):
     assert many < 3
     assert seconds[1000, 10] - torch < 3
     assert many - few < 1.5 * 10 * max(some - few, 0.05)  # ten times the runs, ten times the time; 50 ms are noise
+
+
+class Stand(threading.Thread):
+    """Stands for a worker process: speaks its part, trains nothing, and writes as little as a finished run can be."""
+
+    exitcode = 0
+
+    def __init__(self, target: Any, args: tuple[Any, ...], daemon: bool) -> None:
+        super().__init__(target=self.work, args=(Connection(os.dup(args[0].fileno())),), daemon=daemon)
+
+    def work(self, connection: Connection) -> None:
+        connection.send(("ready", {}))
+        connection.send(("want", {}))
+        while (job := connection.recv()) is not None:
+            finish(job)
+            told = {"run": job.run, "d_steps": 50, "seconds": 0.1}
+            connection.send(("started", {**told, "steps": 0, "images": 0}))
+            connection.send(("finished", {**told, "steps": 50, "images": 3200}))
+            connection.send(("want", {}))
+        connection.close()
+
+
+class Threads:
+    """Stands for multiprocessing."""
+
+    Pipe, Process = staticmethod(Pipe), Stand
+
+
+def finish(job: Job) -> None:
+    snapshot = job.path / "snapshots" / "step-00000050"
+    snapshot.mkdir(parents=True)
+    row = {"step": 50, "d_steps": 50, "images": 3200, "seconds": 0.1, "loss_d": 1.0, "loss_g": 1.0}
+    score = {"metric": "fid", "label": "FD", "value": 1.0 + job.seed, "protocol_id": "0"}
+    (snapshot / "scores.json").write_text(json.dumps({**row, "scores": [score]}))
+    (job.path / "curves.jsonl").write_text(json.dumps(row) + "\n")
+    (job.path / "run.json").write_text(json.dumps({"seed": job.seed, "settings": job.settings}))
+    (job.path / "result.json").write_text(json.dumps({"status": "finished", **row, "steps": 50}))
+
+
+def test_the_parents_share_grows_with_the_runs_and_no_faster(tmp_path, monkeypatch):
+    """All that the command's own process does but the report: expanding, scheduling, telling, tables."""
+    monkeypatch.setenv("GAN_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(executor, "worker_context", lambda: Threads)
+    monkeypatch.setattr("gan_bench_reports.page.render", lambda results: "")
+    seconds = {}
+    for runs in (10, 10, 100, 1000, 10_000):  # the first also decodes the data
+        grid = load_grid(write(tmp_path, 10, runs // 10))
+        began = time.process_time()
+        engine.run_grid(grid, out=tmp_path / f"{runs}-{time.monotonic_ns()}", devices="cpu", slots=2)
+        seconds[runs] = time.process_time() - began
+    before, last = (seconds[1000] - seconds[10]) / 990, (seconds[10_000] - seconds[1000]) / 9000
+    print(f"\n{seconds}; a run up to 1000: {before * 1000:.1f} ms, from there to 10,000: {last * 1000:.1f} ms")
+    assert last < 2 * before
+    assert last < 0.01 * 10  # 1 % of a run of 10 s
 
 
 @pytest.mark.parametrize("seeds", [2, 20])

@@ -18,14 +18,6 @@ BATCH, CPU = 64, torch.device("cpu")
 BUILD = {"usual": lambda case: usual(case, BATCH, CPU), "ours": lambda case: engine(case, BATCH, CPU, 1, "fp32")}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.title)
 @pytest.mark.parametrize("loop", BUILD)
 def test_step(benchmark, case, loop):

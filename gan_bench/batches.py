@@ -36,9 +36,8 @@ class Batches:
         self._left = torch.empty(0, dtype=torch.int64)  # indices still to come, the device's among them
         self._before: deque[Tensor] = deque(maxlen=2 + AHEAD * batch_size // len(samples))  # states, one a shuffle
         self.taken = 0  # batches that the device has taken since it began
-        self._first = self._given = (
-            0  # its indices are those of the batches from one to the other; `_left` begins there
-        )
+        # Its indices are those of the batches from one to the other; `_left` begins at the first.
+        self._first = self._given = 0
         self._resident = samples.device.type != "cpu" if resident is None else resident
         if self._resident:
             self._indices = torch.zeros(AHEAD * batch_size, dtype=torch.int64, device=samples.device)

@@ -18,12 +18,14 @@ from gan_bench.dry import dry_pass
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import Evaluator, save_real
 from gan_bench.executor import Executor, resolve_devices
+from gan_bench.global_state import preserved
 from gan_bench.peak import peak, training_flops
 from gan_bench.progress import Display
+from gan_bench.provenance import used_plugins
 from gan_bench.runs import Lengths, Run, Todo, dataset_key, make_runs, select
 from gan_bench.speed import Speed, speed_text, write_speed
 from gan_bench.store import read_json, replace_file, write_json
-from gan_bench.worker import Job, Setup, used_plugins
+from gan_bench.worker import Job, Setup
 
 if TYPE_CHECKING:
     from gan_bench.grid import Cell, Grid
@@ -100,15 +102,10 @@ def prepare_evaluators(
     metrics = [grid.registry.create("metric", metric) for metric in grid.evaluate.metrics]
     extractor = grid.registry.create("features", grid.evaluate.features)
     evaluators = {}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as in a worker, so that whoever computes features gets the same bits
-    try:
-        for key in {dataset_key(cell) for cell in grid.cells}:
-            with console.status(f"features {extractor.name} of {data[key].name}"):
-                evaluators[key] = Evaluator(data[key], metrics, extractor, grid.evaluate.samples, torch.device(device))
-                evaluators[key].prepare()
-    finally:
-        torch.set_num_threads(threads)
+    for key in {dataset_key(cell) for cell in grid.cells}:
+        with console.status(f"features {extractor.name} of {data[key].name}"):
+            evaluators[key] = Evaluator(data[key], metrics, extractor, grid.evaluate.samples, torch.device(device))
+            evaluators[key].prepare()
     return evaluators
 
 
@@ -137,7 +134,8 @@ def run_grid(
     runs = select(every_run, only)
     store.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(store / ".lock", timeout=0):
+        with FileLock(store / ".lock", timeout=0), preserved():
+            torch.set_num_threads(1)  # as in a worker, so that whoever computes features gets the same bits
             evaluators = prepare_evaluators(grid, data, slot_devices[0], console)
             todo = what_to_do(runs, evaluators, fresh, console)
             write_store(grid, store, every_run, data, evaluators)

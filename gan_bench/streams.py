@@ -7,7 +7,6 @@ and a trick that draws numbers shifts nobody else's.
 from __future__ import annotations
 
 import hashlib
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -42,9 +41,7 @@ class Stream:
         self._outer = self._default.get_state()
         self._default.set_state(self.state)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.state = self._default.get_state()
         self._default.set_state(self._outer)
 
@@ -75,9 +72,7 @@ class CudaStream(Stream):
         self._outer = self._default.graphsafe_get_state()
         self._default.graphsafe_set_state(self.generator)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._default.graphsafe_set_state(self._outer)
 
 

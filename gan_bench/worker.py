@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import shutil
 import signal
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,16 +18,14 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from gan_bench import __version__
 from gan_bench.data import PreparedData, open_prepared
-from gan_bench.dry import dry_pass
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import Evaluator
 from gan_bench.global_state import keep_freed_memory, preserved, tf32_products
-from gan_bench.grid import Cell, cell_from_settings
-from gan_bench.hardware import hardware
+from gan_bench.grid import cell_from_settings
 from gan_bench.lazy_file import LazyFile
-from gan_bench.registry import Found, Registry
+from gan_bench.provenance import provenance, used_plugins
+from gan_bench.registry import Registry
 from gan_bench.slots import Slots
 from gan_bench.store import RunFolder, read_json, write_json
 from gan_bench.training import Training, record_failure
@@ -255,63 +251,6 @@ class Worker:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)  # the runs' own streams may read it from here on
         return data, evaluator
-
-
-def used_plugins(cell: Cell, registry: Registry) -> list[Found]:
-    """Dataset, architecture and tricks of a cell, and where they come from."""
-    names = [("dataset", cell.dataset.name), ("architecture", cell.architecture.name)]
-    names += [("trick", trick.name) for trick in cell.tricks]
-    return [registry.get(kind, name) for kind, name in names]
-
-
-def provenance(
-    job: Job,
-    cell: Cell,
-    plugins: Sequence[Found],
-    data: PreparedData,
-    before: dict[str, Any] | None,
-    training: Training,
-) -> dict[str, Any]:
-    """All of run.json; `before` is what it held, whose sessions are kept."""
-    dry = dry_pass(cell)
-    session = {
-        "from_step": training.loop.steps,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": str(training.device),
-        "threads": torch.get_num_threads(),
-        "versions": {"gan_bench": __version__, "python": platform.python_version(), "torch": torch.__version__},
-        "hardware": hardware(training.device),
-    }
-    return {
-        "run": job.run,
-        "identity": job.identity,
-        "seed": job.seed,
-        "settings": job.settings,
-        "total_steps": training.total_steps,
-        "snapshot_steps": sorted(training.snapshot_steps),
-        "dataset": {
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "shape": list(data.spec.shape),
-            "kind": data.spec.kind,
-            "classes": list(data.spec.classes) if data.spec.classes else None,
-            "training": len(data.training),
-            "held_out": len(data.held_out),
-        },
-        "plugins": [
-            {
-                "kind": found.kind,
-                "name": found.name,
-                "origin": found.origin,
-                "source": found.source_hash,
-                "file": str(found.source) if found.origin.startswith("file ") else None,
-            }
-            for found in plugins
-        ],
-        "networks": dry.networks,
-        "execution": {"memory_format": dry.memory_format, "joined_pass": dry.joined},
-        "sessions": [*(before["sessions"] if before else ()), session],
-    }
 
 
 def main(connection: Connection, setup: Setup) -> None:

@@ -54,11 +54,12 @@ def _centred(features: Tensor, which: str) -> tuple[Tensor, Tensor]:
     """Mean (d,) of features (N, d), and X (N, d) such that X^T X is their unbiased covariance; float64."""
     if len(features) < 2:
         raise ValueError(f"a covariance needs at least 2 {which} samples, not {len(features)}")
-    mean = features.mean(0, dtype=torch.float64)
+    rows = features.to(torch.float64, copy=True)
+    mean = rows.mean(0)
     if not mean.isfinite().all():
         broken = int((~features.isfinite().all(1)).sum())
         raise ValueError(f"{broken} of {len(features)} {which} samples have features that are not finite")
-    return mean, (features - mean).div_((len(features) - 1) ** 0.5)
+    return mean, rows.sub_(mean).div_((len(features) - 1) ** 0.5)
 
 
 def _gram(rows: Tensor) -> Tensor:
