@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from filelock import FileLock, Timeout
@@ -24,6 +24,7 @@ from gan_bench.progress import Display
 from gan_bench.provenance import used_plugins
 from gan_bench.runs import Lengths, Run, Todo, dataset_key, make_runs, select
 from gan_bench.speed import Speed, speed_text, write_speed
+from gan_bench.stale import mark_stale, stale_lines
 from gan_bench.store import read_json, replace_file, write_json
 from gan_bench.worker import Job, Setup
 
@@ -118,20 +119,26 @@ def run_grid(
     only: str | None = None,
     fresh: bool = False,
     fail_fast: bool = False,
+    stale: Literal["rerun", "keep"] = "rerun",
     console: Console | None = None,
 ) -> Outcome:
     """Train what is missing of a grid, evaluate, write tables and report.
 
-    GanBenchError: bad input. A failing run does not raise; the outcome counts it.
+    `stale` says what becomes of results that a changed plugin or dataset has put out of date: their runs train again, or
+    they are kept and marked. GanBenchError: bad input. A failing run does not raise; the outcome counts it.
     """
     from gan_bench.results import write_tables  # imports pandas, which a plan does without
 
+    if fresh and stale == "keep":
+        raise GanBenchError("--fresh trains again what --stale keep would leave as it is; give one of them")
     console = console or plain_console()
     store = store_of(grid, out)
     slot_devices = resolve_devices(devices, slots)
     data = prepare_data(grid, console)
-    every_run = make_runs(grid, data, store)
+    every_run = mark_stale(grid, make_runs(grid, data, store), data, store, keep=stale == "keep")
     runs = select(every_run, only)
+    for line in stale_lines(runs):
+        console.print(line)
     store.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(store / ".lock", timeout=0), preserved():
@@ -263,7 +270,10 @@ def write_store(
         "name": grid.name,
         "arguments": list(grid.arguments),
         "seeds": list(grid.seeds),
-        "runs": {run.name: {"label": run.cell.label, "steps": run.total_steps} for run in runs},
+        "runs": {
+            run.name: {"label": run.cell.label, "steps": run.total_steps} | ({"stale": run.stale} if run.kept else {})
+            for run in runs
+        },
         "comparisons": comparisons,
     }
     write_json(store / "grid.json", facts)

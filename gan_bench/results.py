@@ -75,14 +75,19 @@ def load(*stores: Path | str) -> Results:
     """The tables of one or more stores. GanBenchError: a folder is no store."""
     places = _name_stores([Path(store) for store in stores])
     grids = {name: _read_grid(store) for name, store in places.items()}
-    files = [
-        read_run(
-            RunFiles(run_key(run, name, places), name, store / "runs" / run, facts.get("label", ""), facts.get("seed")),
-            facts.get("steps", math.inf),
-        )
+    shown = [
+        (name, store / "runs" / run, facts)
         for name, store in places.items()
         for run, facts in sorted(_runs_shown(store, grids[name]).items())
     ]
+    files = [
+        read_run(
+            RunFiles(run_key(folder.name, name, places), name, folder, facts.get("label", ""), facts.get("seed")),
+            facts.get("steps", math.inf),
+        )
+        for name, folder, facts in shown
+    ]
+    stale = {run.run: str(facts.get("stale", "")) for run, (_, _, facts) in zip(files, shown, strict=True)}
     real = {
         name: _read_real(store, [run.dataset for run in files if run.store == name]) for name, store in places.items()
     }
@@ -96,7 +101,7 @@ def load(*stores: Path | str) -> Results:
         grids=grids,
         speeds={name: _read_speed(store) for name, store in places.items()},
         scores=columns,
-        runs=_run_table(files, snapshots, columns),
+        runs=_run_table(files, snapshots, columns, stale),
         curves=_curve_table(files),
         snapshots=snapshots,
         comparisons=_comparison_table(grids),
@@ -149,7 +154,7 @@ def _read_speed(store: Path) -> list[dict[str, Any]]:
 
 
 def _runs_shown(store: Path, grid: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """By folder, what grid.json says of each run: label, length and seed. Without a grid.json, all folders there are.
+    """By folder, what grid.json says of each run: label, length, seed and why it is stale. Without one, all folders.
 
     Runs of earlier grids stay in the store, but not in its tables; runs that have not begun are in the tables already.
     """
@@ -249,7 +254,9 @@ def run_key(run: str, store: str, stores: Iterable[str]) -> str:
     return run if len(list(stores)) == 1 else f"{store}/{run}"
 
 
-def _run_table(files: list[RunFiles], snapshots: pd.DataFrame, columns: list[ScoreColumn]) -> pd.DataFrame:
+def _run_table(
+    files: list[RunFiles], snapshots: pd.DataFrame, columns: list[ScoreColumn], stale: Mapping[str, str]
+) -> pd.DataFrame:
     everything = pd.DataFrame([flatten(run.document.get("settings") or {}) for run in files], dtype=object)
     varying = everything[[path for path in everything.columns if everything[path].nunique() > 1]]
     rows = []
@@ -267,12 +274,13 @@ def _run_table(files: list[RunFiles], snapshots: pd.DataFrame, columns: list[Sco
                 "seed": run.seed,
                 "status": run.status,
                 "reason": run.reason,
+                "stale": stale[run.run],
                 **{f"g_{name}" if name == "steps" else name: result.get(name) for name in OUTCOME_COLUMNS},
                 **{f"{kind}_seconds": (result.get("time") or {}).get(kind) for kind in TIME_COLUMNS},
                 **parameters,
             }
         )
-    table = pd.DataFrame(rows, columns=None if rows else [*RUN_COLUMNS, "seed", "status", "reason"])
+    table = pd.DataFrame(rows, columns=None if rows else [*RUN_COLUMNS, "seed", "status", "reason", "stale"])
     whole = ["seed", "g_steps", "d_steps", "images", "generator_parameters", "discriminator_parameters"]
     table = table.astype({name: "Int64" for name in whole if name in table})
     last = {run.run: run.snapshots[-1] for run in files if run.snapshots}

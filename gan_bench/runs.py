@@ -32,6 +32,8 @@ class Run:
     snapshot_steps: tuple[int, ...]  # in order; the last is the run's length
     required: frozenset[int]  # snapshots that were asked for by their time; others may be missing in an older run
     path: Path
+    stale: str = ""  # why what was trained of it before is out of date
+    kept: bool = False  # `path` is of such a run, whose results are used as they are
 
     @property
     def name(self) -> str:
@@ -60,6 +62,8 @@ class Run:
         nothing and for less, could give one. `columns` are the label and protocol of each score wanted; None leaves scores
         out of account.
         """
+        if self.kept:  # whatever it lacks, today's plugins could not make it
+            return "nothing"
         if not self.path.exists():  # most runs of a large grid, which is to be planned in a moment
             return "train"
         folder = self.folder

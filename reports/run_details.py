@@ -27,6 +27,7 @@ class RunView:
     seed: str
     status: str
     reason: str
+    stale: str  # why it is out of date; empty where it isn't
     traceback: str
     score: str  # headline score at the last snapshot
     settings: list[tuple[str, str, str | None]]  # path, value, and the baseline's value where it differs
@@ -38,7 +39,7 @@ class RunView:
     @property
     def search(self) -> str:
         """What the search looks through."""
-        return f"{self.run} {self.cell} seed {self.seed} {self.status} {self.reason}".lower()
+        return f"{self.run} {self.cell} seed {self.seed} {self.status} {self.reason} {self.stale and 'stale'}".lower()
 
 
 def run_views(results: Results) -> list[RunView]:
@@ -79,6 +80,7 @@ def _view(row: dict[str, Any], results: Results, baseline: dict[str, Any], id_: 
         seed="?" if row["seed"] is pd.NA else str(row["seed"]),
         status=row["status"],
         reason=row["reason"],
+        stale=row["stale"],
         traceback=str(result.get("traceback") or ""),
         score=score,
         settings=settings,

@@ -58,6 +58,7 @@ class LevelView:
     seeds: dict[str, list[int]]  # by status: finished, failed, unfinished, damaged
     values: dict[str, dict[str, Value]]  # by score label, then last or best
     numbers: dict[str, float | None]  # means: parameters, seconds, images a second
+    stale: int  # runs whose results are out of date
 
     @property
     def missing(self) -> list[int]:
@@ -66,10 +67,9 @@ class LevelView:
 
     @property
     def troubled(self) -> str:
-        """Runs that are missing in the means, in words."""
-        return ", ".join(
-            f"{len(seeds)} {status}" for status, seeds in self.seeds.items() if seeds and status != "finished"
-        )
+        """Runs that are missing in the means, and those that are out of date, in words."""
+        counts = {status: len(seeds) for status, seeds in self.seeds.items() if status != "finished"}
+        return ", ".join(f"{n} {status}" for status, n in {**counts, "stale": self.stale}.items() if n)
 
 
 @dataclass
@@ -229,7 +229,8 @@ class Builder:
             "seconds": _mean(finished, "seconds"),
             "images_per_second": _mean(finished, "images_per_second"),
         }
-        return LevelView(level["label"], level["reference"], cell, seeds, values, numbers)
+        stale = int((known["stale"] != "").sum())
+        return LevelView(level["label"], level["reference"], cell, seeds, values, numbers, stale)
 
     @staticmethod
     def _mark_best(column: ScoreColumn, levels: list[LevelView]) -> None:

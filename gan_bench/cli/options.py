@@ -51,6 +51,13 @@ def grid_options(function: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="Runs at a time on each device; auto: one a CPU core, and on a GPU as many as measuring finds to pay.",
         ),
+        click.option(
+            "--stale",
+            type=click.Choice(["rerun", "keep"]),
+            default="rerun",
+            show_default=True,
+            help="Runs whose plugins or data have changed since: train them again, or keep their results, marked.",
+        ),
         plugin_option,
     ]
     for decorator in reversed(decorators):

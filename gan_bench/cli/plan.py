@@ -37,6 +37,7 @@ def command(
     only: str | None,
     devices: str,
     slots: int | None,
+    stale: str,
     plugins: tuple[Path, ...],
     no_pilot: bool,
 ) -> None:
@@ -48,17 +49,20 @@ def command(
     from gan_bench.plan import makespan, plan_cells
     from gan_bench.progress import short
     from gan_bench.runs import make_runs, select
+    from gan_bench.stale import mark_stale, stale_lines
 
     slot_devices = resolve_devices(devices, slots)
     data = prepare_data(loaded, plain_console())
     store = store_of(loaded, out)
-    runs = select(make_runs(loaded, data, store), only)
+    runs = select(mark_stale(loaded, make_runs(loaded, data, store), data, store, keep=stale == "keep"), only)
     plans = plan_cells(loaded, runs, data, slot_devices[0], pilot=not no_pilot)
     for line in table(plans, shutil.get_terminal_size().columns if sys.stdout.isatty() else 200):
         click.echo(line)
     todo = sum(plan.waiting for plan in plans)
     disk = sum(plan.disk_bytes for plan in plans)
     click.echo(f"\n{len(plans)} cells, {len(runs)} runs, {todo} of them to train, in {store}")
+    for line in stale_lines(runs):
+        click.echo(line)
     click.echo(f"disk: {size(disk)} when all are finished")
     if not no_pilot:
         seconds = makespan(plans, loaded.evaluate.samples, len(slot_devices))

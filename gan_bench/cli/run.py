@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -23,6 +24,7 @@ def command(
     only: str | None,
     devices: str,
     slots: int | None,
+    stale: Literal["rerun", "keep"],
     plugins: tuple[Path, ...],
     fresh: bool,
     fail_fast: bool,
@@ -36,7 +38,9 @@ def command(
 
     from gan_bench.engine import run_grid
 
-    outcome = run_grid(loaded, out=out, devices=devices, slots=slots, only=only, fresh=fresh, fail_fast=fail_fast)
+    outcome = run_grid(
+        loaded, out=out, devices=devices, slots=slots, only=only, fresh=fresh, fail_fast=fail_fast, stale=stale
+    )
     if outcome.stopped:
         click.echo("Stopped; every run is saved. The same command goes on from here.", err=True)
     if outcome.failed:
