@@ -16,7 +16,7 @@ from gan_bench.data import PreparedData, cache_root
 from gan_bench.plugin import FeatureExtractor, Features, Metric
 from gan_bench.sample_grid import save_grid
 from gan_bench.sources import source_hash
-from gan_bench.store import Columns, replace_file
+from gan_bench.store import Columns, read_tensors, write_tensors
 from gan_bench.streams import Stream, make_stream
 
 GRID_SAMPLES = 100  # images in a sample grid
@@ -107,11 +107,11 @@ class Evaluator:
         """A value, computed unless this process or the cache's file of this name has it."""
         path = self.cache / f"{name}.pt"
         if name not in self._loaded:
-            with suppress(Exception):  # there is no file yet, or a damaged one
-                self._loaded[name] = torch.load(path, weights_only=True)
+            with suppress(FileNotFoundError, ValueError):  # there is none yet, or a damaged one
+                self._loaded[name] = read_tensors(path)
         if name not in self._loaded:
-            replace_file(path, lambda beside: torch.save(compute(), beside))
-            self._loaded[name] = torch.load(path, weights_only=True)
+            write_tensors(path, compute())
+            self._loaded[name] = read_tensors(path)
         return self._loaded[name]
 
     def extract(self, batches: Callable[[], Iterator[Tensor]]) -> Tensor:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
+import re
 import shutil
 import uuid
+import warnings
+import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +23,12 @@ if TYPE_CHECKING:
 
 
 Columns = set[tuple[str, str]]  # label and protocol of scores; each is one column of a table
+SNAPSHOT = re.compile(r"step-(\d{8,18})")  # a snapshot's folder
+WEIGHTS = "weights.pt"  # of the sampled network, in a snapshot's folder
+
+
+class DamageWarning(UserWarning):
+    """A file of the store can't be read; what is done without it."""
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
@@ -28,15 +38,26 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     try:
         write(beside)
         flush(beside)
-        os.replace(beside, path)
+        move(beside, path)
     finally:
         beside.unlink(missing_ok=True)
 
 
-def flush(file: Path) -> None:
-    """Wait until a file's content is on the disk."""
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
+def move(file: Path, to: Path) -> None:
+    """Rename a file or folder within its folder, and wait until that is on the disk."""
+    os.replace(file, to)
+    flush(to.parent)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows can't, and does not need it
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -51,10 +72,58 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        raise GanBenchError(
-            f"{path} is damaged: {error}. Delete it, or its run's folder to train the run again"
-        ) from error
+    except (ValueError, RecursionError) as error:
+        raise GanBenchError(f"{path} is damaged: {error}. Delete it") from error
+
+
+def read_object(path: Path, without: str) -> dict[str, Any] | None:
+    """The JSON object of a file, None where there is none. If it is damaged, a DamageWarning says what happens `without` it."""
+    try:
+        value = read_json(path)
+        if value is None or isinstance(value, dict):
+            return value
+        fault = f"{path} is damaged: it holds no JSON object"
+    except GanBenchError as error:
+        fault = str(error).removesuffix(". Delete it")
+    warnings.warn(f"{fault}; {without}", DamageWarning, stacklevel=2)
+    return None
+
+
+def write_tensors(path: Path, state: Any) -> None:
+    """Write tensors, numbers, text and containers of them by `replace_file`."""
+    content = _serialized(state)
+    replace_file(path, lambda beside: beside.write_bytes(content))
+
+
+def _serialized(state: Any) -> memoryview:
+    """By way of memory, for PyTorch tells of a full disk as "unexpected pos", and Python as what it is."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getbuffer()
+
+
+def read_tensors(path: Path) -> Any:
+    """What `write_tensors` wrote, every tensor's strides kept; no code in the file is executed.
+
+    ValueError: the file is damaged (each part has a CRC-32 sum), or holds more than that.
+    """
+    import torch
+
+    buffer = io.BytesIO(path.read_bytes())
+    try:
+        with zipfile.ZipFile(buffer) as archive:
+            damaged = archive.testzip()
+        if damaged is None:
+            buffer.seek(0)
+            return torch.load(buffer, map_location="cpu", weights_only=True)
+        fault = f"the checksum of {damaged} is wrong"
+    except pickle.UnpicklingError:  # whose text advises to load it all the same
+        fault = "it holds more than tensors, numbers, text and containers of them"
+    except Exception as error:  # noqa: BLE001 - damaged bytes make the readers of zip files and pickles raise anything
+        fault = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    raise ValueError(fault)
 
 
 class RunFolder:
@@ -66,6 +135,7 @@ class RunFolder:
         self.result_file = path / "result.json"
         self.curves_file = path / "curves.jsonl"
         self.checkpoint_file = path / "checkpoint.pt"
+        self.previous_file = path / "checkpoint.previous.pt"
         self.snapshots = path / "snapshots"
 
     def snapshot(self, step: int) -> Path:
@@ -74,29 +144,37 @@ class RunFolder:
 
     def snapshot_steps(self) -> list[int]:
         """Steps of the complete snapshots, in order."""
-        return sorted(int(folder.name.removeprefix("step-")) for folder in self.snapshots.glob("step-*"))
+        names = [SNAPSHOT.fullmatch(folder.name) for folder in self.snapshots.glob("step-*")]
+        return sorted(int(name[1]) for name in names if name)
 
     @contextmanager
     def new_snapshot(self, step: int) -> Iterator[Path]:
-        """A folder to fill, that becomes the snapshot once it is complete."""
+        """A folder to fill with files that are flushed, and that becomes the snapshot once it is complete."""
         final = self.snapshot(step)
         beside = final.with_name(f".{final.name}")
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         yield beside
-        for file in beside.iterdir():
-            flush(file)
         shutil.rmtree(final, ignore_errors=True)
-        beside.rename(final)
+        move(beside, final)
 
     def has_weights(self, step: int) -> bool:
         """Whether a snapshot's weights were kept."""
-        return (self.snapshot(step) / "weights.pt").exists()
+        return (self.snapshot(step) / WEIGHTS).exists()
+
+    def forget_weights(self, step: int) -> None:
+        """Set a snapshot's weights aside, which can't be read."""
+        file = self.snapshot(step) / WEIGHTS
+        file.replace(file.with_name("weights.damaged.pt"))
+
+    def scores(self, step: int) -> dict[str, Any]:
+        """A snapshot's scores.json; without scores where it is damaged."""
+        file = self.snapshot(step) / "scores.json"
+        return {"step": step, "scores": [], **(read_object(file, "its scores are computed again") or {})}
 
     def score_columns(self, step: int) -> Columns:
         """Label and protocol of the scores that a snapshot has."""
-        file = read_json(self.snapshot(step) / "scores.json") or {"scores": []}
-        return {(score["label"], score["protocol_id"]) for score in file["scores"]}
+        return {(score["label"], score["protocol_id"]) for score in self.scores(step)["scores"]}
 
     def append_curve(self, row: dict[str, Any]) -> None:
         """Append a window's means, unbuffered: one write of one line."""
@@ -104,59 +182,105 @@ class RunFolder:
             file.write((json.dumps(row) + "\n").encode())
 
     def cut_curves(self, step: int) -> None:
-        """Drop windows that ended after this step; training from there writes them again."""
+        """Drop windows that ended after this step, training from there writes them again; and lines that can't be read."""
         if not self.curves_file.exists():
             return
-        kept = []
-        for line in self.curves_file.read_bytes().splitlines(keepends=True):
-            if not line.endswith(b"\n") or json.loads(line)["step"] > step:
-                break
-            kept.append(line)
-        replace_file(self.curves_file, lambda beside: beside.write_bytes(b"".join(kept)))
+        lines = self.curves_file.read_bytes().splitlines(keepends=True)
+        kept, damaged = [], 0
+        for line in lines:
+            try:
+                ended = int(json.loads(line)["step"])
+            except (ValueError, TypeError, KeyError, RecursionError):
+                damaged += line.endswith(b"\n")  # the last line of a killed process is just not complete
+                continue
+            if line.endswith(b"\n") and ended <= step:
+                kept.append(line)
+        if damaged:
+            warnings.warn(
+                f"{damaged} lines of {self.curves_file} are damaged; they are left out", DamageWarning, stacklevel=2
+            )
+        if len(kept) < len(lines):
+            replace_file(self.curves_file, lambda beside: beside.write_bytes(b"".join(kept)))
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
-        """Write the state of training (tensors, numbers, text, containers), after the curves that lead to it."""
-        import torch
-
+        """Write the state of training, after the curves that lead to it. The one before is kept beside it."""
         if self.curves_file.exists():
             flush(self.curves_file)
-        replace_file(self.checkpoint_file, lambda beside: torch.save(state, beside))
-
-    def load_checkpoint(self, *, mapped: bool = False) -> dict[str, Any] | None:
-        """The saved state, None where there is none. Executes no code from the file; keeps every tensor's strides.
-
-        Mapped, tensors are read only when looked at.
-        """
-        import torch
-
-        if not self.checkpoint_file.exists():
-            return None
+        content = _serialized(state)
+        new = self.path / ".checkpoint.new.pt"
         try:
-            return torch.load(self.checkpoint_file, map_location="cpu", weights_only=True, mmap=mapped)
-        except (RuntimeError, OSError, pickle.UnpicklingError) as error:
-            raise GanBenchError(
-                f"{self.checkpoint_file} is damaged: {error}. Delete the run's folder to train it again"
-            ) from error
+            new.write_bytes(content)
+            flush(new)
+            if self.checkpoint_file.exists():
+                os.replace(self.checkpoint_file, self.previous_file)
+            move(new, self.checkpoint_file)
+        finally:
+            new.unlink(missing_ok=True)
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """The saved state, None where there is none.
+
+        One that can't be read is set aside with a DamageWarning, and the one before it is taken.
+        """
+        for file in (self.checkpoint_file, self.previous_file):
+            try:
+                state: dict[str, Any] = read_tensors(file)
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                aside = self.path / "checkpoint.damaged.pt"
+                os.replace(file, aside)
+                what = "; it is set aside as checkpoint.damaged.pt, and the run goes on from the one before, if there is one"
+                warnings.warn(f"{file} can't be read ({error}){what}", DamageWarning, stacklevel=2)
+            else:
+                return state
+        return None
+
+    def drop_previous_checkpoint(self) -> None:
+        """Delete the last but one, if the last one is readable."""
+        if self.previous_file.exists():
+            with suppress(ValueError):
+                read_tensors(self.checkpoint_file)
+                self.previous_file.unlink()
 
     def trained_steps(self) -> int:
-        """G steps that the checkpoint stands at; 0 where there is none."""
-        state = self.load_checkpoint(mapped=True)
-        return state["steps"] if state else 0
+        """G steps that the checkpoint stands at; 0 where there is none. Changes nothing, and reads as little as it can."""
+        import torch
+
+        for file in (self.checkpoint_file, self.previous_file):
+            with suppress(Exception):  # there is none, or it is damaged: whoever goes on from here will say so
+                return int(torch.load(file, map_location="cpu", weights_only=True, mmap=True)["steps"])
+        return 0
 
     def result(self) -> dict[str, Any] | None:
         """How the run ended; None while it is unfinished."""
-        return read_json(self.result_file)
+        return read_object(self.result_file, "the run goes on from its checkpoint")
+
+    def write_failure(self, reason: str, traceback: str | None = None, **counters: Any) -> str:
+        """Write result.json of a run that failed; returns the reason. If that can't be written, the run stays unfinished."""
+        try:
+            write_json(self.result_file, {"status": "failed", "reason": reason, "traceback": traceback, **counters})
+        except OSError as error:
+            return f"{reason} (which could not be recorded: {error})"
+        return reason
 
     def finished_steps(self) -> int:
         """G steps of a run that finished; 0 where it did not."""
         result = self.result()
-        return result["steps"] if result and result["status"] == "finished" else 0
+        return int(result["steps"]) if result and result.get("status") == "finished" else 0
 
 
 def load_sampled(folder: RunFolder, step: int, network: nn.Module) -> nn.Module:
-    """Load a snapshot's weights into a generator of the run's architecture; returns it in evaluation mode."""
-    import torch
+    """Load a snapshot's weights into a generator of the run's architecture; returns it in evaluation mode.
 
-    weights = torch.load(folder.snapshot(step) / "weights.pt", map_location="cpu", weights_only=True)
+    GanBenchError: the file is damaged.
+    """
+    file = folder.snapshot(step) / WEIGHTS
+    try:
+        weights = read_tensors(file)
+    except ValueError as error:
+        raise GanBenchError(
+            f"{file} can't be read ({error}). Delete it, or its run's folder to train the run again"
+        ) from error
     network.load_state_dict(weights)
     return network.eval().requires_grad_(False)

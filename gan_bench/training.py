@@ -6,6 +6,7 @@ import copy
 import math
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_bench.batches import Batches
+from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import GRID_SAMPLES, Evaluator, draw, shown
 from gan_bench.global_state import tf32_products
 from gan_bench.loop import Loop
@@ -22,7 +24,7 @@ from gan_bench.networks import build_networks, memory_format
 from gan_bench.recipe import Recipe
 from gan_bench.sample_grid import save_grid
 from gan_bench.steps import CudaCapture, Steps
-from gan_bench.store import RunFolder, load_sampled, read_json, write_json
+from gan_bench.store import WEIGHTS, DamageWarning, RunFolder, load_sampled, write_json, write_tensors
 from gan_bench.streams import Streams
 
 if TYPE_CHECKING:
@@ -93,6 +95,8 @@ class Training:
         self.clock = Clock()
         self.stream = stream or torch.cuda.Stream(device) if device.type == "cuda" else None
         self._saved_at = 0.0
+        self.saved_step = 0  # that the checkpoint stands at
+        self.interruptible = False  # whether what is being done may be broken off: it changes nothing of the run
         self.means: dict[str, float | None] = {}  # of the latest window that was looked at
         self._open_window: tuple[dict[str, Any], Callable[[], dict[str, float | None]]] | None = None
         with self.turn():
@@ -116,6 +120,11 @@ class Training:
         """Train to the end; yields what was just done: "step", "window" or "snapshot"."""
         self.folder.cut_curves(self.loop.steps - self.loop.steps % WINDOW)
         self.clock.start()
+        if self.loop.steps == self.total_steps and self.loop.steps % WINDOW:
+            self._end_window()  # which was cut off just now
+        if self.loop.steps in self.snapshot_steps and not self.folder.snapshot(self.loop.steps).exists():
+            self._take_snapshot()  # it was broken off
+            yield "snapshot"
         while self.loop.steps < self.total_steps:
             now = self.loop.steps
             window_ends = min(now - now % WINDOW + WINDOW, self.total_steps)
@@ -126,21 +135,21 @@ class Training:
                 with self.turn():
                     self._end_window()
             if self.loop.steps == next_snapshot:
-                self._settle_window()
-                with self.clock.running("evaluation"), self.turn():
-                    self._take_snapshot()
-                self.save()
+                self.save()  # first, so that nothing is lost if the snapshot, which may take long, is broken off
+                self._take_snapshot()
                 yield "snapshot"
             elif self.clock.training - self._saved_at > CHECKPOINT_SECONDS:
                 self.save()
             yield "window" if self.loop.steps == window_ends else "step"
 
     def save(self) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint, unless it stands here already."""
         self._settle_window()
+        if self.loop.steps == self.saved_step:
+            return
         with self.clock.running("checkpoints"), self.turn():
             self.folder.save_checkpoint(self.state_dict())
-        self._saved_at = self.clock.training
+        self._saved_at, self.saved_step = self.clock.training, self.loop.steps
 
     def state_dict(self) -> dict[str, Any]:
         """All that changes during training."""
@@ -161,6 +170,7 @@ class Training:
     def finish(self) -> None:
         """Write result.json: the run is finished. Drops weights of snapshots that are not to be kept."""
         self._drop_weights()
+        self.folder.drop_previous_checkpoint()
         write_json(
             self.folder.result_file,
             {"status": "finished", "reason": None, "traceback": None, **self.counters(), **ending(self)},
@@ -178,19 +188,24 @@ class Training:
     def rescore(self) -> None:
         """Score again, from their weights, the snapshots whose scores follow another protocol than is wanted now."""
         for step in self.snapshot_steps & set(self.folder.snapshot_steps()):
-            place = self.folder.snapshot(step)
-            if self.folder.score_columns(step) != self.evaluator.columns() and self.folder.has_weights(step):
+            if self.folder.score_columns(step) == self.evaluator.columns() or not self.folder.has_weights(step):
+                continue
+            try:
                 sampled = load_sampled(self.folder, step, copy.deepcopy(self.recipe.sampled))
+            except GanBenchError as error:
+                warnings.warn(f"{error}; its old scores stay", DamageWarning, stacklevel=1)
+                self.folder.forget_weights(step)
+                continue
+            with self._evaluating():
                 samples = draw(sampled, self.latent, self.evaluator.count, self.seed, self.device)
-                write_json(
-                    place / "scores.json", read_json(place / "scores.json") | {"scores": self.evaluator.score(samples)}
-                )
+                scores = self.folder.scores(step) | {"scores": self.evaluator.score(samples)}
+                write_json(self.folder.snapshot(step) / "scores.json", scores)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         self.loop.steps, self.loop.d_steps = state["steps"], state["d_steps"]
         self.clock = Clock(state["seconds"])
-        self._saved_at = self.clock.training
+        self._saved_at, self.saved_step = self.clock.training, self.loop.steps
         self.recipe.generator.load_state_dict(state["generator"])
         self.recipe.discriminator.load_state_dict(state["discriminator"])
         self.loop.g_optimizer.load_state_dict(state["g_optimizer"])
@@ -228,16 +243,25 @@ class Training:
             raise Diverged(f"not a finite number in the steps up to {step}: {', '.join(bad)}")
         self.folder.append_curve({"step": step, **counters, **self.means})
 
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        with self.clock.running("evaluation"), self.turn():
+            self.interruptible = True
+            try:
+                yield
+            finally:
+                self.interruptible = False
+
     def _take_snapshot(self) -> None:
-        samples = draw(
-            self.recipe.sampled, self.latent, max(self.evaluator.count, GRID_SAMPLES), self.seed, self.device
-        )
-        counters = self.counters()
-        with self.folder.new_snapshot(self.loop.steps) as place:
+        self._settle_window()
+        with self._evaluating(), self.folder.new_snapshot(self.loop.steps) as place:
+            count = max(self.evaluator.count, GRID_SAMPLES)
+            samples = draw(self.recipe.sampled, self.latent, count, self.seed, self.device)
             save_grid(shown(samples), place / "samples.png")
-            torch.save(self.recipe.sampled.state_dict(), place / "weights.pt")
-            scores = self.evaluator.score(samples[: self.evaluator.count])
+            write_tensors(place / WEIGHTS, self.recipe.sampled.state_dict())
+            counters = self.counters()
             facts = {"step": counters.pop("steps"), **counters, "precision": self.cell.precision}
+            scores = self.evaluator.score(samples[: self.evaluator.count])
             write_json(place / "scores.json", {**facts, "scores": scores})
 
     def _drop_weights(self) -> None:
@@ -246,14 +270,14 @@ class Training:
         if self.keep == "best+last":
             kept |= best_steps(self.folder)
         for step in set(steps) - kept:
-            (self.folder.snapshot(step) / "weights.pt").unlink(missing_ok=True)
+            (self.folder.snapshot(step) / WEIGHTS).unlink(missing_ok=True)
 
 
 def best_steps(folder: RunFolder) -> set[int]:
     """The snapshot with the best value of each score."""
     best: dict[str, tuple[float, int]] = {}
     for step in folder.snapshot_steps():
-        for score in read_json(folder.snapshot(step) / "scores.json")["scores"]:
+        for score in folder.scores(step)["scores"]:
             if score["value"] is not None:
                 badness, column = score["value"] * (1 if score["better"] == "lower" else -1), score["protocol_id"]
                 best[column] = min(best.get(column, (math.inf, step)), (badness, step))
@@ -321,6 +345,4 @@ def record_failure(folder: RunFolder, error: BaseException, training: Training |
     """Write result.json of a run that failed, with its reason and traceback; returns the reason."""
     counters = training.counters() | ending(training) if training else {}
     reason = str(error) if isinstance(error, Diverged) else f"{type(error).__name__}: {error}"
-    text = "".join(traceback.format_exception(error))
-    write_json(folder.result_file, {"status": "failed", "reason": reason, "traceback": text, **counters})
-    return reason
+    return folder.write_failure(reason, "".join(traceback.format_exception(error)), **counters)

@@ -148,16 +148,30 @@ def test_a_run_that_diverges_says_so(registry, train):
         finish(training)
 
 
-def test_checkpoint_executes_no_code(registry, train):
-    class Malicious:
-        def __reduce__(self):
-            return (print, ("executed",))
+def test_a_finished_run_that_is_opened_again_keeps_its_files(cell, train):
+    whole = finish(train(cell, "whole"))
+    finish(train(cell, "again"))
+    assert_equal_runs(finish(train(cell, "again")), whole)
 
-    cell = make_cell(registry, *CELLS["dropout and batch norm"])
-    folder = train(cell).folder
-    torch.save({"steps": 1, "evil": Malicious()}, folder.checkpoint_file)
-    with pytest.raises(Exception, match="Weights only load failed"):
-        train(cell)
+
+@pytest.mark.parametrize("at", [20, 60])
+def test_a_snapshot_that_was_broken_off_is_taken_later(registry, train, monkeypatch, at):
+    cell = make_cell(registry, *CELLS["averages"])
+    whole = finish(train(cell, "whole"))
+    training = train(cell, "parts")
+    take = type(training)._take_snapshot
+
+    def broken_off(self):
+        if self.loop.steps == at:
+            assert self.folder.trained_steps() == at, "it is saved before"
+            raise KeyboardInterrupt
+        take(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(training), "_take_snapshot", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            finish(training)
+    assert_equal_runs(finish(train(cell, "parts")), whole)
 
 
 def test_samples_of_a_snapshot_come_from_the_same_latents(registry, train, evaluator):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from gan_bench.errors import GanBenchError
 from gan_bench.features import NetworkFeatures
 from gan_bench.plugin import DataSpec, FeatureExtractor, Field, hookimpl
+from gan_bench.store import read_tensors, write_tensors
 from gan_bench.streams import Stream
 
 if TYPE_CHECKING:
@@ -49,15 +48,14 @@ class Classifier(FeatureExtractor):
                 "Use features = 'random' or 'inception'."
             )
         file = cache / f"classifier-{self._key(data)}.pt"
-        if not file.exists():
+        try:
+            saved = read_tensors(file)
+        except (FileNotFoundError, ValueError):  # there is none yet, or a damaged one
             with Stream(self.seed, "classifier", CPU):
                 network = self._network(data.spec)
             _train(network, training, labels, self.steps, self.batch_size, self.seed)
-            _save({"network": network.state_dict(), "test_accuracy": _accuracy(network, held_out)}, file)
-        try:
-            saved = torch.load(file, weights_only=True, map_location=CPU)
-        except (OSError, RuntimeError, ValueError, EOFError) as error:
-            raise GanBenchError(f"{file}: damaged ({error}). Delete it; it will be made again.") from error
+            saved = {"network": network.state_dict(), "test_accuracy": _accuracy(network, held_out)}
+            write_tensors(file, saved)
         with Stream(self.seed, "classifier", CPU):
             network = self._network(data.spec)
         network.load_state_dict(saved["network"])
@@ -120,19 +118,6 @@ def _accuracy(network: nn.Sequential, samples: Samples) -> float:
     for chosen in torch.arange(len(samples)).split(500):
         right += int((network(samples.batch(chosen)).argmax(1) == samples.labels[chosen]).sum())
     return right / len(samples)
-
-
-def _save(content: dict[str, Any], file: Path) -> None:
-    """Write beside and rename, so that a reader sees the whole file or none; workers may do so at the same time."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=file.parent, prefix=file.name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            torch.save(content, stream)
-        os.replace(beside, file)
-    except BaseException:
-        os.unlink(beside)
-        raise
 
 
 @hookimpl
