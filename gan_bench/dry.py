@@ -1,29 +1,42 @@
 """The dry pass: a cell's whole training step before anything trains, to find networks of wrong shape and tricks that can't
 be used with them.
 
-It runs on the meta device, where nothing is computed or allocated; or for real where the step is so small that this is faster.
-Cells that differ only in what can't change its outcome share one.
+Networks are tried on two samples first (`describe_architecture`). The step then runs on the meta device, where nothing is
+computed or allocated; or for real where it is so small that this is faster, and there all numbers must be finite. Cells that differ only in what can't change its outcome share one.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from gan_bench.canonical import canonical
 from gan_bench.errors import GanBenchError, cause
 from gan_bench.global_state import preserved
-from gan_bench.networks import describe_architecture, memory_format, on_meta_or_cpu
+from gan_bench.networks import (
+    NetworkError,
+    describe_architecture,
+    memory_format,
+    on_meta_or_cpu,
+    output_of,
+    place_of,
+    some_samples,
+)
 from gan_bench.streams import Streams
 from gan_bench.training import build_loop
 
 if TYPE_CHECKING:
     from gan_bench.grid import Cell
+    from gan_bench.loop import Loop
     from gan_bench.plugin import DataSpec
+    from gan_bench.recipe import Recipe
 
 REAL_WORK = 1e9  # FLOPs of a training step below which computing it takes less time than the meta device's Python
 
@@ -88,10 +101,12 @@ def _dry_pass(cell: Cell) -> tuple[DryPass, bool]:
                 return _dry_step(cell, data, networks, torch.device("cpu"))
             cell = replace(cell, precision="fp32")  # the meta device knows no autocast
             return on_meta_or_cpu(lambda device: _dry_step(cell, data, networks, device))
+    except NetworkError as error:
+        raise GanBenchError(f"{cell.label}: {error}") from error
     except GanBenchError:
         raise
     except (Exception, SystemExit) as error:
-        raise GanBenchError(f"{cell.label}: {cause(error)}") from error
+        raise GanBenchError(f"{cell.label}: {_told(error, cell)}") from error
 
 
 def _work(cell: Cell, data: DataSpec, networks: dict[str, dict[str, Any]]) -> float:
@@ -104,11 +119,21 @@ def _dry_step(
     cell: Cell, data: DataSpec, networks: dict[str, dict[str, Any]], device: torch.device
 ) -> tuple[DryPass, bool]:
     def next_real() -> torch.Tensor:
-        return torch.zeros(cell.batch_size, *data.shape, device=device)
+        return some_samples(cell.batch_size, data, device)
 
     loop = build_loop(cell, data, Streams(0, device), 1, next_real)
-    loop.step()
+    for optimizer in (loop.g_optimizer, loop.d_optimizer):
+        for group in optimizer.param_groups:
+            group["lr"] = (
+                0.0  # so that what is found is no matter of the learning rate, which cells that share this differ in
+            )
     recipe = loop.recipe
+    _check_recipe(recipe)
+    loop.step()
+    if device.type != "meta":
+        _check_finite(loop)
+    latents = torch.randn(2, cell.architecture.latent, device=device)
+    output_of(recipe.sampled.eval(), latents, (2, *data.shape), f"the sampled network ({_suspects(cell)})")
     tensors = [*recipe.generator.state_dict().values(), *recipe.discriminator.state_dict().values()]
     for value in recipe.state.values():
         tensors += [value] if isinstance(value, torch.Tensor) else value.state_dict().values()
@@ -122,3 +147,43 @@ def _dry_step(
         checkpoint_bytes=sum(t.numel() * t.element_size() for t in tensors),
     )
     return dry, recipe.optimizer != {network: one.model_dump() for network, one in cell.optimizer.items()}
+
+
+def _told(error: BaseException, cell: Cell) -> str:
+    """An error in one line. Where no line of a plugin was on its way, those that may be the cause are named."""
+    text = cause(error)
+    if not text.startswith(type(error).__name__):
+        return text
+    return f"{text} ({_suspects(cell)})"
+
+
+def _suspects(cell: Cell) -> str:
+    """The tricks of a cell with file and line; its architecture where it has none."""
+    methods: dict[str, Callable[..., Any]] = {trick.name: trick.edit for trick in cell.tricks}
+    methods = methods or {cell.architecture.name: cell.architecture.generator}
+    return "in " + " or ".join(f"{name} at {place_of(method)}" for name, method in methods.items())
+
+
+def _check_recipe(recipe: Recipe) -> None:
+    """ValueError: the tricks left something in the recipe that can't be trained."""
+    numbers = {"d_steps": recipe.d_steps, "g_per_d": recipe.g_per_d}
+    numbers |= {f"every, of penalty {i},": penalty.every for i, penalty in enumerate(recipe.penalties, 1)}
+    for name, number in numbers.items():
+        if type(number) is not int or number < 1:
+            raise ValueError(f"the recipe's {name} must be a whole number of at least 1 (found: {number!r})")
+    if not isinstance(recipe.sampled, nn.Module):
+        raise ValueError(f"the recipe's sampled must be a torch.nn.Module (found: {type(recipe.sampled).__name__})")
+    for name, value in recipe.state.items():
+        if not isinstance(value, torch.Tensor | nn.Module):
+            raise ValueError(f"what is registered must be a tensor or module (found: {name}, {type(value).__name__})")
+
+
+def _check_finite(loop: Loop) -> None:
+    """ValueError: a loss, an output of D, what a trick reports, or a gradient is not finite in the first step."""
+    means = loop.recipe.window.means()
+    bad = [name for name, mean in means.items() if mean is not None and not math.isfinite(mean)]
+    for network, parameters in (("discriminator", loop.d_parameters), ("generator", loop.g_parameters)):
+        if not all(p.grad.isfinite().all() for p in parameters if p.grad is not None):
+            bad.append(f"gradients of the {network}")
+    if bad:
+        raise ValueError(f"not a finite number in the first step: {', '.join(bad)}")
