@@ -18,6 +18,7 @@ from gan_bench.dry import dry_pass
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import Evaluator, save_real
 from gan_bench.executor import Executor, resolve_devices
+from gan_bench.foreign import check_store
 from gan_bench.global_state import preserved
 from gan_bench.peak import peak, training_flops
 from gan_bench.progress import Display
@@ -140,6 +141,7 @@ def run_grid(
     for line in stale_lines(runs):
         console.print(line)
     store.mkdir(parents=True, exist_ok=True)
+    check_store(store, (run.path for run in runs))  # nothing is written through a link
     try:
         with FileLock(store / ".lock", timeout=0), preserved():
             torch.set_num_threads(1)  # as in a worker, so that whoever computes features gets the same bits

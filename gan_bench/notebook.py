@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_bench.errors import GanBenchError
+from gan_bench.foreign import strange
 from gan_bench.results import Results, load
-from gan_bench.store import RunFolder, load_sampled, read_json
+from gan_bench.run_files import RunDocument, read_object
+from gan_bench.store import RunFolder, load_sampled
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,11 +44,33 @@ def run(
     return load(outcome.store)
 
 
-def load_generator(run_folder: str | Path, step: int | None = None, plugins: Sequence[str | Path] = ()) -> nn.Module:
+def load_generator(
+    run_folder: str | Path,
+    step: int | None = None,
+    plugins: Sequence[str | Path] = (),
+    *,
+    allow_plugins: bool = False,
+) -> nn.Module:
     """The generator that a run sampled and scored, at its last snapshot or that of a step: (B, latent) -> (B, *shape).
 
-    In evaluation mode, on the CPU. GanBenchError: no such run, snapshot or weights, or its plugins are gone.
+    In evaluation mode, on the CPU. The code of plugin files that run.json names is run only if they are among `plugins`, or
+    with `allow_plugins`. GanBenchError: no such run, snapshot or weights, its plugins are gone, or its files are damaged.
     """
+    folder = RunFolder(Path(run_folder))
+    if why := strange(folder.path.resolve()):
+        raise GanBenchError(f"{folder.path} is not read: {why}")
+    try:
+        facts = read_object(folder.run_file, RunDocument)
+        if facts is None:
+            raise GanBenchError(f"{folder.path} is no run folder: it holds no run.json")
+        return _load_generator(folder, facts, step, [Path(file) for file in plugins], allow_plugins)
+    except (KeyError, TypeError, ValueError, RecursionError, RuntimeError, pickle.UnpicklingError) as error:
+        raise GanBenchError(f"{folder.path} is damaged: {type(error).__name__}: {error}") from error
+
+
+def _load_generator(
+    folder: RunFolder, facts: dict[str, Any], step: int | None, plugins: list[Path], allow_plugins: bool
+) -> nn.Module:
     import torch
 
     from gan_bench.grid import cell_from_settings
@@ -54,10 +79,6 @@ def load_generator(run_folder: str | Path, step: int | None = None, plugins: Seq
     from gan_bench.streams import Streams
     from gan_bench.training import build_loop
 
-    folder = RunFolder(Path(run_folder))
-    facts = read_json(folder.run_file)
-    if facts is None:
-        raise GanBenchError(f"{folder.path} is no run folder: it holds no run.json")
     steps = [s for s in folder.snapshot_steps() if folder.has_weights(s)]
     if not steps or step not in (None, *steps):
         wanted = "a snapshot" if step is None else f"the snapshot of step {step}"
@@ -65,8 +86,14 @@ def load_generator(run_folder: str | Path, step: int | None = None, plugins: Seq
             f"{folder.path} holds no weights of {wanted}" + (f", only of steps {steps}" if steps else "")
         )
     files = [Path(plugin["file"]) for plugin in facts["plugins"] if plugin.get("file")]
-    registry = Registry.load([*files, *(Path(p) for p in plugins)])
+    registry = Registry.load([*(files if allow_plugins else ()), *plugins])
     for plugin in facts["plugins"]:
+        if plugin.get("file") and not allow_plugins and plugin["name"] not in registry.names(plugin["kind"]):
+            raise GanBenchError(
+                f"{folder.run_file} says that the {plugin['kind']} {plugin['name']!r} is in {plugin['file']}, whose code is "
+                "not run on its word. Read it; then give it with --plugin (in Python: plugins=[...]), or --allow-plugins "
+                "(allow_plugins=True)"
+            )
         if plugin["kind"] != "dataset" and registry.get(plugin["kind"], plugin["name"]).source_hash != plugin["source"]:
             raise GanBenchError(f"the {plugin['kind']} {plugin['name']!r} has changed since {folder.path} was trained")
     cell = cell_from_settings(facts["settings"], registry)

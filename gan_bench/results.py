@@ -16,8 +16,18 @@ from typing import Any
 import pandas as pd
 
 from gan_bench.errors import GanBenchError
+from gan_bench.foreign import FINGERPRINT, check_document, check_name, check_numbers, check_store, strange
 from gan_bench.grid.labels import unlike
-from gan_bench.run_files import GridDocument, RunFiles, ScoresDocument, SpeedDocument, read_object, read_run, scores_in
+from gan_bench.run_files import (
+    Document,
+    GridDocument,
+    RunFiles,
+    ScoresDocument,
+    SpeedDocument,
+    read_object,
+    read_run,
+    scores_in,
+)
 from gan_bench.settings_text import flatten
 from gan_bench.store import replace_file
 
@@ -72,8 +82,13 @@ def column_title(score: Mapping[str, Any]) -> str:
 
 
 def load(*stores: Path | str) -> Results:
-    """The tables of one or more stores. GanBenchError: a folder is no store."""
+    """The tables of one or more stores. GanBenchError: a folder is no store.
+
+    Nothing outside of a store is read, whatever its files say: see docs/security.md.
+    """
     places = _name_stores([Path(store) for store in stores])
+    for place in places.values():
+        check_store(place)
     grids = {name: _read_grid(store) for name, store in places.items()}
     shown = [
         (name, store / "runs" / run, facts)
@@ -81,7 +96,7 @@ def load(*stores: Path | str) -> Results:
         for run, facts in sorted(_runs_shown(store, grids[name]).items())
     ]
     files = [
-        read_run(
+        _read_run(
             RunFiles(run_key(folder.name, name, places), name, folder, facts.get("label", ""), facts.get("seed")),
             facts.get("steps", math.inf),
         )
@@ -141,14 +156,46 @@ def _name_stores(stores: list[Path]) -> dict[str, Path]:
 def _read_grid(store: Path) -> dict[str, Any]:
     empty = {"name": store.resolve().name, "comparisons": [], "runs": {}, "arguments": []}
     try:
-        return empty | (read_object(store / "grid.json", GridDocument) or {})
+        grid = empty | (_read_document(store / "grid.json", GridDocument) or {})
+        levels = [level["runs"] for comparison in grid["comparisons"] for level in comparison["levels"]]
+        for run in chain(grid["runs"], *(runs.values() for runs in levels)):
+            check_name(run)
+        check_numbers(int(seed) for runs in levels for seed in runs)
     except ValueError as error:
-        raise GanBenchError(f"{error}. `gan-bench run` on the grid file writes it again.") from error
+        raise GanBenchError(f"{store}: {error}. `gan-bench run` on the grid file writes grid.json again.") from error
+    return grid
+
+
+def _read_document(path: Path, model: type[Document]) -> dict[str, Any] | None:
+    """As `read_object`, with what would be too much for whatever shows it refused as damaged too."""
+    try:
+        document = read_object(path, model)
+        check_document(document)
+    except RecursionError:
+        raise ValueError(f"{path.name} is damaged: its values are nested too deeply") from None
+    return document
+
+
+def _read_run(files: RunFiles, length: float) -> RunFiles:
+    """As `read_run`; a folder that holds anything but files and folders of its own is not read."""
+    seed = files.seed
+    try:
+        if why := strange(files.folder):
+            raise ValueError(why)
+        read_run(files, length)
+        check_document(files.document)
+        for score in files.scores:
+            check_document(score)
+        check_numbers(chain(files.snapshots, *(row.values() for row in files.curves)))
+    except (ValueError, RecursionError) as error:
+        reason = "its values are nested too deeply" if isinstance(error, RecursionError) else str(error)
+        return RunFiles(files.run, files.store, files.folder, files.label, seed, status="damaged", reason=reason)
+    return files
 
 
 def _read_speed(store: Path) -> list[dict[str, Any]]:
     try:
-        return (read_object(store / "speed.json", SpeedDocument) or {"sessions": []})["sessions"]
+        return (_read_document(store / "speed.json", SpeedDocument) or {}).get("sessions", [])
     except ValueError as error:
         raise GanBenchError(f"{store}: {error}. Delete the file; nothing else rests on it.") from error
 
@@ -169,12 +216,22 @@ def _runs_shown(store: Path, grid: Mapping[str, Any]) -> dict[str, dict[str, Any
 def _read_real(store: Path, datasets: Iterable[Mapping[str, Any]]) -> list[Named]:
     """Scores of these datasets' real samples; none where they are missing or damaged, since the runs stand without them."""
     scores: list[Named] = []
-    names = {dataset["fingerprint"][:12]: dataset["name"] for dataset in datasets if dataset}
-    for key, name in sorted(names.items()):
+    names = {dataset["fingerprint"]: dataset["name"] for dataset in datasets if dataset}
+    for fingerprint, name in sorted(names.items()):
         with suppress(ValueError, OSError):
-            document = read_object(store / "real" / key / "scores.json", ScoresDocument) or {}
+            document = _read_document(real_folder(store, fingerprint) / "scores.json", ScoresDocument) or {}
             scores += [(name, score) for score in scores_in(document)]
     return scores
+
+
+def real_folder(store: Path, fingerprint: str) -> Path:
+    """Where a dataset's real samples and scores lie. ValueError: this is no fingerprint, or the folder is not sound."""
+    if not FINGERPRINT.fullmatch(fingerprint):
+        raise ValueError(f"{fingerprint[:80]!r} is no dataset's fingerprint")
+    folder = store / "real" / fingerprint[:12]
+    if why := strange(folder):
+        raise ValueError(why)
+    return folder
 
 
 def _score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:

@@ -47,7 +47,7 @@ class Finding:
 
     def in_units(self, difference: float) -> float:
         """A difference as it is told: percent on the log scale, else the score's own unit."""
-        return 100 * math.expm1(difference) if self.scale == "log" else difference
+        return 100 * math.expm1(min(difference, 700.0)) if self.scale == "log" else difference  # e**710 is no float
 
     def verdict(self, better: str) -> Verdict:
         """What the interval says, for a metric of which the `lower` or the `higher` value is better.

@@ -9,7 +9,7 @@ THIN = "\u202f"  # narrow no-break space, between groups of digits
 
 def count(value: float | None) -> str:
     """A whole number, digits in groups of three: `1 234 567`."""
-    return "–" if value is None or math.isnan(value) else f"{round(value):,}".replace(",", THIN)
+    return "–" if value is None or not math.isfinite(value) else f"{round(value):,}".replace(",", THIN)
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -96,8 +96,9 @@ def _view(row: dict[str, Any], results: Results, baseline: dict[str, Any], id_: 
 def _provenance(document: dict[str, Any], folder: Path) -> Rows:
     rows: Rows = [("folder", str(folder)), ("identity", text(document.get("identity", "unknown")))]
     for part in ("dataset", "execution"):
-        rows += [(f"{part} {name}", text(value)) for name, value in (document.get(part) or {}).items()]
-    for session in document.get("sessions") or []:
+        for table in _tables([document.get(part)]):
+            rows += [(f"{part} {name}", text(value)) for name, value in table.items()]
+    for session in _tables(document.get("sessions")):
         facts = flatten({name: value for name, value in session.items() if name != "from_step"})
         rows.append(
             (f"trained from step {session.get('from_step')}", ", ".join(f"{n} {text(v)}" for n, v in facts.items()))
@@ -107,6 +108,11 @@ def _provenance(document: dict[str, Any], folder: Path) -> Rows:
             (f"{plugin.get('kind')} {plugin.get('name')}", f"{plugin.get('origin')}, source {plugin.get('source')}")
         )
     return rows
+
+
+def _tables(values: Any) -> list[dict[str, Any]]:
+    """The tables among the values of a list; what a damaged file has in their place shows nothing."""
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
 def _command(grid: dict[str, Any], store: Path, folder: str) -> str:

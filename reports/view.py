@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from gan_bench.results import Results, ScoreColumn, run_key
+from gan_bench.results import Results, ScoreColumn, real_folder, run_key
 from gan_bench.statistics import SEEDS_FOR_A_TEST, Finding, Verdict, paired_difference, sentence
 from gan_bench_reports.differences import Axis, make_axis
 from gan_bench_reports.pictures import Picture, Pictures
@@ -184,10 +185,13 @@ class Builder:
     def _real_pictures(self, store: str, runs: list[str]) -> list[tuple[str, Picture]]:
         """Real samples of each dataset that these runs trained on."""
         datasets = [self.results.documents.get(run, {}).get("dataset") or {} for run in runs]
-        names = {str(data["fingerprint"])[:12]: str(data.get("name", "")) for data in datasets if "fingerprint" in data}
-        folder = self.results.stores[store] / "real"
-        taken = [(name, self.pictures.add(folder / key / "samples.png")) for key, name in names.items()]
-        return [(name, picture) for name, picture in taken if picture]
+        names = {data["fingerprint"]: data["name"] for data in datasets if data}
+        taken: list[tuple[str, Picture]] = []
+        for fingerprint, name in names.items():
+            with suppress(ValueError):  # no folder of a dataset
+                picture = self.pictures.add(real_folder(self.results.stores[store], fingerprint) / "samples.png")
+                taken += [(name, picture)] if picture else []
+        return taken
 
     def _last_shot(self, level: LevelView) -> tuple[int, Picture | None]:
         run = level.cell.runs[min(level.cell.runs)] if level.cell.runs else ""

@@ -10,12 +10,16 @@ import click
 
 if TYPE_CHECKING:
     from gan_bench.grid import Grid
+    from gan_bench.grid.load import CoreGrid
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 plugin_option = click.option(
     "--plugin", "plugins", multiple=True, type=EXISTING_FILE, help="A plugin file to load; may be given several times."
+)
+allow_option = click.option(
+    "--allow-plugins", is_flag=True, help="Run the code of plugin files that lie elsewhere, because you have read it."
 )
 
 
@@ -59,6 +63,7 @@ def grid_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Runs whose plugins or data have changed since: train them again, or keep their results, marked.",
         ),
         plugin_option,
+        allow_option,
     ]
     for decorator in reversed(decorators):
         function = decorator(function)
@@ -66,13 +71,42 @@ def grid_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_grid(
-    grid: Path, plugins: tuple[Path, ...], overrides: tuple[str, ...], seeds: str | None, *, workers: bool
+    grid: Path,
+    plugins: tuple[Path, ...],
+    overrides: tuple[str, ...],
+    seeds: str | None,
+    *,
+    allow_plugins: bool,
+    workers: bool,
 ) -> Grid:
-    """The validated grid. With `workers`, their libraries are imported beside ours, once the file itself is found right."""
+    """The validated grid. With `workers`, their libraries are imported beside ours, once the file itself is found right.
+
+    GridError: also where it names plugin files that must not be run on its word alone.
+    """
     from gan_bench.forkserver import warm_up
     from gan_bench.grid import add_plugins, read_core
 
     core = read_core(grid, overrides, seeds)
+    if not allow_plugins:
+        _check_plugin_files(core, plugins)
     if workers:
         warm_up()
     return add_plugins(core, plugins)
+
+
+def _check_plugin_files(core: CoreGrid, given: tuple[Path, ...]) -> None:
+    """GridError: a plugin file is not the user's own, as far as one can tell, so that its code is not run unasked.
+
+    The user's own are those below the current folder, named by a grid there, and those on the command line.
+    """
+    from gan_bench.grid.source import Fault
+
+    own, grid = {file.resolve() for file in given}, core.source.file.resolve()
+    for index, name in enumerate(core.keys.plugins):
+        file = (core.source.file.parent / name).resolve()
+        outside = next((path for path in (grid, file) if not path.is_relative_to(Path.cwd().resolve())), None)
+        if outside and file not in own:
+            what = "this file" if outside == grid else "it"
+            cure = f"Read {file}; then give --allow-plugins, or --plugin {file}."
+            rule = f"its code is not run unasked, because {what} lies outside of the current folder"
+            raise core.source.error(Fault(rule, ("plugins", index), value=name, cure=cure))

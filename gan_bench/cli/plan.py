@@ -39,10 +39,11 @@ def command(
     slots: int | None,
     stale: str,
     plugins: tuple[Path, ...],
+    allow_plugins: bool,
     no_pilot: bool,
 ) -> None:
     """Show every cell and run of GRID, what is done already, and what the rest would take. Nothing is trained."""
-    loaded = open_grid(grid, plugins, overrides, seeds, workers=not no_pilot)
+    loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=not no_pilot)
 
     from gan_bench.engine import plain_console, prepare_data, store_of
     from gan_bench.executor import resolve_devices

@@ -26,6 +26,7 @@ def command(
     slots: int | None,
     stale: Literal["rerun", "keep"],
     plugins: tuple[Path, ...],
+    allow_plugins: bool,
     fresh: bool,
     fail_fast: bool,
 ) -> None:
@@ -34,7 +35,7 @@ def command(
     Interrupt it whenever you like: the same command goes on where each run stood. Exit code 0 if every run succeeded, 1 if
     some failed, 2 for bad input, 130 if it was stopped.
     """
-    loaded = open_grid(grid, plugins, overrides, seeds, workers=True)
+    loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=True)
 
     from gan_bench.engine import run_grid
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gan_bench.cli.options import EXISTING_FOLDER, plugin_option
+from gan_bench.cli.options import EXISTING_FOLDER, allow_option, plugin_option
 
 
 @click.command("sample")
@@ -20,7 +20,16 @@ from gan_bench.cli.options import EXISTING_FOLDER, plugin_option
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the latents.")
 @click.option("--step", type=click.IntRange(0), help="The snapshot.  [default: the last]")
 @plugin_option
-def command(run_folder: Path, count: int, output: Path, seed: int, step: int | None, plugins: tuple[Path, ...]) -> None:
+@allow_option
+def command(
+    run_folder: Path,
+    count: int,
+    output: Path,
+    seed: int,
+    step: int | None,
+    plugins: tuple[Path, ...],
+    allow_plugins: bool,
+) -> None:
     """Draw samples from the generator of RUN_FOLDER (a folder under runs/NAME/runs/) into a picture."""
     if output.suffix.lower() != ".png" or not output.parent.is_dir():
         raise click.BadParameter(f"{output} is no .png file in a folder that exists", param_hint="--output")
@@ -32,7 +41,7 @@ def command(run_folder: Path, count: int, output: Path, seed: int, step: int | N
     from gan_bench.sample_grid import save_grid
     from gan_bench.store import RunFolder, read_json
 
-    generator = load_generator(run_folder, step, plugins)
+    generator = load_generator(run_folder, step, plugins, allow_plugins=allow_plugins)
     latent = read_json(RunFolder(run_folder).run_file)["settings"]["architecture"]["latent"]
     save_grid(draw(generator, latent, count, seed, torch.device("cpu")), output)
     click.echo(output)

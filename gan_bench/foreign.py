@@ -1,0 +1,89 @@
+"""A store may have been made by a stranger: what is read of it lies inside it, is of a sane size, and runs no code."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from gan_bench.errors import GanBenchError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,199}")  # one part of a path on every system
+FINGERPRINT = re.compile(r"[0-9a-f]{12,128}")
+TEXT_BYTES = 2**28  # of a JSON file; a run's own stay below a thousandth of it
+SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can spell one, and no file can be written with it
+LARGEST = 2**63 - 1  # what a table's whole numbers hold
+NESTED = 40  # containers within one another
+LEVELS = 3  # folders below a run folder that anything is read from: snapshots, and one of them
+
+
+def check_name(name: str) -> str:
+    """The name of a run folder. ValueError: it is none, such as one that leads elsewhere."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name[:80]!r} is no run folder's name")
+    return name
+
+
+def check_store(store: Path, folders: Iterable[Path] = ()) -> None:
+    """GanBenchError: a part of the store, or one of these run folders or its lock, is a link or holds one."""
+    parts = (strange_part(store / name) for name in (".lock", "grid.json", "speed.json", "runs", "real"))
+    runs = (strange(run) or strange_part(run.with_name(f".{run.name}.lock")) for run in folders)
+    if why := next(filter(None, chain(parts, runs)), ""):
+        raise GanBenchError(f"{store}: {why}")
+
+
+def strange(folder: Path, levels: int = LEVELS) -> str:
+    """Why a folder is not read: it is a link, or holds one, a device, or a text beyond all measure. "" where it is sound."""
+    try:
+        if why := strange_part(folder):
+            return why
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    why = strange(Path(entry), levels - 1) if levels > 1 else ""
+                elif not entry.is_file(follow_symlinks=False):
+                    why = strange_part(Path(entry))
+                elif (
+                    entry.name.endswith((".json", ".jsonl")) and entry.stat(follow_symlinks=False).st_size > TEXT_BYTES
+                ):
+                    why = f"{entry.name} has {entry.stat().st_size:,} bytes; at most {TEXT_BYTES:,} are read"
+                if why:
+                    return why
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # whoever reads it will find nothing there
+    return ""
+
+
+def strange_part(path: Path) -> str:
+    """Why this one file or folder is not read, whatever lies in it; "" where it is sound, or not there."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return ""
+    if stat.S_ISLNK(mode):
+        return f"{path.name} is a symbolic link, and none is followed in a store"
+    return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else f"{path.name} is neither a file nor a folder"
+
+
+def check_numbers(values: Iterable[Any]) -> None:
+    """ValueError: a whole number that no table can hold."""
+    if any(type(value) is int and abs(value) > LARGEST for value in values):
+        raise ValueError("a whole number has too many digits")
+
+
+def check_document(value: Any, room: int = NESTED) -> None:
+    """ValueError: a JSON value that no table or page could hold: nested very deeply, a monstrous number, half a character."""
+    if isinstance(value, dict | list):
+        if not room:
+            raise ValueError("its values are nested too deeply")
+        for item in chain(value, value.values()) if isinstance(value, dict) else value:
+            check_document(item, room - 1)
+    elif isinstance(value, str):
+        if not value.isascii() and SURROGATE.search(value):
+            raise ValueError("a text holds half a character")
+    elif type(value) is int and abs(value) > LARGEST:
+        raise ValueError("a whole number has too many digits")
