@@ -61,6 +61,7 @@ class Evaluator:
         self.data, self.metrics, self.count, self.device = data, metrics, samples, device
         self.cache = cache or cache_root() / "features"
         self.features: Features = extractor.prepare(data, self.cache, device)
+        self.extractor = {"name": extractor.name, "source": source_hash(type(extractor))[:12]}
         self._loaded: dict[str, Any] = {}  # what the cache keeps, by the name of its file
 
     def prepare(self) -> None:
@@ -88,14 +89,15 @@ class Evaluator:
     @property
     def real(self) -> Tensor:
         """Features (M, d) of the held-out data, computed once for a dataset and extractor."""
-        key = canonical_hash([self.data.fingerprint, self.features.protocol])
+        key = canonical_hash([self.data.fingerprint, self.features.protocol, self.extractor])
         return self._kept(f"held-out-{key[:20]}", lambda: self.extract(lambda: self.data.held_out.batches(BATCH)))
 
     def reference(self, metric: Metric) -> Tensor | dict[str, Tensor]:
         """What a metric makes of the held-out features, computed once for a dataset, extractor and metric."""
         if type(metric).reference is Metric.reference:
             return self.real
-        facts = [self.data.fingerprint, self.features.protocol, metric.settings(), source_hash(type(metric))]
+        own = [metric.settings(), source_hash(type(metric))]
+        facts = [self.data.fingerprint, self.features.protocol, self.extractor, *own]
 
         def compute() -> Tensor | dict[str, Tensor]:
             with Stream(0, f"reference:{metric.name}", torch.device("cpu")):
@@ -127,6 +129,7 @@ class Evaluator:
             "metric": {**metric.settings(), "source": source_hash(type(metric))[:12]},
             "dataset": self.data.fingerprint,
             "features": self.features.protocol,
+            "extractor": self.extractor,
             "generated": self.count,
             "real": len(self.data.held_out),
             "split": "held out",

@@ -180,6 +180,50 @@ def test_a_new_course_of_gan_bench_itself(place, monkeypatch):
     assert "4 runs are stale: this version of gan-bench trains otherwise; they train again" in planned
 
 
+EXTRACTOR = """
+from gan_bench import FeatureExtractor, hookimpl
+
+class Seen:
+    label = "seen"
+    protocol = {"features": "seen"}  # says nothing of the code
+    def __call__(self, samples):
+        return samples.flatten(1)[:, :4].float()
+
+class Eyes(FeatureExtractor):
+    \"\"\"Four pixels.\"\"\"
+    name = "eyes"
+    def prepare(self, data, cache, device):
+        return Seen()
+
+@hookimpl
+def gan_bench_features():
+    return [Eyes]
+"""
+
+
+def test_a_changed_extractor_scores_again_and_trains_nothing(place):
+    (place / "eyes.py").write_text(EXTRACTOR)
+    change(place / "grid.toml", '"blobs.py"]', '"blobs.py", "eyes.py"]')
+    change(place / "grid.toml", '"random"', '"eyes"')
+
+    def scores() -> dict[str, tuple[float, str]]:
+        gan_bench("run", "grid.toml", cwd=place)
+        found = {file: json.loads(file.read_text())["scores"] for file in place.rglob("step-*/scores.json")}
+        assert all(len(entries) == 1 for entries in found.values())
+        return {str(file): (entries[0]["value"], entries[0]["protocol_id"]) for file, entries in found.items()}
+
+    before = scores()
+    change(place / "eyes.py", "[:, :4]", "[:, 4:9]")
+    after = scores()
+    assert before.keys() == after.keys()
+    assert len({protocol for _, protocol in before.values()}) == len({protocol for _, protocol in after.values()}) == 1
+    assert all(before[file] != after[file] and before[file][1] != after[file][1] for file in before)
+    assert scores() == after
+    assert len(names(place)) == 4
+    real = json.loads(next((place / "runs" / "toy" / "real").rglob("scores.json")).read_text())["scores"]
+    assert [score["protocol_id"] for score in real] == [next(iter(after.values()))[1]]  # the floor is of the same eyes
+
+
 def test_other_settings_seeds_and_damaged_folders_are_not_stale(place):
     change(place / "grid.toml", "seeds = [0, 1]", "seeds = [2]")
     assert "stale" not in gan_bench("plan", "grid.toml", "--no-pilot", cwd=place).stdout
