@@ -2,7 +2,8 @@
 be used with them.
 
 Networks are tried on two samples first (`describe_architecture`). The step then runs on the meta device, where nothing is
-computed or allocated; or for real where it is so small that this is faster, and there all numbers must be finite. Cells that differ only in what can't change its outcome share one.
+computed or allocated; or for real where it is so small that this is faster, and there all numbers must be finite.
+Cells that differ only in what can't change its outcome share one.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+LARGEST = 1e100  # of a score: the sum of its squares is a number still
 Whole = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -117,7 +118,7 @@ class _Session(Document):
 class SpeedDocument(Document):
     """speed.json."""
 
-    sessions: list[_Session] = []
+    sessions: list[_Session]
 
 
 class GridDocument(Document):
@@ -236,9 +237,9 @@ def read_curves(path: Path) -> list[dict[str, Any]]:
 
 
 def scores_in(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The scores of a scores.json. A value that is no finite number counts as one that could not be computed."""
+    """The scores of a scores.json. A value that is no finite number, or beyond all use, counts as one not computed."""
     scores = document.get("scores", [])
     for score in scores:
-        if score["value"] is not None and not math.isfinite(score["value"]):
+        if score["value"] is not None and not abs(score["value"]) < LARGEST:
             score["value"] = None
     return scores

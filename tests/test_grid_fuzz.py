@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
+import pytest
+from fuzz import damaged_bytes, fuzz
 from grid_files import BASELINE, FOLDER, load, only_toys, toml  # noqa: F401 - a fixture
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gan_bench.errors import GridError
@@ -62,7 +64,7 @@ budget = "steps"
 LINES = [number for number, line in enumerate(WHOLE.splitlines()) if " = " in line]
 
 
-def error_of(text: str | bytes, **options) -> str | None:
+def error_of(text: str | bytes, **options: Any) -> str | None:
     """What a grid is refused with, or None. It is one line of bearable length."""
     try:
         load(text, **options)
@@ -75,47 +77,67 @@ def error_of(text: str | bytes, **options) -> str | None:
     return found
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(LINES), VALUES)
-def test_any_value_of_any_key(number, value):
-    lines = WHOLE.splitlines()
-    key = lines[number].split(" = ")[0]
-    lines[number] = f"{key} = {toml(value)}"
-    error = error_of("\n".join(lines))
-    assert error is None or re.match(re.escape(str(FILE)) + r":[0-9]+: ", error), error  # always with a line
+def inputs(default: int, slow: int) -> pytest.MarkDecorator:
+    """How many inputs a test tries: so many in the default suite, or among the slow tests."""
+    return pytest.mark.parametrize("inputs", [default, pytest.param(slow, marks=pytest.mark.slow)])
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.sampled_from([line.split(" = ")[0] for line in WHOLE.splitlines()[:19]]), VALUES)
-def test_any_override(key, value):
-    error_of(WHOLE, overrides=[f"{key}={toml(value)}"])
+@inputs(400, 20_000)
+def test_any_value_of_any_key(inputs: int) -> None:
+    def check(case: tuple[int, Any]) -> None:
+        number, value = case
+        lines = WHOLE.splitlines()
+        key = lines[number].split(" = ")[0]
+        lines[number] = f"{key} = {toml(value)}"
+        error = error_of("\n".join(lines))
+        assert error is None or re.match(re.escape(str(FILE)) + r":[0-9]+: ", error), error  # always with a line
+
+    fuzz(inputs, st.tuples(st.sampled_from(LINES), VALUES), check)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.text(max_size=30), st.text(max_size=30))
-def test_any_option_text(override, seeds):
-    error_of(WHOLE, overrides=[override])
-    error_of(WHOLE, overrides=[f"architecture.width={override}"], seeds=seeds)
+@inputs(150, 10_000)
+def test_any_override(inputs: int) -> None:
+    keys = st.sampled_from([line.split(" = ")[0] for line in WHOLE.splitlines()[:19]])
+    fuzz(inputs, st.tuples(keys, VALUES), lambda case: error_of(WHOLE, overrides=[f"{case[0]}={toml(case[1])}"]))
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.binary(max_size=100) | st.text(max_size=100).map(str.encode))
-def test_any_bytes(data):
-    error_of(data)
+@inputs(150, 10_000)
+def test_any_option_text(inputs: int) -> None:
+    def check(case: tuple[str, str]) -> None:
+        override, seeds = case
+        error_of(WHOLE, overrides=[override])
+        error_of(WHOLE, overrides=[f"architecture.width={override}"], seeds=seeds)
+
+    fuzz(inputs, st.tuples(st.text(max_size=30), st.text(max_size=30)), check)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.integers(0, len(WHOLE) - 1), st.integers(0, 5), st.text("[]{}=.,\"'\n #ae1-", max_size=5))
-def test_any_typing_mistake(place, length, typed):
-    error_of(WHOLE[:place] + typed + WHOLE[place + length :])
+@inputs(150, 10_000)
+def test_any_bytes(inputs: int) -> None:
+    fuzz(inputs, st.binary(max_size=100) | st.text(max_size=100).map(str.encode), error_of)
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    st.dictionaries(
-        st.text(max_size=8) | st.sampled_from(["architecture.depth", "tricks", "optimizer"]), VALUES, max_size=4
-    )
-)
-def test_any_comparison(table):
-    lines = "\n".join(f"{json.dumps(key)} = {toml(value)}".replace("\x7f", "") for key, value in table.items())
-    error_of(f"{BASELINE}[[compare]]\ntitle = 'q'\n{lines}\n")
+@inputs(150, 10_000)
+def test_any_damage(inputs: int) -> None:
+    fuzz(inputs, damaged_bytes(WHOLE.encode()), error_of)
+
+
+@inputs(200, 20_000)
+def test_any_typing_mistake(inputs: int) -> None:
+    typed = st.text("[]{}=.,\"'\n #ae1-", max_size=5)
+
+    def check(case: tuple[int, int, str]) -> None:
+        place, length, text = case
+        error_of(WHOLE[:place] + text + WHOLE[place + length :])
+
+    fuzz(inputs, st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 5), typed), check)
+
+
+@inputs(150, 10_000)
+def test_any_comparison(inputs: int) -> None:
+    paths = st.text(max_size=8) | st.sampled_from(["architecture.depth", "tricks", "optimizer"])
+
+    def check(table: dict[str, Any]) -> None:
+        lines = "\n".join(f"{json.dumps(key)} = {toml(value)}".replace("\x7f", "") for key, value in table.items())
+        error_of(f"{BASELINE}[[compare]]\ntitle = 'q'\n{lines}\n")
+
+    fuzz(inputs, st.dictionaries(paths, VALUES, max_size=4), check)

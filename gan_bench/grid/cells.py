@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,7 +130,7 @@ class Maker:
         if self.folder is None or not isinstance(root, str | Path) or not str(root) or Path(root).is_absolute():
             return dataset
         beside = self.folder / root
-        return self.registry.create("dataset", {**table, "root": str(beside)}) if beside.exists() else dataset
+        return self.registry.create("dataset", {**table, "root": str(beside)}) if os.path.exists(beside) else dataset
 
 
 def _check_together(tricks: tuple[Trick, ...]) -> None:

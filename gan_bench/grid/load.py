@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +67,8 @@ class Grid:
         """What was raised when a cell's data was read, with where the grid names the dataset."""
         settings, choices = self.origins[cell]
         cure, folder = "", self.file.parent.absolute()
-        root = Path(str(settings["dataset"].get("root", folder))).expanduser()
-        if not root.is_absolute() and not root.exists() and not (folder / root).exists():
+        root = Path(os.path.expanduser(str(settings["dataset"].get("root", folder))))
+        if not root.is_absolute() and not os.path.exists(root) and not os.path.exists(folder / root):
             cure = f"A relative `root` is looked for in {folder}, beside the grid file, then in {Path.cwd()}."
         rule = cause(error).removeprefix(f"dataset {cell.dataset.name}: ").rstrip(".")
         return self.source.error(located(Fault(rule, ("dataset",), cure=cure), settings, choices))

@@ -158,7 +158,7 @@ class GridFile(Keys):
     )
     optimizer: dict[str, Any] = Field({}, description="optimiser of both networks, with overrides for one")
     evaluate: Evaluate = Field(Evaluate(), description="when and how the generator is scored")
-    plugins: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+    plugins: tuple[Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_line)], ...] = Field(
         (), description="plugin files, beside this file unless the path is absolute"
     )
     compare: tuple[Compare, ...] = Field((), description="the comparisons")

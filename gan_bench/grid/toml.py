@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -27,11 +28,13 @@ def read_toml(file: Path) -> tuple[str, dict[str, Any]]:
     numbers beyond 64 bits).
     """
     try:
-        data = file.read_bytes()
+        with file.open("rb") as opened:
+            data = opened.read(MAX_BYTES + 1)  # a device has no end
+            size = max(len(data), os.fstat(opened.fileno()).st_size)
     except OSError as error:
         raise GridError(f"can't be read: {error.strerror}", file=file) from None
-    if len(data) > MAX_BYTES:
-        raise GridError(f"a grid file has at most {MAX_BYTES:,} bytes", file=file, value=len(data))
+    if size > MAX_BYTES:
+        raise GridError(f"a grid file has at most {MAX_BYTES:,} bytes", file=file, value=size)
     try:
         text = data.decode("utf-8-sig")  # some editors put a byte-order mark first
     except UnicodeDecodeError as error:

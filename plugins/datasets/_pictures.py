@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,6 +23,11 @@ def size_field(default: int) -> Any:
 def channels_field(default: int) -> Any:
     """The `channels` parameter with another default."""
     return Field(default, description="1: grey, 3: colour")
+
+
+def expanded(folder: Path) -> Path:
+    """The folder with ~ replaced; as it is where nobody of such a name is known, so that it is told as a folder not there."""
+    return Path(os.path.expanduser(folder))
 
 
 class PictureDataset(Dataset):

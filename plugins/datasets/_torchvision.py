@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from gan_bench.errors import GanBenchError
 from gan_bench.plugin import Field, Parts
 
-from ._pictures import PictureDataset, PicturePart
+from ._pictures import PictureDataset, PicturePart, expanded
 
 
 @contextmanager
@@ -55,16 +55,16 @@ class TorchvisionDataset(PictureDataset):
     def folder(self) -> Path:
         """Where the files lie."""
         if self.root is not None:
-            return self.root.expanduser()
+            return expanded(self.root)
         if chosen := os.environ.get("GAN_BENCH_DATA"):
-            return Path(chosen).expanduser()
+            return expanded(Path(chosen))
         from gan_bench.data import cache_root  # imports torch, which starting up must not
 
         return cache_root() / "data"
 
     def missing(self) -> list[str]:
         """Required files and folders that aren't there."""
-        return [name for name in self.required if not (self.folder() / name).exists()]
+        return [name for name in self.required if not os.path.exists(self.folder() / name)]
 
     def files(self) -> list[Path]:
         if self.missing() and self.download:

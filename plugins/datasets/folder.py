@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gan_bench.errors import GanBenchError
 from gan_bench.plugin import Dataset, Field, Parts, SkipSample, hookimpl
 
-from ._pictures import PictureDataset, PicturePart, size_field
+from ._pictures import PictureDataset, PicturePart, expanded, size_field
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,8 +32,8 @@ class PictureFolder(PictureDataset):
     held_out: float = Field(0.1, gt=0, lt=1, description="fraction held out; copies of a picture stay in one part")
 
     def files(self) -> list[Path]:
-        root = self.root.expanduser().absolute()
-        if not root.is_dir():
+        root = expanded(self.root).absolute()
+        if not os.path.isdir(root):
             raise GanBenchError(
                 f"dataset folder: there is no folder {root}. Give `root` the folder that holds the pictures"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -39,7 +40,7 @@ class Mnist(TorchvisionDataset):
     def _unpack(self, file: Path) -> None:
         """torchvision reads the unpacked files only, but they are published packed."""
         packed = file.with_name(f"{file.name}.gz")
-        if file.exists() or not packed.exists():
+        if os.path.exists(file) or not os.path.exists(packed):
             return
         partial = file.with_name(f"{file.name}.partial")
         try:

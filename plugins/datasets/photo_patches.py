@@ -14,7 +14,9 @@ class PhotoPatches(PictureDataset):
 
     name = "photo_patches"
     crop: int = Field(48, ge=4, le=64, description="height and width of a crop before resizing, in pixels of 640x427")
-    count: int = Field(4000, ge=2, description="number of training crops; a quarter of it is held out besides")
+    count: int = Field(
+        4000, ge=2, le=10**6, description="number of training crops; a quarter of it is held out besides"
+    )
 
     def classes(self) -> tuple[str, ...]:
         return ("temple", "flower")
