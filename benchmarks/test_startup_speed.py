@@ -126,7 +126,8 @@ def test_the_parents_share_grows_with_the_runs_and_no_faster(tmp_path, monkeypat
     for runs in (10, 10, 100, 1000, 10_000):  # the first also decodes the data
         grid = load_grid(write(tmp_path, 10, runs // 10))
         began = time.process_time()
-        engine.run_grid(grid, out=tmp_path / f"{runs}-{time.monotonic_ns()}", devices="cpu", slots=2)
+        out, execution = tmp_path / f"{runs}-{time.monotonic_ns()}", engine.Execution(devices="cpu", slots=2)
+        engine.run_grid(grid, out=out, execution=execution)
         seconds[runs] = time.process_time() - began
     before, last = (seconds[1000] - seconds[10]) / 990, (seconds[10_000] - seconds[1000]) / 9000
     print(f"\n{seconds}; a run up to 1000: {before * 1000:.1f} ms, from there to 10,000: {last * 1000:.1f} ms")

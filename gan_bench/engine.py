@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,17 +23,29 @@ from gan_bench.executor import Executor, resolve_devices
 from gan_bench.foreign import check_store
 from gan_bench.global_state import preserved
 from gan_bench.peak import peak, training_flops
+from gan_bench.plan import run_bytes
 from gan_bench.progress import Display
 from gan_bench.provenance import used_plugins
 from gan_bench.runs import Lengths, Run, Todo, dataset_key, make_runs, select
 from gan_bench.speed import Speed, speed_text, write_speed
 from gan_bench.stale import mark_stale, stale_lines
-from gan_bench.store import read_json, replace_file, write_json
+from gan_bench.store import DamageWarning, read_json, remove_leftovers, replace_file, write_json
 from gan_bench.worker import Job, Setup
 
 if TYPE_CHECKING:
     from gan_bench.grid import Cell, Grid
     from gan_bench.grid.schema import Precision
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where runs are trained, and what is done when one of them fails; nothing here changes what they compute."""
+
+    devices: str = "auto"
+    slots: int | None = None  # on each device; None: as many as pay
+    fail_fast: bool = False  # stop at the first run that fails
+    retries: int = 1  # of a run whose process died
+    step_seconds: float | None = None  # after which a step counts as hung
 
 
 @dataclass(frozen=True)
@@ -76,16 +90,18 @@ def prepare_dataset(grid: Grid, cell: Cell, console: Console) -> PreparedData:
     def show(part: str, done: int, total: int) -> None:
         status.update(f"{part}: {done} of {total}")
 
-    with (
-        console.status(f"dataset {cell.dataset.name}") as status,
-        warnings.catch_warnings(record=True) as caught,
-        located(grid, cell),
-    ):
+    with console.status(f"dataset {cell.dataset.name}") as status, warnings_told(console), located(grid, cell):
+        return prepare(cell.dataset, progress=show)
+
+
+@contextmanager
+def warnings_told(console: Console) -> Iterator[None]:
+    """Warnings become lines for a person."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        data = prepare(cell.dataset, progress=show)
+        yield
     for warning in caught:
         console.print(f"Warning: {warning.message}", style="yellow")
-    return data
 
 
 @contextmanager
@@ -115,13 +131,11 @@ def run_grid(
     grid: Grid,
     *,
     out: Path | None = None,
-    devices: str = "auto",
-    slots: int | None = None,
     only: str | None = None,
     fresh: bool = False,
-    fail_fast: bool = False,
     stale: Literal["rerun", "keep"] = "rerun",
     console: Console | None = None,
+    execution: Execution = Execution(),
 ) -> Outcome:
     """Train what is missing of a grid, evaluate, write tables and report.
 
@@ -134,7 +148,7 @@ def run_grid(
         raise GanBenchError("--fresh trains again what --stale keep would leave as it is; give one of them")
     console = console or plain_console()
     store = store_of(grid, out)
-    slot_devices = resolve_devices(devices, slots)
+    devices = resolve_devices(execution.devices, execution.slots)
     data = prepare_data(grid, console)
     every_run = mark_stale(grid, make_runs(grid, data, store), data, store, keep=stale == "keep")
     runs = select(every_run, only)
@@ -145,21 +159,25 @@ def run_grid(
     try:
         with FileLock(store / ".lock", timeout=0), preserved():
             torch.set_num_threads(1)  # as in a worker, so that whoever computes features gets the same bits
-            evaluators = prepare_evaluators(grid, data, slot_devices[0], console)
+            remove_leftovers(store)
+            evaluators = prepare_evaluators(grid, data, devices[0], console)
             todo = what_to_do(runs, evaluators, fresh, console)
             write_store(grid, store, every_run, data, evaluators)
-            device, precisions = torch.device(slot_devices[0]), {run.cell.precision for run, _ in todo}
+            device, precisions = torch.device(devices[0]), {run.cell.precision for run, _ in todo}
             peaks = {precision: peak(device, precision) for precision in precisions}
             jobs = [make_job(run, data, grid, peaks, clear=fresh or what == "again") for run, what in todo]
-            done = train(grid, store, [run for run, _ in todo], jobs, data, slot_devices, slots, fail_fast, console)
+            check_space(store, [run for run, what in todo if what == "train"], grid.evaluate.keep, len(devices))
+            done, failed = train(grid, store, [run for run, _ in todo], jobs, data, devices, execution, console)
+            if not (store / "grid.json").exists():  # somebody deleted the store; its runs were trained into a new one
+                write_store(grid, store, every_run, data, evaluators)
             write_tables(store)
             grid.registry.manager.hook.gan_bench_report(stores=[store], output=store / "report.html")
     except Timeout as error:
         raise GanBenchError(
             f"another gan-bench run is at work in {store}; wait for it, or give another --out"
         ) from error
-    failed = sum((run.folder.result() or {}).get("status") == "failed" for run in runs)
-    return Outcome(store, len(runs), failed, stopped=not done)
+    failed |= {run.name for run in runs if (run.folder.result() or {}).get("status") == "failed"}
+    return Outcome(store, len(runs), len(failed), stopped=not done)
 
 
 def plain_console() -> Console:
@@ -172,7 +190,8 @@ def what_to_do(
 ) -> list[tuple[Run, Todo]]:
     """The runs for which there is anything to do. GanBenchError: some could only be trained again for less than they have."""
     columns = {key: evaluator.columns() for key, evaluator in evaluators.items()}
-    states = [(run, run.todo(columns[dataset_key(run.cell)])) for run in runs]
+    with warnings_told(console):
+        states = [(run, run.todo(columns[dataset_key(run.cell)])) for run in runs]
     if fresh:
         return states
     longer = [run for run, what in states if what == "longer"]
@@ -187,21 +206,37 @@ def what_to_do(
     return [(run, what) for run, what in states if what != "nothing"]
 
 
+def check_space(store: Path, runs: Sequence[Run], keep: str, slots: int) -> None:
+    """GanBenchError: the disk has no room for the runs that are to be trained."""
+    if not runs:
+        return
+    sizes = Counter(run.cell for run in runs)
+    first = {run.cell: run for run in runs}
+    needed = sum(count * run_bytes(first[cell], keep) for cell, count in sizes.items())
+    needed += slots * max(2 * dry_pass(cell).checkpoint_bytes for cell in sizes)  # two more while a run trains
+    free = shutil.disk_usage(store).free
+    if needed > free:
+        raise GanBenchError(
+            f"{len(runs)} runs need about {needed / 1e9:.2g} GB in {store.resolve()}, and {free / 1e9:.2g} GB are free. "
+            "Free some, give another --out, or keep fewer weights: --set evaluate.keep=last"
+        )
+
+
 def train(
     grid: Grid,
     store: Path,
     runs: Sequence[Run],
     jobs: Sequence[Job],
     data: dict[str, PreparedData],
-    slot_devices: Sequence[str],
-    slots: int | None,
-    fail_fast: bool,
+    devices: Sequence[str],
+    execution: Execution,
     console: Console,
-) -> bool:
-    """Train the runs on the slots; False if it was stopped before all had ended."""
+) -> tuple[bool, set[str]]:
+    """Train the runs; False if it was stopped before all had ended, and the names of those that failed."""
+    failed: set[str] = set()
     if not runs:
         console.print("All runs are finished; nothing is trained.")
-        return True
+        return True, failed
     steps_an_epoch = Lengths(grid, len(data[dataset_key(grid.baseline)].training)).steps_an_epoch
     setup = Setup(
         device="",
@@ -210,20 +245,26 @@ def train(
         features=grid.evaluate.features,
         samples=grid.evaluate.samples,
         keep=grid.evaluate.keep,
-        slots=1 if set(slot_devices) == {"cpu"} else slots,  # there a slot is a process
+        slots=1 if set(devices) == {"cpu"} else execution.slots,  # there a slot is a process
+        step_seconds=execution.step_seconds,
     )
-    speed = Speed(len(slot_devices[: len(jobs)]), {job.run: job.limit for job in jobs})
-    with Display(runs, steps_an_epoch, console) as display:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DamageWarning)  # it is told already
+        display = Display(runs, steps_an_epoch, console)
+    speed = Speed(len(devices[: len(jobs)]), {job.run: job.limit for job in jobs})
+    with display:
 
         def listen(kind: str, content: dict[str, Any]) -> None:
+            if kind == "failed":
+                failed.add(content["run"])
             speed(kind, content)
             display(kind, content)
 
-        done = Executor(setup, slot_devices, listen, fail_fast=fail_fast).run(jobs)
+        done = Executor(setup, devices, listen, fail_fast=execution.fail_fast, retries=execution.retries).run(jobs)
     summary = speed.summary()
     write_speed(store, summary)
     console.print(speed_text(summary))
-    return done
+    return done, failed
 
 
 def make_job(

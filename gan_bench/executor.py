@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +17,12 @@ from typing import Any
 
 from gan_bench.errors import GanBenchError
 from gan_bench.forkserver import without_main, worker_context
-from gan_bench.store import RunFolder, write_json
-from gan_bench.worker import Job, Setup, main
+from gan_bench.store import RunFolder
+from gan_bench.watch import hung_at
+from gan_bench.worker import DEVICE_FAULT, Job, Setup, main
+
+GRACE_SECONDS = 4.5  # for workers to save their runs and end
+STILLBORN = 3  # workers that may end before they are ready, one after the other
 
 Listener = Callable[[str, dict[str, Any]], None]  # kind of event, its content (always with `run`)
 
@@ -34,11 +40,19 @@ class Process:
 
 
 class Executor:
-    """Trains jobs on worker processes; every event of a run goes to the listener, in the caller's thread."""
+    """Trains jobs on worker processes; every event of a run goes to the listener, in the caller's thread.
 
-    def __init__(self, setup: Setup, devices: Sequence[str], listener: Listener, *, fail_fast: bool = False) -> None:
+    A run whose process dies is tried again from its checkpoint `retries` times, for the cause may have been outside of it.
+    """
+
+    def __init__(
+        self, setup: Setup, devices: Sequence[str], listener: Listener, *, fail_fast: bool = False, retries: int = 1
+    ) -> None:
         self.setup, self.devices, self.listener, self.fail_fast = setup, devices, listener, fail_fast
+        self.retries = retries
         self.stopping = self.interrupted = False
+        self._deadline = math.inf  # when workers that are to stop are killed
+        self._stillborn = 0  # workers in a row that ended before they were ready
         self._processes: list[Process] = []
         self._context = worker_context()
 
@@ -51,9 +65,10 @@ class Executor:
                 while self._processes:
                     self._assign(waiting)
                     self._listen(waiting)
+                    if time.monotonic() > self._deadline:
+                        self._kill()
             finally:
-                for process in self._processes:  # only after an error of our own
-                    process.process.kill()
+                self._kill()  # only after an error of our own is any left
         return not self.interrupted
 
     def _start(self, device: str) -> Process:
@@ -69,14 +84,16 @@ class Executor:
         for process in self._processes:
             while process.wants and waiting and not self.stopping and _may_have(process, waiting[0]):
                 job = waiting.popleft()
-                process.jobs[job.run] = job
                 process.wants -= 1
-                process.connection.send(job)
+                if _sent(process, job):
+                    process.jobs[job.run] = job
+                else:
+                    waiting.appendleft(job)
         if self.stopping or not (waiting or any(process.jobs for process in self._processes)):
             for process in self._processes:
                 if process.wants:
                     process.wants = 0
-                    process.connection.send(None)
+                    _sent(process, None)
 
     def _listen(self, waiting: deque[Job]) -> None:
         """Take in one message from every process that has one."""
@@ -91,7 +108,7 @@ class Executor:
                     self._processes.append(self._start(process.device))
                 continue
             if kind == "ready":
-                process.ready = True
+                process.ready, self._stillborn = True, 0
                 continue
             if kind == "want":
                 process.wants += 1
@@ -100,49 +117,67 @@ class Executor:
                 job = process.jobs.pop(content["run"])
                 if kind == "returned":
                     waiting.appendleft(replace(job, clear=False))
-            self.listener(kind, content)
-            if kind == "failed" and self.fail_fast:
-                self.stop()
+            self._tell(kind, content)
+
+    def _tell(self, kind: str, content: dict[str, Any]) -> None:
+        self.listener(kind, content)
+        if kind == "failed" and self.fail_fast:
+            self.stop()
 
     def _bury(self, process: Process, waiting: deque[Job]) -> None:
-        """A worker has ended. If it did so by itself in the middle of a run, that run has failed.
+        """A worker has ended. If it did so by itself in the middle of a run, that run is tried again, or has failed.
 
         Of several runs, any may have ended it: each goes on from its checkpoint by itself, so that only the guilty one fails.
         """
         process.process.join()
         process.connection.close()
-        code = process.process.exitcode or 0
-        if not process.jobs and not process.ready and not self.stopping:
-            raise GanBenchError(f"a worker process ended before it was ready to train ({exit_cause(code)})")
-        if self.stopping and code == 0:
-            for run in process.jobs:
-                self.listener("stopped", {"run": run})
-        elif len(process.jobs) > 1:
-            for run, job in process.jobs.items():
-                waiting.append(replace(job, alone=True, clear=False))
-                self.listener("returned", {"run": run})
-        else:
-            for run, job in process.jobs.items():
-                reason = f"the worker process ended ({exit_cause(code)})"
-                write_json(RunFolder(job.path).result_file, {"status": "failed", "reason": reason, "traceback": None})
-                self.listener("failed", {"run": run, "reason": reason})
-                if self.fail_fast:
-                    self.stop()
+        cause = exit_cause(process.process.exitcode or 0)
+        if not process.ready and not self.stopping:
+            self._stillborn += 1
+            if self._stillborn > STILLBORN:
+                raise GanBenchError(
+                    f"{self._stillborn} worker processes ended before they were ready to train ({cause})"
+                )
+        for run, job in process.jobs.items():
+            folder, together = RunFolder(job.path), len(process.jobs) > 1
+            hung = hung_at(folder.output_file) if self.setup.step_seconds else None
+            reason = (
+                f"a step took longer than {self.setup.step_seconds:g} s"
+                if hung
+                else f"the worker process ended ({cause})"
+            )
+            if self.stopping:
+                self._tell("stopped", {"run": run})
+            elif together or job.deaths < self.retries:
+                waiting.append(replace(job, alone=True, clear=False, deaths=job.deaths + (not together)))
+                self._tell("returned", {"run": run, "reason": reason})
+            else:
+                self._tell("failed", {"run": run, "reason": folder.write_failure(reason, hung)})
 
     def stop(self) -> None:
-        """Let every worker save its run at the next step and end."""
+        """Let every worker save its runs at the next step and end; those that don't in time are killed."""
         self.stopping = True
+        self._deadline = min(self._deadline, time.monotonic() + GRACE_SECONDS)
         for process in self._processes:
             process.process.terminate()  # SIGTERM: the worker saves first
 
+    def _kill(self) -> None:
+        for process in self._processes:
+            process.process.kill()
+
     @contextmanager
     def _stop_on_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM stop cleanly. Handlers exist only in the main thread; elsewhere the caller has its own."""
+        """Ctrl-C and SIGTERM stop cleanly, the second one at once: every run goes on from its last checkpoint.
+
+        Handlers exist only in the main thread; elsewhere the caller has its own.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def interrupt(*_: object) -> None:
+            if self.interrupted:
+                self._kill()
             self.interrupted = True
             self.stop()
 
@@ -159,8 +194,19 @@ def _may_have(process: Process, job: Job) -> bool:
     return not process.jobs or not (job.alone or any(other.alone for other in process.jobs.values()))
 
 
+def _sent(process: Process, job: Job | None) -> bool:
+    """Send a run, or None for the end. False: the process is dead, which is heard of in a moment."""
+    try:
+        process.connection.send(job)
+    except OSError:
+        return False
+    return True
+
+
 def exit_cause(code: int) -> str:
     """Why a process has ended, in words."""
+    if code == DEVICE_FAULT:
+        return "its GPU had a fault; output.txt has the traceback"
     if code >= 0:
         return f"exit code {code}"
     memory = "; the system may have run out of memory" if code == -signal.SIGKILL else ""

@@ -1,11 +1,15 @@
-"""PyTorch's process-wide settings, which a plugin may change and another run must not notice."""
+"""Process-wide state, which a plugin may change and another run must not notice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import random
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 
@@ -33,15 +37,53 @@ def tf32_products(wanted: bool) -> Iterator[None]:
             place.fp32_precision = precision
 
 
-@contextmanager
-def preserved() -> Iterator[None]:
-    """Put default dtype, threads, deterministic flags and the CPU's random state back at the end."""
-    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
-    deterministic, generator = torch.are_deterministic_algorithms_enabled(), torch.get_rng_state()
+def _working_folder() -> str | None:
     try:
-        yield
+        return os.getcwd()
+    except FileNotFoundError:  # it was deleted
+        return None
+
+
+def _enter_folder(folder: str | None) -> None:
+    if folder is not None:
+        os.chdir(folder)
+
+
+SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {  # how each is read and written
+    "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
+    "default device": (torch.get_default_device, torch.set_default_device),
+    "number of threads": (torch.get_num_threads, torch.set_num_threads),
+    "deterministic algorithms": (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+    "gradients": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "working folder": (_working_folder, _enter_folder),
+}
+
+
+@contextmanager
+def preserved() -> Iterator[list[str]]:
+    """Put settings and random states of PyTorch, NumPy and Python back at the end.
+
+    The list then names the settings that had been changed.
+    """
+    settings = {name: read() for name, (read, _) in SETTINGS.items()}
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    changed: list[str] = []
+    try:
+        yield changed
     finally:
-        torch.set_default_dtype(dtype)
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic)
-        torch.set_rng_state(generator)
+        for name, (read, write) in SETTINGS.items():
+            if read() != settings[name]:
+                changed.append(name)
+                write(settings[name])
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])
+        random.setstate(states[2])
+
+
+def resident_bytes() -> int:
+    """Memory that this process occupies; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

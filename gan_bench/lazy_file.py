@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -19,14 +20,17 @@ class LazyFile(io.TextIOBase):
         return True
 
     def write(self, text: str, /) -> int:
-        """Append text; each line reaches the file when it ends."""
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a", buffering=1, encoding="utf-8")
-        return self._file.write(text)
+        """Append text; each line reaches the file when it ends. What the disk does not take is lost: it is not worth a run."""
+        with suppress(OSError):
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self.path.open("a", buffering=1, encoding="utf-8")
+            self._file.write(text)
+        return len(text)
 
     def close(self) -> None:
         """Close the file, if there is one."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
         super().close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gan_bench.errors import GanBenchError
 from gan_bench.foreign import strange
@@ -26,19 +26,23 @@ def run(
     overrides: Sequence[str] = (),
     seeds: str | None = None,
     plugins: Sequence[str | Path] = (),
+    only: str | None = None,
+    fresh: bool = False,
+    stale: Literal["rerun", "keep"] = "rerun",
     **options: Any,
 ) -> Results:
     """Run a grid file as `gan-bench run` does, and return its tables.
 
-    `overrides` are "KEY=VALUE" as for `--set`; `options` are those of `gan_bench.engine.run_grid` (devices, slots, only,
-    fresh, fail_fast). Runs that failed stand in the tables with their reason. GanBenchError: bad input. KeyboardInterrupt:
-    Ctrl-C or SIGTERM came, and every run is saved.
+    `overrides` are "KEY=VALUE" as for `--set`; `only`, `fresh` and `stale` are as there, and `options` those of
+    `gan_bench.engine.Execution` (devices, slots, fail_fast, retries, step_seconds). Runs that failed stand in the tables
+    with their reason. GanBenchError: bad input. KeyboardInterrupt: Ctrl-C or SIGTERM came, and every run is saved.
     """
-    from gan_bench.engine import run_grid
+    from gan_bench.engine import Execution, run_grid
     from gan_bench.grid import load_grid
 
     loaded = load_grid(Path(grid), registry_files=[Path(p) for p in plugins], overrides=overrides, seeds=seeds)
-    outcome = run_grid(loaded, out=Path(out) if out else None, **options)
+    store, execution = Path(out) if out else None, Execution(**options)
+    outcome = run_grid(loaded, out=store, only=only, fresh=fresh, stale=stale, execution=execution)
     if outcome.stopped:
         raise KeyboardInterrupt("stopped; every run is saved, and the same call goes on from here")
     return load(outcome.store)

@@ -93,10 +93,15 @@ def plan_cell(grid: Grid, cell: Cell, runs: Sequence[Run], pilot: Pilot | None) 
             left += run.total_steps
         elif what == "continue":
             left += run.total_steps - (run.folder.finished_steps() or run.folder.trained_steps())
-    kept = {"all": len(runs[0].snapshot_steps), "best+last": 2, "last": 1}[grid.evaluate.keep]
-    weights = 4 * dry.networks["generator"]["parameters"]
-    disk = dry.checkpoint_bytes + kept * weights + len(runs[0].snapshot_steps) * PICTURE_BYTES
-    return CellPlan(cell.label, tuple(runs), todo, dry, runs[0].total_steps, left, disk * len(runs), pilot)
+    disk = len(runs) * run_bytes(runs[0], grid.evaluate.keep)
+    return CellPlan(cell.label, tuple(runs), todo, dry, runs[0].total_steps, left, disk, pilot)
+
+
+def run_bytes(run: Run, keep: str) -> int:
+    """What a finished run occupies on the disk, roughly; `keep` says of which snapshots weights are kept."""
+    dry, snapshots = dry_pass(run.cell), len(run.snapshot_steps)
+    kept = {"all": snapshots, "best+last": min(2, snapshots), "last": 1}[keep]
+    return int(dry.checkpoint_bytes + kept * 4 * dry.networks["generator"]["parameters"] + snapshots * PICTURE_BYTES)
 
 
 def run_pilots(cells: dict[Cell, Path], plugin_files: Sequence[Path], device: str) -> dict[Cell, Pilot]:

@@ -63,12 +63,14 @@ class Display:
         self.bars.stop()
 
     def __call__(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Take in an event of a run: started, progress, finished, failed, stopped, returned (it goes on elsewhere)."""
+        """Take in an event of a run: started, progress, warning, finished, failed, stopped, returned (it goes on elsewhere)."""
         run = self.runs[content["run"]]
         if kind == "started":
             self._start(run, content["steps"])
         elif kind == "progress":
             self._advance(run, content)
+        elif kind == "warning":
+            self.console.print(f"{run.title}: {content['text']}", style="yellow")
         else:
             self._end(run, kind, content)
         self._show_grid()
@@ -100,6 +102,10 @@ class Display:
             self.failed += 1
             self.left[run.name] = 0
             self.console.print(f"{run.title}: failed: {content['reason']}", style="red")
+        elif kind == "returned" and "reason" in content:
+            self.console.print(
+                f"{run.title}: {content['reason']}; it is tried again from its checkpoint", style="yellow"
+            )
 
     def _show_grid(self) -> None:
         left = sum(self.left.values())

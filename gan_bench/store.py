@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Columns = set[tuple[str, str]]  # label and protocol of scores; each is one column of a table
 SNAPSHOT = re.compile(r"step-(\d{8,18})")  # a snapshot's folder
+LEFTOVER = re.compile(r"\.step-\d+|\.checkpoint\.new\.pt|\..+\.[0-9a-f]{8}")  # of a snapshot, a checkpoint, any file
 WEIGHTS = "weights.pt"  # of the sampled network, in a snapshot's folder
 
 
@@ -60,6 +61,16 @@ def flush(path: Path) -> None:
         os.close(opened)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed processes have left half-written in a folder, where nobody writes now."""
+    for path in folder.glob(".*"):
+        if LEFTOVER.fullmatch(path.name):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON by `replace_file`."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
@@ -76,7 +87,7 @@ def read_json(path: Path) -> Any:
         raise GanBenchError(f"{path} is damaged: {error}. Delete it") from error
 
 
-def read_object(path: Path, without: str) -> dict[str, Any] | None:
+def read_or_warn(path: Path, without: str) -> dict[str, Any] | None:
     """The JSON object of a file, None where there is none. If it is damaged, a DamageWarning says what happens `without` it."""
     try:
         value = read_json(path)
@@ -136,6 +147,7 @@ class RunFolder:
         self.curves_file = path / "curves.jsonl"
         self.checkpoint_file = path / "checkpoint.pt"
         self.previous_file = path / "checkpoint.previous.pt"
+        self.output_file = path / "output.txt"
         self.snapshots = path / "snapshots"
 
     def snapshot(self, step: int) -> Path:
@@ -170,7 +182,7 @@ class RunFolder:
     def scores(self, step: int) -> dict[str, Any]:
         """A snapshot's scores.json; without scores where it is damaged."""
         file = self.snapshot(step) / "scores.json"
-        return {"step": step, "scores": [], **(read_object(file, "its scores are computed again") or {})}
+        return {"step": step, "scores": [], **(read_or_warn(file, "its scores are computed again") or {})}
 
     def score_columns(self, step: int) -> Columns:
         """Label and protocol of the scores that a snapshot has."""
@@ -254,7 +266,7 @@ class RunFolder:
 
     def result(self) -> dict[str, Any] | None:
         """How the run ended; None while it is unfinished."""
-        return read_object(self.result_file, "the run goes on from its checkpoint")
+        return read_or_warn(self.result_file, "the run goes on from its checkpoint")
 
     def write_failure(self, reason: str, traceback: str | None = None, **counters: Any) -> str:
         """Write result.json of a run that failed; returns the reason. If that can't be written, the run stays unfinished."""

@@ -23,9 +23,10 @@ from gan_bench.loop import Loop
 from gan_bench.networks import build_networks, memory_format
 from gan_bench.recipe import Recipe
 from gan_bench.sample_grid import save_grid
-from gan_bench.steps import CudaCapture, Steps
+from gan_bench.steps import BLOCK, CudaCapture, Steps
 from gan_bench.store import WEIGHTS, DamageWarning, RunFolder, load_sampled, write_json, write_tensors
 from gan_bench.streams import Streams
+from gan_bench.watch import time_limit
 
 if TYPE_CHECKING:
     from gan_bench.data import PreparedData
@@ -86,8 +87,10 @@ class Training:
         stream: torch.cuda.Stream | None = None,
         graphs: bool = True,
         limit: float | None = None,
+        step_seconds: float | None = None,
     ) -> None:
         self.limit = limit  # images a second at the device's peak, if it is known
+        self.step_seconds = step_seconds  # that a step may take before its process is ended
         self.seed, self.latent, self.device, self.folder = seed, cell.architecture.latent, device, folder
         self.snapshot_steps, self.total_steps = set(snapshot_steps), max(snapshot_steps)
         self.evaluator, self.keep = evaluator, keep
@@ -111,6 +114,7 @@ class Training:
             state = folder.load_checkpoint()
             if state is not None:
                 self.load_state_dict(state)
+            folder.cut_curves(self.loop.steps - self.loop.steps % WINDOW)
 
     def turn(self) -> AbstractContextManager[None]:
         """What all of the run's work happens under: on a GPU, its own stream."""
@@ -118,10 +122,9 @@ class Training:
 
     def __iter__(self) -> Iterator[str]:
         """Train to the end; yields what was just done: "step", "window" or "snapshot"."""
-        self.folder.cut_curves(self.loop.steps - self.loop.steps % WINDOW)
         self.clock.start()
         if self.loop.steps == self.total_steps and self.loop.steps % WINDOW:
-            self._end_window()  # which was cut off just now
+            self._end_window()  # which was cut off when the run was opened
         if self.loop.steps in self.snapshot_steps and not self.folder.snapshot(self.loop.steps).exists():
             self._take_snapshot()  # it was broken off
             yield "snapshot"
@@ -129,7 +132,8 @@ class Training:
             now = self.loop.steps
             window_ends = min(now - now % WINDOW + WINDOW, self.total_steps)
             next_snapshot = min(step for step in self.snapshot_steps if step > now)
-            with self.turn(), tf32_products(self.cell.precision == "tf32"):
+            limit = time_limit(self.step_seconds and BLOCK * self.step_seconds, self.folder.output_file)
+            with self.turn(), tf32_products(self.cell.precision == "tf32"), limit:
                 self.steps.advance(min(window_ends, next_snapshot) - now)
             if self.loop.steps == window_ends:
                 with self.turn():
@@ -295,12 +299,12 @@ class Clock:
         self._before = before or dict.fromkeys(("training", "evaluation", "checkpoints", "waiting"), 0.0)
         self._now = dict.fromkeys(self._before, 0.0)
         self._opened = time.perf_counter()
-        self._started: float | None = None
+        self._started = False
 
     def start(self) -> None:
         """Training begins; the time since the run was opened was spent waiting."""
-        self._started = time.perf_counter()
-        self._now["waiting"] = self._started - self._opened
+        self._now["waiting"] = time.perf_counter() - self._opened - self._now["evaluation"] - self._now["checkpoints"]
+        self._started = True
 
     @contextmanager
     def running(self, kind: str) -> Iterator[None]:
@@ -319,8 +323,8 @@ class Clock:
     def session(self) -> dict[str, float]:
         """Seconds of each kind since the run was opened."""
         now = dict(self._now)
-        if self._started is not None:
-            now["training"] = time.perf_counter() - self._started - now["evaluation"] - now["checkpoints"]
+        if self._started:
+            now["training"] = time.perf_counter() - self._opened - sum(now.values())
         return now
 
     def seconds(self) -> dict[str, float]:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -21,17 +22,20 @@ from filelock import FileLock
 from gan_bench.data import PreparedData, open_prepared
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import Evaluator
-from gan_bench.global_state import keep_freed_memory, preserved, tf32_products
+from gan_bench.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
 from gan_bench.grid import cell_from_settings
 from gan_bench.lazy_file import LazyFile
 from gan_bench.provenance import provenance, used_plugins
 from gan_bench.registry import Registry
 from gan_bench.slots import Slots
-from gan_bench.store import RunFolder, read_json, write_json
-from gan_bench.training import Training, record_failure
+from gan_bench.store import DamageWarning, RunFolder, read_or_warn, remove_leftovers, write_json
+from gan_bench.training import Diverged, Training, record_failure
+from gan_bench.watch import end_with_parent
 
 LOCK_SECONDS = 120.0  # to wait for another process that is still writing to the same run
 EVENT_SECONDS = 0.25  # between two progress messages of a run
+LEAK_BYTES = 2**30  # of memory above what its first run left, with which a worker is replaced
+DEVICE_FAULT = 70  # exit code
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Setup:
     samples: int
     keep: str
     slots: int | None = 1  # runs at a time in this process; None: as many as measuring finds to pay
+    step_seconds: float | None = None  # that a training step may take
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,11 @@ class Job:
     clear: bool  # train from the start, whatever the folder holds
     limit: float  # images a second at the peak of its device
     alone: bool = False  # not beside other runs: one of those that it was with ended their process
+    deaths: int = 0  # processes that ended while they trained this run and no other
 
 
-class Stopped(Exception):
-    """The parent asked for an end, or is gone."""
+class Stopped(BaseException):
+    """The parent asked for an end, or is gone. No plugin's or metric's `except Exception` may take it for a fault."""
 
 
 @dataclass
@@ -76,6 +82,7 @@ class ActiveRun:
     stream: torch.cuda.Stream | None
     output: LazyFile
     turns: Iterator[None] = field(init=False)
+    training: Training | None = None  # once it is open
 
 
 class Worker:
@@ -91,6 +98,11 @@ class Worker:
         self.asked = 0  # runs that the parent was asked for
         self.ended = False  # the parent has no more
         self.stopping = False
+        self.turning: ActiveRun | None = None  # the run whose turn it is
+        self.spoiled = (
+            False  # a run has left something behind: no more runs are asked for, and another process takes over
+        )
+        self._footprint = 0  # bytes of memory after the first run
         self._streams: list[torch.cuda.Stream] = []  # of slots that are free; 32 in all exist before they alias
 
     def loop(self) -> None:
@@ -111,14 +123,19 @@ class Worker:
 
     def _stop(self, *_: object) -> None:
         self.stopping = True
+        training = self.turning and self.turning.training
+        if training and training.interruptible:  # it may take minutes
+            raise Stopped("the parent asked for an end")
 
     def _fill_slots(self) -> bool:
         """Ask for a run for every free slot and take in those that have come; False when nothing is left to do."""
         with contextlib.suppress(Stopped):
             while not self.ended and not self.stopping:
-                while self.asked + len(self.active) < self.slots.count:
+                while not self.spoiled and self.asked + len(self.active) < self.slots.count:
                     self.tell("want")
                     self.asked += 1
+                if self.spoiled and not self.asked:
+                    break
                 if self.active and not (self.asked and self.connection.poll()):
                     break
                 job = self._receive()
@@ -141,81 +158,133 @@ class Worker:
         stream = None
         if self.device.type == "cuda":
             stream = self._streams.pop() if self._streams else torch.cuda.Stream(self.device)
-        run = ActiveRun(job, stream, LazyFile(job.path / "output.txt"))
+        run = ActiveRun(job, stream, LazyFile(RunFolder(job.path).output_file))
         run.turns = self._turns(run)
         self.active.append(run)
 
     def _turn(self, run: ActiveRun) -> None:
         """Let a run train for a while, with the process's global state as if it were alone."""
+        self.turning = run
         try:
-            with contextlib.redirect_stdout(run.output), contextlib.redirect_stderr(run.output), preserved():
+            with (
+                contextlib.redirect_stdout(run.output),
+                contextlib.redirect_stderr(run.output),
+                preserved() as changed,
+            ):
                 next(run.turns)
         except (StopIteration, Stopped):
-            self.active.remove(run)
-            run.output.close()
-            if run.stream is not None:
-                self._streams.append(run.stream)
+            self._release(run)
+        except OSError as error:  # of its lock or folder
+            self._release(run)
+            self.tell("failed", run=run.job.run, reason=f"{type(error).__name__}: {error}")
+        if changed and not self.spoiled:
+            self.spoiled = True  # what the run did elsewhere can't be known
+            run.output.write(
+                f"gan-bench: the run changed {', '.join(changed)} for the whole process; it was put back\n"
+            )
+
+    def _release(self, run: ActiveRun) -> None:
+        """Free a run's slot."""
+        self.active.remove(run)
+        run.output.close()
+        if run.stream is not None:
+            self._streams.append(run.stream)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()  # what the run had is free before another takes its slot
+        occupied = resident_bytes()
+        self._footprint = self._footprint or occupied
+        self.spoiled |= occupied > self._footprint + LEAK_BYTES
 
     def _turns(self, run: ActiveRun) -> Iterator[None]:
         """Train a run, a turn at a time, and tell the parent how it ended. Stopped: it is saved, and the worker is to end."""
-        job, folder, training = run.job, RunFolder(run.job.path), None
-        content: dict[str, Any]
+        job, folder = run.job, RunFolder(run.job.path)
+        kind, content = "finished", dict[str, Any]()
         # A worker whose parent was killed may still be saving this run.
         with FileLock(job.path.with_name(f".{job.run}.lock"), timeout=LOCK_SECONDS):
             try:
-                training = self._open(run, folder)
-                yield from self._train(job, training)
-                training.finish()
+                run.training = self._open(run, folder)
+                yield from self._train(job, run.training)
+                run.training.finish()
             except Stopped:
-                if training is not None:
-                    training.save()
+                self._save(run)
                 raise
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's fault fails this run, and only this run
+                if isinstance(error, torch.AcceleratorError):
+                    traceback.print_exc()
+                    os._exit(DEVICE_FAULT)  # nothing can be computed or saved in a process whose GPU had a fault
                 if isinstance(error, torch.OutOfMemoryError) and len(self.active) > 1:
-                    kind, content = "returned", {}
+                    kind = "returned"
                     self.slots.lower(len(self.active) - 1)
                 else:
-                    kind, content = "failed", {"reason": record_failure(folder, error, training)}
-            else:
-                kind, content = "finished", {}
-            if training is not None:
-                content |= {**training.counters(), "time": training.clock.session()}
+                    kind, content = "failed", {"reason": record_failure(folder, error, run.training)}
+            if run.training is not None:
+                content |= {**run.training.counters(), "time": run.training.clock.session()}
             if kind != "returned":
                 self._announce("gan_bench_run_ended", folder=job.path)
-        training = None
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()  # what the run had is free before another takes its slot
+        run.training = None
         self.tell(kind, run=job.run, **content)
+
+    def _save(self, run: ActiveRun) -> None:
+        """Save a run that is stopped. Where that can't be, it stands at its last checkpoint, and goes on from there."""
+        try:
+            if run.training is not None:
+                run.training.save()
+        except (OSError, Diverged) as error:
+            self.tell(
+                "warning",
+                run=run.job.run,
+                text=f"it could not be saved, and will go on from its last checkpoint: {error}",
+            )
 
     def _open(self, run: ActiveRun, folder: RunFolder) -> Training:
         """The run, at its last checkpoint, with its folder brought up to date."""
         job = run.job
-        if job.clear:
-            shutil.rmtree(job.path)
-            job.path.mkdir()
+        if job.clear and job.path.exists():
+            discarded = job.path.with_name(f".{job.run}.discarded")
+            shutil.rmtree(discarded, ignore_errors=True)
+            job.path.rename(discarded)  # at once: a half-deleted run could be taken for a whole one
+            shutil.rmtree(discarded)
+        for written in (folder.path, folder.snapshots):
+            remove_leftovers(written)
         cell = cell_from_settings(job.settings, self.registry)
         plugins = used_plugins(cell, self.registry)
         if [found.source_hash for found in plugins] != list(job.sources):
             raise GanBenchError("a plugin file was changed while the grid ran; run the same command again")
         data, evaluator = self.evaluator(job.data_folder)
-        training = Training(
-            cell,
-            job.seed,
-            job.snapshot_steps,
-            folder,
-            data,
-            evaluator,
-            self.device,
-            self.setup.keep,
-            run.stream,
-            limit=job.limit,
-        )
+        with self._damage_told(job):
+            run.training = training = Training(
+                cell,
+                job.seed,
+                job.snapshot_steps,
+                folder,
+                data,
+                evaluator,
+                self.device,
+                self.setup.keep,
+                run.stream,
+                limit=job.limit,
+                step_seconds=self.setup.step_seconds,
+            )
+            before = read_or_warn(folder.run_file, "it is written again")
         folder.result_file.unlink(missing_ok=True)
-        write_json(folder.run_file, provenance(job, cell, plugins, data, read_json(folder.run_file), training))
+        write_json(folder.run_file, provenance(job, cell, plugins, data, before, training))
         self._announce("gan_bench_run_started", folder=job.path)
         self.tell("started", run=job.run, **training.counters())
-        training.rescore()
+        with self._damage_told(job):
+            training.rescore()
         return training
+
+    @contextlib.contextmanager
+    def _damage_told(self, job: Job) -> Iterator[None]:
+        """Tell the parent of files that can't be read; other warnings are the run's output."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DamageWarning)
+            yield
+        for warning in caught:
+            if isinstance(warning.message, DamageWarning):
+                self.tell("warning", run=job.run, text=str(warning.message))
+            else:
+                warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
 
     def _train(self, job: Job, training: Training) -> Iterator[None]:
         """Train to the end; a turn ends with each window, so that a GPU has work of every run while the host goes round."""
@@ -258,6 +327,7 @@ def main(connection: Connection, setup: Setup) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says what to do
     if setup.device == "cpu":
         torch.set_num_threads(1)  # a process a core: a second thread would stall whenever a neighbour is busy
+    end_with_parent()
     keep_freed_memory()
     torch.backends.cudnn.deterministic = True  # a GPU's other algorithms add in an order that varies
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # so does cuBLAS with other workspaces

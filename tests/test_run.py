@@ -185,18 +185,6 @@ def test_a_signal_saves_and_the_same_command_goes_on_with_the_same_bits(uninterr
     assert_equal_stores(uninterrupted / "whole", uninterrupted / out)
 
 
-def test_killed_again_and_again_it_ends_with_the_same_bits(uninterrupted):
-    grid, store = uninterrupted / "grid.toml", uninterrupted / "killed"
-    for delay in (0.0, 0.4):
-        process = start(grid, "killed")
-        wait_for_checkpoint(process, store)
-        time.sleep(delay)
-        os.killpg(process.pid, signal.SIGKILL)  # the parent and its workers
-        process.communicate()
-    gan_bench("run", grid, "--out", "killed", cwd=uninterrupted)
-    assert_equal_stores(uninterrupted / "whole", store)
-
-
 @pytest.mark.parametrize(
     ("how", "reason"),
     [

@@ -37,10 +37,8 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except GanBenchError as error:
             raise BadInput(str(error)) from error
-        except OSError as error:
-            if error.filename is None:
-                raise
-            raise BadInput(f"{error.filename}: {error.strerror}") from error
+        except OSError as error:  # no room, no right, no disk
+            raise BadInput(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
         except KeyboardInterrupt:
             click.echo("Stopped. The same command goes on from here.", err=True)
             ctx.exit(130)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +17,16 @@ from gan_bench.cli.options import grid_options, open_grid
 @grid_options
 @click.option("--fresh", is_flag=True, help="Train the selected runs again from the start.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
+@click.option(
+    "--retries",
+    type=click.IntRange(0, 100),
+    default=1,
+    show_default=True,
+    help="How often a run whose process died is tried again from its checkpoint.",
+)
+@click.option(
+    "--step-seconds", type=click.FloatRange(0.1), help="End a run one of whose steps takes longer.  [default: no limit]"
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -29,6 +42,8 @@ def command(
     allow_plugins: bool,
     fresh: bool,
     fail_fast: bool,
+    retries: int,
+    step_seconds: float | None,
 ) -> None:
     """Train what is missing of GRID, evaluate it and write results.csv, comparisons.csv and report.html.
 
@@ -37,14 +52,28 @@ def command(
     """
     loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=True)
 
-    from gan_bench.engine import run_grid
+    from gan_bench.engine import Execution, run_grid
 
-    outcome = run_grid(
-        loaded, out=out, devices=devices, slots=slots, only=only, fresh=fresh, fail_fast=fail_fast, stale=stale
-    )
+    execution = Execution(devices, slots, fail_fast, retries, step_seconds)
+    with interrupted_by_sigterm():
+        outcome = run_grid(loaded, out=out, only=only, fresh=fresh, stale=stale, execution=execution)
     if outcome.stopped:
         click.echo("Stopped; every run is saved. The same command goes on from here.", err=True)
     if outcome.failed:
         click.echo(f"{outcome.failed} of {outcome.runs} runs failed; the report says why.", err=True)
     click.echo(outcome.store / "report.html")
     ctx.exit(outcome.exit_code)
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """SIGTERM does as Ctrl-C, also while nothing trains; its sender knows the difference."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,120 @@
+"""Ctrl-C, SIGTERM and the death of the parent while a run is evaluated, or does not listen: the end comes in seconds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from stores import assert_equal_stores, command, gan_bench, write_grid
+
+SLOW = '''
+import multiprocessing, signal, time
+from pathlib import Path
+from gan_bench import Metric, hookimpl
+
+
+class Slow(Metric):
+    """Takes a minute, once; if a file says so, without listening to signals."""
+
+    name = "slow"
+
+    def label(self, features):
+        return "slow"
+
+    def score(self, generated, real):
+        if Path("quick").exists() or multiprocessing.parent_process() is None:
+            return 1.0
+        if Path("deaf").exists():
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        time.sleep(60)
+        return 1.0
+
+
+@hookimpl
+def gan_bench_metrics():
+    return [Slow]
+'''
+
+
+@pytest.fixture
+def evaluating(tmp_path) -> subprocess.Popen[str]:
+    """A command one of whose runs is evaluated, for a minute."""
+    return start(tmp_path)
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    (folder / "slow.py").write_text(SLOW)
+    grid = write_grid(folder, samples='samples = 64\nmetrics = ["slow"]', name='name = "toy"\nplugins = ["slow.py"]')
+    process = subprocess.Popen(
+        command("run", grid, "--slots", 1, "--out", "stopped"),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list((folder / "stopped").glob("runs/*/checkpoint.pt")):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.3)  # the checkpoint is written before the evaluation
+    return process
+
+
+def assert_ends_soon(process: subprocess.Popen[str], seconds: float = 15) -> str:
+    """That is: far sooner than the evaluation, however busy the machine; a quiet one needs under 5 s."""
+    errors = process.communicate(timeout=seconds)[1]
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    return errors
+
+
+def assert_goes_on_with_the_same_bits(folder: Path) -> None:
+    (folder / "quick").touch()
+    for out in ("stopped", "whole"):
+        gan_bench("run", folder / "grid.toml", "--out", out, cwd=folder)
+    assert_equal_stores(folder / "stopped", folder / "whole")
+
+
+def test_an_evaluation_is_broken_off(tmp_path, evaluating):
+    evaluating.send_signal(signal.SIGTERM)
+    assert "every run is saved" in assert_ends_soon(evaluating)
+    assert_goes_on_with_the_same_bits(tmp_path)
+
+
+def test_who_does_not_listen_is_killed(tmp_path):
+    (tmp_path / "deaf").touch()
+    process = start(tmp_path)
+    process.send_signal(signal.SIGTERM)
+    assert_ends_soon(process)
+    assert_goes_on_with_the_same_bits(tmp_path)
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path):
+    (tmp_path / "deaf").touch()
+    process = start(tmp_path)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.3)
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    assert_ends_soon(process)
+    assert time.monotonic() - began < 4, "it did not wait for the worker"
+    assert_goes_on_with_the_same_bits(tmp_path)
+
+
+def test_workers_end_with_their_parent(evaluating):
+    evaluating.kill()
+    evaluating.communicate()
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            os.killpg(evaluating.pid, 0)
+        except ProcessLookupError:
+            return
+        assert time.monotonic() < deadline, "a worker is still there"
+        time.sleep(0.05)

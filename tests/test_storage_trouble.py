@@ -1,0 +1,177 @@
+"""Disks that are full or read-only, folders that vanish, files that are damaged: told, and nothing that was saved is lost."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from stores import assert_equal_runs, assert_equal_stores, command, gan_bench, run_folders, write_grid
+
+LONG = {"steps": "steps = 100", "snapshots": "snapshots = 2"}
+TROUBLE = '''
+import os, shutil
+from pathlib import Path
+from gan_bench import Field, Trick, hookimpl
+
+
+class Trouble(Trick):
+    """Makes trouble for the store once."""
+
+    name = "trouble"
+    how: str = Field(description="a method below")
+    folder: str = Field(description="where")
+
+    def edit(self, recipe):
+        def trouble():
+            once = Path(self.folder, "once")
+            if not recipe.step.is_meta and int(recipe.step) == 30 and once.exists():
+                once.unlink()
+                getattr(self, self.how)()
+
+        recipe.after_g_step(trouble)
+
+    def fill(self):
+        with open(self.folder + "/filler", "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                pass
+
+    def delete_run(self):
+        for run in Path(self.folder, "store", "runs").glob("[!.]*"):
+            if "trouble" in (run / "run.json").read_text():
+                shutil.rmtree(run)
+
+    def delete_store(self):
+        shutil.rmtree(Path(self.folder, "store"))
+
+
+@hookimpl
+def gan_bench_tricks():
+    return [Trouble]
+'''
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A store without trouble."""
+    folder = tmp_path_factory.mktemp("whole")
+    gan_bench("run", write_grid(folder, **LONG), "--out", "store", cwd=folder)
+    return folder / "store"
+
+
+def grid_with_trouble(folder: Path, how: str, where: Path) -> Path:
+    (folder / "trouble.py").write_text(TROUBLE)
+    tricks = f'tricks = [[{{ name = "trouble", how = "{how}", folder = "{where}" }}], [], ["ema", "spectral_norm"]]'
+    return write_grid(folder, **(LONG | {"tricks": tricks, "name": 'name = "toy"\nplugins = ["trouble.py"]'}))
+
+
+def assert_has_runs_of(store: Path, whole: Path) -> None:
+    for folder in run_folders(whole):
+        assert_equal_runs(store / "runs" / folder.name, folder)
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A file system of 3 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("no file system may be mounted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_file_that_can_t_be_written_fails_its_run_and_later_it_goes_on(tmp_path, whole):
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # enough for tables and pictures
+
+    grid = write_grid(tmp_path, **LONG)
+    done = subprocess.run(
+        command("run", grid, "--out", "store"), cwd=tmp_path, capture_output=True, text=True, preexec_fn=limit
+    )
+    assert done.returncode == 2
+    assert "Error: [Errno 27] File too large" in done.stderr  # the report
+    assert "Traceback" not in done.stderr
+    for folder in run_folders(tmp_path / "store"):
+        result = json.loads((folder / "result.json").read_text())
+        assert (result["status"], result["reason"]) == ("failed", "OSError: [Errno 27] File too large")
+    gan_bench("run", grid, "--out", "store", cwd=tmp_path)
+    assert_equal_stores(tmp_path / "store", whole)
+
+
+def test_a_disk_that_fills_up_stops_runs_and_later_they_go_on(tmp_path, whole, small_disk):
+    filler, once = small_disk / "filler", small_disk / "once"
+    once.touch()
+    grid = grid_with_trouble(tmp_path, "fill", small_disk)
+    done = subprocess.run(
+        command("run", grid, "--out", small_disk / "store", "--slots", 1), cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    filler.unlink()
+    store = tmp_path / "store"
+    (small_disk / "store").rename(small_disk / "kept")
+    subprocess.run(["cp", "-a", small_disk / "kept", store], check=True)  # its report has no room on the small disk
+    gan_bench("run", grid, "--out", store, cwd=tmp_path)
+    assert_has_runs_of(store, whole)
+
+
+def test_a_disk_without_room_is_told_before_anything_trains(tmp_path, small_disk):
+    grid = write_grid(tmp_path, samples='samples = 64\nkeep = "all"')
+    done = gan_bench("run", grid, "--out", small_disk / "store", "--set", "architecture.width=64", cwd=tmp_path, code=2)
+    assert "runs need about 0.0" in done.stderr
+    assert not run_folders(small_disk / "store")
+
+
+def test_a_read_only_disk_is_told(tmp_path, small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    done = gan_bench("run", write_grid(tmp_path), "--out", small_disk / "store", cwd=tmp_path, code=2)
+    assert f"{small_disk / 'store'}: Read-only file system" in done.stderr
+
+
+def test_a_deleted_run_folder_fails_its_run_and_no_other(tmp_path, whole):
+    grid, store = grid_with_trouble(tmp_path, "delete_run", tmp_path), tmp_path / "store"
+    gan_bench("run", grid, "--out", "undisturbed", cwd=tmp_path)
+    (tmp_path / "once").touch()
+    done = gan_bench("run", grid, "--out", store, "--slots", 1, cwd=tmp_path, code=1)
+    assert "failed: FileNotFoundError" in done.stderr
+    assert_has_runs_of(store, whole)
+    gan_bench("run", grid, "--out", store, cwd=tmp_path)
+    assert_equal_stores(store, tmp_path / "undisturbed")
+
+
+def test_a_deleted_store_costs_no_other_run(tmp_path, whole):
+    grid, store = grid_with_trouble(tmp_path, "delete_store", tmp_path), tmp_path / "store"
+    (tmp_path / "once").touch()
+    done = gan_bench("run", grid, "--out", store, "--slots", 1, cwd=tmp_path, code=1)
+    assert "failed: FileNotFoundError" in done.stderr
+    assert_has_runs_of(store, whole)
+    assert sorted(pd.read_csv(store / "results.csv").status) == ["failed", "finished", "finished"]
+
+
+@pytest.mark.parametrize(
+    "name", ["result.json", "run.json", "curves.jsonl", "checkpoint.pt", "scores.json", "weights.pt"]
+)
+def test_a_damaged_file_is_told_and_the_run_goes_on(tmp_path, whole, name):
+    store = tmp_path / "store"
+    subprocess.run(["cp", "-a", whole, store], check=True)
+    folder = run_folders(store)[0]
+    file = next(folder.rglob(name))
+    content = file.read_bytes()
+    file.write_bytes(content[:40] + b"\xff\n" + content[60:])
+    done = gan_bench("run", write_grid(tmp_path, **LONG), "--out", store, "--set", "evaluate.samples=80", cwd=tmp_path)
+    assert name in done.stderr
+    assert json.loads((folder / "result.json").read_text())["status"] == "finished"
+    if name in ("result.json", "run.json"):
+        gan_bench("run", write_grid(tmp_path, **LONG), "--out", store, cwd=tmp_path)
+        assert_equal_stores(store, whole)
+    assert (folder / "checkpoint.damaged.pt").exists() == (name == "checkpoint.pt")
+    assert bool(list(folder.rglob("weights.damaged.pt"))) == (name == "weights.pt")
