@@ -120,9 +120,9 @@ print([name for name in ("torch", "pydantic", "pandas", "torchvision") if name i
 
 def test_completion_imports_no_torch():
     code = "import sys, gan_bench.cli as c; from click.shell_completion import ShellComplete as S; " + (
-        "print([i.value for i in S(c.main, {}, 'gan-bench', 'X').get_completions(['run'], '--s')], 'torch' in sys.modules)"
+        "print([i.value for i in S(c.main, {}, 'gan-bench', 'X').get_completions(['run'], '--se')], 'torch' in sys.modules)"
     )
-    assert python(code) == "['--set', '--seeds', '--slots'] False"
+    assert python(code) == "['--set', '--seeds'] False"
 
 
 @pytest.mark.parametrize(

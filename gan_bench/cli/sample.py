@@ -36,12 +36,15 @@ def command(
 
     import torch
 
+    from gan_bench.errors import GanBenchError
     from gan_bench.evaluation import draw
     from gan_bench.notebook import load_generator
     from gan_bench.sample_grid import save_grid
     from gan_bench.store import RunFolder, read_json
 
     generator = load_generator(run_folder, step, plugins, allow_plugins=allow_plugins)
-    latent = read_json(RunFolder(run_folder).run_file)["settings"]["architecture"]["latent"]
+    latent = read_json(RunFolder(run_folder).run_file)["settings"]["architecture"].get("latent")
+    if type(latent) is not int:
+        raise GanBenchError(f"{run_folder} is damaged: its run.json says nothing of the latents' size")
     save_grid(draw(generator, latent, count, seed, torch.device("cpu")), output)
     click.echo(output)
