@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "load_generator", "run"]
 
+# What wrong values in run.json, and wrong bytes in weights, make their readers raise.
+DAMAGE = (LookupError, TypeError, AttributeError, ValueError, RuntimeError, MemoryError, pickle.UnpicklingError)
+
 
 def run(
     grid: str | Path,
@@ -68,7 +71,7 @@ def load_generator(
         if facts is None:
             raise GanBenchError(f"{folder.path} is no run folder: it holds no run.json")
         return _load_generator(folder, facts, step, [Path(file) for file in plugins], allow_plugins)
-    except (KeyError, TypeError, ValueError, RecursionError, RuntimeError, pickle.UnpicklingError) as error:
+    except DAMAGE as error:
         raise GanBenchError(f"{folder.path} is damaged: {type(error).__name__}: {error}") from error
 
 

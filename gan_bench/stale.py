@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_bench.canonical import canonical
 from gan_bench.errors import GanBenchError
+from gan_bench.foreign import strange
 from gan_bench.run_files import RunDocument, read_object
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ def _index(folders: Iterable[Path], registry: Registry) -> dict[Key, list[Earlie
 
     found: dict[Key, list[Earlier]] = {}
     for folder in folders:
-        with suppress(ValueError, OSError, KeyError, TypeError):
-            document = read_object(folder / "run.json", RunDocument)
+        with suppress(ValueError, OSError, LookupError, TypeError, AttributeError, RecursionError):
+            document = None if strange(folder) else read_object(folder / "run.json", RunDocument)
             key = today(canonical(document["settings"])) if document else None
             if document and key:
                 found.setdefault((key, document["seed"]), []).append(_earlier(folder, document))
