@@ -18,8 +18,6 @@ from gan_bench.errors import GanBenchError
 
 RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*-\d+-[0-9a-f]{12}")  # a run folder; others in their place are someone's own
 
-LEFTOVER = re.compile(r"\.step-\d+|\.checkpoint\.new\.pt|\..+\.[0-9a-f]{8}")  # of a snapshot, a checkpoint, any file
-
 
 @dataclass(frozen=True)
 class Waste:
@@ -115,6 +113,8 @@ def waste(store: Path, wanted: set[str]) -> Iterator[Waste]:
 
 def _left_behind(folder: Path) -> Iterator[Waste]:
     """What a killed process had not finished writing, and what was damaged and set aside."""
+    from gan_bench.store import LEFTOVER
+
     for entry in _entries(folder):
         if entry.is_symlink():
             continue
