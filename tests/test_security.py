@@ -5,6 +5,7 @@ docs/security.md makes the promises that are tried here.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -13,6 +14,8 @@ import stat
 import struct
 import sys
 import tarfile
+import urllib.request
+from http.client import HTTPMessage
 from pathlib import Path
 
 import pytest
@@ -24,8 +27,11 @@ from stores import gan_bench, run_folders, write_grid
 import gan_bench as api
 from gan_bench.errors import GanBenchError
 from gan_bench.foreign import TEXT_BYTES
+from gan_bench_plugins.datasets._downloads import _StayOnHttps, fetch
 from gan_bench_plugins.datasets.cifar10 import Cifar10
+from gan_bench_plugins.datasets.mnist import FashionMnist, Kmnist, Mnist
 from gan_bench_plugins.datasets.oxford_pets import OxfordPets
+from gan_bench_plugins.datasets.svhn import Svhn
 from gan_bench_reports import pictures
 from gan_bench_reports.pictures import Pictures
 
@@ -390,6 +396,55 @@ def test_a_hostile_archive_stays_in_its_folder(tmp_path, monkeypatch, kind, care
         OxfordPets(root=root, download=True).files()
     assert not list((tmp_path / "out").iterdir())
     assert not [f for f in root.rglob("*") if stat.S_ISFIFO(f.lstat().st_mode)]
+
+
+class Site:
+    """Stands for the network: what is asked for, and the content of every file."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, content: bytes = b"not what was published") -> None:
+        self.asked: list[str] = []
+        self.content = content
+        monkeypatch.setattr("urllib.request.OpenerDirector.open", self.open)
+
+    def open(self, url: object, data: object = None, timeout: float = 0) -> io.BytesIO:
+        self.asked.append(getattr(url, "full_url", url))
+        return io.BytesIO(self.content)
+
+
+@pytest.mark.parametrize("dataset", [Mnist, FashionMnist, Kmnist, Svhn, Cifar10, OxfordPets])
+def test_downloads_use_https_and_check_what_comes(tmp_path, monkeypatch, dataset):
+    from torchvision.datasets import svhn, utils
+
+    before, site = utils.download_url, Site(monkeypatch)
+    with pytest.raises(GanBenchError, match=r"the download failed .*not the published file"):
+        dataset(root=tmp_path, download=True).files()
+    assert site.asked
+    assert all(url.startswith("https://") for url in site.asked)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]  # neither unpacked nor left to be mistaken
+    assert utils.download_url is svhn.download_url is before
+
+
+def test_a_right_file_is_kept_under_its_name(tmp_path, monkeypatch):
+    site = Site(monkeypatch, b"published")
+    for _ in range(2):
+        fetch("http://ufldl.stanford.edu/housenumbers/x.mat", tmp_path, md5=hashlib.md5(b"published").hexdigest())
+    assert site.asked == ["https://ufldl.stanford.edu/housenumbers/x.mat"]
+    assert [file.name for file in tmp_path.iterdir()] == ["x.mat"]
+
+
+@pytest.mark.parametrize(("url", "md5"), [("http://example.org/x", "0" * 32), ("https://example.org/x", None)])
+def test_nothing_is_fetched_without_https_or_a_sum(tmp_path, monkeypatch, url, md5):
+    site = Site(monkeypatch)
+    with pytest.raises(RuntimeError, match="no https address of a file with a published checksum"):
+        fetch(url, tmp_path, md5=md5)
+    assert not site.asked
+
+
+def test_a_redirect_away_from_https_is_not_followed():
+    handler, request = _StayOnHttps(), urllib.request.Request("https://example.org/x")
+    with pytest.raises(RuntimeError, match="which is not https"):
+        handler.redirect_request(request, io.BytesIO(), 302, "", HTTPMessage(), "http://example.org/x")
+    assert handler.redirect_request(request, io.BytesIO(), 302, "", HTTPMessage(), "https://example.org/y")
 
 
 def test_every_download_has_a_checksum():

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import os
-import tarfile
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 from gan_bench.errors import GanBenchError
 from gan_bench.plugin import Field, Parts
 
+from ._downloads import careful
 from ._pictures import PictureDataset, PicturePart, expanded
-
-
-@contextmanager
-def _archives_stay_inside() -> Iterator[None]:
-    """No archive puts anything outside of its folder, or a link or device into it, however torchvision unpacks it."""
-    if not hasattr(tarfile, "data_filter"):
-        raise GanBenchError("unpacking an archive safely takes Python 3.11.4 or later")
-    before = tarfile.TarFile.extraction_filter
-    tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)
-    try:
-        yield
-    finally:
-        tarfile.TarFile.extraction_filter = before
 
 
 class TorchvisionDataset(PictureDataset):
@@ -69,12 +54,13 @@ class TorchvisionDataset(PictureDataset):
     def files(self) -> list[Path]:
         if self.missing() and self.download:
             try:
-                with _archives_stay_inside():
+                with careful():
                     self.source(True, download=True)
                     self.source(False, download=True)
             except Exception as error:
+                reason = " ".join(str(error).split())  # torchvision lists what it tried, a line each
                 raise GanBenchError(
-                    f"dataset {self.name}: the download failed ({type(error).__name__}: {error}). "
+                    f"dataset {self.name}: the download failed ({type(error).__name__}: {reason}). "
                     f"Try again, or {self.origin}, so that {self.folder()} has {', '.join(self.required)}"
                 ) from error
         if missing := self.missing():
