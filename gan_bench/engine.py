@@ -153,7 +153,7 @@ def run_grid(
     every_run = mark_stale(grid, make_runs(grid, data, store), data, store, keep=stale == "keep")
     runs = select(every_run, only)
     for line in stale_lines(runs):
-        console.print(line)
+        console.print(line, soft_wrap=True)
     store.mkdir(parents=True, exist_ok=True)
     check_store(store, (run.path for run in runs))  # nothing is written through a link
     try:

@@ -182,7 +182,8 @@ def show(store: Path, found: list[Waste]) -> str:
 
     names = [str(item.path.relative_to(store)) for item in found]
     names = [name if name.isprintable() else repr(name) for name in names]  # a terminal obeys what isn't
-    rows = [(name, item.why, size(item.size)) for name, item in zip(names, found, strict=True)]
+    sizes = [size(item.size) for item in found]
+    rows = [("file or folder", "why", "size"), *zip(names, (item.why for item in found), sizes, strict=True)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, why, bytes_ in rows:
         click.echo(f"{name.ljust(widths[0])}  {why.ljust(widths[1])}  {bytes_.rjust(widths[2])}")
