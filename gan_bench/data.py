@@ -213,7 +213,7 @@ def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
     known = cache / "files" / hashlib.sha256(json.dumps(listing).encode()).hexdigest()
     if known.is_file() and len(text := known.read_text()) == 64:
         return text
-    base = os.path.commonpath([file.parent for file in files])
+    base = os.path.commonpath({file.parent for file in files})
     digest = hashlib.sha256()
     for done, file in enumerate(files, 1):
         try:
@@ -221,7 +221,8 @@ def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
                 own = hashlib.file_digest(opened, "sha256").hexdigest()
         except OSError:
             own = "unreadable"
-        digest.update(f"{file.relative_to(base).as_posix()}\0{own}\n".encode())
+        # As in UTF-8, whatever bytes a name holds.
+        digest.update(f"{file.relative_to(base).as_posix()}\0{own}\n".encode(errors="surrogateescape"))
         tell(f"{name}: reading files", done, len(files))
     # A file written moments ago could change again within the clock's resolution: such a listing is not kept.
     if max(s.st_mtime_ns for s in stats) < started - 2_000_000_000:

@@ -36,11 +36,12 @@ from gan_bench.training import build_loop
 if TYPE_CHECKING:
     from gan_bench.grid import Cell
     from gan_bench.loop import Loop
-    from gan_bench.plugin import DataSpec
+    from gan_bench.plugin import Dataset, DataSpec
     from gan_bench.recipe import Recipe
 
 REAL_WORK = 1e9  # FLOPs of a training step below which computing it takes less time than the meta device's Python
 
+_specs: dict[int, tuple[Dataset, DataSpec]] = {}  # by the dataset's id; equal datasets of a grid are one object
 # By settings (those of one cell, or what several cells share) and classes.
 _passes: dict[tuple[str, tuple[type, ...]], DryPass] = {}
 
@@ -96,7 +97,7 @@ def _dry_pass(cell: Cell) -> tuple[DryPass, bool]:
     try:
         with preserved(), contextlib.redirect_stdout(sys.stderr):  # standard output is for results
             torch.set_num_threads(1)  # what is computed for real is too small for more
-            data = cell.dataset.spec()
+            data = _spec(cell.dataset)
             networks = describe_architecture(cell.architecture, data)
             if _work(cell, data, networks) < REAL_WORK:
                 return _dry_step(cell, data, networks, torch.device("cpu"))
@@ -108,6 +109,13 @@ def _dry_pass(cell: Cell) -> tuple[DryPass, bool]:
         raise
     except (Exception, SystemExit) as error:
         raise GanBenchError(f"{cell.label}: {_told(error, cell)}") from error
+
+
+def _spec(dataset: Dataset) -> DataSpec:
+    """What networks must know of a dataset, asked for once: a folder of 100,000 pictures is searched through for its classes."""
+    if id(dataset) not in _specs:
+        _specs[id(dataset)] = dataset, dataset.spec()
+    return _specs[id(dataset)][1]
 
 
 def _work(cell: Cell, data: DataSpec, networks: dict[str, dict[str, Any]]) -> float:

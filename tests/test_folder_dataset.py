@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import struct
+import time
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,9 @@ import torch
 from dataset_files import pictures
 from PIL import Image
 from pydantic import ValidationError
+from stores import gan_bench
 
+from gan_bench import dry
 from gan_bench.data import PreparedData, prepare
 from gan_bench.errors import GanBenchError
 from gan_bench_plugins.datasets._pictures import to_array
@@ -163,6 +169,117 @@ def test_a_decompression_bomb_is_left_out(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.warns(UserWarning, match="decompression bomb"):
         prepared = prepare(PictureFolder(root=root))
     assert sorted(skipped.split(":")[0] for skipped in prepared.skipped) == ["refused.png", "warned.png"]
+
+
+def test_a_decompression_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    """A file of 100 bytes that says it has 10,000 million pixels."""
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"")),
+        (b"IEND", b""),
+    ]
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, body in chunks:
+        content += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    root = fill(tmp_path / "mine", 9)
+    (root / "bomb.png").write_bytes(content)
+    with pytest.warns(UserWarning, match="1 of 10 samples can't be read .* bomb.png: Image size .* exceeds limit"):
+        prepare(PictureFolder(root=root))
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    """A file's name may be any bytes."""
+    for folder in (b"caf\xe9", b"\xff\xfe", "größer".encode()):
+        place = Path(os.fsdecode(os.fsencode(tmp_path / "mine") + b"/" + folder))
+        try:
+            fill(place, 5, seed=len(folder))
+            (place / os.fsdecode(b"torn\xff.png")).write_bytes(b"torn")
+        except OSError:
+            pytest.skip("this file system has names of text alone")
+    with pytest.warns(UserWarning, match="3 of 18 samples can't be read") as caught:
+        prepared = prepare(PictureFolder(root=tmp_path / "mine"))
+    str(caught[0].message).encode()
+    assert prepared.spec.classes == ("caf\ufffd", "größer", "\ufffd\ufffd")
+    assert prepare_again_is_the_same(prepared, tmp_path / "mine")
+
+
+def prepare_again_is_the_same(prepared: PreparedData, root: Path) -> bool:
+    """Nothing was decoded a second time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return prepare(PictureFolder(root=root)).folder == prepared.folder
+
+
+def test_what_pillow_warns_of_is_not_told_of_every_picture(tmp_path: Path) -> None:
+    root = fill(tmp_path / "mine", 4)
+    for index, colour in enumerate(("red", "green", "blue")):
+        palette = Image.new("RGB", (8, 8), colour).convert("P", palette=Image.Palette.ADAPTIVE)
+        palette.save(root / f"palette{index}.png", transparency=bytes([index, 255]))
+    decode(root, channels=1)
+
+
+def write_many(root: Path, count: int, folders: int) -> Path:
+    """Tiny pictures, no two alike."""
+    for folder in range(folders):
+        (root / f"{folder:05d}").mkdir(parents=True)
+    for index in range(count):
+        content = b"P5 2 2 255\n" + struct.pack(">I", index)
+        (root / f"{index % folders:05d}" / f"{index:06d}.pgm").write_bytes(content)
+    return root
+
+
+def test_a_plan_searches_a_folder_as_often_for_many_cells_as_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda top, **options: (searched.append(top), walk(top, **options))[1])
+    root = str(write_many(tmp_path / "mine", 20, 2))
+    counts = []
+    for widths in ([8, 12], [8, 12], [8, 12, 16, 20, 24]):  # the first one decodes it
+        searched.clear()
+        monkeypatch.setattr(dry, "_passes", {})
+        (tmp_path / "grid.toml").write_text(MANY_CELLS.replace("WIDTHS", str(widths)))
+        gan_bench("plan", "grid.toml", "--no-pilot", cwd=tmp_path)
+        counts.append(searched.count(root))
+    assert counts[1] == counts[2] > 0
+
+
+MANY_CELLS = """
+name = "many"
+dataset = { name = "folder", root = "mine", size = 8, channels = 1 }
+architecture = { name = "fcgan", depth = 1, latent = 4 }
+seeds = [0]
+steps = 3
+
+[evaluate]
+features = "random"
+
+[[compare]]
+title = "How wide?"
+"architecture.width" = WIDTHS
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "folders"), [(100_000, 2), (100_000, 20_000)])
+def test_a_folder_of_100_000(tmp_path: Path, count: int, folders: int) -> None:
+    """Four times the pictures take about four times as long: not sixteen."""
+    root = write_many(tmp_path / "mine", count, folders)
+    (tmp_path / "grid.toml").write_text(MANY_CELLS.replace("WIDTHS", "[8, 12, 16]"))
+    for limit in (240, 60):  # the second time nothing is read but names, sizes and times
+        began = time.process_time()
+        assert "3 cells" in gan_bench("plan", "grid.toml", "--no-pilot", cwd=tmp_path).stdout
+        assert time.process_time() - began < limit
+    quarter = write_many(tmp_path / "quarter", count // 4, folders // 4 or 1)
+    seconds = []
+    for place in (quarter, root):
+        began = time.process_time()
+        dataset = PictureFolder(root=place, size=8, channels=1)
+        assert len(dataset.files()) == len(dataset.load().training) + len(dataset.load().held_out)
+        dataset.spec()
+        seconds.append(time.process_time() - began)
+    assert seconds[1] < 10 * seconds[0], seconds
 
 
 def test_mostly_damaged_is_an_error(tmp_path: Path) -> None:

@@ -209,6 +209,10 @@ def test_keys(text, error):
             "batch_size = 3",
             '10: compare[0].batch_size: an axis needs a list of levels (found: 3). Write "batch_size" = [...].',
         ),
+        (
+            'optimizer."\\n" = 3',
+            '10: compare[0].optimizer.\\n: an axis needs a list of levels (found: 3). Write "optimizer.\\n" =',
+        ),
         ("batch_size = []", "10: batch_size: an axis needs at least one level."),
         ("batch_size = [64]", "8: compare[0]: a comparison needs at least two levels, and only one level is left."),
         ("batch_size = [64, 64]", "10: batch_size: this level stands there twice (found: 64)."),

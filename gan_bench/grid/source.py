@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gan_bench.errors import GridError, did_you_mean
-from gan_bench.grid.toml import DocPath, dotted, line_of
+from gan_bench.grid.toml import DocPath, dotted, line_of, readable
 
 _shorten = Repr()
 _shorten.maxlist = _shorten.maxdict = 6
@@ -79,12 +79,13 @@ class Source:
     def error(self, fault: Fault) -> GridError:
         """The error with file and line, or with the option that brought the value."""
         value = ... if fault.value is ... else Shown(fault.value)
+        rule, name, cure = readable(fault.rule), readable(fault.name), readable(fault.cure)
         for path, option in self.options.items():
             shorter = min(len(path), len(fault.path))  # the option set this value, or a part of it
             if shorter and fault.path[:shorter] == path[:shorter]:
-                return GridError(fault.rule, file=option, path=fault.name, value=value, cure=fault.cure)
+                return GridError(rule, file=option, path=name, value=value, cure=cure)
         line = line_of(self.text, fault.path)
-        return GridError(fault.rule, file=self.file, line=line, path=fault.name, value=value, cure=fault.cure)
+        return GridError(rule, file=self.file, line=line, path=name, value=value, cure=cure)
 
 
 def validate(model: type[Model], values: Any) -> Model:

@@ -80,8 +80,8 @@ def unusable(value: Any, path: DocPath = ()) -> tuple[DocPath, str, Any] | None:
 
 
 def readable(text: str) -> str:
-    """The text, with line breaks and terminal codes made visible."""
-    return text if text.isprintable() else repr(text)
+    """The text on one line, with terminal codes and the like made visible."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def dotted(path: DocPath) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -54,12 +55,19 @@ class PicturePart:
         return len(self.source)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
-        try:
-            image, label = self.source[index]
-            with image:
-                return to_array(image, self.size, self.channels), int(label)
-        except Exception as error:  # a damaged file makes Pillow raise nearly anything
-            raise self.failure(index, error) from error
+        from PIL import Image
+
+        with warnings.catch_warnings():
+            # Pillow warns of what it could do without, once a picture; but of one that unpacks to more than 89 million
+            # pixels it only warns too.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            try:
+                image, label = self.source[index]
+                with image:
+                    return to_array(image, self.size, self.channels), int(label)
+            except Exception as error:  # a damaged file makes Pillow raise nearly anything
+                raise self.failure(index, error) from error
 
 
 def to_array(image: Image.Image, size: int, channels: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
+import zlib
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -15,6 +15,7 @@ from ._pictures import channels_field, size_field
 from ._torchvision import TorchvisionDataset
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+LARGEST = 10**8  # bytes of an unpacked file; the published ones have half of it
 
 
 class Mnist(TorchvisionDataset):
@@ -45,14 +46,18 @@ class Mnist(TorchvisionDataset):
         partial = file.with_name(f"{file.name}.partial")
         try:
             with gzip.open(packed) as read, partial.open("wb") as written:
-                shutil.copyfileobj(read, written)
+                while chunk := read.read(2**20):
+                    written.write(chunk)
+                    if written.tell() > LARGEST:
+                        raise OSError(f"it unpacks to more than {LARGEST:,} bytes")
             partial.replace(file)
-        except (OSError, EOFError) as error:
-            partial.unlink(missing_ok=True)
+        except (OSError, EOFError, zlib.error) as error:
             raise GanBenchError(
                 f"dataset {self.name}: {packed} can't be unpacked ({error}). "
                 "If it is damaged, delete it, and place it again or set download = true"
             ) from error
+        finally:
+            partial.unlink(missing_ok=True)
 
     def source(self, training: bool, download: bool = False) -> Any:
         from torchvision import datasets
