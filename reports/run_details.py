@@ -89,7 +89,7 @@ def _view(row: dict[str, Any], results: Results, baseline: dict[str, Any], id_: 
         networks=[
             (name, network) for name, network in (document.get("networks") or {}).items() if isinstance(network, dict)
         ],
-        command=_command(results.grids[row["store"]], results.stores[row["store"]], Path(row["folder"]).name),
+        command=_command(results.grids[row["store"]], results.stores[row["store"]], row),
     )
 
 
@@ -115,6 +115,7 @@ def _tables(values: Any) -> list[dict[str, Any]]:
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
-def _command(grid: dict[str, Any], store: Path, folder: str) -> str:
-    """The command that trains this run again from the start."""
-    return shlex.join(["gan-bench", "run", *grid["arguments"], "--out", str(store), "--only", folder, "--fresh"])
+def _command(grid: dict[str, Any], store: Path, row: dict[str, Any]) -> str:
+    """The command that trains this run again from the start; one that is out of date would be a run of another name."""
+    only = f"{row['cell']}, seed {row['seed']}" if row["stale"] else Path(row["folder"]).name
+    return shlex.join(["gan-bench", "run", *grid["arguments"], "--out", str(store), "--only", only, "--fresh"])

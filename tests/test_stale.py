@@ -135,6 +135,7 @@ def test_kept_runs_stand_marked_in_tables_and_report(place):
     html = (place / "runs" / "toy" / "report.html").read_text()
     assert "<strong>4 runs are stale:</strong> the source of architecture &#39;tiny&#39; has changed" in html
     assert html.count('<small class="status stale">stale</small>') == 4
+    assert "--only &#39;tiny, lr 0.001, seed 0&#39; --fresh" in html
     # A level that is new trains with the new source; only the old ones are marked.
     change(place / "grid.toml", "1e-4]", "1e-4, 1e-5]")
     gan_bench("run", "grid.toml", "--stale", "keep", cwd=place)
