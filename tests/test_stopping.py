@@ -46,9 +46,13 @@ def evaluating(tmp_path) -> subprocess.Popen[str]:
     return start(tmp_path)
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def write(folder: Path) -> Path:
     (folder / "slow.py").write_text(SLOW)
-    grid = write_grid(folder, samples='samples = 64\nmetrics = ["slow"]', name='name = "toy"\nplugins = ["slow.py"]')
+    return write_grid(folder, samples='samples = 64\nmetrics = ["slow"]', name='name = "toy"\nplugins = ["slow.py"]')
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    grid = write(folder)
     process = subprocess.Popen(
         command("run", grid, "--slots", 1, "--out", "stopped"),
         cwd=folder,
@@ -74,28 +78,36 @@ def assert_ends_soon(process: subprocess.Popen[str], seconds: float = 15) -> str
     return errors
 
 
-def assert_goes_on_with_the_same_bits(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """The store of the same command, uninterrupted."""
+    folder = tmp_path_factory.mktemp("whole")
     (folder / "quick").touch()
-    for out in ("stopped", "whole"):
-        gan_bench("run", folder / "grid.toml", "--out", out, cwd=folder)
-    assert_equal_stores(folder / "stopped", folder / "whole")
+    gan_bench("run", write(folder), "--out", "store", cwd=folder)
+    return folder / "store"
 
 
-def test_an_evaluation_is_broken_off(tmp_path, evaluating):
+def assert_goes_on_with_the_same_bits(folder: Path, whole: Path) -> None:
+    (folder / "quick").touch()
+    gan_bench("run", folder / "grid.toml", "--out", "stopped", cwd=folder)
+    assert_equal_stores(folder / "stopped", whole)
+
+
+def test_an_evaluation_is_broken_off(tmp_path, evaluating, whole):
     evaluating.send_signal(signal.SIGTERM)
     assert "every run is saved" in assert_ends_soon(evaluating)
-    assert_goes_on_with_the_same_bits(tmp_path)
+    assert_goes_on_with_the_same_bits(tmp_path, whole)
 
 
-def test_who_does_not_listen_is_killed(tmp_path):
+def test_who_does_not_listen_is_killed(tmp_path, whole):
     (tmp_path / "deaf").touch()
     process = start(tmp_path)
     process.send_signal(signal.SIGTERM)
     assert_ends_soon(process)
-    assert_goes_on_with_the_same_bits(tmp_path)
+    assert_goes_on_with_the_same_bits(tmp_path, whole)
 
 
-def test_a_second_ctrl_c_stops_at_once(tmp_path):
+def test_a_second_ctrl_c_stops_at_once(tmp_path, whole):
     (tmp_path / "deaf").touch()
     process = start(tmp_path)
     os.killpg(process.pid, signal.SIGINT)
@@ -104,7 +116,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     assert_ends_soon(process)
     assert time.monotonic() - began < 4, "it did not wait for the worker"
-    assert_goes_on_with_the_same_bits(tmp_path)
+    assert_goes_on_with_the_same_bits(tmp_path, whole)
 
 
 def test_workers_end_with_their_parent(evaluating):
