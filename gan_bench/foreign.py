@@ -18,7 +18,9 @@ TEXT_BYTES = 2**28  # of a JSON file; a run's own stay below a thousandth of it
 SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can spell one, and no file can be written with it
 LARGEST = 2**63 - 1  # what a table's whole numbers hold
 NESTED = 40  # containers within one another
-LEVELS = 3  # folders below a run folder that anything is read from: snapshots, and one of them
+LEVELS = 3  # of folders that anything is read from: a run folder, its snapshots, and each of them
+# Everything in a run folder that is read, written or gone into; what listeners put beside it is their affair.
+OWN = re.compile(r"(run|result|scores)\.json|curves\.jsonl|output\.txt|samples\.png|.*\.pt|snapshots|step-.*")
 
 
 def check_name(name: str) -> str:
@@ -42,19 +44,19 @@ def strange(folder: Path, levels: int = LEVELS) -> str:
         if why := strange_part(folder):
             return why
         with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    why = strange(Path(entry), levels - 1) if levels > 1 else ""
-                elif not entry.is_file(follow_symlinks=False):
-                    why = strange_part(Path(entry))
-                elif (
-                    entry.name.endswith((".json", ".jsonl")) and entry.stat(follow_symlinks=False).st_size > TEXT_BYTES
-                ):
-                    why = f"{entry.name} has {entry.stat().st_size:,} bytes; at most {TEXT_BYTES:,} are read"
-                if why:
-                    return why
+            own = (entry for entry in entries if OWN.fullmatch(entry.name))
+            return next(filter(None, (_strange_entry(entry, levels) for entry in own)), "")
     except (FileNotFoundError, NotADirectoryError):
-        pass  # whoever reads it will find nothing there
+        return ""  # whoever reads it will find nothing there
+
+
+def _strange_entry(entry: os.DirEntry[str], levels: int) -> str:
+    if entry.is_dir(follow_symlinks=False):
+        return strange(Path(entry), levels - 1) if levels > 1 else ""
+    if not entry.is_file(follow_symlinks=False):
+        return strange_part(Path(entry))
+    if entry.name.endswith((".json", ".jsonl")) and (size := entry.stat(follow_symlinks=False).st_size) > TEXT_BYTES:
+        return f"{entry.name} has {size:,} bytes; at most {TEXT_BYTES:,} are read"
     return ""
 
 

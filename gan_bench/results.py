@@ -187,7 +187,7 @@ def _read_run(files: RunFiles, length: float) -> RunFiles:
         for score in files.scores:
             check_document(score)
         check_numbers(chain(files.snapshots, *(row.values() for row in files.curves)))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         reason = "its values are nested too deeply" if isinstance(error, RecursionError) else str(error)
         return RunFiles(files.run, files.store, files.folder, files.label, seed, status="damaged", reason=reason)
     return files

@@ -12,6 +12,7 @@ import os
 import pickle
 import stat
 import struct
+import subprocess
 import sys
 import tarfile
 import urllib.request
@@ -116,6 +117,14 @@ def test_links_in_run_folders_are_not_followed(store, part):
     assert api.load(store).runs.set_index("run").status[run.name] == "damaged"
 
 
+def test_what_a_listener_puts_into_a_run_folder_is_its_own_affair(store):
+    run = run_folders(store)[0]
+    (run / "tracker").mkdir()
+    for link in (run / "latest", run / "tracker" / "run.json"):
+        link.symlink_to(store.parent / "outside")
+    assert (api.load(store).runs["status"] == "finished").all()
+
+
 def test_a_link_among_the_real_samples_is_not_followed(store):
     folder = next((store / "real").iterdir())
     (folder / "samples.png").unlink()
@@ -130,6 +139,24 @@ def test_a_pipe_in_a_run_folder_is_not_waited_for(store, part):
     file.unlink()
     os.mkfifo(file)
     assert "is neither a file nor a folder" in report(store)
+
+
+def test_folders_without_end_are_not_gone_into(store):
+    unasked = store / "runs" / "dcgan-9-0123456789ab"
+    unasked.mkdir()
+    for folder in (run_folders(store)[0], unasked):
+        here = os.open(folder, os.O_RDONLY)
+        for _ in range(1200):  # together far more than a path may be long
+            os.mkdir("step-1", dir_fd=here)
+            here, outer = os.open("step-1", os.O_RDONLY, dir_fd=here), here
+            os.close(outer)
+        os.close(here)
+    try:
+        assert "status damaged" not in report(store)
+        gan_bench("clean", store, "--yes", cwd=store.parent, code=2)
+        assert unasked.exists()
+    finally:
+        subprocess.run(["rm", "-rf", store], check=True)  # Python's own could not
 
 
 def test_endless_files_are_not_read(store):

@@ -59,6 +59,8 @@ def command(place: Path, yes: bool) -> None:
                 click.echo(f"Deleted; {total} are free.")
             else:
                 click.echo("Nothing is deleted.")
+    except RecursionError as error:
+        raise GanBenchError(f"folders in {store} are nested too deeply to be deleted safely") from error
     except Timeout as error:
         raise GanBenchError(f"a gan-bench run is at work in {store}; clean it when that has ended") from error
 
