@@ -25,7 +25,7 @@ from gan_bench.errors import GanBenchError, cause
 from gan_bench.plugin import Dataset, DataSpec, Part, Parts, SkipSample
 from gan_bench.sources import source_hash
 
-__all__ = ["PreparedData", "Samples", "cache_root", "open_prepared", "prepare"]
+__all__ = ["PreparedData", "Samples", "cache_root", "files_and_spec", "open_prepared", "prepare", "told"]
 
 Progress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
@@ -136,10 +136,7 @@ def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | No
     """
     cache = cache_root() if cache is None else cache
     tell = _Throttle(progress)
-    with _told(f"dataset {dataset.name}: files()"):
-        files = [Path(file).absolute() for file in dataset.files()]  # first: it may download what `spec` reads
-    with _told(f"dataset {dataset.name}: its shape or classes"):
-        spec = dataset.spec()
+    files, spec = files_and_spec(dataset)
     key = _key(dataset, spec, _content(dataset.name, files, cache, tell))
     folder = cache / "datasets" / f"{dataset.name}-{key[:16]}"
     if folder.exists():
@@ -177,9 +174,20 @@ def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | No
     return data
 
 
+def files_and_spec(dataset: Dataset) -> tuple[list[Path], DataSpec]:
+    """The files that a dataset is read from, absolute, and what networks must know of it.
+
+    GanBenchError: they are missing or wrong, or whatever the dataset's own code raises.
+    """
+    with told(f"dataset {dataset.name}: files()"):
+        files = [Path(file).absolute() for file in dataset.files()]  # first: it may download what `spec` reads
+    with told(f"dataset {dataset.name}: its shape or classes"):
+        return files, dataset.spec()
+
+
 @contextlib.contextmanager
-def _told(call: str) -> Iterator[None]:
-    """Whatever a dataset's own code raises becomes a GanBenchError that says in which call and line."""
+def told(call: str) -> Iterator[None]:
+    """Whatever a plugin's own code raises becomes a GanBenchError that says in which call and line."""
     try:
         yield
     except (GanBenchError, SkipSample):
@@ -244,7 +252,7 @@ def _stat(file: Path) -> os.stat_result:
 def _decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: _Throttle) -> None:
     """Write both parts and meta.json into a folder."""
     digest = hashlib.sha256(json.dumps([spec.kind, spec.shape]).encode())
-    with _told(f"dataset {dataset.name}: load()"):
+    with told(f"dataset {dataset.name}: load()"):
         parts = dataset.load()
     if not isinstance(parts, Parts):
         rule = "load() must return gan_bench.Parts(training=..., held_out=...)"
@@ -252,7 +260,7 @@ def _decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: _Throttle) -> 
     lengths: dict[str, int] = {}
     skipped: list[str] = []
     for name, part in zip(_PARTS, (parts.training, parts.held_out), strict=True):
-        with _told(f"dataset {dataset.name}: the length of the {name} part"):
+        with told(f"dataset {dataset.name}: the length of the {name} part"):
             total = len(part)
         if not total:
             raise GanBenchError(f"dataset {dataset.name}: the {name} part is empty")
@@ -300,7 +308,7 @@ class _PartWriter:
             self._header(file, len(part))
             for index in range(len(part)):
                 try:
-                    with _told(f"{self.title}, sample {index}"):
+                    with told(f"{self.title}, sample {index}"):
                         item = part[index]
                 except SkipSample as reason:
                     skipped.append(str(reason))
@@ -326,7 +334,7 @@ class _PartWriter:
         place = f"{self.title}, sample {index}"
         if not isinstance(item, tuple) or len(item) != 2:
             raise GanBenchError(f"{place}: found {type(item).__name__}, expected a tuple (sample, label)")
-        with _told(place):
+        with told(place):
             sample = np.asarray(item[0])
         if sample.shape != self.spec.shape or sample.dtype != self.dtype:
             found = f"{sample.dtype} of shape {sample.shape}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -11,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_bench.canonical import canonical_hash
-from gan_bench.data import PreparedData, cache_root
+from gan_bench.canonical import canonical, canonical_hash
+from gan_bench.data import PreparedData, cache_root, told
+from gan_bench.networks import place_of
 from gan_bench.plugin import FeatureExtractor, Features, Metric
 from gan_bench.sample_grid import save_grid
 from gan_bench.sources import source_hash
@@ -60,16 +62,40 @@ class Evaluator:
     ) -> None:
         self.data, self.metrics, self.count, self.device = data, metrics, samples, device
         self.cache = cache or cache_root() / "features"
-        self.features: Features = extractor.prepare(data, self.cache, device)
+        with told(f"features {extractor.name}: prepare() at {place_of(extractor.prepare)}"):
+            self.features: Features = extractor.prepare(data, self.cache, device)
         self.extractor = {"name": extractor.name, "source": source_hash(type(extractor))[:12]}
         self._loaded: dict[str, Any] = {}  # what the cache keeps, by the name of its file
 
     def prepare(self) -> None:
-        """Make what all snapshots share, and keep it in the cache for whoever scores them."""
+        """Make what all snapshots share, and keep it in the cache for whoever scores them.
+
+        GanBenchError: the features or a metric are not what they should be, so that nothing could be scored after training.
+        """
+        self._check()
         _ = self.real
         for metric in self.metrics:
             with suppress(Exception):  # it becomes each score's error
                 self.reference(metric)
+
+    def _check(self) -> None:
+        """GanBenchError: features have no protocol or another shape, or a metric has other arguments or no label."""
+        count = min(2, len(self.data.held_out))
+        with told(
+            f"features {self.extractor['name']}, {type(self.features).__name__} at {place_of(type(self.features))}"
+        ):
+            canonical(self.features.protocol)
+            found = self.extract(lambda: iter([self.data.held_out.batch(torch.arange(count))]))
+            if found.dim() != 2 or len(found) != count or not found.is_floating_point():
+                shape = f"{found.dtype} {tuple(found.shape)}"
+                raise ValueError(f"features of {count} samples must be float32 ({count}, d), not {shape}")
+        for metric in self.metrics:
+            with told(f"metric {metric.name} at {place_of(type(metric))}"):
+                if not _takes(metric.score, 2):
+                    raise ValueError("score() must take two arguments: generated features, and the reference")
+                label = metric.label(self.features)
+                if not isinstance(label, str) or not label:
+                    raise ValueError(f"label() must return text (found: {label!r})")
 
     def score(self, generated: Tensor) -> list[dict[str, Any]]:
         """Scores of `self.count` generated samples (N, *shape)."""
@@ -160,6 +186,15 @@ class Evaluator:
         except Exception as error:  # noqa: BLE001 - a number that can't be computed must not cost the run
             score["error"] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         return score
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def save_real(folder: Path, data: PreparedData) -> None:

@@ -122,10 +122,15 @@ def _blamed(build: Callable[..., Any]) -> Iterator[None]:
         raise NetworkError(f"{place_of(build)}: {text}") from error
 
 
-def place_of(function: Callable[..., Any]) -> str:
-    """File and line of a function."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return f"{short_path(code.co_filename)}:{code.co_firstlineno}" if code else "a place unknown"
+def place_of(what: Callable[..., Any]) -> str:
+    """File and line of a function or class."""
+    code = getattr(inspect.unwrap(what), "__code__", None)
+    if code:  # most often, and quick
+        return f"{short_path(code.co_filename)}:{code.co_firstlineno}"
+    try:
+        return f"{short_path(str(inspect.getsourcefile(what)))}:{inspect.getsourcelines(what)[1]}"
+    except (OSError, TypeError):  # typed into a notebook or a prompt, or not written in Python
+        return "a place unknown"
 
 
 def describe(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Any]:

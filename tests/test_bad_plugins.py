@@ -343,3 +343,120 @@ def test_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
     said = gan_bench("plan", "grid.toml", "--no-pilot", cwd=tmp_path, code=2).stderr
     assert said.startswith("Error: grid.toml:5: architecture: "), said
     assert "SyntaxError" in said
+
+
+EVALUATION = '''
+from gan_bench import FeatureExtractor, Metric, hookimpl
+
+
+class Mean(Metric):
+    """The mean."""
+
+    name = "mean"
+
+    def label(self, features):
+        return f"mean[{features.label}]"
+
+    def score(self, generated, reference):
+        return generated.mean()
+
+
+class Flat:
+    label = "flat"
+    protocol = {}
+
+    def __call__(self, samples):
+        return samples.flatten(1)
+
+
+class Pixels(FeatureExtractor):
+    """The pixels."""
+
+    name = "pixels"
+
+    def prepare(self, data, cache, device):
+        return Flat()
+
+
+@hookimpl
+def gan_bench_metrics():
+    return [Mean]
+
+
+@hookimpl
+def gan_bench_features():
+    return [Pixels]
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        (
+            "score(self, generated, reference)",
+            "score(self, generated)",
+            "metric mean at plugin.py:5 failed: ValueError: score()",
+        ),
+        (
+            "label(self, features)",
+            "label(self)",
+            "metric mean at plugin.py:5 failed: TypeError: Mean.label() takes 1 pos",
+        ),
+        (
+            'f"mean[{features.label}]"',
+            "None",
+            "metric mean at plugin.py:5 failed: ValueError: label() must return text",
+        ),
+        (
+            "features.label",
+            "features.lable",
+            "metric mean at plugin.py:5 failed: plugin.py:11: AttributeError: 'Flat' ob",
+        ),
+        (
+            "prepare(self, data, cache, device)",
+            "prepare(self)",
+            "features pixels: prepare() at plugin.py:30 failed: TypeEr",
+        ),
+        (
+            "return Flat()",
+            "1 / 0",
+            "features pixels: prepare() at plugin.py:30 failed: plugin.py:31: ZeroDivisionError: divis",
+        ),
+        (
+            "return Flat()",
+            "pass",
+            "features pixels, NoneType at a place unknown failed: AttributeError: 'NoneType' object has",
+        ),
+        (
+            "    protocol = {}\n",
+            "",
+            "features pixels, Flat at plugin.py:17 failed: AttributeError: 'Flat' object has no attri",
+        ),
+        (
+            "protocol = {}",
+            "protocol = {1j: 1}",
+            "features pixels, Flat at plugin.py:17 failed: TypeError: keys must be str",
+        ),
+        (
+            "samples.flatten(1)",
+            "samples",
+            "features pixels, Flat at plugin.py:17 failed: ValueError: features of 2 samples m",
+        ),
+        ("samples.flatten(1)", "None", "features pixels, Flat at plugin.py:17 failed: TypeError: expected Tensor"),
+        (
+            "samples.flatten(1)",
+            "samples.nothing",
+            "features pixels, Flat at plugin.py:17 failed: plugin.py:22: Attribute",
+        ),
+    ],
+)
+def test_metrics_and_features(tmp_path: Path, old: str, new: str, error: str) -> None:
+    """They are tried on two samples before anything trains, which would be for nothing."""
+    assert old in EVALUATION
+    (tmp_path / "plugin.py").write_text(EVALUATION.replace(old, new, 1))
+    grid = GRID.replace("ARCHITECTURE", '"fcgan"').replace("TRICKS", "[]")
+    (tmp_path / "grid.toml").write_text(grid.replace('"random"', '"pixels"\nmetrics = ["mean"]'))
+    said = gan_bench("run", "grid.toml", "--devices", "cpu", cwd=tmp_path, code=2).stderr
+    assert said.startswith(f"Error: {error}"), said
+    assert said.count("\n") == 1
+    assert not list((tmp_path / "runs").glob("*/runs"))
