@@ -192,7 +192,7 @@ def told(call: str) -> Iterator[None]:
         yield
     except (GanBenchError, SkipSample):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise GanBenchError(f"{call} failed: {cause(error)}") from error
 
 

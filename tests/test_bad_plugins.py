@@ -460,3 +460,67 @@ def test_metrics_and_features(tmp_path: Path, old: str, new: str, error: str) ->
     assert said.startswith(f"Error: {error}"), said
     assert said.count("\n") == 1
     assert not list((tmp_path / "runs").glob("*/runs"))
+
+
+DATASET = '''
+import sys
+
+import numpy as np
+
+from gan_bench import ArrayPart, Dataset, Parts, hookimpl
+
+
+class Noise(Dataset):
+    """Noise."""
+
+    name = "noise"
+    shape = (1, 8, 8)
+
+    def load(self):
+        return Parts(training=self.part(20), held_out=self.part(5))
+
+    def part(self, count):
+        return ArrayPart(np.random.default_rng(count).integers(0, 256, (count, 1, 8, 8)).astype(np.uint8))
+
+
+@hookimpl
+def gan_bench_datasets():
+    return [Noise]
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        (
+            "load(self)",
+            "load(self, how)",
+            "load() failed: TypeError: Noise.load() missing 1 required positional argument",
+        ),
+        ("return Parts", "sys.exit(3)\n        return Parts", "load() failed: plugin.py:16: SystemExit: 3."),
+        (
+            "return Parts",
+            "1 / 0\n        return Parts",
+            "load() failed: plugin.py:16: ZeroDivisionError: division by zero.",
+        ),
+        (
+            ".astype(np.uint8)",
+            "",
+            "training part, sample 0: found int64 of shape (1, 8, 8), expected uint8 of shape (1, 8, 8).",
+        ),
+        (
+            "(1, 8, 8)\n",
+            "(1, 8, 9)\n",
+            "training part, sample 0: found uint8 of shape (1, 8, 8), expected uint8 of shape (1, 8",
+        ),
+        ("self.part(5)", "self.part(0)", "the held_out part is empty."),
+    ],
+)
+def test_datasets(tmp_path: Path, old: str, new: str, error: str) -> None:
+    assert old in DATASET
+    (tmp_path / "plugin.py").write_text(DATASET.replace(old, new, 1))
+    grid = GRID.replace("ARCHITECTURE", '"fcgan"').replace("TRICKS", "[]")
+    (tmp_path / "grid.toml").write_text(grid.replace('{ name = "digits", size = 8 }', '"noise"'))
+    said = gan_bench("plan", "grid.toml", "--no-pilot", cwd=tmp_path, code=2).stderr
+    assert said.startswith(f"Error: grid.toml:4: dataset: {error}"), said
+    assert said.count("\n") == 1

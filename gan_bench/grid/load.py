@@ -70,7 +70,8 @@ class Grid:
         root = Path(os.path.expanduser(str(settings["dataset"].get("root", folder))))
         if not root.is_absolute() and not os.path.exists(root) and not os.path.exists(folder / root):
             cure = f"A relative `root` is looked for in {folder}, beside the grid file, then in {Path.cwd()}."
-        rule = cause(error).removeprefix(f"dataset {cell.dataset.name}: ").rstrip(".")
+        name = f"dataset {cell.dataset.name}"
+        rule = cause(error).removeprefix(f"{name}: ").removeprefix(f"{name}, ").rstrip(".")
         return self.source.error(located(Fault(rule, ("dataset",), cure=cure), settings, choices))
 
 
