@@ -84,6 +84,13 @@ def test_a_name_that_leads_out_of_the_store_is_refused(store, name, where):
         api.load(store)
 
 
+def test_a_terminal_is_told_nothing_that_it_would_obey(store):
+    change(store / "grid.json", runs={"\x1b[2Jrun\u202e": 5})
+    told = gan_bench("report", store, cwd=store.parent, code=2).stderr
+    assert "\\x1b[2Jrun\\u202e" in told
+    assert "\x1b" not in told
+
+
 def test_a_fingerprint_is_no_path(store):
     for run in run_folders(store):
         change(run / "run.json", dataset={"name": "x", "fingerprint": "../../outside/real/ab"})

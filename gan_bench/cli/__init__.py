@@ -19,6 +19,10 @@ class BadInput(click.ClickException):
 
     exit_code = 2
 
+    def format_message(self) -> str:
+        """What a terminal would obey, such as a name in a stranger's file may hold, is written out."""
+        return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in self.message)
+
 
 class LazyGroup(click.Group):
     """Finds a command in the module of its name."""
