@@ -10,7 +10,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 LARGEST = 1e100  # of a score: the sum of its squares is a number still
 Whole = Annotated[int, Field(ge=0, lt=2**63)]
@@ -64,6 +64,12 @@ class ResultDocument(Document):
     images_per_second: float | None = None
     share_of_peak: float | None = None
     time: dict[str, float] = {}
+
+    @model_validator(mode="after")
+    def _complete(self) -> ResultDocument:
+        if self.status == "finished" and self.steps is None:
+            raise ValueError("a finished run has steps")
+        return self
 
 
 class _Score(Document):
@@ -207,14 +213,17 @@ def read_object(path: Path, model: type[Document]) -> dict[str, Any] | None:
         return None
     except ValueError as error:
         raise ValueError(f"{path.name} is damaged: {error}") from error
+    except RecursionError:
+        raise ValueError(f"{path.name} is damaged: its values are nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path.name} is damaged: it holds no JSON object")
     try:
         model.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path.name} is damaged: {place}: {first['msg'].split(' or instance of')[0]}") from error
+        place = ".".join(map(str, first["loc"])) + (": " if first["loc"] else "")
+        rule = first["msg"].removeprefix("Value error, ").split(" or instance of")[0]
+        raise ValueError(f"{path.name} is damaged: {place}{rule}") from error
     return value
 
 
@@ -227,7 +236,7 @@ def read_curves(path: Path) -> list[dict[str, Any]]:
     lines = text[: text.rfind(b"\n") + 1].splitlines()
     try:
         rows = json.loads(b"[" + b",".join(lines) + b"]")  # one call: several times faster than one a line
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} is damaged: {error}") from error
     if not all(isinstance(row, dict) and type(row.get("step")) is int for row in rows):
         raise ValueError(f"{path.name} is damaged: a line is no object with a step")

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gan_bench.errors import GanBenchError
-from gan_bench.store import read_json, write_json
+from gan_bench.run_files import SpeedDocument, read_object
+from gan_bench.store import write_json
 
 KINDS = ("training", "evaluation", "checkpoints", "waiting")  # waiting: opening runs, and processes with nothing to do
 
@@ -62,8 +62,8 @@ def write_speed(store: Path, summary: dict[str, Any]) -> None:
     """Append a session to the store's speed.json."""
     file = store / "speed.json"
     try:
-        sessions = (read_json(file) or {"sessions": []})["sessions"]
-    except GanBenchError:
+        sessions = (read_object(file, SpeedDocument) or {"sessions": []})["sessions"]
+    except ValueError:
         sessions = []  # damaged; the runs' own files have what matters
     write_json(file, {"sessions": [*sessions, summary]})
 

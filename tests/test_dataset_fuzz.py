@@ -98,7 +98,7 @@ def prepared_or_refused(dataset: Dataset, outcomes: Counter[str]) -> None:
             told = str(error)
     outcomes["refused" if told else "read"] += 1
     assert "\n" not in told
-    assert told.startswith(f"dataset {dataset.name}: ") or not told
+    assert told.startswith(f"dataset {dataset.name}") or not told
 
 
 @pytest.mark.parametrize("inputs", [40, pytest.param(2000, marks=pytest.mark.slow)])

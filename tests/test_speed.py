@@ -32,12 +32,14 @@ def test_a_session_adds_up_its_runs():
 
 
 def test_sessions_are_appended_and_a_damaged_file_is_begun_anew(tmp_path):
-    write_speed(tmp_path, {"n": 1})
-    write_speed(tmp_path, {"n": 2})
-    assert json.loads((tmp_path / "speed.json").read_text()) == {"sessions": [{"n": 1}, {"n": 2}]}
-    (tmp_path / "speed.json").write_text("{")
-    write_speed(tmp_path, {"n": 3})
-    assert json.loads((tmp_path / "speed.json").read_text()) == {"sessions": [{"n": 3}]}
+    one, two, three = ({**Speed(count, {}).summary(), "images": count} for count in (1, 2, 3))
+    write_speed(tmp_path, one)
+    write_speed(tmp_path, two)
+    assert json.loads((tmp_path / "speed.json").read_text()) == {"sessions": [one, two]}
+    for damaged in ("{", "{}", "[]", '{"sessions": 3}', '{"sessions": [{"n": 1}]}'):
+        (tmp_path / "speed.json").write_text(damaged)
+        write_speed(tmp_path, three)
+        assert json.loads((tmp_path / "speed.json").read_text()) == {"sessions": [three]}
 
 
 def test_a_clock_goes_on_over_sessions():
