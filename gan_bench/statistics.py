@@ -9,23 +9,36 @@ compared seed by seed. With x_s and y_s the scores of level and reference at see
     95 % interval:            m -+ t(0.975; n - 1) sqrt(v / n)
     p value:                  P(|T| >= |m| / sqrt(v / n)), T of Student's t distribution with n - 1 degrees of freedom
 
-Student (1908), "The probable error of a mean", Biometrika 6(1), section 9 (paired differences). The t interval is taken
-because it keeps its coverage with 3 to 10 seeds, where a percentile bootstrap of the mean covers 75 to 92 % instead of 95;
-and the log scale because scores such as the Frechet distance are skewed, for which the t interval covers too little.
+Student (1908), "The probable error of a mean", Biometrika 6(1), section 9 (paired differences). This is the test that
+verdicts rest on, chosen beforehand: it keeps its level and its coverage with 3 to 10 seeds, where a percentile bootstrap of
+the mean covers 75 to 92 % instead of 95; on the log scale, because scores such as the Frechet distance are skewed.
+Where runs of a pair failed, the verdict rests on ranks instead, a failure being worse than any score (`rank_p`).
+
+Verdicts of one report are corrected for their number (`holm`). Beside the test stand the exact sign-flip test
+(`sign_flip_p`), the share of pairs that improved, the interquartile mean (`interquartile_mean`) and the correlation that
+pairing by seed has reached; `seeds_needed` says how many seeds would tell a difference of the size that was found.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 SEEDS_FOR_A_TEST = 6  # with n pairs the smallest two-sided sign-flip p is 2 / 2^n: above 0.05 under 6 pairs
+SEEDS_FOR_QUARTILES = 8  # from which a bootstrap of the interquartile mean covers 93 % and more
+POWER = 0.8  # probability with which `seeds_needed` would tell the difference
+MOST_SEEDS = 1000
+ENUMERATED = 16  # pairs up to which all sign flips are enumerated
+RESAMPLES = 20_000
 
+Scale = Literal["log", "raw"]
+Better = Literal["lower", "higher"]
 Verdict = Literal["better", "worse", "no difference can be told", "not tested"]
 
 
@@ -33,41 +46,59 @@ Verdict = Literal["better", "worse", "no difference can be told", "not tested"]
 class Finding:
     """A paired difference between a level and the reference; on the log scale all numbers are differences of logarithms."""
 
-    scale: Literal["log", "raw"]
+    scale: Scale
+    better: Better
     seeds: tuple[int, ...]  # in which both have a score, in order
     differences: tuple[float, ...]  # one a seed
     mean: float  # NaN without a pair
     interval: tuple[float, float] | None  # None with fewer than two pairs
-    p: float | None
+    p: float | None  # of the t test, or of ranks where a run of a pair failed; None with fewer than two pairs
+    failures: tuple[int, int] = (0, 0)  # seeds in which only the level's run failed, and only the reference's
+    correlation: float | None = None  # of the scores in pairs; None where it can't be computed
+    corrected: float | None = None  # p by Holm's correction
+    family: int = 1  # tests that it was corrected for
 
     @property
     def n(self) -> int:
-        """Number of pairs."""
+        """Number of pairs of scores."""
         return len(self.seeds)
+
+    @property
+    def tested(self) -> int:
+        """Number of pairs that the test rests on: failures count where ranks are compared."""
+        return self.n + sum(self.failures)
+
+    @property
+    def improved(self) -> int:
+        """Pairs of scores in which the level is better."""
+        return sum((d < 0) if self.better == "lower" else (d > 0) for d in self.differences)
 
     def in_units(self, difference: float) -> float:
         """A difference as it is told: percent on the log scale, else the score's own unit."""
         return 100 * math.expm1(min(difference, 700.0)) if self.scale == "log" else difference  # e**710 is no float
 
-    def verdict(self, better: str) -> Verdict:
-        """What the interval says, for a metric of which the `lower` or the `higher` value is better.
-
-        With fewer than `SEEDS_FOR_A_TEST` pairs nothing is tested: an interval alone is no verdict.
-        """
-        if self.interval is None or self.n < SEEDS_FOR_A_TEST:
+    @property
+    def verdict(self) -> Verdict:
+        """What the corrected test says; with fewer than `SEEDS_FOR_A_TEST` pairs nothing is tested."""
+        if self.p is None or self.tested < SEEDS_FOR_A_TEST:
             return "not tested"
-        low, high = self.interval
-        if low <= 0 <= high:
+        if (self.p if self.corrected is None else self.corrected) > 1 - CONFIDENCE:
             return "no difference can be told"
-        return "better" if (high < 0) == (better == "lower") else "worse"
+        return "better" if _badness(self) < 0 else "worse"
 
 
 def paired_difference(
-    level: Mapping[int, float], reference: Mapping[int, float], scale: Literal["log", "raw"]
+    level: Mapping[int, float],
+    reference: Mapping[int, float],
+    scale: Scale,
+    better: Better = "lower",
+    failed: tuple[Sequence[int], Sequence[int]] = ((), ()),
 ) -> Finding:
     """The difference of a level to the reference, paired by seed; a seed that lacks a finite score in either is left out.
 
-    Scores that are not all strictly positive have no logarithm: they are compared on the raw scale, and the finding says so.
+    `failed` has the seeds whose runs failed, of the level and of the reference: a failure is worse than any score, so the
+    test is then one of ranks. Scores that are not all strictly positive have no logarithm: they are compared on the raw
+    scale, and the finding says so.
     """
     seeds = tuple(
         s for s in sorted(level.keys() & reference.keys()) if math.isfinite(level[s]) and math.isfinite(reference[s])
@@ -76,118 +107,146 @@ def paired_difference(
     y = np.array([reference[s] for s in seeds], dtype=np.float64)
     if scale == "log" and not ((x > 0).all() and (y > 0).all()):
         scale = "raw"
-    d = np.log(x) - np.log(y) if scale == "log" else x - y
+    if scale == "log":
+        x, y = np.log(x), np.log(y)
+    finding = finding_of(seeds, x - y, scale, better)
+    only_level = sum(math.isfinite(reference.get(s, math.nan)) for s in failed[0])
+    only_reference = sum(math.isfinite(level.get(s, math.nan)) for s in failed[1])
+    if only_level or only_reference:
+        finding = replace(finding, failures=(only_level, only_reference))
+        finding = replace(finding, p=rank_p(finding) if finding.tested > 1 else None)
+    if len(seeds) > 2 and x.std() > 0 and y.std() > 0:
+        finding = replace(finding, correlation=float(np.corrcoef(x, y)[0, 1]))
+    return finding
+
+
+def finding_of(seeds: tuple[int, ...], d: NDArray[np.float64], scale: Scale, better: Better) -> Finding:
+    """Mean, interval and t test of differences."""
+    from scipy import stats  # takes half a second to import
+
     n = len(d)
     mean = float(d.mean()) if n else math.nan
     if n < 2:
-        return Finding(scale, seeds, tuple(d.tolist()), mean, None, None)
-    from scipy import stats  # takes half a second to import
-
+        return Finding(scale, better, seeds, tuple(d.tolist()), mean, None, None)
     error = float(d.std(ddof=1)) / math.sqrt(n)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
     p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error > 0 else float(mean == 0)
-    return Finding(scale, seeds, tuple(d.tolist()), mean, (mean - half, mean + half), p)
+    return Finding(scale, better, seeds, tuple(d.tolist()), mean, (mean - half, mean + half), p)
 
 
-def sentence(
-    finding: Finding,
-    *,
-    level: str,
-    reference: str,
-    score: str,
-    better: str,
-    failed: Mapping[str, Sequence[int]] | None = None,
-    missing: Mapping[str, Sequence[int]] | None = None,
-    unscored: Mapping[str, Sequence[int]] | None = None,
-) -> str:
-    """A finding in plain words.
+def _badness(finding: Finding) -> float:
+    """Below 0 where the level is better: the mean difference, or the sum of signed ranks."""
+    if any(finding.failures):
+        signs, ranks = _signed_ranks(finding)
+        return float(signs @ ranks)
+    return finding.mean if finding.better == "lower" else -finding.mean
 
-    `score` is the metric's title with its protocol, `better` its better direction; `failed`, `missing` and `unscored` give,
-    by level, the seeds whose runs failed, are not finished, or finished without this score.
+
+def _signed_ranks(finding: Finding) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of each pair its sign (above 0 where the level is worse) and the rank of its size, failures as infinite differences."""
+    from scipy import stats
+
+    worse = np.array(finding.differences) * (1 if finding.better == "lower" else -1)
+    level, reference = finding.failures
+    d = np.concatenate((worse, [math.inf] * level, [-math.inf] * reference))
+    d = d[d != 0]
+    return np.sign(d), stats.rankdata(np.abs(d))
+
+
+def rank_p(finding: Finding) -> float:
+    """Two-sided p of the signed ranks, exact: of all 2^n signs, the share whose sum is as far from 0.
+
+    Wilcoxon (1945), Biometrics Bulletin 1(6); ties have their mean rank. The distribution is counted rank by rank.
     """
-    verdict = finding.verdict(better)
-    if verdict == "not tested":
-        words = _not_tested(finding, level, reference, score)
-    elif verdict == "no difference can be told":
-        words = (
-            f"No difference can be told between {level} and {reference} in {score}: the mean difference is "
-            f"{amount(finding, finding.mean)} {_interval(finding)}{_p(finding)}."
-        )
+    signs, ranks = _signed_ranks(finding)
+    doubled = np.rint(2 * ranks).astype(int)  # mean ranks are multiples of a half
+    whole = int(doubled.sum())
+    ways = np.zeros(whole + 1)  # share of the signs by the sum of the ranks with sign +
+    ways[0] = 1.0
+    for rank in doubled:
+        shifted = np.zeros_like(ways)
+        shifted[rank:] = ways[: whole + 1 - rank]
+        ways = (ways + shifted) / 2
+    sums = 2 * np.arange(whole + 1) - whole
+    return float(min(1.0, ways[np.abs(sums) >= abs(signs @ doubled)].sum()))
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """Two-sided p of the mean under all flips of signs: exact to `ENUMERATED` pairs, beyond by `RESAMPLES` random ones.
+
+    Fisher (1935), "The design of experiments", section 21. At n pairs no p is below 2 / 2^n.
+    """
+    d = np.array(differences)
+    if len(d) <= ENUMERATED:
+        signs = 1 - 2 * ((np.arange(2 ** len(d))[:, None] >> np.arange(len(d))) & 1)
+        extra = 0
     else:
-        words = (
-            f"{level} is {verdict} than {reference}: {score} is {_lower_or_higher(finding)} on average "
-            f"{_interval(finding)}{_p(finding)}."
-        )
-    return words + _left_out(failed or {}, missing or {}, unscored or {})
+        signs = np.random.default_rng(0).choice([-1, 1], (RESAMPLES, len(d)))
+        extra = 1  # the signs that were found are one of the ways
+    reached = np.abs(signs @ d) >= abs(d.sum()) * (1 - 1e-12)  # sums of equal terms differ in their last bits
+    return float((reached.sum() + extra) / (len(signs) + extra))
 
 
-def amount(finding: Finding, difference: float) -> str:
-    """A difference with its sign and unit: `−12 %`, `+0.031`."""
-    value = finding.in_units(difference)
-    digits = (
-        f"{abs(value):.3g}"
-        if finding.scale == "raw"
-        else f"{abs(value):.2g}"
-        if abs(value) < 10
-        else f"{abs(value):.0f}"
-    )
-    sign = "" if float(digits) == 0 else "−" if value < 0 else "+"
-    return f"{sign}{digits}{' %' if finding.scale == 'log' else ''}"
+def interquartile_mean(differences: Sequence[float]) -> tuple[float, float, float]:
+    """The mean of the middle half, and its 95 % interval by percentile bootstrap over seeds.
+
+    Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", section 4.3; strata are
+    tasks there, and a finding is about one. For `SEEDS_FOR_QUARTILES` pairs and more.
+    """
+    from scipy import stats
+
+    d = np.array(differences)
+    drawn = np.random.default_rng(0).choice(d, (RESAMPLES // 4, len(d)))
+    low, high = np.quantile(stats.trim_mean(drawn, 0.25, axis=1), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(stats.trim_mean(d, 0.25)), float(low), float(high)
 
 
-def interval_text(finding: Finding) -> str:
-    """`−39 % to −5.1 %`; a dash where there is no interval."""
-    return " to ".join(amount(finding, end) for end in finding.interval) if finding.interval else "–"
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p values corrected so that under no effect at all one of them is below 0.05 in at most 5 % of families.
+
+    Holm (1979), "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6(2): the
+    i-th smallest of k is multiplied by k - i + 1, and none is smaller than one before it.
+    """
+    corrected = [0.0] * len(p_values)
+    largest = 0.0
+    for before, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - before) * p_values[index]))
+        corrected[index] = largest
+    return corrected
 
 
-def _lower_or_higher(finding: Finding) -> str:
-    return f"{amount(finding, finding.mean).lstrip('+−')} {'lower' if finding.mean < 0 else 'higher'}"
+def correct(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings of one report, corrected for the number of those among them that are tested."""
+    tested = [i for i, finding in enumerate(findings) if finding.verdict != "not tested"]
+    corrected = dict(zip(tested, holm([findings[i].p or 0.0 for i in tested]), strict=True))
+    return [
+        replace(finding, corrected=corrected[i], family=len(tested)) if i in corrected else finding
+        for i, finding in enumerate(findings)
+    ]
 
 
-def _interval(finding: Finding) -> str:
-    return f"(95 % interval {interval_text(finding)}; {finding.n} seeds)"
+def seeds_needed(finding: Finding) -> int | None:
+    """Seeds with which a difference of this size and spread would be told with a probability of 80 %.
 
+    By the power of the t test (noncentral t distribution), at 0.05 divided by the number of tests of its family. None:
+    fewer than three pairs say too little of the spread, or it would take more than `MOST_SEEDS`.
+    """
+    from scipy import stats
 
-def _p(finding: Finding) -> str:
-    assert finding.p is not None
-    value = "p < 0.001" if finding.p < 0.001 else f"p = {finding.p:.2g}"
-    return f", {value} by the paired t test, not corrected for the number of findings"
+    if finding.n < 3 or not finding.mean:
+        return None
+    deviation = float(np.std(finding.differences, ddof=1))
+    if not deviation:
+        return SEEDS_FOR_A_TEST
 
+    def power(n: int) -> float:
+        limit = stats.t.isf((1 - CONFIDENCE) / 2 / finding.family, n - 1)
+        return float(stats.nct.sf(limit, n - 1, abs(finding.mean) / deviation * math.sqrt(n)))
 
-def _not_tested(finding: Finding, level: str, reference: str, score: str) -> str:
-    if finding.n == 0:
-        return f"{level} is not tested against {reference} in {score}: there is no seed in which both have a score."
-    basis = "in the one seed that both have" if finding.n == 1 else f"on average {_interval(finding)}"
-    than = f"{_lower_or_higher(finding)} than" if finding.mean else "equal to"
-    return (
-        f"{score} of {level} is {than} that of {reference} {basis}. A verdict needs at least {SEEDS_FOR_A_TEST} seeds."
-    )
-
-
-def _left_out(
-    failed: Mapping[str, Sequence[int]], missing: Mapping[str, Sequence[int]], unscored: Mapping[str, Sequence[int]]
-) -> str:
-    """What became of the seeds that are in no pair."""
-    failures = _clauses(failed, " failed", " failed")
-    without = _clauses(unscored, " has no score", " have no score")
-    waiting = _clauses(missing)
-    return (
-        (
-            f" {failures[0].upper() + failures[1:]}, so this holds only for seeds that succeed in both."
-            if failures
-            else ""
-        )
-        + (f" {without[0].upper() + without[1:]}." if without else "")
-        + (f" Not finished: {waiting}." if waiting else "")
-    )
-
-
-def _clauses(levels: Mapping[str, Sequence[int]], one: str = "", many: str = "") -> str:
-    """`seed 2 of ema failed and seeds 0, 1 of hinge failed`, with the verb for one and for many seeds."""
-    return " and ".join(
-        f"{_seeds(seeds)} of {level}{one if len(seeds) == 1 else many}" for level, seeds in levels.items() if seeds
-    )
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, sorted(seeds)))}"
+    if not power(MOST_SEEDS) >= POWER:
+        return None
+    low, high = SEEDS_FOR_A_TEST, MOST_SEEDS
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(middle) >= POWER else (middle + 1, high)
+    return low

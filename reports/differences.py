@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gan_bench.statistics import Finding, amount
+from gan_bench.finding_text import amount
+from gan_bench.statistics import Finding
 
 PERCENT = (
     -99,

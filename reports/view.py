@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
+from gan_bench.effects import effects
+from gan_bench.finding_text import details, effect_sentence, sentence
+from gan_bench.grid.labels import plugin_text, tricks_text
 from gan_bench.results import Results, ScoreColumn, real_folder, run_key
-from gan_bench.statistics import SEEDS_FOR_A_TEST, Finding, Verdict, paired_difference, sentence
+from gan_bench.settings_text import text
+from gan_bench.statistics import SEEDS_FOR_A_TEST, Finding, Verdict, correct, paired_difference
 from gan_bench_reports.differences import Axis, make_axis
 from gan_bench_reports.pictures import Picture, Pictures
 
@@ -41,12 +45,30 @@ class Value:
 
 @dataclass
 class FindingView:
-    """A finding with its sentence."""
+    """A level's difference to the reference, with its sentence."""
 
     level: LevelView
     finding: Finding
-    verdict: Verdict
-    sentence: str
+    primary: bool  # whether a verdict is given: of the grid's first metric alone
+    sentence: str = ""
+    details: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is said of it."""
+        return self.finding.verdict if self.primary else "not tested"
+
+
+@dataclass
+class EffectView:
+    """A main effect or an interaction of a product comparison, with its sentence."""
+
+    finding: Finding
+    change: str  # the levels, in words
+    references: str
+    others: str  # axes that it is averaged over
+    turns: bool
+    sentence: str = ""
 
 
 @dataclass
@@ -83,6 +105,7 @@ class ComparisonView:
     budget: str
     levels: list[LevelView]
     findings: dict[str, list[FindingView]]  # by score label
+    effects: list[EffectView]  # of a product of axes, by the headline score
     axis: dict[str, Axis | None]
     real: dict[str, tuple[float, float]]  # by score label: the floor, and the number of real samples in it
     looks: int  # most snapshots that a best one was picked from
@@ -144,7 +167,49 @@ class Builder:
         for store, grid in self.results.grids.items():
             for comparison in grid["comparisons"]:
                 views.append(self._comparison(f"comparison-{len(views) + 1}", store, comparison))
+        self._correct(views)
+        for view in views:
+            self._put_into_words(view)
         return views
+
+    @staticmethod
+    def _correct(views: list[ComparisonView]) -> None:
+        """Correct what is tested for the number of tests in this report; of equal runs there is one."""
+        tests: dict[Any, list[FindingView | EffectView]] = {}
+        for view in views:
+            for entry in view.findings.get(view.headline or "", []):
+                tests.setdefault((view.headline, entry.level.cell.index, view.reference.cell.index), []).append(entry)
+            for index, effect in enumerate(view.effects):
+                tests[view.id, index] = [effect]
+        for same, finding in zip(tests.values(), correct([same[0].finding for same in tests.values()]), strict=True):
+            for test in same:
+                test.finding = finding
+
+    def _put_into_words(self, view: ComparisonView) -> None:
+        for score, entries in view.findings.items():
+            column = self.results.score(score)
+            for entry in entries:
+                both = (entry.level, view.reference)
+                entry.sentence = sentence(
+                    entry.finding,
+                    level=entry.level.label,
+                    reference=view.reference.label,
+                    score=column.title,
+                    primary=None if entry.primary else str(view.headline),
+                    failed={each.label: each.seeds["failed"] for each in both},
+                    missing={each.label: each.missing for each in both},
+                    unscored={each.label: self._unscored(each, column) for each in both},
+                )
+                entry.details = "; ".join(details(entry.finding))
+        for effect in view.effects:
+            effect.sentence = effect_sentence(
+                effect.finding,
+                change=effect.change,
+                references=effect.references,
+                score=self.results.score(str(view.headline)).title,
+                others=effect.others,
+                turns=effect.turns,
+            )
 
     def _comparison(self, id_: str, store: str, comparison: dict[str, Any]) -> ComparisonView:
         cells = self._colour([self._cell(store, level["runs"]) for level in comparison["levels"]], comparison["levels"])
@@ -166,6 +231,7 @@ class Builder:
             budget=comparison.get("budget", "steps"),
             levels=levels,
             findings={},
+            effects=[],
             axis={},
             real={column.label: floors[column.label] for column in scores if column.label in floors},
             looks=int(mine.groupby("run")["step"].nunique().max()) if len(mine) else 0,
@@ -178,9 +244,37 @@ class Builder:
         )
         for column in scores:
             others = [level for level in levels if level is not view.reference]
-            view.findings[column.label] = [self._finding(level, view.reference, column) for level in others]
+            view.findings[column.label] = [
+                self._finding(level, view.reference, column, primary=column is scores[0]) for level in others
+            ]
             view.axis[column.label] = make_axis([entry.finding for entry in view.findings[column.label]])
+        if scores and len(view.axes) > 1:
+            view.effects = self._effects(view, [level.get("values") for level in comparison["levels"]], scores[0])
         return view
+
+    def _effects(self, view: ComparisonView, values: list[Any], column: ScoreColumn) -> list[EffectView]:
+        """What each axis does, and how that depends on another; none of a store that does not say each level's values."""
+        if not all(isinstance(each, dict) and each.keys() >= set(view.axes) for each in values):
+            return []
+        words = [tuple(_level_text(axis, each[axis]) for axis in view.axes) for each in values]
+        if len(set(words)) < len(words):
+            return []
+        scores = {name: self._last_scores(level, column) for name, level in zip(words, view.levels, strict=True)}
+        reference = words[view.levels.index(view.reference)]
+        found = effects(scores, reference, "log" if column.scale == "log" else "raw", _better(column))
+        return [
+            EffectView(
+                effect.finding,
+                change=" together with ".join(level for _, level in effect.changed),
+                references=" and ".join(reference[axis] for axis, _ in effect.changed)
+                + (", beyond the sum of both alone" if len(effect.changed) > 1 else ""),
+                others=" and ".join(
+                    axis for i, axis in enumerate(view.axes) if i not in {axis for axis, _ in effect.changed}
+                ),
+                turns=effect.turns,
+            )
+            for effect in found
+        ]
 
     def _real_pictures(self, store: str, runs: list[str]) -> list[tuple[str, Picture]]:
         """Real samples of each dataset that these runs trained on."""
@@ -248,24 +342,15 @@ class Builder:
             value = best.values[column.label][moment]
             best.values[column.label][moment] = Value(value.mean, value.deviation, value.n, best=True)
 
-    def _finding(self, level: LevelView, reference: LevelView, column: ScoreColumn) -> FindingView:
+    def _finding(self, level: LevelView, reference: LevelView, column: ScoreColumn, primary: bool) -> FindingView:
         finding = paired_difference(
             self._last_scores(level, column),
             self._last_scores(reference, column),
             "log" if column.scale == "log" else "raw",
+            _better(column),
+            (level.seeds["failed"], reference.seeds["failed"]),
         )
-        both = (level, reference)
-        words = sentence(
-            finding,
-            level=level.label,
-            reference=reference.label,
-            score=column.title,
-            better=column.better,
-            failed={each.label: each.seeds["failed"] for each in both},
-            missing={each.label: each.missing for each in both},
-            unscored={each.label: self._unscored(each, column) for each in both},
-        )
-        return FindingView(level, finding, finding.verdict(column.better), words)
+        return FindingView(level, finding, primary)
 
     def _unscored(self, level: LevelView, column: ScoreColumn) -> list[int]:
         """Seeds that finished without this score; none where no run of the level has it, as on another dataset."""
@@ -278,6 +363,19 @@ class Builder:
         return {
             seed: float(self.runs.at[level.cell.runs[seed], f"{column.label} last"]) for seed in level.seeds["finished"]
         }
+
+
+def _better(column: ScoreColumn) -> Literal["lower", "higher"]:
+    return "higher" if column.better == "higher" else "lower"
+
+
+def _level_text(axis: str, value: Any) -> str:
+    """One axis' value in words."""
+    if axis == "tricks" and isinstance(value, list):
+        return tricks_text([trick if isinstance(trick, dict) else {"name": text(trick)} for trick in value])
+    if isinstance(value, dict):
+        return plugin_text(value)
+    return text(value) if "." not in axis else f"{axis.rpartition('.')[2]} {text(value)}"
 
 
 def _value(values: pd.Series) -> Value:
