@@ -122,7 +122,7 @@ def check(store: Path, file: Path, content: bytes) -> None:
         file.write_bytes(before)
 
 
-@pytest.mark.parametrize("inputs", [16, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [12, pytest.param(400, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("file", FILES)
 def test_a_damaged_file(whole: Path, tmp_path: Path, file: str, inputs: int) -> None:
     store = Path(shutil.copytree(whole, tmp_path / "store"))
