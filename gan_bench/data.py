@@ -13,7 +13,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from gan_bench.errors import GanBenchError, cause
-from gan_bench.plugin import Dataset, DataSpec, Part, Parts, SkipSample
+from gan_bench.plugin import Dataset, DataSpec, Modes, Part, Parts, SkipSample
 from gan_bench.sources import source_hash
 
 __all__ = ["PreparedData", "Samples", "cache_root", "files_and_spec", "open_prepared", "prepare", "told"]
@@ -101,7 +101,8 @@ def open_prepared(folder: Path) -> PreparedData:
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         classes = meta["classes"]
-        spec = DataSpec(tuple(meta["shape"]), meta["kind"], None if classes is None else tuple(classes))
+        modes = meta.get("modes") and Modes(tuple(map(tuple, meta["modes"]["centres"])), meta["modes"]["std"])
+        spec = DataSpec(tuple(meta["shape"]), meta["kind"], None if classes is None else tuple(classes), modes)
         training, held_out = (_open_part(folder, part, meta["lengths"][part], spec) for part in _PARTS)
         skipped = tuple(meta["skipped"])
         return PreparedData(meta["name"], spec, meta["fingerprint"], folder, training, held_out, skipped)
@@ -282,6 +283,7 @@ def _decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: _Throttle) -> 
         "shape": spec.shape,
         "kind": spec.kind,
         "classes": spec.classes,
+        "modes": spec.modes and asdict(spec.modes),
         "lengths": lengths,
         "fingerprint": digest.hexdigest(),
         "skipped": skipped,

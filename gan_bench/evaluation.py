@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from gan_bench.canonical import canonical, canonical_hash
 from gan_bench.data import PreparedData, cache_root, told
+from gan_bench.errors import GanBenchError
 from gan_bench.networks import place_of
-from gan_bench.plugin import FeatureExtractor, Features, Metric
+from gan_bench.pictures import as_saved
+from gan_bench.plugin import FeatureExtractor, Features, Metric, Number, named
+from gan_bench.real_data import RealData
 from gan_bench.sample_grid import save_grid
 from gan_bench.sources import source_hash
 from gan_bench.store import Columns, read_tensors, write_tensors
@@ -24,6 +28,8 @@ from gan_bench.streams import Stream, make_stream
 GRID_SAMPLES = 100  # images in a sample grid
 POINTS = 2000  # points in a picture of them
 BATCH = 100  # samples generated or scored at a time
+
+Part = Literal["training", "held_out"]
 
 
 @contextmanager
@@ -93,43 +99,84 @@ class Evaluator:
             with told(f"metric {metric.name} at {place_of(type(metric))}"):
                 if not _takes(metric.score, 2):
                     raise ValueError("score() must take two arguments: generated features, and the reference")
-                label = metric.label(self.features)
-                if not isinstance(label, str) or not label:
-                    raise ValueError(f"label() must return text (found: {label!r})")
+                for name, (label, _) in self._numbers(metric).items():
+                    if not isinstance(label, str) or not label:
+                        raise ValueError(f"label() must return text (found: {label!r})")
+                    if not isinstance(name, str):
+                        raise ValueError(f"the keys of `numbers` must be text (found: {name!r})")
+                if metric.reads == "logits" and not hasattr(self.features, "logits"):
+                    raise GanBenchError(
+                        f"metric {metric.name} needs to know classes, which features = {self.features.label!r} do not tell. "
+                        "Use features = 'classifier'"
+                    )
 
     def score(self, generated: Tensor) -> list[dict[str, Any]]:
         """Scores of `self.count` generated samples (N, *shape)."""
-        return self._scores(self.extract(lambda: iter(generated.split(BATCH))), generated=len(generated))
+        if self.data.spec.kind == "image":
+            generated = as_saved(generated)
+        extracted: list[Tensor] = []  # once for all metrics, where any reads them
+        scores = []
+        for metric in self.metrics:
+            if metric.reads != "samples" and not extracted:
+                extracted.append(self.extract(lambda: iter(generated.split(BATCH))))
+            scores += self._score(metric, generated, *extracted)
+        return scores
 
     def columns(self) -> Columns:
         """Label and protocol of every score that is made."""
-        return {(metric.label(self.features), self._protocol(metric)[1]) for metric in self.metrics}
+        return {
+            (label, self._protocol(metric, name)[1])
+            for metric in self.metrics
+            for name, (label, _) in self._numbers(metric).items()
+        }
 
     def score_training_data(self) -> list[dict[str, Any]]:
         """The floor: scores of as many real training samples, as if they had been generated."""
-        count = min(self.count, len(self.data.training))
-        chosen = shuffled(len(self.data.training))[:count]
-        batches = (self.data.training.batch(part) for part in chosen.split(BATCH))
-        return self._scores(self.extract(lambda: batches), generated=count)
+        return self.score(self.data.training.batch(shuffled(len(self.data.training))[: self.count]))
 
     @property
     def real(self) -> Tensor:
         """Features (M, d) of the held-out data, computed once for a dataset and extractor."""
+        return self._features_of("held_out")
+
+    def _features_of(self, part: Part) -> Tensor:
+        """Features of the held-out data, or of as many training samples."""
         key = canonical_hash([self.data.fingerprint, self.features.protocol, self.extractor])
-        return self._kept(f"held-out-{key[:20]}", lambda: self.extract(lambda: self.data.held_out.batches(BATCH)))
+        name = part.replace("_", "-")
+        return self._kept(f"{name}-{key[:20]}", lambda: self.extract(lambda: self._batches(part)))
+
+    def _batches(self, part: Part) -> Iterator[Tensor]:
+        if part == "held_out":
+            return self.data.held_out.batches(BATCH)
+        chosen = shuffled(len(self.data.training))[: len(self.data.held_out)]
+        return (self.data.training.batch(indices) for indices in chosen.split(BATCH))
 
     def reference(self, metric: Metric) -> Tensor | dict[str, Tensor]:
-        """What a metric makes of the held-out features, computed once for a dataset, extractor and metric."""
-        if type(metric).reference is Metric.reference:
+        """What a metric makes of the real data, computed once for a dataset, extractor and metric."""
+        cls, plain = type(metric), Metric
+        if metric.reads == "features" and (cls.reference, cls.reference_of) == (plain.reference, plain.reference_of):
             return self.real
-        own = [metric.settings(), source_hash(type(metric))]
-        facts = [self.data.fingerprint, self.features.protocol, self.extractor, *own]
+        own = [metric.settings(), source_hash(cls)]
+        seen = [] if metric.reads == "samples" else [self.features.protocol, self.extractor]
+        modes = self.data.spec.modes and asdict(self.data.spec.modes)
 
         def compute() -> Tensor | dict[str, Tensor]:
+            data = RealData(self.data, lambda part: self._read(metric, part))
             with Stream(0, f"reference:{metric.name}", torch.device("cpu")):
-                return metric.reference(self.real)
+                return metric.reference_of(data)
 
-        return self._kept(f"reference-{metric.name}-{canonical_hash(facts)[:20]}", compute)
+        key = canonical_hash([self.data.fingerprint, *seen, *own, modes])
+        return self._kept(f"reference-{metric.name}-{key[:20]}", compute)
+
+    def _read(self, metric: Metric, part: Part) -> Tensor:
+        """A part of the real data as a metric reads it."""
+        if metric.reads == "samples":
+            return torch.cat(list(self._batches(part)))
+        return self._seen(metric, self._features_of(part))
+
+    def _seen(self, metric: Metric, features: Tensor) -> Tensor:
+        """The features or the logits, whichever a metric reads."""
+        return self.features.logits(features) if metric.reads == "logits" else features  # type: ignore[attr-defined]
 
     def _kept(self, name: str, compute: Callable[[], Any]) -> Any:
         """A value, computed unless this process or the cache's file of this name has it."""
@@ -147,45 +194,60 @@ class Evaluator:
         with torch.no_grad(), make_stream(0, "features", self.device):
             return torch.cat([self.features(batch.to(self.device)) for batch in batches()]).cpu()
 
-    def _scores(self, features: Tensor, generated: int) -> list[dict[str, Any]]:
-        return [self._score(metric, features, generated) for metric in self.metrics]
+    def _numbers(self, metric: Metric) -> dict[str, tuple[str, Number]]:
+        """Label and kind of each number that a metric returns, by name; "" where it is the only one."""
+        if metric.numbers:
+            return {name: (named(name, metric, self.features), number) for name, number in metric.numbers.items()}
+        return {"": (metric.label(self.features), Number(metric.better, metric.scale, metric.unit))}
 
-    def _protocol(self, metric: Metric) -> tuple[dict[str, Any], str]:
+    def _protocol(self, metric: Metric, number: str) -> tuple[dict[str, Any], str]:
         protocol = {
             "metric": {**metric.settings(), "source": source_hash(type(metric))[:12]},
             "dataset": self.data.fingerprint,
-            "features": self.features.protocol,
-            "extractor": self.extractor,
             "generated": self.count,
             "real": len(self.data.held_out),
             "split": "held out",
             "mode": "evaluation",
+            "quantisation": "8 bits" if self.data.spec.kind == "image" else "none",
         }
+        if metric.reads != "samples":
+            protocol |= {"features": self.features.protocol, "extractor": self.extractor}
+        if number:
+            protocol["number"] = number
         return protocol, canonical_hash(protocol)[:8]
 
-    def _score(self, metric: Metric, features: Tensor, generated: int) -> dict[str, Any]:
-        protocol, protocol_id = self._protocol(metric)
-        score: dict[str, Any] = {
-            "metric": metric.name,
-            "label": metric.label(self.features),
-            "value": None,
-            "better": metric.better,
-            "scale": metric.scale,
-            "protocol": protocol,
-            "protocol_id": protocol_id,
-        }
-        if generated != self.count:
-            score["generated"] = generated
+    def _score(self, metric: Metric, samples: Tensor, features: Tensor | None = None) -> list[dict[str, Any]]:
+        """The score of each of a metric's numbers. `features` are the samples' own; whoever reads samples needs none."""
+        values: Mapping[str, Any] = {}
+        error = ""
         try:
-            with Stream(0, f"metric:{metric.name}", torch.device("cpu")):
-                value = float(metric.score(features, self.reference(metric)))
-            if math.isfinite(value):
-                score["value"] = value
-            else:
-                score["error"] = f"{metric.name} is {value}"
-        except Exception as error:  # noqa: BLE001 - a number that can't be computed must not cost the run
-            score["error"] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        return score
+            with Stream(0, f"metric:{metric.name}", torch.device("cpu")), torch.no_grad():
+                given = samples if features is None or metric.reads == "samples" else self._seen(metric, features)
+                found = metric.score(given, self.reference(metric))
+            values = found if isinstance(found, Mapping) else {"": found}
+        except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
+            error = str(fault) if isinstance(fault, ValueError) else f"{type(fault).__name__}: {fault}"
+        scores = []
+        for name, (label, number) in self._numbers(metric).items():
+            protocol, protocol_id = self._protocol(metric, name)
+            score = {"metric": metric.name, "label": label, "value": None, **asdict(number)}
+            score |= {"protocol": protocol, "protocol_id": protocol_id}
+            if len(samples) != self.count:
+                score["generated"] = len(samples)
+            score |= {"error": error} if error else _valued(name or metric.name, values.get(name))
+            scores.append(score)
+        return scores
+
+
+def _valued(name: str, found: Any) -> dict[str, Any]:
+    """A score's value and standard error, or why there is none."""
+    try:
+        value, *spread = map(float, found if isinstance(found, tuple) else (found,))
+    except (TypeError, ValueError):
+        return {"error": f"{name} is {found!r}, not a number"}
+    if not math.isfinite(value):
+        return {"error": f"{name} is {value}"}
+    return {"value": value, **({"standard_error": spread[0]} if spread and math.isfinite(spread[0]) else {})}
 
 
 def _takes(function: Callable[..., Any], count: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from typing import Any
 
@@ -27,11 +28,19 @@ class NetworkFeatures:
     Pictures are first quantised to 8 bits: a score must not depend on whether they were saved in between. A sample
     with a value that is not finite gets features that are all NaN, so that quantising can't hide it.
 
-    The protocol holds the features' name, dimension, quantisation and the weights' hash, and `more`.
+    The protocol holds the features' name, dimension, quantisation and the weights' hash, and `more`. `head`, where there is
+    one, makes logits (N, classes) of features.
     """
 
     def __init__(
-        self, network: nn.Module, label: str, data: DataSpec, device: torch.device, dimension: int, more: dict[str, Any]
+        self,
+        network: nn.Module,
+        label: str,
+        data: DataSpec,
+        device: torch.device,
+        dimension: int,
+        more: dict[str, Any],
+        head: nn.Module | None = None,
     ) -> None:
         self.network = network.eval().requires_grad_(False).to(device)
         self.label, self.device = label, device
@@ -43,6 +52,10 @@ class NetworkFeatures:
             "weights_sha256": weights_sha256(network),
             **more,
         }
+        if head is not None:
+            self._head = copy.deepcopy(head).cpu().requires_grad_(False)
+            self.logits = self._logits
+            self.protocol["head_sha256"] = weights_sha256(head)
 
     @torch.no_grad()
     def __call__(self, samples: Tensor) -> Tensor:
@@ -52,3 +65,9 @@ class NetworkFeatures:
         inputs = from_uint8(to_uint8(samples)) if self.quantised else samples.float()
         features: Tensor = self.network(inputs).float()
         return features.masked_fill(~finite, torch.nan)
+
+    @torch.no_grad()
+    def _logits(self, features: Tensor) -> Tensor:
+        """(N, d) -> (N, classes), float32, on the CPU."""
+        logits: Tensor = self._head(features.float().cpu())
+        return logits

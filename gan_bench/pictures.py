@@ -14,3 +14,8 @@ def to_uint8(samples: Tensor) -> Tensor:
 def from_uint8(pixels: Tensor) -> Tensor:
     """The levels 0 to 255 as float32 in [-1, 1]; `to_uint8` gives exactly the same levels back."""
     return pixels.float() / 127.5 - 1
+
+
+def as_saved(samples: Tensor) -> Tensor:
+    """Pictures in [-1, 1] as they come back from a file. A value that is not finite stays, so that it can't be hidden."""
+    return samples.where(~samples.isfinite(), from_uint8(to_uint8(samples)))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,16 +24,20 @@ if TYPE_CHECKING:
     from torch import nn
 
     from gan_bench.data import PreparedData
+    from gan_bench.real_data import RealData
     from gan_bench.recipe import Recipe
 
 __all__ = [
     "Architecture",
     "DataSpec",
     "Dataset",
+    "Estimate",
     "FeatureExtractor",
     "Features",
     "Field",
     "Metric",
+    "Modes",
+    "Number",
     "Part",
     "Parts",
     "SkipSample",
@@ -43,12 +47,21 @@ __all__ = [
 
 
 @dataclass(frozen=True)
+class Modes:
+    """The truth of a mixture of equally likely, round Gaussians."""
+
+    centres: tuple[tuple[float, ...], ...]  # their means, in the samples' own units
+    std: float  # standard deviation in each direction
+
+
+@dataclass(frozen=True)
 class DataSpec:
     """What networks must know of the data."""
 
     shape: tuple[int, ...]  # of one sample: (C, H, W) for images, (2,) for points in the plane
     kind: Literal["image", "points"] = "image"
     classes: tuple[str, ...] | None = None  # None: unlabelled
+    modes: Modes | None = None  # None: not known
 
     @property
     def numel(self) -> int:
@@ -139,6 +152,10 @@ class Dataset(Plugin):
         """Names of the classes that labels count from 0, or None. GanBenchError: the data that tells is missing."""
         return None
 
+    def known_modes(self) -> Modes | None:
+        """The mixture that the samples are drawn from, where that is known: the truth that the metric `modes` counts by."""
+        return None
+
     def files(self) -> Iterable[Path]:
         """The files whose bytes determine the samples (none: parameters and code do). GanBenchError: they are missing."""
         return ()
@@ -154,7 +171,7 @@ class Dataset(Plugin):
             shape = check_shape(self.shape, self.kind)
         except ValueError as error:
             raise GanBenchError(f"dataset {self.name}: {error}") from None
-        return DataSpec(shape, self.kind, None if classes is None else tuple(map(str, classes)))
+        return DataSpec(shape, self.kind, None if classes is None else tuple(map(str, classes)), self.known_modes())
 
 
 def check_shape(shape: Any, kind: str) -> tuple[int, ...]:
@@ -179,7 +196,11 @@ class Trick(Plugin):
 
 
 class Features(Protocol):
-    """A feature extractor that is ready: trained or loaded, on its device."""
+    """A feature extractor that is ready: trained or loaded, on its device.
+
+    One that tells classes apart has a method `logits` as well, from features (N, d) on the CPU to logits (N, classes):
+    metrics that read logits need it.
+    """
 
     label: str  # short name of the feature space, shown with every score: "classifier", "inception-2048"
     protocol: dict[str, Any]  # everything a score rests on: weights' hash, resize, accuracy, ...
@@ -200,26 +221,63 @@ class FeatureExtractor(Plugin):
         """
 
 
-class Metric(Plugin):
-    """Named numbers from features of generated and of held-out real samples."""
+@dataclass(frozen=True)
+class Number:
+    """How one of a metric's numbers is compared and shown."""
 
+    better: Literal["lower", "higher"] = "lower"
+    scale: Literal["log", "raw"] = "raw"  # log: strictly positive, differences are told in percent
+    unit: str = ""  # such as "share" or "nats"; "": a bare number
+
+
+class Estimate(NamedTuple):
+    """A number and the standard error that its finite samples leave: no interval over training runs."""
+
+    value: float
+    standard_error: float
+
+
+class Metric(Plugin):
+    """One number, or several, from generated and held-out real samples, or from features of them.
+
+    `reads` says what they are given as: features (N, d), the classifier's logits (N, classes) or the samples themselves
+    (N, *shape) in [-1, 1], pictures quantised to 8 bits as if they had been saved.
+    """
+
+    reads: ClassVar[Literal["features", "logits", "samples"]] = "features"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
     scale: ClassVar[Literal["log", "raw"]] = "raw"  # log: strictly positive, differences are told in percent
+    unit: ClassVar[str] = ""
+    numbers: ClassVar[Mapping[str, Number]] = {}  # by name, where `score` returns several, in place of the three above
 
-    @abstractmethod
     def label(self, features: Features) -> str:
-        """The name under which the score is shown; it names the features."""
+        """The name under which the score is shown; it names the features. Several numbers have their own names."""
+        return named(self.name, self, features)
 
     def reference(self, real: torch.Tensor) -> torch.Tensor | dict[str, torch.Tensor]:
-        """What `score` needs of the real features (M, d), made once and kept in a file: by default the features themselves.
+        """What `score` needs of the real (M, ...), made once and kept in a file: by default the features themselves.
 
-        ValueError: it can't be made of these features, and why.
+        ValueError: it can't be made of these, and why.
         """
         return real
 
+    def reference_of(self, data: RealData) -> torch.Tensor | dict[str, torch.Tensor]:
+        """As `reference`, for a metric that needs more than the held-out part: training data, labels, modes."""
+        return self.reference(data.held_out)
+
     @abstractmethod
-    def score(self, generated: torch.Tensor, reference: Any) -> float:
-        """One number from generated features (N, d) and the reference. ValueError: it can't be computed, and why."""
+    def score(
+        self, generated: torch.Tensor, reference: Any
+    ) -> float | Estimate | Mapping[str, float] | Mapping[str, Estimate]:
+        """The number, or those in `numbers` by name, from generated (N, ...) and the reference.
+
+        ValueError: it can't be computed, and why.
+        """
+
+
+def named(name: str, metric: Metric, features: Features) -> str:
+    """A number's name with that of the features that it is read from, if any."""
+    return name if metric.reads == "samples" else f"{name}[{features.label}]"
 
 
 KINDS: dict[str, type[Plugin]] = {

@@ -7,9 +7,11 @@ import torch
 from small_runs import CPU
 
 from gan_bench.data import PreparedData, prepare
+from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import Evaluator
-from gan_bench.plugin import Metric
+from gan_bench.plugin import Estimate, Metric, Number
 from gan_bench_plugins.datasets.digits import Digits
+from gan_bench_plugins.metrics.classifier import Classifier
 from gan_bench_plugins.metrics.fid import FrechetDistance
 from gan_bench_plugins.metrics.random_features import RandomFeatures
 
@@ -50,6 +52,57 @@ class Failing(Noisy):
 
     def reference(self, real):
         raise ValueError(f"{len(real)} samples are too few")
+
+
+class Several(Noisy):
+    """Returns two numbers, one of them with a standard error."""
+
+    name = "several"
+    numbers = {"size": Number("higher", unit="features"), "gap": Number(scale="log")}
+
+    def reference_of(self, data):
+        made.append(data.held_out)
+        return {"training": data.training.mean(0), "held_out": data.held_out.mean(0)}
+
+    def score(self, generated, reference):
+        gap = generated.mean(0) - reference["held_out"]
+        return {"size": generated.shape[1], "gap": Estimate(float(gap.norm()), 0.5)}
+
+
+class Incomplete(Several):
+    """Forgets a number."""
+
+    name = "incomplete"
+
+    def score(self, generated, reference):
+        return {"size": torch.tensor(7)}
+
+
+class Seen(Metric):
+    """Keeps what it is given."""
+
+    name = "seen"
+
+    def label(self, features):
+        return self.reads
+
+    def reference(self, real):
+        made.append(real)
+        return torch.empty(0)
+
+    def score(self, generated, reference):
+        made.append(generated)
+        return len(generated)
+
+
+class SeenSamples(Seen):
+    name = "seen_samples"
+    reads = "samples"
+
+
+class SeenLogits(Seen):
+    name = "seen_logits"
+    reads = "logits"
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +177,79 @@ def test_missing_reference_costs_its_own_score_only(evaluator, samples):
     assert failed["value"] is None
     assert failed["error"] == f"{len(both.data.held_out)} samples are too few"
     assert plain["value"] > 0
+
+
+def test_several_numbers_are_a_score_each(evaluator, samples):
+    both = evaluator(Several(), Plain())
+    size, gap, plain = both.score(samples)
+    assert (size["label"], size["value"], size["better"], size["scale"], size["unit"]) == (
+        "size[random]",
+        8,
+        "higher",
+        "raw",
+        "features",
+    )
+    assert (gap["label"], gap["standard_error"], gap["better"], gap["scale"]) == ("gap[random]", 0.5, "lower", "log")
+    assert gap["value"] == pytest.approx(plain["value"])
+    assert "standard_error" not in plain
+    assert len({score["protocol_id"] for score in (size, gap, plain)}) == 3
+    assert (size["protocol"]["number"], gap["protocol"]["number"]) == ("size", "gap")
+    assert both.columns() == {(score["label"], score["protocol_id"]) for score in (size, gap, plain)}
+
+
+def test_a_number_that_is_missing_costs_itself_only(evaluator, samples):
+    size, gap = evaluator(Incomplete()).score(samples)
+    assert size["value"] == 7
+    assert gap["value"] is None
+    assert gap["error"] == "gap is None, not a number"
+
+
+def test_training_data_is_as_much_as_held_out_data(data, tmp_path):
+    evaluator = Evaluator(data, [Several()], RandomFeatures(width=2), 20, CPU, tmp_path)
+    evaluator.prepare()
+    training = torch.load(next(tmp_path.glob("training-*")), weights_only=True)
+    assert training.shape == evaluator.real.shape
+    assert not training.equal(evaluator.real)
+    assert evaluator.reference(Several())["training"].equal(training.mean(0))
+
+
+def test_features_logits_or_samples_as_a_metric_reads_them(data, samples, tmp_path):
+    made.clear()
+    extractor = Classifier(steps=2)
+    evaluator = Evaluator(data, [SeenSamples(), SeenLogits(), Seen()], extractor, 20, CPU, tmp_path)
+    calls = []
+    extract = evaluator.extract
+    evaluator.extract = lambda batches: calls.append(1) or extract(batches)  # type: ignore[method-assign]
+    evaluator.prepare()
+    calls.clear()
+    real_samples, real_logits, real = made
+    made.clear()
+    assert [score["value"] for score in evaluator.score(samples)] == [20, 20, 20]
+    assert len(calls) == 1, "features are extracted once for all metrics"
+    seen, logits, features = made
+    levels = (seen + 1) * 127.5
+    assert levels.sub(levels.round()).abs().max() < 1e-4
+    assert (seen - samples).abs().max() <= 1 / 255 + 1e-6
+    assert real_samples.shape == (len(data.held_out), 1, 8, 8)
+    assert (logits.shape, real_logits.shape) == ((20, 10), (len(data.held_out), 10))
+    assert features.shape[1] == real.shape[1] == 64
+    assert logits.equal(evaluator.features.logits(features))  # type: ignore[attr-defined]
+    protocols = [score["protocol"] for score in evaluator.score(samples)]
+    assert ["features" in protocol for protocol in protocols] == [False, True, True]
+    assert {protocol["quantisation"] for protocol in protocols} == {"8 bits"}
+
+
+def test_samples_that_are_not_finite_are_not_hidden(evaluator, samples):
+    broken = samples.clone()
+    broken[3, 0, 0, 0] = torch.nan
+    made.clear()
+    fid, seen = evaluator(FrechetDistance(), SeenSamples()).score(broken)
+    assert fid["value"] is None
+    assert fid["error"] == "1 of 20 generated samples have features that are not finite"
+    assert seen["value"] == 20
+    assert made[-1].isfinite().logical_not().sum() == 1
+
+
+def test_logits_need_features_that_tell_classes(evaluator):
+    with pytest.raises(GanBenchError, match=r"metric seen_logits needs to know classes.*Use features = 'classifier'"):
+        evaluator(SeenLogits()).prepare()

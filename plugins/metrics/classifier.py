@@ -60,7 +60,7 @@ class Classifier(FeatureExtractor):
             network = self._network(data.spec)
         network.load_state_dict(saved["network"])
         more = {"resize": "none", "test_accuracy": saved["test_accuracy"]}
-        return NetworkFeatures(network[:-1], self.name, data.spec, device, self.dimension, more)
+        return NetworkFeatures(network[:-1], self.name, data.spec, device, self.dimension, more, head=network[-1])
 
     def _key(self, data: PreparedData) -> str:
         """A name for everything that determines the weights."""
