@@ -20,7 +20,7 @@ def save_grid(samples: Tensor, path: Path) -> None:
     """Write samples as a PNG: images (N, C, H, W) in [-1, 1] in rows of ten, points (N, D) as dots in the plane.
 
     Images with three channels or more are shown by their first three, as colours, others by their first; points by
-    their first two coordinates, from -1.5 to 1.5.
+    their first two coordinates (numbers on a line by their only one), from -1.5 to 1.5.
     """
     picture = picture_of_points(samples) if samples.dim() == 2 else picture_of_images(samples)
     replace_file(path, lambda beside: picture.save(beside, format="PNG"))
@@ -39,6 +39,7 @@ def picture_of_images(samples: Tensor) -> Image.Image:
 def picture_of_points(samples: Tensor) -> Image.Image:
     """Dots on white, the darker the more of them."""
     points = samples.float().numpy()
-    counts, _, _ = np.histogram2d(points[:, 1], points[:, 0], bins=POINT_CELLS, range=[[-1.5, 1.5]] * 2)
+    heights = points[:, 1] if points.shape[1] > 1 else np.zeros(len(points))
+    counts, _, _ = np.histogram2d(heights, points[:, 0], bins=POINT_CELLS, range=[[-1.5, 1.5]] * 2)
     cells = (255 * np.exp(-counts[::-1])).astype(np.uint8)
     return Image.fromarray(cells.repeat(POINT_PIXELS, axis=0).repeat(POINT_PIXELS, axis=1))
