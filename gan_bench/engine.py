@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from gan_bench.data import PreparedData, prepare
+from gan_bench.data import PreparedData, files_and_spec, prepare
 from gan_bench.dry import dry_pass
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import Evaluator, save_real
@@ -26,10 +26,11 @@ from gan_bench.peak import peak, training_flops
 from gan_bench.plan import run_bytes
 from gan_bench.progress import Display
 from gan_bench.provenance import used_plugins
+from gan_bench.run_files import ScoresDocument
 from gan_bench.runs import Lengths, Run, Todo, dataset_key, make_runs, select
 from gan_bench.speed import Speed, speed_text, write_speed
 from gan_bench.stale import mark_stale, stale_lines
-from gan_bench.store import DamageWarning, read_json, remove_leftovers, replace_file, write_json
+from gan_bench.store import DamageWarning, read_or_warn, remove_leftovers, replace_file, write_json
 from gan_bench.worker import Job, Setup
 
 if TYPE_CHECKING:
@@ -77,8 +78,7 @@ def prepare_data(grid: Grid, console: Console) -> dict[str, PreparedData]:
     cells = {dataset_key(cell): cell for cell in (*grid.cells, grid.baseline)}
     for cell in cells.values():
         with located(grid, cell):
-            list(cell.dataset.files())  # may download what the next line reads
-            cell.dataset.spec()
+            files_and_spec(cell.dataset)
     for cell in grid.cells:
         dry_pass(cell)
     return {key: prepare_dataset(grid, cell, console) for key, cell in cells.items()}
@@ -322,8 +322,8 @@ def write_store(
     write_json(store / "grid.json", facts)
     for key, evaluator in evaluators.items():
         folder = store / "real" / data[key].fingerprint[:12]
-        scores = read_json(folder / "scores.json")
-        known = {(score["label"], score["protocol_id"]) for score in scores["scores"]} if scores else None
+        scores = read_or_warn(folder / "scores.json", "it is written again", ScoresDocument) or {}
+        known = {(score["label"], score["protocol_id"]) for score in scores.get("scores", ())}
         if known != evaluator.columns():
             save_real(folder, data[key])
             write_json(folder / "scores.json", {"scores": evaluator.score_training_data()})

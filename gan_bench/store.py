@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_bench.errors import GanBenchError
+from gan_bench.run_files import Document, ResultDocument, ScoresDocument, read_object
 
 if TYPE_CHECKING:
     from torch import nn
@@ -87,17 +88,13 @@ def read_json(path: Path) -> Any:
         raise GanBenchError(f"{path} is damaged: {error}. Delete it") from error
 
 
-def read_or_warn(path: Path, without: str) -> dict[str, Any] | None:
+def read_or_warn(path: Path, without: str, form: type[Document] = Document) -> dict[str, Any] | None:
     """The JSON object of a file, None where there is none. If it is damaged, a DamageWarning says what happens `without` it."""
     try:
-        value = read_json(path)
-        if value is None or isinstance(value, dict):
-            return value
-        fault = f"{path} is damaged: it holds no JSON object"
-    except GanBenchError as error:
-        fault = str(error).removesuffix(". Delete it")
-    warnings.warn(f"{fault}; {without}", DamageWarning, stacklevel=2)
-    return None
+        return read_object(path, form)
+    except ValueError as error:
+        warnings.warn(f"{path.parent}: {error}; {without}", DamageWarning, stacklevel=2)
+        return None
 
 
 def write_tensors(path: Path, state: Any) -> None:
@@ -182,7 +179,11 @@ class RunFolder:
     def scores(self, step: int) -> dict[str, Any]:
         """A snapshot's scores.json; without scores where it is damaged."""
         file = self.snapshot(step) / "scores.json"
-        return {"step": step, "scores": [], **(read_or_warn(file, "its scores are computed again") or {})}
+        return {
+            "step": step,
+            "scores": [],
+            **(read_or_warn(file, "its scores are computed again", ScoresDocument) or {}),
+        }
 
     def score_columns(self, step: int) -> Columns:
         """Label and protocol of the scores that a snapshot has."""
@@ -202,7 +203,7 @@ class RunFolder:
         for line in lines:
             try:
                 ended = int(json.loads(line)["step"])
-            except (ValueError, TypeError, KeyError, RecursionError):
+            except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
                 damaged += line.endswith(b"\n")  # the last line of a killed process is just not complete
                 continue
             if line.endswith(b"\n") and ended <= step:
@@ -266,7 +267,7 @@ class RunFolder:
 
     def result(self) -> dict[str, Any] | None:
         """How the run ended; None while it is unfinished."""
-        return read_or_warn(self.result_file, "the run goes on from its checkpoint")
+        return read_or_warn(self.result_file, "the run goes on from its checkpoint", ResultDocument)
 
     def write_failure(self, reason: str, traceback: str | None = None, **counters: Any) -> str:
         """Write result.json of a run that failed; returns the reason. If that can't be written, the run stays unfinished."""

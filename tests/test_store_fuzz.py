@@ -162,3 +162,24 @@ def test_damaged_curves_of_a_run_that_is_to_go_on(whole: Path, tmp_path: Path, i
         folder.curves_file.write_bytes(before)
 
     fuzz(inputs, damage(folder.curves_file), check)
+
+
+@pytest.mark.parametrize("inputs", [100, pytest.param(4000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("file", ["result.json", "scores.json"])
+def test_what_is_left_to_do_for_a_damaged_run_can_be_told(whole: Path, tmp_path: Path, file: str, inputs: int) -> None:
+    store = Path(shutil.copytree(whole, tmp_path / "store"))
+    path = place(store, file)
+    folder = RunFolder(next(parent for parent in path.parents if parent.parent.name == "runs"))
+    before = path.read_bytes()
+
+    def check(content: bytes) -> None:
+        path.write_bytes(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert folder.finished_steps() >= 0
+            assert all(
+                isinstance(label, str) for step in folder.snapshot_steps() for label, _ in folder.score_columns(step)
+            )
+        path.write_bytes(before)
+
+    fuzz(inputs, damage(path), check)
