@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_bench.batches import Batches
+from gan_bench.clock import Clock
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import GRID_SAMPLES, Evaluator, draw, shown
 from gan_bench.global_state import tf32_products
@@ -286,50 +286,6 @@ def best_steps(folder: RunFolder) -> set[int]:
                 badness, column = score["value"] * (1 if score["better"] == "lower" else -1), score["protocol_id"]
                 best[column] = min(best.get(column, (math.inf, step)), (badness, step))
     return {step for _, step in best.values()}
-
-
-class Clock:
-    """Where a run's seconds went, over all its sessions: training, evaluation, checkpoints, and waiting for all else.
-
-    Training is what is left of the time between start and end. A GPU works for all of its runs at once, so the time of runs
-    that share one includes their turns of the host.
-    """
-
-    def __init__(self, before: dict[str, float] | None = None) -> None:
-        self._before = before or dict.fromkeys(("training", "evaluation", "checkpoints", "waiting"), 0.0)
-        self._now = dict.fromkeys(self._before, 0.0)
-        self._opened = time.perf_counter()
-        self._started = False
-
-    def start(self) -> None:
-        """Training begins; the time since the run was opened was spent waiting."""
-        self._now["waiting"] = time.perf_counter() - self._opened - self._now["evaluation"] - self._now["checkpoints"]
-        self._started = True
-
-    @contextmanager
-    def running(self, kind: str) -> Iterator[None]:
-        """What happens inside is of this kind."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._now[kind] += time.perf_counter() - began
-
-    @property
-    def training(self) -> float:
-        """Seconds of training so far."""
-        return self.seconds()["training"]
-
-    def session(self) -> dict[str, float]:
-        """Seconds of each kind since the run was opened."""
-        now = dict(self._now)
-        if self._started:
-            now["training"] = time.perf_counter() - self._opened - sum(now.values())
-        return now
-
-    def seconds(self) -> dict[str, float]:
-        """Seconds of each kind in all sessions."""
-        return {kind: self._before[kind] + seconds for kind, seconds in self.session().items()}
 
 
 def ending(training: Training) -> dict[str, Any]:

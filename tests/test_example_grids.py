@@ -46,4 +46,5 @@ def test_homework_is_the_origins_report():
     assert cells(grid, "Which tricks help, at which depth?") == [f"depth {n}, {t}" for n in (1, 2) for t in tricks]
     assert cells(grid, "Convolutional or fully connected?") == ["dcgan", "fcgan"]  # question 7
     assert len(cells(grid, "Digits, or cats and dogs?")) == 2
-    assert len(grid.cells) == 13
+    assert cells(grid, "Label noise, or its mean?") == ["no tricks", "label_noise", "label_shift"]
+    assert len(grid.cells) == 14

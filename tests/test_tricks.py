@@ -21,6 +21,7 @@ from gan_bench_plugins.tricks.hinge import HingeLoss
 from gan_bench_plugins.tricks.input_noise import InputNoise
 from gan_bench_plugins.tricks.label_flip import LabelFlip
 from gan_bench_plugins.tricks.label_noise import LabelNoise
+from gan_bench_plugins.tricks.label_shift import LabelShift
 from gan_bench_plugins.tricks.label_smoothing import LabelSmoothing
 from gan_bench_plugins.tricks.r1 import R1
 from gan_bench_plugins.tricks.spectral_norm import SpectralNorm
@@ -29,6 +30,7 @@ from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 TINY = DCGAN(latent=6, width=4, depth=1)
 ALL = [
     LabelNoise(),
+    LabelShift(),
     LabelSmoothing(),
     LabelFlip(),
     InputNoise(decay_steps=4),
@@ -85,6 +87,14 @@ def test_label_noise_raises_the_generators_target_uniformly():
     assert noisy.mean().item() == pytest.approx(1.025, abs=1e-3)
     assert targets(LabelNoise(amount=0.05), "discriminator", True).unique().tolist() == [1]
     assert targets(LabelNoise(amount=0.05, network="both"), "discriminator", False).max() > 0
+
+
+def test_label_shift_has_the_mean_of_label_noise_and_none_of_its_noise():
+    assert targets(LabelShift(), "generator", True).unique().tolist() == pytest.approx([1.025])
+    noise = targets(LabelNoise(), "generator", True).mean().item()
+    assert targets(LabelShift(), "generator", True).mean().item() == pytest.approx(noise, abs=1e-3)
+    assert targets(LabelShift(), "discriminator", True).unique().tolist() == [1]
+    assert targets(LabelShift(network="both"), "discriminator", False).unique().tolist() == pytest.approx([0.025])
 
 
 def test_label_smoothing_is_one_sided():
