@@ -99,9 +99,8 @@ class Worker:
         self.ended = False  # the parent has no more
         self.stopping = False
         self.turning: ActiveRun | None = None  # the run whose turn it is
-        self.spoiled = (
-            False  # a run has left something behind: no more runs are asked for, and another process takes over
-        )
+        # A run has left something behind: no more runs are asked for, and another process takes over.
+        self.spoiled = False
         self._footprint = 0  # bytes of memory after the first run
         self._streams: list[torch.cuda.Stream] = []  # of slots that are free; 32 in all exist before they alias
 
@@ -164,7 +163,7 @@ class Worker:
 
     def _turn(self, run: ActiveRun) -> None:
         """Let a run train for a while, with the process's global state as if it were alone."""
-        self.turning = run
+        self.turning, ended, reason = run, False, ""
         try:
             with (
                 contextlib.redirect_stdout(run.output),
@@ -173,15 +172,19 @@ class Worker:
             ):
                 next(run.turns)
         except (StopIteration, Stopped):
-            self._release(run)
+            ended = True
         except OSError as error:  # of its lock or folder
-            self._release(run)
-            self.tell("failed", run=run.job.run, reason=f"{type(error).__name__}: {error}")
+            ended, reason = True, f"{type(error).__name__}: {error}"
         if changed and not self.spoiled:
             self.spoiled = True  # what the run did elsewhere can't be known
             run.output.write(
                 f"gan-bench: the run changed {', '.join(changed)} for the whole process; it was put back\n"
             )
+        if ended:
+            self._release(run)
+        if reason:
+            with contextlib.suppress(Stopped):  # the other runs are still to be saved
+                self.tell("failed", run=run.job.run, reason=reason)
 
     def _release(self, run: ActiveRun) -> None:
         """Free a run's slot."""
