@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 import torch
 from torch import Tensor
 
@@ -19,7 +21,7 @@ class FrechetDistance(Metric):
 
     name = "fid"
     better = "lower"
-    scale = "log"
+    scale: ClassVar[Literal["log", "raw"]] = "log"
 
     def label(self, features: Features) -> str:
         """ "FID" is the name for Inception's 2048 features alone; with others the values do not compare."""

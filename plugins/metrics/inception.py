@@ -86,7 +86,10 @@ class Inception(FeatureExtractor):
         except (pickle.UnpicklingError, RuntimeError) as error:
             raise GanBenchError(f"{file}: not weights of FID's Inception network ({error}). {CURE}") from error
         more = {"resize": "299x299 bilinear, as TensorFlow 1", "file_sha256": found}
-        return NetworkFeatures(network, "inception-2048", data.spec, device, 2048, more)
+        weight = network.inception.fc.weight  # without the bias, as torch-fidelity and TensorFlow's script do
+        head = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+        head.weight = weight
+        return NetworkFeatures(network, "inception-2048", data.spec, device, 2048, more, head)
 
 
 @hookimpl

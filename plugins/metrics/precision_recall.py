@@ -1,0 +1,42 @@
+"""How many generated samples look real, and how much of the real data is generated."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gan_bench.plugin import Field, Metric, Number, hookimpl
+
+from ._neighbours import NeighbourMetric
+
+
+class PrecisionRecall(NeighbourMetric):
+    """Improved precision and recall (Kynkäänniemi et al. 2019, equations 1 and 2).
+
+    Precision is the share of generated samples that lie in a ball round any real sample, as large as the distance from its
+    k-th nearest other; recall is the same with the roles exchanged. Both depend on the numbers of samples, and neither is 1
+    where the distributions agree.
+    """
+
+    name = "precision_recall"
+    numbers = {"precision": Number("higher", unit="share"), "recall": Number("higher", unit="share")}
+    k: int = Field(3, ge=1, description="nearest neighbours that make a ball's radius")
+
+    def reference(self, real: Tensor) -> dict[str, Tensor]:
+        """`features` (M, d) and `radii` (M,)."""
+        return {"features": real, "radii": self.radii(self.finite(real, "real", self.k + 1), self.k)}
+
+    def score(self, generated: Tensor, reference: dict[str, Tensor]) -> dict[str, float]:
+        """Both in [0, 1]. ValueError: k samples or fewer, or features that are not finite."""
+        radii = self.radii(self.finite(generated, "generated", self.k + 1), self.k)
+        inside = torch.zeros(len(generated), dtype=torch.bool)
+        reached = torch.zeros(len(reference["features"]), dtype=torch.bool)
+        for rows, block in self.distances(generated, reference["features"]):
+            inside[rows] = (block <= reference["radii"]).any(1)
+            reached |= (block <= radii[rows, None]).any(0)
+        return {"precision": inside.double().mean().item(), "recall": reached.double().mean().item()}
+
+
+@hookimpl
+def gan_bench_metrics() -> list[type[Metric]]:
+    return [PrecisionRecall]
