@@ -43,7 +43,9 @@ def sentence(
         )
     else:
         size = (
-            f"{score} is {_lower_or_higher(finding)} on average {_interval(finding)}" if finding.n else "no seed succeeds in both"
+            f"{score} is {_lower_or_higher(finding)} on average {_interval(finding)}"
+            if finding.n
+            else "no seed succeeds in both"
         )
         words = f"{level} is {finding.verdict} than {reference}: {size}{_p(finding)}."
     return words + _left_out(finding, failed or {}, missing or {}, unscored or {})

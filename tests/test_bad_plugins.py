@@ -372,7 +372,7 @@ class Flat:
 class Pixels(FeatureExtractor):
     """The pixels."""
 
-    name = "pixels"
+    name = "mine"
 
     def prepare(self, data, cache, device):
         return Flat()
@@ -415,38 +415,38 @@ def gan_bench_features():
         (
             "prepare(self, data, cache, device)",
             "prepare(self)",
-            "features pixels: prepare() at plugin.py:30 failed: TypeEr",
+            "features mine: prepare() at plugin.py:30 failed: TypeEr",
         ),
         (
             "return Flat()",
             "1 / 0",
-            "features pixels: prepare() at plugin.py:30 failed: plugin.py:31: ZeroDivisionError: divis",
+            "features mine: prepare() at plugin.py:30 failed: plugin.py:31: ZeroDivisionError: divis",
         ),
         (
             "return Flat()",
             "pass",
-            "features pixels, NoneType at a place unknown failed: AttributeError: 'NoneType' object has",
+            "features mine, NoneType at a place unknown failed: AttributeError: 'NoneType' object has",
         ),
         (
             "    protocol = {}\n",
             "",
-            "features pixels, Flat at plugin.py:17 failed: AttributeError: 'Flat' object has no attri",
+            "features mine, Flat at plugin.py:17 failed: AttributeError: 'Flat' object has no attri",
         ),
         (
             "protocol = {}",
             "protocol = {1j: 1}",
-            "features pixels, Flat at plugin.py:17 failed: TypeError: keys must be str",
+            "features mine, Flat at plugin.py:17 failed: TypeError: keys must be str",
         ),
         (
             "samples.flatten(1)",
             "samples",
-            "features pixels, Flat at plugin.py:17 failed: ValueError: features of 2 samples m",
+            "features mine, Flat at plugin.py:17 failed: ValueError: features of 2 samples m",
         ),
-        ("samples.flatten(1)", "None", "features pixels, Flat at plugin.py:17 failed: TypeError: expected Tensor"),
+        ("samples.flatten(1)", "None", "features mine, Flat at plugin.py:17 failed: TypeError: expected Tensor"),
         (
             "samples.flatten(1)",
             "samples.nothing",
-            "features pixels, Flat at plugin.py:17 failed: plugin.py:22: Attribute",
+            "features mine, Flat at plugin.py:17 failed: plugin.py:22: Attribute",
         ),
     ],
 )
@@ -455,7 +455,7 @@ def test_metrics_and_features(tmp_path: Path, old: str, new: str, error: str) ->
     assert old in EVALUATION
     (tmp_path / "plugin.py").write_text(EVALUATION.replace(old, new, 1))
     grid = GRID.replace("ARCHITECTURE", '"fcgan"').replace("TRICKS", "[]")
-    (tmp_path / "grid.toml").write_text(grid.replace('"random"', '"pixels"\nmetrics = ["mean"]'))
+    (tmp_path / "grid.toml").write_text(grid.replace('"random"', '"mine"\nmetrics = ["mean"]'))
     said = gan_bench("run", "grid.toml", "--devices", "cpu", cwd=tmp_path, code=2).stderr
     assert said.startswith(f"Error: {error}"), said
     assert said.count("\n") == 1
