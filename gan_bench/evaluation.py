@@ -99,11 +99,11 @@ class Evaluator:
             with told(f"metric {metric.name} at {place_of(type(metric))}"):
                 if not _takes(metric.score, 2):
                     raise ValueError("score() must take two arguments: generated features, and the reference")
-                for name, (label, _) in self._numbers(metric).items():
+                for name, (label, number) in self._numbers(metric).items():
                     if not isinstance(label, str) or not label:
                         raise ValueError(f"label() must return text (found: {label!r})")
-                    if not isinstance(name, str):
-                        raise ValueError(f"the keys of `numbers` must be text (found: {name!r})")
+                    if not isinstance(name, str) or not isinstance(number, Number):
+                        raise ValueError(f"`numbers` must be a dict of names and Number (found: {name!r}: {number!r})")
                 if metric.reads == "logits" and not hasattr(self.features, "logits"):
                     raise GanBenchError(
                         f"metric {metric.name} needs to know classes, which features = {self.features.label!r} do not tell. "
@@ -113,7 +113,8 @@ class Evaluator:
     def score(self, generated: Tensor) -> list[dict[str, Any]]:
         """Scores of `self.count` generated samples (N, *shape)."""
         if self.data.spec.kind == "image":
-            generated = as_saved(generated)
+            # In batches, since at once it would take thrice the room.
+            generated = torch.cat([as_saved(batch) for batch in generated.split(BATCH)])
         extracted: list[Tensor] = []  # once for all metrics, where any reads them
         scores = []
         for metric in self.metrics:

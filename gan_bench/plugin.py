@@ -223,11 +223,16 @@ class FeatureExtractor(Plugin):
 
 @dataclass(frozen=True)
 class Number:
-    """How one of a metric's numbers is compared and shown."""
+    """How one of a metric's numbers is compared and shown. ValueError: words that mean nothing."""
 
     better: Literal["lower", "higher"] = "lower"
     scale: Literal["log", "raw"] = "raw"  # log: strictly positive, differences are told in percent
     unit: str = ""  # such as "share" or "nats"; "": a bare number
+
+    def __post_init__(self) -> None:
+        for word, known in ((self.better, ("lower", "higher")), (self.scale, ("log", "raw"))):
+            if word not in known:
+                raise ValueError(f"a Number is {' or '.join(map(repr, known))} (found: {word!r})")
 
 
 class Estimate(NamedTuple):

@@ -253,3 +253,18 @@ def test_samples_that_are_not_finite_are_not_hidden(evaluator, samples):
 def test_logits_need_features_that_tell_classes(evaluator):
     with pytest.raises(GanBenchError, match=r"metric seen_logits needs to know classes.*Use features = 'classifier'"):
         evaluator(SeenLogits()).prepare()
+
+
+def test_numbers_that_are_none_are_refused(evaluator):
+    class Wrong(Several):
+        """Says "higher" where a Number belongs."""
+
+        name = "wrong"
+        numbers = {"size": "higher"}  # type: ignore[dict-item]
+
+    with pytest.raises(
+        GanBenchError, match=r"`numbers` must be a dict of names and Number \(found: 'size': 'higher'\)"
+    ):
+        evaluator(Wrong()).prepare()
+    with pytest.raises(ValueError, match="a Number is 'lower' or 'higher' \\(found: 'up'\\)"):
+        Number("up")  # type: ignore[arg-type]

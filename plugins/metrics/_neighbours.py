@@ -9,7 +9,8 @@ from torch import Tensor
 
 from gan_bench.plugin import Metric
 
-BLOCK = 500  # rows of a matrix of distances that are held at a time
+BLOCK = 100  # rows of a matrix of distances that are held at a time: few enough for the cache
+EQUAL = 1e-13  # of |x|^2 + |y|^2: a smaller |x - y|^2 is what rounding leaves of 0
 
 
 class NeighbourMetric(Metric):
@@ -24,14 +25,23 @@ class NeighbourMetric(Metric):
         return features
 
     def distances(self, rows: Tensor, columns: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Euclidean distances (B, M) between (N, d) and (M, d), some rows at a time, with the slice of these rows.
+        """Euclidean distances (B, M) between (N, d) and (M, d), float32, some rows at a time, with the slice of these rows.
 
-        By differences: the usual way by products loses the digits of near neighbours far from the origin.
+        By products, some twenty times as fast as by differences where features are many. In float64 round the mean they lose
+        nothing that float32 features hold; equal samples are exactly 0 apart, and equal distances are equal once rounded.
         """
+        centre = columns.double().mean(0)
+        columns = columns.double() - centre
+        squares = columns.square().sum(1)
         for start in range(0, len(rows), BLOCK):
             block = slice(start, start + BLOCK)
-            yield block, torch.cdist(rows[block], columns, compute_mode="donot_use_mm_for_euclid_dist")
+            some = rows[block].double() - centre
+            sizes = some.square().sum(1, keepdim=True) + squares
+            square = torch.addmm(sizes, some, columns.T, alpha=-2)
+            yield block, square.where(square > EQUAL * sizes, 0).sqrt_().float()
 
     def radii(self, features: Tensor, k: int) -> Tensor:
         """(N,): each sample's distance from its k-th nearest other."""
-        return torch.cat([block.kthvalue(k + 1).values for _, block in self.distances(features, features)])
+        return torch.cat(
+            [block.topk(k + 1, largest=False).values[:, k] for _, block in self.distances(features, features)]
+        )

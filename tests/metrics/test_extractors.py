@@ -18,6 +18,7 @@ from gan_bench_plugins.metrics import classifier
 from gan_bench_plugins.metrics.classifier import Classifier
 from gan_bench_plugins.metrics.fid import FrechetDistance
 from gan_bench_plugins.metrics.inception import VARIABLE, Inception
+from gan_bench_plugins.metrics.pixels import Pixels
 from gan_bench_plugins.metrics.random_features import RandomFeatures
 
 CPU = torch.device("cpu")
@@ -176,7 +177,16 @@ def test_features_order_how_far_samples_are_off(extractor, digits, tmp_path):
     assert scores[0] < scores[3] < scores[4]
 
 
-@pytest.mark.parametrize("extractor", [RandomFeatures(), small()])
+def test_logits_tell_the_classes_that_the_classifier_saw(digits, tmp_path):
+    features = small(steps=300).prepare(digits, tmp_path, CPU)
+    chosen = torch.arange(360)
+    logits = features.logits(features(digits.held_out.batch(chosen)))
+    right = (logits.argmax(1) == digits.held_out.labels).double().mean().item()
+    assert right == pytest.approx(features.protocol["test_accuracy"])
+    assert not hasattr(RandomFeatures().prepare(digits, tmp_path, CPU), "logits")
+
+
+@pytest.mark.parametrize("extractor", [RandomFeatures(), small(), Pixels()])
 def test_what_every_extractor_promises(extractor, digits, tmp_path):
     features = extractor.prepare(digits, tmp_path, CPU)
     batch = digits.held_out.batch(torch.arange(6))
@@ -227,6 +237,9 @@ def test_inception_features(digits, inception_weights, tmp_path, monkeypatch):
     # The network is torch-fidelity's own, given the picture's 8 bits.
     direct = features.network.inception(to_uint8(grey).expand(-1, 3, -1, -1))[0]
     assert torch.equal(found, direct)
+    features.network.inception.features_list = ["logits_unbiased"]
+    logits = features.network.inception(to_uint8(grey).expand(-1, 3, -1, -1))[0]
+    assert torch.allclose(features.logits(found), logits, atol=1e-5)
     monkeypatch.setenv(VARIABLE, str(inception_weights))
     by_variable = Inception(sha256=sha256(inception_weights)[:8]).prepare(digits, tmp_path, CPU)
     assert by_variable.protocol == features.protocol

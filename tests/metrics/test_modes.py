@@ -85,6 +85,15 @@ def test_through_the_evaluator_with_the_points_themselves_as_features(tmp_path):
     assert evaluator.real.equal(x)
 
 
+def test_real_gaussian_data_score_the_expected_bias(tmp_path):
+    d, n = 16, 4000
+    data = prepare(Gaussian(dimension=d, training=n, held_out=n))
+    evaluator = Evaluator(data, [FrechetDistance()], Pixels(), n, CPU, tmp_path)
+    (floor,) = evaluator.score_training_data()
+    expected = 0.25**2 * (2 * d / n + d * (d + 1) / (2 * (n - 1)))
+    assert floor["value"] == pytest.approx(expected, rel=0.25)  # one draw spreads by a tenth
+
+
 def test_data_without_known_modes_say_so(tmp_path):
     evaluator = Evaluator(prepare(Digits(size=8)), [ModeCounts()], Pixels(), 20, CPU, tmp_path)
     evaluator.prepare()

@@ -41,6 +41,18 @@ def by_sklearn(generated: torch.Tensor, real: torch.Tensor, k: int) -> dict[str,
     }
 
 
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_distances_are_as_exact_as_differences(offset):
+    x, y = normal(BLOCK + 30, 40) + offset, normal(70, 40, 1) * torch.logspace(-4, 2, 70)[:, None] + offset
+    y[5], y[6] = x[BLOCK + 3], x[0] + 1e-3
+    blocks = list(DensityCoverage().distances(x, y))
+    found = torch.cat([block for _, block in blocks])
+    expected = torch.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    assert torch.allclose(found.double(), expected, rtol=1e-6, atol=0)
+    assert found[BLOCK + 3, 5] == 0
+    assert [rows.start for rows, _ in blocks] == [0, BLOCK]
+
+
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_agree_with_trees_of_neighbours(k):
     mix = normal(8, 8, 5)
