@@ -170,8 +170,9 @@ def run_grid(
             done, failed = train(grid, store, [run for run, _ in todo], jobs, data, devices, execution, console)
             if not (store / "grid.json").exists():  # somebody deleted the store; its runs were trained into a new one
                 write_store(grid, store, every_run, data, evaluators)
-            write_tables(store)
-            grid.registry.manager.hook.gan_bench_report(stores=[store], output=store / "report.html")
+            if done:  # who stops the command waits for its end
+                write_tables(store)
+                grid.registry.manager.hook.gan_bench_report(stores=[store], output=store / "report.html")
     except Timeout as error:
         raise GanBenchError(
             f"another gan-bench run is at work in {store}; wait for it, or give another --out"

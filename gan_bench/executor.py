@@ -7,9 +7,9 @@ import os
 import signal
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -21,8 +21,8 @@ from gan_bench.store import RunFolder
 from gan_bench.watch import hung_at
 from gan_bench.worker import DEVICE_FAULT, Job, Setup, main
 
-GRACE_SECONDS = 4.5  # for workers to save their runs and end
-STILLBORN = 3  # workers that may end before they are ready, one after the other
+GRACE_SECONDS = 4.0  # for workers to save their runs and end
+STILLBORN = 3  # workers of a device that may end before they are ready, one after the other
 
 Listener = Callable[[str, dict[str, Any]], None]  # kind of event, its content (always with `run`)
 
@@ -52,7 +52,8 @@ class Executor:
         self.retries = retries
         self.stopping = self.interrupted = False
         self._deadline = math.inf  # when workers that are to stop are killed
-        self._stillborn = 0  # workers in a row that ended before they were ready
+        self._stillborn: Counter[str] = Counter()  # by device: workers in a row that ended before they were ready
+        self._last_cause = ""  # why the last process ended
         self._processes: list[Process] = []
         self._context = worker_context()
 
@@ -67,6 +68,8 @@ class Executor:
                     self._listen(waiting)
                     if time.monotonic() > self._deadline:
                         self._kill()
+                if waiting and not self.stopping:
+                    raise GanBenchError(f"worker processes end before they are ready to train ({self._last_cause})")
             finally:
                 self._kill()  # only after an error of our own is any left
         return not self.interrupted
@@ -96,27 +99,34 @@ class Executor:
                     _sent(process, None)
 
     def _listen(self, waiting: deque[Job]) -> None:
-        """Take in one message from every process that has one."""
-        ready = wait([process.connection for process in self._processes], timeout=0.2)
-        for process in [process for process in self._processes if process.connection in ready]:
+        """Take in one message from every process that has one, and bury those that have ended."""
+        signs = [sign for process in self._processes for sign in (process.connection, process.process.sentinel)]
+        ready = wait(signs, timeout=0.2)
+        for process in [p for p in self._processes if p.connection in ready or p.process.sentinel in ready]:
             try:
+                # A child of a plugin's may hold the pipe open: then the process's own end is all that tells.
+                if process.connection not in ready and not process.connection.poll():
+                    raise EOFError
                 kind, content = process.connection.recv()
             except (EOFError, OSError):
                 self._processes.remove(process)
                 self._bury(process, waiting)
-                if waiting and not self.stopping:
+                if waiting and not self.stopping and self._stillborn[process.device] <= STILLBORN:
                     self._processes.append(self._start(process.device))
                 continue
             if kind == "ready":
-                process.ready, self._stillborn = True, 0
+                process.ready = True
+                del self._stillborn[process.device]
                 continue
             if kind == "want":
                 process.wants += 1
                 continue
+            if kind == "started":
+                process.jobs[content["run"]] = replace(process.jobs[content["run"]], clear=False)
             if kind in ("finished", "failed", "returned"):
                 job = process.jobs.pop(content["run"])
                 if kind == "returned":
-                    waiting.appendleft(replace(job, clear=False))
+                    waiting.appendleft(job)
             self._tell(kind, content)
 
     def _tell(self, kind: str, content: dict[str, Any]) -> None:
@@ -129,18 +139,17 @@ class Executor:
 
         Of several runs, any may have ended it: each goes on from its checkpoint by itself, so that only the guilty one fails.
         """
+        if pid := process.process.pid:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)  # it still runs if it is the server of processes that has ended
         process.process.join()
         process.connection.close()
-        cause = exit_cause(process.process.exitcode or 0)
+        cause = self._last_cause = exit_cause(process.process.exitcode or 0)
         if not process.ready and not self.stopping:
-            self._stillborn += 1
-            if self._stillborn > STILLBORN:
-                raise GanBenchError(
-                    f"{self._stillborn} worker processes ended before they were ready to train ({cause})"
-                )
+            self._stillborn[process.device] += 1
         for run, job in process.jobs.items():
             folder, together = RunFolder(job.path), len(process.jobs) > 1
-            hung = hung_at(folder.output_file) if self.setup.step_seconds else None
+            hung = hung_at(folder.hang_file)
             reason = (
                 f"a step took longer than {self.setup.step_seconds:g} s"
                 if hung
@@ -149,8 +158,10 @@ class Executor:
             if self.stopping:
                 self._tell("stopped", {"run": run})
             elif together or job.deaths < self.retries:
-                waiting.append(replace(job, alone=True, clear=False, deaths=job.deaths + (not together)))
+                waiting.append(replace(job, alone=True, deaths=job.deaths + (not together)))
                 self._tell("returned", {"run": run, "reason": reason})
+            elif folder.finished_steps() >= job.snapshot_steps[-1]:
+                self._tell("finished", {"run": run})  # what ended the process came after it
             else:
                 self._tell("failed", {"run": run, "reason": folder.write_failure(reason, hung)})
 

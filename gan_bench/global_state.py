@@ -49,13 +49,36 @@ def _enter_folder(folder: str | None) -> None:
         os.chdir(folder)
 
 
+def _attribute(holder: Any, name: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    return lambda: getattr(holder, name), lambda value: setattr(holder, name, value)
+
+
+def _autocast(device: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    def write(value: tuple[bool, torch.dtype]) -> None:
+        torch.set_autocast_enabled(device, value[0])
+        torch.set_autocast_dtype(device, value[1])
+
+    return lambda: (torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)), write
+
+
+_backends: Any = torch.backends  # whose modules mypy does not know by their parts
 SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {  # how each is read and written
     "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
     "default device": (torch.get_default_device, torch.set_default_device),
     "number of threads": (torch.get_num_threads, torch.set_num_threads),
-    "deterministic algorithms": (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+    "deterministic algorithms": (
+        lambda: (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
+        lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1]),
+    ),
     "gradients": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "autocast": _autocast("cpu"),
+    "autocast on GPUs": _autocast("cuda"),
     "working folder": (_working_folder, _enter_folder),
+    "oneDNN": _attribute(_backends.mkldnn, "enabled"),
+    "oneDNN's precision of products": _attribute(_backends.mkldnn.matmul, "fp32_precision"),
+    "oneDNN's precision of convolutions": _attribute(_backends.mkldnn.conv, "fp32_precision"),
+    "CUDA's precision of products": _attribute(_backends.cuda.matmul, "fp32_precision"),
+    **{f"cuDNN, {flag}": _attribute(_backends.cudnn, flag) for flag in ("enabled", "benchmark", "deterministic")},
 }
 
 
@@ -75,6 +98,7 @@ def preserved() -> Iterator[list[str]]:
             if read() != settings[name]:
                 changed.append(name)
                 write(settings[name])
+        torch.set_flush_denormal(False)  # which can't be read
         torch.set_rng_state(states[0])
         np.random.set_state(states[1])
         random.setstate(states[2])

@@ -24,7 +24,7 @@ class LazyFile(io.TextIOBase):
         with suppress(OSError):
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("a", buffering=1, encoding="utf-8")
+                self._file = self.path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
             self._file.write(text)
         return len(text)
 

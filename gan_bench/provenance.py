@@ -74,5 +74,5 @@ def provenance(
         ],
         "networks": dry.networks,
         "execution": {"memory_format": dry.memory_format, "joined_pass": dry.joined},
-        "sessions": [*(before["sessions"] if before else ()), session],
+        "sessions": [*(before or {}).get("sessions", ()), session],
     }

@@ -70,7 +70,8 @@ class Run:
         finished = folder.finished_steps()
         trained = finished or folder.trained_steps()
         taken = set(folder.snapshot_steps())
-        if any(step <= trained and step not in taken for step in self.required):
+        # One that is missing where an unfinished run stands was broken off, and is taken when it goes on.
+        if any((step < trained or step == finished) and step not in taken for step in self.required):
             return "longer" if trained > self.total_steps else "again"
         if finished < self.total_steps:
             return "continue" if trained else "train"

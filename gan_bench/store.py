@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -119,7 +120,12 @@ def read_tensors(path: Path) -> Any:
     """
     import torch
 
-    buffer = io.BytesIO(path.read_bytes())
+    try:
+        buffer = io.BytesIO(path.read_bytes())
+    except OSError as error:
+        if error.errno == errno.EIO:  # a bad sector
+            raise ValueError(str(error)) from error
+        raise
     try:
         with zipfile.ZipFile(buffer) as archive:
             damaged = archive.testzip()
@@ -145,6 +151,7 @@ class RunFolder:
         self.checkpoint_file = path / "checkpoint.pt"
         self.previous_file = path / "checkpoint.previous.pt"
         self.output_file = path / "output.txt"
+        self.hang_file = path / ".hang"  # where a run hung, as long as it trains
         self.snapshots = path / "snapshots"
 
     def snapshot(self, step: int) -> Path:
@@ -190,16 +197,19 @@ class RunFolder:
         return {(score["label"], score["protocol_id"]) for score in self.scores(step)["scores"]}
 
     def append_curve(self, row: dict[str, Any]) -> None:
-        """Append a window's means, unbuffered: one write of one line."""
-        with self.curves_file.open("ab", buffering=0) as file:
+        """Append a window's means."""
+        with self.curves_file.open("ab") as file:  # closing it writes all, or raises
             file.write((json.dumps(row) + "\n").encode())
 
-    def cut_curves(self, step: int) -> None:
-        """Drop windows that ended after this step, training from there writes them again; and lines that can't be read."""
+    def cut_curves(self, step: int) -> int:
+        """Drop windows that ended after this step, training from there writes them again; and lines that can't be read.
+
+        Returns the step at which the last one that is left ended, 0 where there is none.
+        """
         if not self.curves_file.exists():
-            return
+            return 0
         lines = self.curves_file.read_bytes().splitlines(keepends=True)
-        kept, damaged = [], 0
+        kept, damaged, last = [], 0, 0
         for line in lines:
             try:
                 ended = int(json.loads(line)["step"])
@@ -208,12 +218,14 @@ class RunFolder:
                 continue
             if line.endswith(b"\n") and ended <= step:
                 kept.append(line)
+                last = ended
         if damaged:
             warnings.warn(
                 f"{damaged} lines of {self.curves_file} are damaged; they are left out", DamageWarning, stacklevel=2
             )
         if len(kept) < len(lines):
             replace_file(self.curves_file, lambda beside: beside.write_bytes(b"".join(kept)))
+        return last
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Write the state of training, after the curves that lead to it. The one before is kept beside it."""
@@ -251,7 +263,7 @@ class RunFolder:
 
     def drop_previous_checkpoint(self) -> None:
         """Delete the last but one, if the last one is readable."""
-        if self.previous_file.exists():
+        if self.previous_file.exists() and self.checkpoint_file.exists():
             with suppress(ValueError):
                 read_tensors(self.checkpoint_file)
                 self.previous_file.unlink()
@@ -271,6 +283,8 @@ class RunFolder:
 
     def write_failure(self, reason: str, traceback: str | None = None, **counters: Any) -> str:
         """Write result.json of a run that failed; returns the reason. If that can't be written, the run stays unfinished."""
+        reason = reason.encode("utf-8", "backslashreplace").decode()  # it may hold a file name that is no text
+        traceback = traceback and traceback.encode("utf-8", "backslashreplace").decode()
         try:
             write_json(self.result_file, {"status": "failed", "reason": reason, "traceback": traceback, **counters})
         except OSError as error:

@@ -114,7 +114,9 @@ class Training:
             state = folder.load_checkpoint()
             if state is not None:
                 self.load_state_dict(state)
-            folder.cut_curves(self.loop.steps - self.loop.steps % WINDOW)
+            ends = self.loop.steps >= self.total_steps
+            kept = folder.cut_curves(self.loop.steps - (0 if ends else self.loop.steps % WINDOW))
+            self._row_is_missing = self.loop.steps == self.total_steps and 0 <= kept < self.loop.steps
 
     def turn(self) -> AbstractContextManager[None]:
         """What all of the run's work happens under: on a GPU, its own stream."""
@@ -123,8 +125,8 @@ class Training:
     def __iter__(self) -> Iterator[str]:
         """Train to the end; yields what was just done: "step", "window" or "snapshot"."""
         self.clock.start()
-        if self.loop.steps == self.total_steps and self.loop.steps % WINDOW:
-            self._end_window()  # which was cut off when the run was opened
+        if self._row_is_missing and self.loop.steps % WINDOW:
+            self._end_window()
         if self.loop.steps in self.snapshot_steps and not self.folder.snapshot(self.loop.steps).exists():
             self._take_snapshot()  # it was broken off
             yield "snapshot"
@@ -132,7 +134,8 @@ class Training:
             now = self.loop.steps
             window_ends = min(now - now % WINDOW + WINDOW, self.total_steps)
             next_snapshot = min(step for step in self.snapshot_steps if step > now)
-            limit = time_limit(self.step_seconds and BLOCK * self.step_seconds, self.folder.output_file)
+            most = 1 if self.steps.reason else BLOCK
+            limit = time_limit(self.step_seconds and most * self.step_seconds, self.folder.hang_file)
             with self.turn(), tf32_products(self.cell.precision == "tf32"), limit:
                 self.steps.advance(min(window_ends, next_snapshot) - now)
             if self.loop.steps == window_ends:
@@ -140,6 +143,7 @@ class Training:
                     self._end_window()
             if self.loop.steps == next_snapshot:
                 self.save()  # first, so that nothing is lost if the snapshot, which may take long, is broken off
+                yield "step"
                 self._take_snapshot()
                 yield "snapshot"
             elif self.clock.training - self._saved_at > CHECKPOINT_SECONDS:

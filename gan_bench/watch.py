@@ -13,34 +13,31 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from pathlib import Path
 
-HUNG = "Timeout ("  # how faulthandler's report begins
 ORPHAN_SECONDS = 30.0  # that a worker without a parent has to save its runs
 
 
 @contextmanager
-def time_limit(seconds: float | None, output: Path) -> Iterator[None]:
-    """End this process if what is inside takes longer; where it hung is appended to `output`.
+def time_limit(seconds: float | None, place: Path) -> Iterator[None]:
+    """End this process if what is inside takes longer; where it hung is written to the file `place`.
 
     A thread of C does so, which also works where Python's interpreter is held.
     """
     if seconds is None:
         yield
         return
-    with output.open("a") as file:
+    with place.open("w") as file:
         faulthandler.dump_traceback_later(seconds, exit=True, file=file)
         try:
             yield
         finally:
             faulthandler.cancel_dump_traceback_later()
-    if not output.stat().st_size:
-        output.unlink()  # the run prints nothing
 
 
-def hung_at(output: Path) -> str | None:
-    """Where the run that prints to this file hung, None if it did not."""
-    text = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
-    _, mark, rest = text.rpartition(HUNG)
-    return mark + rest if mark else None
+def hung_at(place: Path) -> str | None:
+    """Where a run hung, None if it did not; the file is deleted."""
+    text = place.read_text(encoding="utf-8", errors="replace") if place.exists() else ""
+    place.unlink(missing_ok=True)
+    return text or None
 
 
 def end_with_parent() -> None:

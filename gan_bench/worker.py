@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import time
 import traceback
 import warnings
@@ -190,6 +191,7 @@ class Worker:
         """Free a run's slot."""
         self.active.remove(run)
         run.output.close()
+        RunFolder(run.job.path).hang_file.unlink(missing_ok=True)
         if run.stream is not None:
             self._streams.append(run.stream)
         if self.device.type == "cuda":
@@ -211,7 +213,9 @@ class Worker:
             except Stopped:
                 self._save(run)
                 raise
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's fault fails this run, and only this run
+            except GeneratorExit:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a plugin's fault fails this run, and only this run
                 if isinstance(error, torch.AcceleratorError):
                     traceback.print_exc()
                     os._exit(DEVICE_FAULT)  # nothing can be computed or saved in a process whose GPU had a fault
@@ -242,9 +246,9 @@ class Worker:
     def _open(self, run: ActiveRun, folder: RunFolder) -> Training:
         """The run, at its last checkpoint, with its folder brought up to date."""
         job = run.job
+        discarded = job.path.with_name(f".{job.run}.discarded")
+        shutil.rmtree(discarded, ignore_errors=True)
         if job.clear and job.path.exists():
-            discarded = job.path.with_name(f".{job.run}.discarded")
-            shutil.rmtree(discarded, ignore_errors=True)
             job.path.rename(discarded)  # at once: a half-deleted run could be taken for a whole one
             shutil.rmtree(discarded)
         for written in (folder.path, folder.snapshots):
@@ -269,10 +273,14 @@ class Worker:
                 step_seconds=self.setup.step_seconds,
             )
             before = read_or_warn(folder.run_file, "it is written again")
-        folder.result_file.unlink(missing_ok=True)
+            finished = folder.finished_steps()
+        if finished < training.total_steps:
+            folder.result_file.unlink(missing_ok=True)
         write_json(folder.run_file, provenance(job, cell, plugins, data, before, training))
         self._announce("gan_bench_run_started", folder=job.path)
         self.tell("started", run=job.run, **training.counters())
+        if self.stopping:
+            raise Stopped("the parent asked for an end")
         with self._damage_told(job):
             training.rescore()
         return training
@@ -311,7 +319,7 @@ class Worker:
         """Tell listeners of an event. What they raise is their own affair: it is printed to the run's output."""
         try:
             getattr(self.registry.manager.hook, hook)(**content)
-        except Exception:  # noqa: BLE001 - as said
+        except (Exception, SystemExit):  # noqa: BLE001 - as said
             traceback.print_exc()
 
     def _evaluator(self, folder: Path) -> tuple[PreparedData, Evaluator]:
@@ -334,5 +342,15 @@ def main(connection: Connection, setup: Setup) -> None:
     keep_freed_memory()
     torch.backends.cudnn.deterministic = True  # a GPU's other algorithms add in an order that varies
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # so does cuBLAS with other workspaces
-    with contextlib.suppress(Stopped), tf32_products(False):  # the parent is gone
-        Worker(connection, setup).loop()
+    code = 1
+    try:
+        with contextlib.suppress(Stopped), tf32_products(False):  # the parent is gone
+            Worker(connection, setup).loop()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # a plugin may have left threads that never end

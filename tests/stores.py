@@ -94,8 +94,8 @@ def run_folders(store: Path) -> list[Path]:
 
 def assert_equal_runs(a: Path, b: Path) -> None:
     """Every tensor, curve, score and picture of two run folders."""
-    files = sorted(str(f.relative_to(a)) for f in a.rglob("*") if f.is_file())
-    assert files == sorted(str(f.relative_to(b)) for f in b.rglob("*") if f.is_file())
+    files, others = (sorted(str(f.relative_to(run)) for f in run.rglob("*") if f.is_file()) for run in (a, b))
+    assert files == others, set(files) ^ set(others)
     for file in files:
         one, two = a / file, b / file
         if file.endswith(".pt"):

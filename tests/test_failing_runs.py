@@ -108,8 +108,9 @@ def test_a_run_whose_process_died_is_tried_again_and_has_the_same_bits(tmp_path,
     grid = grid_of(tmp_path, fault("die_once", str(marker)), "", '"ema"')
     done = gan_bench("run", grid, "--slots", 1, cwd=tmp_path)
     assert marker.exists()
-    assert "signal SIGKILL" in done.stderr
-    assert "tried again from its checkpoint" in done.stderr
+    said = " ".join(done.stderr.split())  # lines are wrapped
+    assert "signal SIGKILL" in said
+    assert "tried again from its checkpoint" in said
     gan_bench("run", grid, "--out", "again", "--only", "fault", cwd=tmp_path)  # it does not die any more
     store = tmp_path / "runs" / "toy"
     assert_equal_runs(by_trick(store)["die_once"], by_trick(tmp_path / "again")["die_once"])
@@ -161,6 +162,22 @@ def test_a_fault_of_the_device_ends_the_process_and_fails_only_its_run(tmp_path,
     assert_others_undisturbed(store, undisturbed)
 
 
+def test_a_run_that_has_finished_stays_so_whatever_comes_after(tmp_path):
+    listener = """
+import os
+from gan_bench import hookimpl
+
+@hookimpl
+def gan_bench_run_ended(folder):
+    os.kill(os.getpid(), 9)
+"""
+    (tmp_path / "listener.py").write_text(listener)
+    grid = write_grid(tmp_path)
+    gan_bench("run", grid, "--plugin", tmp_path / "listener.py", cwd=tmp_path)
+    for folder in run_folders(tmp_path / "runs" / "toy"):
+        assert result(folder)["status"] == "finished"
+
+
 def test_only_failed_runs_just_those(tmp_path):
     marker = tmp_path / "died"
     grid = grid_of(tmp_path, fault("die_once", str(marker)), "")
@@ -171,3 +188,73 @@ def test_only_failed_runs_just_those(tmp_path):
     assert "from step 30" not in done.stderr
     assert result(by_trick(store)["die_once"])["status"] == "finished"
     assert (by_trick(store)[""] / "result.json").stat().st_mtime_ns == before
+
+
+AWKWARD = '''
+import os, subprocess, sys, threading, time, warnings
+import torch
+from gan_bench import Field, Trick, hookimpl
+
+
+class Awkward(Trick):
+    """Leaves behind what nobody expects."""
+
+    name = "awkward"
+    how: str = Field(description="a method below")
+
+    def edit(self, recipe):
+        def leave():
+            if not recipe.step.is_meta and int(recipe.step) == 30:
+                getattr(self, self.how)()
+
+        recipe.after_g_step(leave)
+
+    def thread(self):
+        threading.Thread(target=time.sleep, args=(300,)).start()
+
+    def fork(self):
+        if not os.fork():
+            time.sleep(300)
+            os._exit(0)
+
+    def arithmetic(self):
+        torch.backends.mkldnn.enabled = False
+        torch.set_float32_matmul_precision("medium")
+        torch.set_autocast_enabled("cpu", True)
+        torch.set_flush_denormal(True)
+        torch.backends.cudnn.benchmark = True
+
+    def panic(self):
+        class Panic(BaseException):
+            pass
+
+        raise Panic("caf\\\\udce9.png is no picture")
+
+
+@hookimpl
+def gan_bench_run_ended(folder):
+    sys.exit(1)
+
+
+@hookimpl
+def gan_bench_tricks():
+    return [Awkward]
+'''
+
+
+@pytest.mark.parametrize("how", ["thread", "fork", "arithmetic", "panic"])
+def test_what_a_run_leaves_behind_holds_up_nobody(tmp_path, undisturbed, how):
+    (tmp_path / "awkward.py").write_text(AWKWARD)
+    tricks = f'tricks = [[{{ name = "awkward", how = "{how}" }}], [], ["ema"]]'
+    grid = write_grid(tmp_path, tricks=tricks, name='name = "toy"\nplugins = ["awkward.py"]')
+    code = 1 if how == "panic" else 0
+    gan_bench("run", grid, "--slots", 1, cwd=tmp_path, code=code)
+    store = tmp_path / "runs" / "toy"
+    for folder in run_folders(store):
+        assert "SystemExit" in (folder / "output.txt").read_text()  # of the listener
+        (folder / "output.txt").unlink()
+    assert_others_undisturbed(store, undisturbed)
+    if how == "panic":
+        failure = result(by_trick(store)[how])
+        assert failure["reason"] == "Panic: caf\\udce9.png is no picture"
+        assert "in panic" in failure["traceback"]

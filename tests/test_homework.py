@@ -29,6 +29,7 @@ def test_homework_at_toy_length(tmp_path, monkeypatch):
     assert list(comparisons.comparison.unique()) == [
         "Do more layers help?",
         "Which tricks help, at which depth?",
+        "Label noise, or its mean?",
         "Convolutional or fully connected?",
         "Digits, or cats and dogs?",
     ]

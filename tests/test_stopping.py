@@ -95,7 +95,7 @@ def assert_goes_on_with_the_same_bits(folder: Path, whole: Path) -> None:
 
 def test_an_evaluation_is_broken_off(tmp_path, evaluating, whole):
     evaluating.send_signal(signal.SIGTERM)
-    assert "every run is saved" in assert_ends_soon(evaluating)
+    assert "The same command goes on from here." in assert_ends_soon(evaluating)
     assert_goes_on_with_the_same_bits(tmp_path, whole)
 
 
@@ -130,3 +130,12 @@ def test_workers_end_with_their_parent(evaluating):
             return
         assert time.monotonic() < deadline, "a worker is still there"
         time.sleep(0.05)
+
+
+def test_what_was_broken_off_is_taken_from_the_checkpoint(tmp_path, evaluating):
+    """Of a snapshot that was asked for by its time as well: the run does not train again."""
+    evaluating.send_signal(signal.SIGTERM)
+    assert_ends_soon(evaluating)
+    (tmp_path / "quick").touch()
+    done = gan_bench("run", tmp_path / "grid.toml", "--out", "stopped", "--set", "steps=30", cwd=tmp_path)
+    assert "from step 30 to 30" in done.stderr

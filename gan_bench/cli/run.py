@@ -58,7 +58,9 @@ def command(
     with interrupted_by_sigterm():
         outcome = run_grid(loaded, out=out, only=only, fresh=fresh, stale=stale, execution=execution)
     if outcome.stopped:
-        click.echo("Stopped; every run is saved. The same command goes on from here.", err=True)
+        click.echo("Stopped. The same command goes on from here.", err=True)
+        click.echo(f"`gan-bench report {outcome.store}` shows what there is.", err=True)
+        ctx.exit(outcome.exit_code)
     if outcome.failed:
         click.echo(f"{outcome.failed} of {outcome.runs} runs failed; the report says why.", err=True)
     click.echo(outcome.store / "report.html")

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tarfile
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPMessage
@@ -61,7 +62,7 @@ def fetch(
     if check_integrity(file, md5):
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.partial")
+    partial = file.with_name(f"{file.name}.{uuid.uuid4().hex[:8]}.partial")
     print(f"downloading {url}", file=sys.stderr)
     try:
         with (
