@@ -6,6 +6,11 @@ import pytest
 import torch
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process: nothing else may run beside what is timed."""
+    return 0
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     """A run has one thread on the CPU; several are erratic, too."""

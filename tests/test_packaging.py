@@ -159,6 +159,7 @@ def install(environment: Path, package: Path) -> None:
     run_quietly(environment / "bin" / "python", "-m", "pip", "install", "--no-deps", wheel)
 
 
+@pytest.mark.slow
 def test_a_strangers_package_is_found_and_trains(environment, tmp_path):
     package = tmp_path / "package"
     package.mkdir()

@@ -172,7 +172,7 @@ def uninterrupted(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_signal_saves_and_the_same_command_goes_on_with_the_same_bits(uninterrupted, number):
     grid, out = uninterrupted / "grid.toml", f"stopped-{number.name}"
     process = start(grid, out)
@@ -262,6 +262,7 @@ def test_two_commands_on_one_store_don_t_meet(tmp_path):
         first.communicate()
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_runs_a_grid_once(tmp_path):
     write_grid(tmp_path, steps="steps = 3")
     (tmp_path / "script.py").write_text(

@@ -99,6 +99,7 @@ def test_an_evaluation_is_broken_off(tmp_path, evaluating, whole):
     assert_goes_on_with_the_same_bits(tmp_path, whole)
 
 
+@pytest.mark.slow
 def test_who_does_not_listen_is_killed(tmp_path, whole):
     (tmp_path / "deaf").touch()
     process = start(tmp_path)

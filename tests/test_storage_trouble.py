@@ -137,6 +137,7 @@ def test_a_read_only_disk_is_told(tmp_path, small_disk):
     assert f"{small_disk / 'store'}: Read-only file system" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_deleted_run_folder_fails_its_run_and_no_other(tmp_path, whole):
     grid, store = grid_with_trouble(tmp_path, "delete_run", tmp_path), tmp_path / "store"
     gan_bench("run", grid, "--out", "undisturbed", cwd=tmp_path)
@@ -158,7 +159,13 @@ def test_a_deleted_store_costs_no_other_run(tmp_path, whole):
 
 
 @pytest.mark.parametrize(
-    "name", ["result.json", "run.json", "curves.jsonl", "checkpoint.pt", "scores.json", "weights.pt"]
+    "name",
+    [
+        "result.json",
+        "checkpoint.pt",
+        "weights.pt",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("run.json", "curves.jsonl", "scores.json")),
+    ],
 )
 def test_a_damaged_file_is_told_and_the_run_goes_on(tmp_path, whole, name):
     store = tmp_path / "store"
