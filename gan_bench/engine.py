@@ -161,7 +161,7 @@ def run_grid(
             torch.set_num_threads(1)  # as in a worker, so that whoever computes features gets the same bits
             remove_leftovers(store)
             evaluators = prepare_evaluators(grid, data, devices[0], console)
-            todo = what_to_do(runs, evaluators, fresh, console)
+            todo, unreadable = what_to_do(runs, evaluators, fresh, console)
             write_store(grid, store, every_run, data, evaluators)
             device, precisions = torch.device(devices[0]), {run.cell.precision for run, _ in todo}
             peaks = {precision: peak(device, precision) for precision in precisions}
@@ -177,7 +177,10 @@ def run_grid(
         raise GanBenchError(
             f"another gan-bench run is at work in {store}; wait for it, or give another --out"
         ) from error
-    failed |= {run.name for run in runs if (run.folder.result() or {}).get("status") == "failed"}
+    failed |= unreadable
+    failed |= {
+        run.name for run in runs if run.name not in failed and (run.folder.result() or {}).get("status") == "failed"
+    }
     return Outcome(store, len(runs), len(failed), stopped=not done)
 
 
@@ -188,13 +191,23 @@ def plain_console() -> Console:
 
 def what_to_do(
     runs: Sequence[Run], evaluators: dict[str, Evaluator], fresh: bool, console: Console
-) -> list[tuple[Run, Todo]]:
-    """The runs for which there is anything to do. GanBenchError: some could only be trained again for less than they have."""
+) -> tuple[list[tuple[Run, Todo]], set[str]]:
+    """The runs for which there is anything to do, and the names of those whose folders the system does not let us read.
+
+    GanBenchError: some could only be trained again for less than they have.
+    """
     columns = {key: evaluator.columns() for key, evaluator in evaluators.items()}
+    states: list[tuple[Run, Todo]] = []
+    unreadable: set[str] = set()
     with warnings_told(console):
-        states = [(run, run.todo(columns[dataset_key(run.cell)])) for run in runs]
+        for run in runs:
+            try:
+                states.append((run, run.todo(columns[dataset_key(run.cell)])))
+            except OSError as error:
+                unreadable.add(run.name)
+                console.print(f"{run.title}: left alone: {error}", style="red")
     if fresh:
-        return states
+        return states, unreadable
     longer = [run for run, what in states if what == "longer"]
     if longer:
         raise GanBenchError(
@@ -204,7 +217,7 @@ def what_to_do(
     for run, what in states:
         if what == "again":
             console.print(f"{run.title}: a snapshot is asked for in its past, so it trains again from the start")
-    return [(run, what) for run, what in states if what != "nothing"]
+    return [(run, what) for run, what in states if what != "nothing"], unreadable
 
 
 def check_space(store: Path, runs: Sequence[Run], keep: str, slots: int) -> None:

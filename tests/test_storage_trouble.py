@@ -137,6 +137,19 @@ def test_a_read_only_disk_is_told(tmp_path, small_disk):
     assert f"{small_disk / 'store'}: Read-only file system" in done.stderr
 
 
+def test_a_folder_that_can_t_be_read_is_left_alone_and_others_go_on(tmp_path, whole):
+    store = tmp_path / "store"
+    subprocess.run(["cp", "-a", whole, store], check=True)
+    first, second = run_folders(store)
+    (first / "result.json").unlink()
+    (first / "result.json").mkdir()  # no permission is needed to be refused
+    (second / "result.json").unlink()
+    done = gan_bench("run", write_grid(tmp_path, **LONG), "--out", store, cwd=tmp_path, code=1)
+    assert "left alone: [Errno 21] Is a directory" in " ".join(done.stderr.split())
+    assert json.loads((second / "result.json").read_text())["status"] == "finished"
+    assert sorted(pd.read_csv(store / "results.csv").status) == ["damaged", "finished"]
+
+
 @pytest.mark.slow
 def test_a_deleted_run_folder_fails_its_run_and_no_other(tmp_path, whole):
     grid, store = grid_with_trouble(tmp_path, "delete_run", tmp_path), tmp_path / "store"
