@@ -29,6 +29,7 @@ from gan_bench.run_files import (
     scores_in,
 )
 from gan_bench.settings_text import flatten
+from gan_bench.statistics import Better, Scale
 from gan_bench.store import replace_file
 
 RUN_COLUMNS = ["run", "folder", "store", "cell"]
@@ -47,8 +48,8 @@ class ScoreColumn:
     label: str  # heads the columns of `Results.runs`; unique among the stores read
     title: str  # what is shown to people; says the sample counts
     metric: str
-    better: str  # lower, higher
-    scale: str  # log, raw
+    better: Better
+    scale: Scale
     protocol_id: str
     protocol: dict[str, Any]
 
@@ -68,10 +69,6 @@ class Results:
     pictures: pd.DataFrame  # one row a sample grid: run, step, path
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
     documents: dict[str, dict[str, Any]] = field(repr=False)  # run.json of each run, with result.json as `result`
-
-    def score(self, label: str) -> ScoreColumn:
-        """The score of this label."""
-        return next(column for column in self.scores if column.label == label)
 
 
 def column_title(score: Mapping[str, Any]) -> str:
@@ -256,8 +253,8 @@ def _score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
             label,
             column_title({**score, "label": label}),
             score["metric"],
-            score.get("better", "lower"),
-            score.get("scale", "raw"),
+            "higher" if score.get("better") == "higher" else "lower",
+            "log" if score.get("scale") == "log" else "raw",
             score["protocol_id"],
             score.get("protocol") or {},
         )

@@ -108,10 +108,10 @@ def _data(results: Results, builder: Builder, comparisons: list[ComparisonView])
         ],
         "comparisons": {
             view.id: {
-                "levels": [{"label": level.label, "cell": level.cell.index} for level in view.levels],
+                "levels": [{"label": level.label, "cell": view.cell(level).index} for level in view.facts.levels],
                 "steps": view.steps,
-                "score": view.headline,
-                "scores": list(view.findings),
+                "score": view.facts.headline and view.facts.headline.label,
+                "scores": [column.label for column in view.facts.scores],
             }
             for view in comparisons
         },

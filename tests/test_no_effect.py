@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gan_bench.findings import compare
 from gan_bench.results import load
-from gan_bench_reports.pictures import Pictures
-from gan_bench_reports.view import Builder
 
 SEEDS = 6
 
@@ -61,9 +60,9 @@ def write_store(
 
 def verdicts(store: Path) -> dict[str, str]:
     """By what is compared: levels, main effects and interactions."""
-    (view,) = Builder(load(store), Pictures()).comparisons()
-    found = {entry.level.label: entry.verdict for entry in view.findings["FD"]}
-    return found | {effect.change: effect.finding.verdict for effect in view.effects}
+    (comparison,) = compare(load(store))
+    found = {entry.level.label: entry.verdict for entry in comparison.answers}
+    return found | {effect.change: effect.finding.verdict for effect in comparison.effects}
 
 
 CELLS = [(a, b) for a in ("one", "two") for b in ("x", "y")]
@@ -84,8 +83,8 @@ def test_known_effects_are_found(tmp_path):
     found = verdicts(write_store(tmp_path / "store", levels))
     assert (found["one, y"], found["two, y"], found["two, x"]) == ("better", "worse", "no difference can be told")
     assert (found["two"], found["two together with y"]) == ("worse", "worse")
-    (view,) = Builder(load(tmp_path / "store"), Pictures()).comparisons()
-    by_change = {effect.change: effect for effect in view.effects}
+    (comparison,) = compare(load(tmp_path / "store"))
+    by_change = {effect.change: effect for effect in comparison.effects}
     assert by_change["y"].turns
     assert "read those, not this mean" in by_change["y"].sentence
 
