@@ -26,6 +26,7 @@ from gan_bench_reports.run_details import run_views
 from gan_bench_reports.view import Builder, ComparisonView
 
 HERE = Path(__file__).parent
+SCRIPTS = ("common", "samples", "charts", "runs", "start")
 
 
 def write_report(stores: list[Path], output: Path) -> None:
@@ -39,7 +40,7 @@ def render(results: Results) -> str:
     pictures = Pictures()
     builder = Builder(results, pictures)
     comparisons = builder.comparisons()
-    scripts = {"plotly": plotly_js(), "page": (HERE / "page.js").read_text(encoding="utf-8")}
+    scripts = {"plotly": plotly_js(), "page": page_js()}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -68,6 +69,12 @@ def render(results: Results) -> str:
     )
 
 
+def page_js() -> str:
+    """The page's own JavaScript: what needs a script, all else is in the HTML. One function, so that no name is global."""
+    parts = [(HERE / "scripts" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
+    return "\n".join(["(() => {", *parts, "})();"])
+
+
 def plotly_js() -> str:
     """The charts' JavaScript, out of the installed plotly package (which is not imported: that takes longer)."""
     spec = importlib.util.find_spec("plotly")
@@ -82,7 +89,7 @@ def _hash(script: str) -> str:
 
 
 def _data(results: Results, builder: Builder, comparisons: list[ComparisonView]) -> dict[str, Any]:
-    """What page.js reads: each run's and each cell's curves and pictures once, however many comparisons show them."""
+    """What the scripts read: each run's and each cell's curves and pictures once, however many comparisons show them."""
     curves = Curves(results.curves, results.snapshots)
     cells = sorted(builder.cells.values(), key=lambda cell: cell.index)
     shown = {run for cell in cells for run in cell.runs.values()}

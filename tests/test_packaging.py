@@ -64,7 +64,9 @@ def test_the_wheel_holds_every_module_and_template(tmp_path):
     packages = {name.replace(".", "/") for name in PROJECT["tool"]["setuptools"]["packages"]}
     expected = {f"{n.removesuffix('.py')}/__init__.py" if n.removesuffix(".py") in packages else n for n in expected}
     expected |= {
-        f"gan_bench_reports/{f.name}" for f in (ROOT / "reports").iterdir() if f.suffix in (".html", ".css", ".js")
+        f"gan_bench_reports/{f.relative_to(ROOT / 'reports')}"
+        for f in (ROOT / "reports").rglob("*.*")
+        if f.suffix in (".html", ".css", ".js")
     }
     assert expected <= held
     assert {name for name in held if ".dist-info/" not in name} == expected
