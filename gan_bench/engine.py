@@ -157,7 +157,8 @@ def run_grid(
     store.mkdir(parents=True, exist_ok=True)
     check_store(store, (run.path for run in runs))  # nothing is written through a link
     try:
-        with FileLock(store / ".lock", timeout=0), preserved():
+        # Half a second, for a page that is watched holds the lock for an instant to see whether anybody else does.
+        with FileLock(store / ".lock", timeout=0.5), preserved():
             torch.set_num_threads(1)  # as in a worker, so that whoever computes features gets the same bits
             remove_leftovers(store)
             evaluators = prepare_evaluators(grid, data, devices[0], console)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from gan_bench.plugin import Architecture, Dataset, FeatureExtractor, Metric, Trick
+    from gan_bench.server import LivePage
 
 hookspec = pluggy.HookspecMarker("gan_bench")
 hookimpl = pluggy.HookimplMarker("gan_bench")
@@ -57,3 +59,11 @@ def gan_bench_run_ended(folder: Path) -> None:
 @hookspec
 def gan_bench_report(stores: list[Path], output: Path) -> None:
     """Write a report of the stores beside or at `output` (called in the parent, when a grid ends or `report` is asked)."""
+
+
+@hookspec(firstresult=True)
+def gan_bench_live(stores: list[Path], at_work: Callable[[], bool]) -> LivePage | None:
+    """A report of the stores that follows them while `at_work` says that runs train (called by what serves the page).
+
+    A store may not be there yet. The first plugin that has one gives it.
+    """

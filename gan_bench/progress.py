@@ -15,8 +15,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Column
 
 from gan_bench.runs import Run
+from gan_bench.standing import seconds_left
 
-ESTIMATE_FROM = 0.02  # of all steps: earlier, start-up and first snapshots mislead
 PLAIN_SECONDS = 10.0  # between two lines about the whole grid where there is no terminal
 
 
@@ -113,8 +113,8 @@ class Display:
         now = time.monotonic()
         failed = f", {self.failed} failed" if self.failed else ""
         text = f"{self.done} of {len(self.runs)} runs{failed}"
-        if trained > ESTIMATE_FROM * self.all_steps:
-            text += f", {short((now - self.began) / trained * left)} left"
+        if (rest := seconds_left(trained, left, now - self.began)) is not None:
+            text += f", {short(rest)} left"
         self.bars.update(self.whole, completed=trained, text=text)
         if not self.console.is_terminal and now - self._line_at > PLAIN_SECONDS:
             self._line_at = now

@@ -6,7 +6,7 @@ Only the files named in docs/run-folder.md are read, so this works at any time, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -78,8 +78,25 @@ def column_title(score: Mapping[str, Any]) -> str:
     return f"{score['label']} ({', '.join(counts)})" if counts else str(score["label"])
 
 
-def load(*stores: Path | str) -> Results:
-    """The tables of one or more stores. GanBenchError: a folder is no store.
+def read_checked(files: RunFiles, length: float) -> RunFiles:
+    """As `read_run`; a folder that holds anything but files and folders of its own is not read."""
+    seed = files.seed
+    try:
+        if why := strange(files.folder):
+            raise ValueError(why)
+        read_run(files, length)
+        check_document(files.document)
+        for score in files.scores:
+            check_document(score)
+        check_numbers(chain(files.snapshots, *(row.values() for row in files.curves)))
+    except (ValueError, OSError, RecursionError) as error:
+        reason = "its values are nested too deeply" if isinstance(error, RecursionError) else str(error)
+        return RunFiles(files.run, files.store, files.folder, files.label, seed, status="damaged", reason=reason)
+    return files
+
+
+def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read_checked) -> Results:
+    """The tables of one or more stores; `read` reads a run folder. GanBenchError: a folder is no store.
 
     Nothing outside of a store is read, whatever its files say: see docs/security.md.
     """
@@ -93,7 +110,7 @@ def load(*stores: Path | str) -> Results:
         for run, facts in sorted(_runs_shown(store, grids[name]).items())
     ]
     files = [
-        _read_run(
+        read(
             RunFiles(run_key(folder.name, name, places), name, folder, facts.get("label", ""), facts.get("seed")),
             facts.get("steps", math.inf),
         )
@@ -171,23 +188,6 @@ def _read_document(path: Path, model: type[Document]) -> dict[str, Any] | None:
     except RecursionError:
         raise ValueError(f"{path.name} is damaged: its values are nested too deeply") from None
     return document
-
-
-def _read_run(files: RunFiles, length: float) -> RunFiles:
-    """As `read_run`; a folder that holds anything but files and folders of its own is not read."""
-    seed = files.seed
-    try:
-        if why := strange(files.folder):
-            raise ValueError(why)
-        read_run(files, length)
-        check_document(files.document)
-        for score in files.scores:
-            check_document(score)
-        check_numbers(chain(files.snapshots, *(row.values() for row in files.curves)))
-    except (ValueError, OSError, RecursionError) as error:
-        reason = "its values are nested too deeply" if isinstance(error, RecursionError) else str(error)
-        return RunFiles(files.run, files.store, files.folder, files.label, seed, status="damaged", reason=reason)
-    return files
 
 
 def _read_speed(store: Path) -> list[dict[str, Any]]:

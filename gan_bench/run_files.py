@@ -42,6 +42,10 @@ class _Network(Document):
     layers: list[_Layer] = []
 
 
+class _RunSession(Document):
+    from_step: Whole = 0
+
+
 class RunDocument(Document):
     """run.json."""
 
@@ -50,6 +54,7 @@ class RunDocument(Document):
     dataset: _Dataset | None = None
     networks: dict[str, _Network] = {}
     plugins: list[dict[str, Any]] = []
+    sessions: list[_RunSession] = []
 
 
 class ResultDocument(Document):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gan_bench.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from gan_bench_reports.live import Live
 
 
 @hookimpl
@@ -13,3 +18,11 @@ def gan_bench_report(stores: list[Path], output: Path) -> None:
     from gan_bench_reports import page
 
     page.write_report(stores, output)
+
+
+@hookimpl
+def gan_bench_live(stores: list[Path], at_work: Callable[[], bool]) -> Live:
+    """The same page, kept current."""
+    from gan_bench_reports.live import Live
+
+    return Live(stores, at_work)

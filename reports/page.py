@@ -26,7 +26,7 @@ from gan_bench_reports.run_details import run_views
 from gan_bench_reports.view import Builder, ComparisonView
 
 HERE = Path(__file__).parent
-SCRIPTS = ("common", "samples", "charts", "runs", "start")
+SCRIPTS = ("common", "samples", "charts", "runs", "start", "live")
 
 
 def write_report(stores: list[Path], output: Path) -> None:
@@ -37,10 +37,11 @@ def write_report(stores: list[Path], output: Path) -> None:
 
 def render(results: Results) -> str:
     """The page."""
-    pictures = Pictures()
-    builder = Builder(results, pictures)
-    comparisons = builder.comparisons()
-    scripts = {"plotly": plotly_js(), "page": page_js()}
+    return template().render(content(results, Pictures()))
+
+
+def template() -> jinja2.Template:
+    """What `content` is shown in. Its block "body" is all that a person sees."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -51,22 +52,31 @@ def render(results: Results) -> str:
     environment.filters |= {name: getattr(formats, name) for name in ("count", "number", "spread", "duration")}
     environment.filters |= {"text": text, "interval": interval_text}
     environment.filters["amount"] = lambda finding: amount(finding, finding.mean)
-    return environment.get_template("page.html").render(
-        title=" and ".join(str(grid["name"]) for grid in results.grids.values()),
-        results=results,
-        comparisons=comparisons,
-        runs=run_views(results),
-        statuses=results.runs["status"].value_counts().to_dict(),
-        seeds=sorted(results.runs["seed"].dropna().unique().tolist()),
-        speeds=[speed_text(sessions[-1]) for sessions in results.speeds.values() if sessions],
-        protocols=[(column, flatten(column.protocol)) for column in results.scores],
-        data=_data(results, builder, comparisons),
+    return environment.get_template("page.html")
+
+
+def content(results: Results, pictures: Pictures) -> dict[str, Any]:
+    """Everything that the page shows."""
+    builder = Builder(results, pictures)
+    comparisons = builder.comparisons()
+    scripts = {"plotly": plotly_js(), "page": page_js()}
+    return {
+        "title": " and ".join(str(grid["name"]) for grid in results.grids.values()),
+        "results": results,
+        "comparisons": comparisons,
+        "runs": run_views(results),
+        "statuses": results.runs["status"].value_counts().to_dict(),
+        "seeds": sorted(results.runs["seed"].dropna().unique().tolist()),
+        "speeds": [speed_text(sessions[-1]) for sessions in results.speeds.values() if sessions],
+        "protocols": [(column, flatten(column.protocol)) for column in results.scores],
+        "data": _data(results, builder, comparisons),
         # Neither file is a user's; what users wrote goes through autoescape or tojson.
-        css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
-        picture_css=Markup(pictures.css()),
-        scripts={name: Markup(script) for name, script in scripts.items()},
-        hashes=" ".join(_hash(script) for script in scripts.values()),
-    )
+        "css": Markup((HERE / "page.css").read_text(encoding="utf-8")),
+        "picture_css": Markup(pictures.css()),
+        "scripts": {name: Markup(script) for name, script in scripts.items()},
+        "hashes": " ".join(_hash(script) for script in scripts.values()),
+        "live": None,
+    }
 
 
 def page_js() -> str:

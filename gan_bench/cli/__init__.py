@@ -11,7 +11,7 @@ import click
 from gan_bench import __version__
 from gan_bench.errors import GanBenchError
 
-COMMANDS = ("run", "plan", "plugins", "report", "sample", "schema", "bench", "clean")
+COMMANDS = ("run", "plan", "plugins", "report", "watch", "sample", "schema", "bench", "clean")
 
 
 class BadInput(click.ClickException):

@@ -22,6 +22,13 @@ allow_option = click.option(
     "--allow-plugins", is_flag=True, help="Run the code of plugin files that lie elsewhere, because you have read it."
 )
 
+port_option = click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Where to serve the page that is watched.  [default: a free port]",
+)
+
 
 class SlotCount(click.ParamType):
     """A number of slots; None for "auto"."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from gan_bench.cli.options import grid_options, open_grid
+from gan_bench.cli.options import grid_options, open_grid, port_option
 
 
 @click.command("run")
@@ -27,6 +27,10 @@ from gan_bench.cli.options import grid_options, open_grid
 @click.option(
     "--step-seconds", type=click.FloatRange(0.1), help="End a run one of whose steps takes longer.  [default: no limit]"
 )
+@click.option(
+    "--watch", is_flag=True, help="Serve the report while runs train, on this machine alone; it stays current."
+)
+@port_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -44,18 +48,26 @@ def command(
     fail_fast: bool,
     retries: int,
     step_seconds: float | None,
+    watch: bool,
+    port: int,
 ) -> None:
     """Train what is missing of GRID, evaluate it and write results.csv, comparisons.csv and report.html.
 
     Interrupt it whenever you like: the same command goes on where each run stood. Exit code 0 if every run succeeded, 1 if
     some failed, 2 for bad input, 130 if it was stopped.
     """
+    if port and not watch:
+        raise click.UsageError("--port is where --watch serves the page; give both")
     loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=True)
 
-    from gan_bench.engine import Execution, run_grid
+    from gan_bench.engine import Execution, run_grid, store_of
+    from gan_bench.watcher import beside
 
     execution = Execution(devices, slots, fail_fast, retries, step_seconds)
-    with interrupted_by_sigterm():
+    watcher = beside(store_of(loaded, out), loaded.plugin_files, port) if watch else nullcontext()
+    with interrupted_by_sigterm(), watcher as address:
+        if address:
+            click.echo(f"Watch it at {address}", err=True)
         outcome = run_grid(loaded, out=out, only=only, fresh=fresh, stale=stale, execution=execution)
     if outcome.stopped:
         click.echo("Stopped. The same command goes on from here.", err=True)

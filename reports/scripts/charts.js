@@ -2,7 +2,7 @@
 function charts(section, comparison) {
   const training = section.querySelector(".training");
   const hidden = new Set();
-  const drawn = new Set();
+  const near = new Set(), stale = new Set(); // plots near the window, and those that show something old or nothing
 
   function traces(curves) {
     const lines = [];
@@ -54,32 +54,39 @@ function charts(section, comparison) {
       modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]], plotlyServerURL: "",
     };
     Plotly.react(plot, traces(JSON.parse(plot.dataset.curves)), layout, options);
-    drawn.add(plot);
+    stale.delete(plot);
   }
 
-  const redraw = () => drawn.forEach(draw);
   const plots = [...section.querySelectorAll(".plot")];
-  for (const plot of plots) {
-    const known = JSON.parse(plot.dataset.curves).some((name) => comparison.levels.some(({ cell }) =>
-      Object.values(data.cells[cell].runs).some((run) => data.runs[run]?.curves[name]?.[0].length)));
-    if (!known) plot.closest("figure").remove();
-    plot.closest("figure").querySelector(".log")?.addEventListener("change", () => draw(plot));
-  }
   const keys = [...section.querySelectorAll(".legend button")];
-  const press = () => { keys.forEach((key, i) => key.setAttribute("aria-pressed", !hidden.has(i))); redraw(); };
+  const known = (name) => comparison.levels.some(({ cell }) =>
+    Object.values(data.cells[cell].runs).some((run) => data.runs[run]?.curves[name]?.[0].length));
+  const refresh = () => {
+    keys.forEach((key, i) => key.setAttribute("aria-pressed", !hidden.has(i)));
+    for (const plot of plots) {
+      plot.closest("figure").hidden = !JSON.parse(plot.dataset.curves).some(known);
+      stale.add(plot);
+    }
+    training.hidden = plots.every((plot) => plot.closest("figure").hidden);
+    near.forEach(draw);
+  };
+  for (const plot of plots) plot.closest("figure").querySelector(".log")?.addEventListener("change", () => draw(plot));
   keys.forEach((key, i) => {
-    key.addEventListener("click", () => { if (!hidden.delete(i)) hidden.add(i); press(); });
+    key.addEventListener("click", () => { if (!hidden.delete(i)) hidden.add(i); refresh(); });
     key.addEventListener("dblclick", () => {
       hidden.clear();
       keys.forEach((_, other) => other !== i && hidden.add(other));
-      press();
+      refresh();
     });
   });
-  training.hidden = !section.querySelector(".plot");
+  refresh();
   // Charts are drawn when they come near the window: a page of many comparisons opens at once.
-  const seen = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) if (isIntersecting) { seen.unobserve(target); draw(target); }
+  const watcher = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) near.delete(target);
+      else if (near.add(target) && stale.has(target)) draw(target);
+    }
   }, { rootMargin: "400px" });
-  section.querySelectorAll(".plot").forEach((plot) => seen.observe(plot));
-  return redraw;
+  plots.forEach((plot) => watcher.observe(plot));
+  return refresh;
 }

@@ -1,8 +1,8 @@
 // The search in the list of runs, and links into it.
 function search() {
   const box = document.getElementById("search");
-  const runs = [...document.querySelectorAll("details.run")];
   const find = () => {
+    const runs = [...document.querySelectorAll("details.run")];
     const words = box.querySelector("input").value.toLowerCase().split(/\s+/);
     const found = runs.filter((run) => {
       run.hidden = !words.every((word) => run.dataset.search.includes(word));
@@ -11,8 +11,9 @@ function search() {
     box.querySelector("output").textContent = `${found.length} of ${runs.length}`;
   };
   box.addEventListener("input", find);
-  box.hidden = runs.length < 2;
+  box.hidden = document.querySelectorAll("details.run").length < 2;
   find();
+  return find;
 }
 
 function openTarget() {

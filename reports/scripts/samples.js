@@ -1,7 +1,7 @@
 // The slider over snapshots: it moves the sample grids of all levels together.
 function samples(section, comparison) {
   const strip = section.querySelector(".strip");
-  if (!strip) return;
+  if (!strip) return undefined;
   const slider = strip.querySelector(".moment");
   const seed = strip.querySelector(".seed");
   const show = () => {
@@ -29,8 +29,18 @@ function samples(section, comparison) {
     const end = moment < step && run.status !== "finished" ? `${run.status}, ` : "";
     return `${end}step ${count(moment)}${value === undefined ? "" : ` · ${comparison.score} ${number(value)}`}`;
   };
-  slider.addEventListener("input", show);
+  let chosen; // a step; none while the slider stands at its end, where it follows new pictures
+  slider.addEventListener("input", () => {
+    chosen = slider.value === slider.max ? undefined : comparison.steps[slider.value];
+    show();
+  });
   seed.addEventListener("change", show);
   strip.querySelector(".controls").hidden = false;
-  show();
+  const refresh = () => {
+    slider.max = comparison.steps.length - 1;
+    slider.value = chosen === undefined ? slider.max : comparison.steps.findLastIndex((step) => step <= chosen);
+    show();
+  };
+  refresh();
+  return refresh;
 }

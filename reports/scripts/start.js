@@ -1,19 +1,23 @@
 // Bring the page to life, and switch between light and dark.
-const redraws = Object.entries(data.comparisons).map(([id, comparison]) => {
+const refreshes = {}; // by comparison: what brings its parts in line with the data, the HTML and the theme
+function start(id) {
   const section = document.getElementById(id);
-  samples(section, comparison);
-  return charts(section, comparison);
-});
-search();
+  refreshes[id] = [samples, charts].map((part) => part(section, data.comparisons[id]));
+}
+Object.keys(data.comparisons).forEach(start);
+const find = search();
+const refresh = () => {
+  Object.values(refreshes).flat().forEach((part) => part?.());
+  find();
+};
 openTarget();
 addEventListener("hashchange", openTarget);
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const restyle = () => redraws.forEach((redraw) => redraw());
-dark.addEventListener("change", restyle);
+dark.addEventListener("change", refresh);
 const theme = document.getElementById("theme");
 theme.hidden = false;
 theme.addEventListener("click", () => {
   const root = document.documentElement;
   root.dataset.theme = (root.dataset.theme || (dark.matches ? "dark" : "light")) === "dark" ? "light" : "dark";
-  restyle();
+  refresh();
 });

@@ -1,0 +1,42 @@
+"""`gan-bench watch`: the report, kept current while runs train."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from pathlib import Path
+
+import click
+
+from gan_bench.cli.options import plugin_option, port_option
+
+
+@click.command("watch")
+@click.argument("stores", nargs=-1, required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR...")
+@port_option
+@click.option("--open", "browse", is_flag=True, help="Open the page in the browser.")
+@plugin_option
+def command(stores: tuple[Path, ...], port: int, browse: bool, plugins: tuple[Path, ...]) -> None:
+    """Show the report of one or more stores (folders under runs/) in the browser, and keep it current while runs train.
+
+    The page is on this machine alone, at the address that is printed. It reads what runs write and changes nothing; Ctrl-C
+    ends it.
+    """
+    from gan_bench.server import address, listen, new_token
+    from gan_bench.standing import at_work
+    from gan_bench.watcher import NICE, make_server
+
+    with listen(port) as listener:
+        os.nice(NICE)
+        token = new_token()
+        server = make_server(listener, token, stores, plugins, lambda: any(map(at_work, stores)))
+        click.echo(address(listener, token))
+        for store in stores:
+            if not store.exists():
+                click.echo(f"{store} is not there yet; the page waits for it.", err=True)
+        if browse:
+            webbrowser.open(address(listener, token))
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            click.echo("Nothing is watched any more. What trains goes on.", err=True)
