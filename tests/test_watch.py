@@ -280,14 +280,15 @@ def test_run_watch_serves_until_the_run_ends(tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_of_a_run_that_is_watched_ends_both(tmp_path):
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_run_that_is_stopped_or_killed_takes_its_page_along(tmp_path, sign, code):
     grid = write_grid(tmp_path, **LONG)
     with started("run", grid, "--watch", cwd=tmp_path) as run:
         address = run.stderr.readline().split()[-1]
         until(lambda: list(tmp_path.glob("runs/toy/runs/*/checkpoint.pt")), "nothing trains")
-        os.killpg(run.pid, signal.SIGINT)
+        os.killpg(run.pid, sign)
         run.communicate(timeout=SECONDS)
-        assert run.returncode == 130
+        assert run.returncode == code
 
     def refused():
         try:
