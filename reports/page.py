@@ -26,6 +26,7 @@ from gan_bench_reports.run_details import run_views
 from gan_bench_reports.view import Builder, ComparisonView
 
 HERE = Path(__file__).parent
+STYLES = ("base", "answers", "findings", "tables", "samples", "charts", "runs")
 SCRIPTS = ("common", "samples", "charts", "runs", "start", "live")
 
 
@@ -71,7 +72,7 @@ def content(results: Results, pictures: Pictures) -> dict[str, Any]:
         "protocols": [(column, flatten(column.protocol)) for column in results.scores],
         "data": _data(results, builder, comparisons),
         # Neither file is a user's; what users wrote goes through autoescape or tojson.
-        "css": Markup((HERE / "page.css").read_text(encoding="utf-8")),
+        "css": Markup("\n".join((HERE / "styles" / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)),
         "picture_css": Markup(pictures.css()),
         "scripts": {name: Markup(script) for name, script in scripts.items()},
         "hashes": " ".join(_hash(script) for script in scripts.values()),

@@ -11,7 +11,7 @@ from gan_bench.statistics import SEEDS_FOR_A_TEST, Verdict
 from gan_bench_reports.differences import Axis, make_axis
 from gan_bench_reports.pictures import Picture, Pictures
 
-COLOURS = 8  # of the palette in page.css; the first is the reference levels'
+COLOURS = 8  # of the palette in styles/base.css; the first is the reference levels'
 DASHES = ("solid", "dash", "dot", "dashdot")
 STRIP = 1200  # CSS pixels in which a comparison's sample grids should stand in one row
 
