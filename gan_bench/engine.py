@@ -20,6 +20,7 @@ from gan_bench.dry import dry_pass
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import Evaluator, save_real
 from gan_bench.executor import Executor, resolve_devices
+from gan_bench.files import remove_leftovers, replace_file, write_json
 from gan_bench.foreign import check_store
 from gan_bench.global_state import preserved
 from gan_bench.peak import peak, training_flops
@@ -30,7 +31,7 @@ from gan_bench.run_files import ScoresDocument
 from gan_bench.runs import Lengths, Run, Todo, dataset_key, make_runs, select
 from gan_bench.speed import Speed, speed_text, write_speed
 from gan_bench.stale import mark_stale, stale_lines
-from gan_bench.store import DamageWarning, read_or_warn, remove_leftovers, replace_file, write_json
+from gan_bench.store import DamageWarning, read_or_warn
 from gan_bench.worker import Job, Setup
 
 if TYPE_CHECKING:

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from gan_bench.canonical import canonical, canonical_hash
 from gan_bench.data import PreparedData, cache_root, told
 from gan_bench.errors import GanBenchError
+from gan_bench.files import read_tensors, write_tensors
 from gan_bench.networks import place_of
 from gan_bench.pictures import as_saved
 from gan_bench.plugin import FeatureExtractor, Features, Metric, Number, named
 from gan_bench.real_data import RealData
 from gan_bench.sample_grid import save_grid
 from gan_bench.sources import source_hash
-from gan_bench.store import Columns, read_tensors, write_tensors
+from gan_bench.store import Columns
 from gan_bench.streams import Stream, make_stream
 
 GRID_SAMPLES = 100  # images in a sample grid

@@ -9,9 +9,9 @@ import torch
 
 from gan_bench.data import cache_root
 from gan_bench.errors import GanBenchError
+from gan_bench.files import read_json, write_json
 from gan_bench.global_state import preserved, tf32_products
 from gan_bench.hardware import device_name
-from gan_bench.store import read_json, write_json
 
 if TYPE_CHECKING:
     from gan_bench.grid.schema import Precision

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from gan_bench.errors import GanBenchError
+from gan_bench.files import replace_file
 from gan_bench.foreign import FINGERPRINT, check_document, check_name, check_numbers, check_store, strange
 from gan_bench.grid.labels import unlike
 from gan_bench.run_files import (
@@ -30,7 +31,6 @@ from gan_bench.run_files import (
 )
 from gan_bench.settings_text import flatten
 from gan_bench.statistics import Better, Scale
-from gan_bench.store import replace_file
 
 RUN_COLUMNS = ["run", "folder", "store", "cell"]
 OUTCOME_COLUMNS = ["steps", "d_steps", "images", "seconds", "images_per_second", "share_of_peak", "ended"]

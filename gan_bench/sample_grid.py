@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from gan_bench.files import replace_file
 from gan_bench.pictures import to_uint8
-from gan_bench.store import replace_file
 
 COLUMNS = 10
 POINT_CELLS = 80  # across a picture of points

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gan_bench.files import write_json
 from gan_bench.run_files import SpeedDocument, read_object
-from gan_bench.store import write_json
 
 KINDS = ("training", "evaluation", "checkpoints", "waiting")  # waiting: opening runs, and processes with nothing to do
 

@@ -18,13 +18,14 @@ from gan_bench.batches import Batches
 from gan_bench.clock import Clock
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import GRID_SAMPLES, Evaluator, draw, shown
+from gan_bench.files import write_json, write_tensors
 from gan_bench.global_state import tf32_products
 from gan_bench.loop import Loop
 from gan_bench.networks import build_networks, memory_format
 from gan_bench.recipe import Recipe
 from gan_bench.sample_grid import save_grid
 from gan_bench.steps import BLOCK, CudaCapture, Steps
-from gan_bench.store import WEIGHTS, DamageWarning, RunFolder, load_sampled, write_json, write_tensors
+from gan_bench.store import WEIGHTS, DamageWarning, RunFolder, load_sampled
 from gan_bench.streams import Streams
 from gan_bench.watch import time_limit
 

@@ -23,13 +23,14 @@ from filelock import FileLock
 from gan_bench.data import PreparedData, open_prepared
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import Evaluator
+from gan_bench.files import remove_leftovers, write_json
 from gan_bench.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
 from gan_bench.grid import cell_from_settings
 from gan_bench.lazy_file import LazyFile
 from gan_bench.provenance import provenance, used_plugins
 from gan_bench.registry import Registry
 from gan_bench.slots import Slots
-from gan_bench.store import DamageWarning, RunFolder, read_or_warn, remove_leftovers, write_json
+from gan_bench.store import DamageWarning, RunFolder, read_or_warn
 from gan_bench.training import Diverged, Training, record_failure
 from gan_bench.watch import end_with_parent
 

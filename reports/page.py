@@ -14,11 +14,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from gan_bench.files import replace_file
 from gan_bench.finding_text import amount, interval_text
 from gan_bench.results import Results, load
 from gan_bench.settings_text import flatten, text
 from gan_bench.speed import speed_text
-from gan_bench.store import replace_file
 from gan_bench_reports import formats
 from gan_bench_reports.curves import Curves
 from gan_bench_reports.pictures import Pictures

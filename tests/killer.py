@@ -12,7 +12,7 @@ import time
 from functools import wraps
 from pathlib import Path
 
-from gan_bench import data, evaluation, hookimpl, store
+from gan_bench import data, evaluation, files, hookimpl, store
 
 POINT, COUNT, WHO = os.environ["KILL_AT"].split(":")
 
@@ -43,7 +43,7 @@ def before(point, holder, name):
     setattr(holder, name, wrapped)
 
 
-def half_written(path, flush=store.flush):
+def half_written(path, flush=files.flush):
     """In place of flushing a file, leave half of it: of one that is written at once, not of lines flushed long before."""
     if POINT == "half a file" and path.is_file() and path.name != "curves.jsonl":
         whole = path.read_bytes()
@@ -71,7 +71,7 @@ def replace(source, target, rename=os.replace):
 
 
 os.replace = replace
-store.flush = half_written
+files.flush = store.flush = half_written
 store.RunFolder.append_curve = append_half
 before("evaluation", evaluation.Evaluator, "score")
 before("decoding", data, "_rename_unless_there")

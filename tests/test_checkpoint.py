@@ -9,7 +9,8 @@ import pytest
 import torch
 from stores import assert_equal
 
-from gan_bench.store import DamageWarning, RunFolder, read_tensors, write_tensors
+from gan_bench.files import read_tensors, write_tensors
+from gan_bench.store import DamageWarning, RunFolder
 
 
 def state(steps: int) -> dict[str, object]:

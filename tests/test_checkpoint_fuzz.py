@@ -17,7 +17,8 @@ from hypothesis.strategies import SearchStrategy
 from small_runs import make_loop
 from stores import assert_equal
 
-from gan_bench.store import DamageWarning, RunFolder, read_tensors
+from gan_bench.files import read_tensors
+from gan_bench.store import DamageWarning, RunFolder
 from gan_bench_plugins.architectures.dcgan import gan_bench_architectures
 
 

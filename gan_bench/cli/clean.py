@@ -115,7 +115,7 @@ def waste(store: Path, wanted: set[str]) -> Iterator[Waste]:
 
 def _left_behind(folder: Path) -> Iterator[Waste]:
     """What a killed process had not finished writing, and what was damaged and set aside."""
-    from gan_bench.store import LEFTOVER
+    from gan_bench.files import LEFTOVER
 
     for entry in _entries(folder):
         if entry.is_symlink():

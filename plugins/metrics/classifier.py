@@ -13,8 +13,8 @@ from torch.nn.functional import cross_entropy
 
 from gan_bench.errors import GanBenchError
 from gan_bench.features import NetworkFeatures
+from gan_bench.files import read_tensors, write_tensors
 from gan_bench.plugin import DataSpec, FeatureExtractor, Field, hookimpl
-from gan_bench.store import read_tensors, write_tensors
 from gan_bench.streams import Stream
 
 if TYPE_CHECKING:

@@ -1,0 +1,117 @@
+"""Files that are whole or not there, whenever a process is killed: written beside their place, flushed, renamed."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import pickle
+import re
+import shutil
+import uuid
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gan_bench.errors import GanBenchError
+
+LEFTOVER = re.compile(r"\.step-\d+|\.checkpoint\.new\.pt|\..+\.[0-9a-f]{8}")  # of a snapshot, a checkpoint, any file
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make the file beside its place, and move it there once it is complete and on the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        write(beside)
+        flush(beside)
+        move(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def move(file: Path, to: Path) -> None:
+    """Rename a file or folder within its folder, and wait until that is on the disk."""
+    os.replace(file, to)
+    flush(to.parent)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows can't, and does not need it
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed processes have left half-written in a folder, where nobody writes now."""
+    for path in folder.glob(".*"):
+        if LEFTOVER.fullmatch(path.name):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON by `replace_file`."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    replace_file(path, lambda beside: beside.write_text(text + "\n", encoding="utf-8"))
+
+
+def read_json(path: Path) -> Any:
+    """The JSON of a file, None where there is no such file. GanBenchError: it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError) as error:
+        raise GanBenchError(f"{path} is damaged: {error}. Delete it") from error
+
+
+def write_tensors(path: Path, state: Any) -> None:
+    """Write tensors, numbers, text and containers of them by `replace_file`."""
+    content = serialized(state)
+    replace_file(path, lambda beside: beside.write_bytes(content))
+
+
+def serialized(state: Any) -> memoryview:
+    """What a file of tensors holds; made in memory, for PyTorch tells of a full disk as "unexpected pos"."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getbuffer()
+
+
+def read_tensors(path: Path) -> Any:
+    """What `write_tensors` wrote, every tensor's strides kept; no code in the file is executed.
+
+    ValueError: the file is damaged (each part has a CRC-32 sum), or holds more than that.
+    """
+    import torch
+
+    try:
+        buffer = io.BytesIO(path.read_bytes())
+    except OSError as error:
+        if error.errno == errno.EIO:  # a bad sector
+            raise ValueError(str(error)) from error
+        raise
+    try:
+        with zipfile.ZipFile(buffer) as archive:
+            damaged = archive.testzip()
+        if damaged is None:
+            buffer.seek(0)
+            return torch.load(buffer, map_location="cpu", weights_only=True)
+        fault = f"the checksum of {damaged} is wrong"
+    except pickle.UnpicklingError:  # whose text advises to load it all the same
+        fault = "it holds more than tensors, numbers, text and containers of them"
+    except Exception as error:  # noqa: BLE001 - damaged bytes make the readers of zip files and pickles raise anything
+        fault = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    raise ValueError(fault)
