@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from filelock import FileLock, Timeout
 from rich.console import Console
 
+from gan_bench.damage import is_picture
 from gan_bench.data import PreparedData, files_and_spec, prepare
 from gan_bench.dry import dry_pass
 from gan_bench.errors import GanBenchError
@@ -23,6 +23,7 @@ from gan_bench.executor import Executor, resolve_devices
 from gan_bench.files import remove_leftovers, replace_file, write_json
 from gan_bench.foreign import check_store
 from gan_bench.global_state import preserved
+from gan_bench.holding import Held, hold
 from gan_bench.peak import peak, training_flops
 from gan_bench.plan import run_bytes
 from gan_bench.progress import Display
@@ -158,8 +159,7 @@ def run_grid(
     store.mkdir(parents=True, exist_ok=True)
     check_store(store, (run.path for run in runs))  # nothing is written through a link
     try:
-        # Half a second, for a page that is watched holds the lock for an instant to see whether anybody else does.
-        with FileLock(store / ".lock", timeout=0.5), preserved():
+        with hold(store, lambda line: console.print(line, soft_wrap=True)), preserved():
             torch.set_num_threads(1)  # as in a worker, so that whoever computes features gets the same bits
             remove_leftovers(store)
             evaluators = prepare_evaluators(grid, data, devices[0], console)
@@ -167,7 +167,7 @@ def run_grid(
             write_store(grid, store, every_run, data, evaluators)
             device, precisions = torch.device(devices[0]), {run.cell.precision for run, _ in todo}
             peaks = {precision: peak(device, precision) for precision in precisions}
-            jobs = [make_job(run, data, grid, peaks, clear=fresh or what == "again") for run, what in todo]
+            jobs = [make_job(run, data, grid, peaks, clear=fresh or what in ("again", "damaged")) for run, what in todo]
             check_space(store, [run for run, what in todo if what == "train"], grid.evaluate.keep, len(devices))
             done, failed = train(grid, store, [run for run, _ in todo], jobs, data, devices, execution, console)
             if not (store / "grid.json").exists():  # somebody deleted the store; its runs were trained into a new one
@@ -175,9 +175,9 @@ def run_grid(
             if done:  # who stops the command waits for its end
                 write_tables(store)
                 grid.registry.manager.hook.gan_bench_report(stores=[store], output=store / "report.html")
-    except Timeout as error:
+    except Held as error:
         raise GanBenchError(
-            f"another gan-bench run is at work in {store}; wait for it, or give another --out"
+            f"another gan-bench run is at work in {store} ({error}); wait for it, or give another --out"
         ) from error
     failed |= unreadable
     failed |= {
@@ -340,6 +340,6 @@ def write_store(
         folder = store / "real" / data[key].fingerprint[:12]
         scores = read_or_warn(folder / "scores.json", "it is written again", ScoresDocument) or {}
         known = {(score["label"], score["protocol_id"]) for score in scores.get("scores", ())}
-        if known != evaluator.columns():
+        if known != evaluator.columns() or not is_picture(folder / "samples.png"):
             save_real(folder, data[key])
             write_json(folder / "scores.json", {"scores": evaluator.score_training_data()})

@@ -89,7 +89,7 @@ def plan_cell(grid: Grid, cell: Cell, runs: Sequence[Run], pilot: Pilot | None) 
     for run in runs:
         what = run.todo()
         todo.setdefault(what, []).append(run.seed)
-        if what in ("train", "again"):
+        if what in ("train", "again", "damaged"):
             left += run.total_steps
         elif what == "continue":
             left += run.total_steps - (run.folder.finished_steps() or run.folder.trained_steps())

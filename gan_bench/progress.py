@@ -76,6 +76,9 @@ class Display:
         self._show_grid()
 
     def _start(self, run: Run, step: int) -> None:
+        before = self.active.get(run.name)
+        if before and before.task is not None:
+            self.bars.remove_task(before.task)  # it begins again, from the start
         active = self.active[run.name] = Active(run, step, time.monotonic())
         if self.console.is_terminal:
             active.task = self.bars.add_task(run.title, total=run.total_steps, completed=step, text="")

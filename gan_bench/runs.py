@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gan_bench.canonical import canonical
+from gan_bench.damage import lost_for_good, to_mend
 from gan_bench.dry import Schedule, dry_pass
 from gan_bench.errors import GanBenchError, GridError
-from gan_bench.store import Columns, RunFolder
+from gan_bench.store import Columns, DamageWarning, RunFolder
 
 if TYPE_CHECKING:
     from gan_bench.data import PreparedData
     from gan_bench.grid import Cell, Grid
 
-Todo = Literal["nothing", "train", "continue", "again", "longer", "evaluate"]
+Todo = Literal["nothing", "train", "continue", "again", "damaged", "longer", "evaluate"]
 COURSE_FORMAT = 2  # raised when a change of the core changes what runs of equal settings compute
 
 
@@ -56,7 +58,8 @@ class Run:
         return RunFolder(self.path)
 
     def todo(self, columns: Columns | None = None) -> Todo:
-        """What is left to do: nothing, train, continue, train again (a snapshot is missing in its past), or evaluate.
+        """What is left to do: nothing, train, continue, train again (a snapshot is missing in its past, or files are damaged),
+        or evaluate.
 
         "longer": it was trained further than is asked now and has no snapshot there, so that only training it again, from
         nothing and for less, could give one. `columns` are the label and protocol of each score wanted; None leaves scores
@@ -67,14 +70,24 @@ class Run:
         if not self.path.exists():  # most runs of a large grid, which is to be planned in a moment
             return "train"
         folder = self.folder
-        finished = folder.finished_steps()
+        result = folder.finished()
+        finished = result["steps"] if result else 0
         trained = finished or folder.trained_steps()
         taken = set(folder.snapshot_steps())
         # One that is missing where an unfinished run stands was broken off, and is taken when it goes on.
         if any((step < trained or step == finished) and step not in taken for step in self.required):
             return "longer" if trained > self.total_steps else "again"
+        if trained and (fault := lost_for_good(folder, trained, result)):
+            if trained <= self.total_steps or 0 < folder.trained_steps() < trained:  # it only says that it went further
+                warnings.warn(f"{self.path}: {fault}; the run trains again from the start", DamageWarning, stacklevel=1)
+                return "damaged"
+            left = "it was trained further than is asked, and is left as it is"
+            warnings.warn(f"{self.path}: {fault}; {left}", DamageWarning, stacklevel=1)
+            return "nothing"
         if finished < self.total_steps:
             return "continue" if trained else "train"
+        if to_mend(self):
+            return "evaluate"
         scored = [s for s in self.snapshot_steps if s in taken and folder.has_weights(s)]
         if columns is not None and any(folder.score_columns(step) != columns for step in scored):
             return "evaluate"

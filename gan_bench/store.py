@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Columns = set[tuple[str, str]]  # label and protocol of scores; each is one column of a table
 SNAPSHOT = re.compile(r"step-(\d{8,18})")  # a snapshot's folder
+WINDOW = 25  # G steps whose means make one line of the curves
 WEIGHTS = "weights.pt"  # of the sampled network, in a snapshot's folder
 
 
@@ -109,12 +110,10 @@ class RunFolder:
         lines = self.curves_file.read_bytes().splitlines(keepends=True)
         kept, damaged, last = [], 0, 0
         for line in lines:
-            try:
-                ended = int(json.loads(line)["step"])
-            except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            ended = curve_step(line)
+            if ended is None:
                 damaged += line.endswith(b"\n")  # the last line of a killed process is just not complete
-                continue
-            if line.endswith(b"\n") and ended <= step:
+            elif ended <= step:
                 kept.append(line)
                 last = ended
         if damaged:
@@ -166,14 +165,20 @@ class RunFolder:
                 read_tensors(self.checkpoint_file)
                 self.previous_file.unlink()
 
-    def trained_steps(self) -> int:
-        """G steps that the checkpoint stands at; 0 where there is none. Changes nothing, and reads as little as it can."""
+    def saved(self) -> dict[str, Any]:
+        """What the checkpoint holds, its tensors left on the disk; `steps` is 0 where there is none. Changes nothing."""
         import torch
 
         for file in (self.checkpoint_file, self.previous_file):
             with suppress(Exception):  # there is none, or it is damaged: whoever goes on from here will say so
-                return int(torch.load(file, map_location="cpu", weights_only=True, mmap=True)["steps"])
-        return 0
+                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+                return {**state, "steps": int(state["steps"])}
+        return {"steps": 0}
+
+    def trained_steps(self) -> int:
+        """G steps that the checkpoint stands at; 0 where there is none."""
+        steps: int = self.saved()["steps"]
+        return steps
 
     def result(self) -> dict[str, Any] | None:
         """How the run ended; None while it is unfinished."""
@@ -189,10 +194,32 @@ class RunFolder:
             return f"{reason} (which could not be recorded: {error})"
         return reason
 
+    def finished(self) -> dict[str, Any] | None:
+        """result.json of a run that finished; None where it did not."""
+        result = self.result()
+        return result if result and result["status"] == "finished" else None
+
     def finished_steps(self) -> int:
         """G steps of a run that finished; 0 where it did not."""
-        result = self.result()
-        return int(result["steps"]) if result and result.get("status") == "finished" else 0
+        result = self.finished()
+        return int(result["steps"]) if result else 0
+
+    def kept_files(self) -> dict[str, list[int]]:
+        """Steps of the complete snapshots, and of those whose weights are there; result.json tells what there was."""
+        steps = self.snapshot_steps()
+        return {"snapshots": steps, "weights": [step for step in steps if self.has_weights(step)]}
+
+
+def curve_step(line: bytes) -> int | None:
+    """The step of a complete line of the curves; None where it is damaged."""
+    try:
+        row = json.loads(line) if line.endswith(b"\n") else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or not all(type(row.get(name)) is int for name in ("step", "d_steps", "images")):
+        return None
+    numbers = all(value is None or type(value) in (int, float) for value in row.values())
+    return row["step"] if numbers and {"seconds", "loss_d", "loss_g"} <= row.keys() else None
 
 
 def load_sampled(folder: RunFolder, step: int, network: nn.Module) -> nn.Module:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import traceback
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -16,7 +14,6 @@ from torch import Tensor, nn
 
 from gan_bench.batches import Batches
 from gan_bench.clock import Clock
-from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import GRID_SAMPLES, Evaluator, draw, shown
 from gan_bench.files import write_json, write_tensors
 from gan_bench.global_state import tf32_products
@@ -25,7 +22,7 @@ from gan_bench.networks import build_networks, memory_format
 from gan_bench.recipe import Recipe
 from gan_bench.sample_grid import save_grid
 from gan_bench.steps import BLOCK, CudaCapture, Steps
-from gan_bench.store import WEIGHTS, DamageWarning, RunFolder, load_sampled
+from gan_bench.store import WEIGHTS, WINDOW, RunFolder
 from gan_bench.streams import Streams
 from gan_bench.watch import time_limit
 
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
     from gan_bench.grid import Cell
     from gan_bench.plugin import DataSpec
 
-WINDOW = 25  # G steps whose means make one line of the curves
 CHECKPOINT_SECONDS = 60.0  # of training between two checkpoints
 
 
@@ -112,6 +108,14 @@ class Training:
             self.steps = Steps(
                 self.loop, self.batches, CudaCapture(self.loop, self.stream) if self.stream and graphs else None
             )
+            ended = folder.finished()
+            self.ended = (
+                ended if ended and ended["steps"] >= self.total_steps else None
+            )  # result.json: no more to train
+            if self.ended:
+                self.loop.steps, self.loop.d_steps = self.ended["steps"], self.ended["d_steps"]
+                self._row_is_missing = False
+                return
             state = folder.load_checkpoint()
             if state is not None:
                 self.load_state_dict(state)
@@ -166,6 +170,7 @@ class Training:
             "steps": self.loop.steps,
             "d_steps": self.loop.d_steps,
             "seconds": self.clock.seconds(),
+            "snapshots": [step for step in self.folder.snapshot_steps() if step < self.loop.steps],
             "generator": self.recipe.generator.state_dict(),
             "discriminator": self.recipe.discriminator.state_dict(),
             "g_optimizer": self.loop.g_optimizer.state_dict(),
@@ -179,11 +184,12 @@ class Training:
     def finish(self) -> None:
         """Write result.json: the run is finished. Drops weights of snapshots that are not to be kept."""
         self._drop_weights()
+        if self.ended:
+            write_json(self.folder.result_file, self.ended | self.folder.kept_files())
+            return
         self.folder.drop_previous_checkpoint()
-        write_json(
-            self.folder.result_file,
-            {"status": "finished", "reason": None, "traceback": None, **self.counters(), **ending(self)},
-        )
+        result = {"status": "finished", "reason": None, "traceback": None, **self.counters(), **ending(self)}
+        write_json(self.folder.result_file, result | self.folder.kept_files())
 
     def counters(self) -> dict[str, Any]:
         """How far training has come."""
@@ -193,22 +199,6 @@ class Training:
             "images": self.loop.d_steps * self.batch_size,
             "seconds": self.clock.training,
         }
-
-    def rescore(self) -> None:
-        """Score again, from their weights, the snapshots whose scores follow another protocol than is wanted now."""
-        for step in self.snapshot_steps & set(self.folder.snapshot_steps()):
-            if self.folder.score_columns(step) == self.evaluator.columns() or not self.folder.has_weights(step):
-                continue
-            try:
-                sampled = load_sampled(self.folder, step, copy.deepcopy(self.recipe.sampled))
-            except GanBenchError as error:
-                warnings.warn(f"{error}; its old scores stay", DamageWarning, stacklevel=1)
-                self.folder.forget_weights(step)
-                continue
-            with self._evaluating():
-                samples = draw(sampled, self.latent, self.evaluator.count, self.seed, self.device)
-                scores = self.folder.scores(step) | {"scores": self.evaluator.score(samples)}
-                write_json(self.folder.snapshot(step) / "scores.json", scores)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
@@ -253,7 +243,8 @@ class Training:
         self.folder.append_curve({"step": step, **counters, **self.means})
 
     @contextmanager
-    def _evaluating(self) -> Iterator[None]:
+    def evaluating(self) -> Iterator[None]:
+        """What happens inside may be broken off: it changes nothing of the run."""
         with self.clock.running("evaluation"), self.turn():
             self.interruptible = True
             try:
@@ -263,7 +254,7 @@ class Training:
 
     def _take_snapshot(self) -> None:
         self._settle_window()
-        with self._evaluating(), self.folder.new_snapshot(self.loop.steps) as place:
+        with self.evaluating(), self.folder.new_snapshot(self.loop.steps) as place:
             count = max(self.evaluator.count, GRID_SAMPLES)
             samples = draw(self.recipe.sampled, self.latent, count, self.seed, self.device)
             save_grid(shown(samples), place / "samples.png")

@@ -29,6 +29,8 @@ from gan_bench.grid import cell_from_settings
 from gan_bench.lazy_file import LazyFile
 from gan_bench.provenance import provenance, used_plugins
 from gan_bench.registry import Registry
+from gan_bench.rescoring import rescore
+from gan_bench.run_files import RunDocument
 from gan_bench.slots import Slots
 from gan_bench.store import DamageWarning, RunFolder, read_or_warn
 from gan_bench.training import Diverged, Training, record_failure
@@ -273,9 +275,8 @@ class Worker:
                 limit=job.limit,
                 step_seconds=self.setup.step_seconds,
             )
-            before = read_or_warn(folder.run_file, "it is written again")
-            finished = folder.finished_steps()
-        if finished < training.total_steps:
+            before = read_or_warn(folder.run_file, "it is written again", RunDocument)
+        if training.ended is None:
             folder.result_file.unlink(missing_ok=True)
         write_json(folder.run_file, provenance(job, cell, plugins, data, before, training))
         self._announce("gan_bench_run_started", folder=job.path)
@@ -283,7 +284,11 @@ class Worker:
         if self.stopping:
             raise Stopped("the parent asked for an end")
         with self._damage_told(job):
-            training.rescore()
+            mended = rescore(training)
+        if not mended:
+            self.tell("warning", run=job.run, text="the run trains again from the start")
+            run.job = replace(job, clear=True)
+            return self._open(run, folder)
         return training
 
     @contextlib.contextmanager

@@ -37,15 +37,16 @@ def command(place: Path, yes: bool) -> None:
     The store is the folder DIR, or that of the file GRID in runs/. What the latest `gan-bench run` in it asked for stays.
     All that would go is shown first, and nothing goes unasked: without a terminal, only with --yes.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     from gan_bench.foreign import check_store
+    from gan_bench.holding import Held, hold
 
     store = place if place.is_dir() else _store_of(place)
     check_store(store)
     wanted = _wanted(store)
     try:
-        with FileLock(store / ".lock", timeout=0):
+        with hold(store, lambda line: click.echo(line, err=True)):
             found = list(waste(store, wanted))
             if not found:
                 click.echo(f"There is nothing to delete in {store}.")
@@ -61,7 +62,7 @@ def command(place: Path, yes: bool) -> None:
                 click.echo("Nothing is deleted.")
     except RecursionError as error:
         raise GanBenchError(f"folders in {store} are nested too deeply to be deleted safely") from error
-    except Timeout as error:
+    except (Held, Timeout) as error:
         raise GanBenchError(f"a gan-bench run is at work in {store}; clean it when that has ended") from error
 
 

@@ -22,6 +22,8 @@ WORDS = {
     "train": "to train",
     "continue": "to continue",
     "again": "to train again (a snapshot is missing in their past)",
+    "evaluate": "to mend, without training",
+    "damaged": "to train again (files are damaged or lost)",
     "longer": "trained further than is asked, without a snapshot there",
 }
 
@@ -45,7 +47,7 @@ def command(
     """Show every cell and run of GRID, what is done already, and what the rest would take. Nothing is trained."""
     loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=not no_pilot)
 
-    from gan_bench.engine import plain_console, prepare_data, store_of
+    from gan_bench.engine import plain_console, prepare_data, store_of, warnings_told
     from gan_bench.executor import resolve_devices
     from gan_bench.plan import makespan, plan_cells
     from gan_bench.progress import short
@@ -56,7 +58,8 @@ def command(
     data = prepare_data(loaded, plain_console())
     store = store_of(loaded, out)
     runs = select(mark_stale(loaded, make_runs(loaded, data, store), data, store, keep=stale == "keep"), only)
-    plans = plan_cells(loaded, runs, data, slot_devices[0], pilot=not no_pilot)
+    with warnings_told(plain_console()):
+        plans = plan_cells(loaded, runs, data, slot_devices[0], pilot=not no_pilot)
     for line in table(plans, shutil.get_terminal_size().columns if sys.stdout.isatty() else 200):
         click.echo(line)
     todo = sum(plan.waiting for plan in plans)

@@ -1,0 +1,64 @@
+"""Making files of a run again without training: scores by another protocol, and what was damaged or lost."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+
+from gan_bench.damage import spoiled
+from gan_bench.errors import GanBenchError
+from gan_bench.evaluation import GRID_SAMPLES, draw, shown
+from gan_bench.files import write_json
+from gan_bench.run_files import read_curves
+from gan_bench.sample_grid import save_grid
+from gan_bench.store import DamageWarning, load_sampled
+from gan_bench.training import Training
+
+
+def rescore(training: Training) -> bool:
+    """Score from their weights the snapshots whose scores follow another protocol than is wanted now, or are damaged.
+
+    False: weights that are needed for it are damaged, so that only training again can make them. The weights of a run that
+    was trained further than is asked now are set aside, and its old scores stay.
+    """
+    folder, wanted = training.folder, training.evaluator.columns()
+    for step in folder.snapshot_steps():
+        damaged = set(spoiled(folder, step))
+        outdated = step in training.snapshot_steps and folder.score_columns(step) != wanted
+        if not (damaged or outdated) or not folder.has_weights(step):
+            continue
+        try:
+            sampled = load_sampled(folder, step, copy.deepcopy(training.recipe.sampled))
+        except GanBenchError as error:
+            if training.loop.steps <= training.total_steps:
+                warnings.warn(f"{error.__cause__ or error}", DamageWarning, stacklevel=1)
+                return False
+            warnings.warn(f"{error}; its old scores stay", DamageWarning, stacklevel=1)
+            folder.forget_weights(step)
+            continue
+        place = folder.snapshot(step)
+        with training.evaluating():
+            count = max(training.evaluator.count, GRID_SAMPLES)
+            samples = draw(sampled, training.latent, count, training.seed, training.device)
+            if "samples.png" in damaged:
+                save_grid(shown(samples), place / "samples.png")
+            if outdated or "scores.json" in damaged:
+                scores = folder.scores(step) if "scores.json" not in damaged else _moment(training, step)
+                scores |= {"scores": training.evaluator.score(samples[: training.evaluator.count])}
+                write_json(place / "scores.json", scores)
+    return True
+
+
+def _moment(training: Training, step: int) -> dict[str, object]:
+    """What a snapshot's scores.json says beside its scores. Its seconds are those of the window before it."""
+    recipe = training.recipe
+    d_steps = step * (recipe.d_steps - 1) + math.ceil(step / recipe.g_per_d)
+    rows = [row for row in read_curves(training.folder.curves_file) if row["step"] <= step]
+    return {
+        "step": step,
+        "d_steps": d_steps,
+        "images": d_steps * training.batch_size,
+        "seconds": rows[-1]["seconds"] if rows else 0.0,
+        "precision": training.cell.precision,
+    }
