@@ -190,7 +190,8 @@ def _check_recipe(recipe: Recipe) -> None:
 def _check_finite(loop: Loop) -> None:
     """ValueError: a loss, an output of D, what a trick reports, or a gradient is not finite in the first step."""
     means = loop.recipe.window.means()
-    bad = [name for name, mean in means.items() if mean is not None and not math.isfinite(mean)]
+    own = {name: mean for name, mean in means.items() if not name.startswith("grad_norm_")}  # told in words below
+    bad = [name for name, mean in own.items() if mean is not None and not math.isfinite(mean)]
     for network, parameters in (("discriminator", loop.d_parameters), ("generator", loop.g_parameters)):
         if not all(p.grad.isfinite().all() for p in parameters if p.grad is not None):
             bad.append(f"gradients of the {network}")

@@ -11,7 +11,7 @@ import torch
 
 from gan_bench.batches import Batches
 from gan_bench.errors import cause
-from gan_bench.loop import Loop
+from gan_bench.loop import NORM_EVERY, Loop
 
 BLOCK = 5  # steps of a graph: launching it costs as much as launching one step's
 EAGER = 2  # times that a kind of block is run before it is captured, so that all it needs is allocated
@@ -42,13 +42,15 @@ class Counts:
 class Steps:
     """Takes a loop's steps. With `capture`, by graphs; what can't be captured goes on step by step, and `reason` says why.
 
-    A kind of block is what repeats: how many steps it has, and where it begins in the rhythm of D's updates and penalties.
+    A kind of block is what repeats: how many steps it has, and where it begins in the rhythm of D's updates, of penalties and
+    of gradients' norms.
     """
 
     def __init__(self, loop: Loop, batches: Batches, capture: Capture | None) -> None:
         self.loop, self.batches, self.capture = loop, batches, capture
         self.reason: str | None = None if capture else "the device has no graphs"
-        self._rhythm = math.lcm(*(penalty.every for penalty in loop.recipe.penalties))
+        self._g_rhythm = math.lcm(NORM_EVERY, loop.recipe.g_per_d)
+        self._d_rhythm = math.lcm(NORM_EVERY, *(penalty.every for penalty in loop.recipe.penalties))
         self._done: Counter[tuple[int, int, int]] = Counter()  # kind -> blocks taken step by step
         self._takes: dict[tuple[int, int, int], int] = {}  # kind -> batches
         self._graphs: dict[tuple[int, int, int], tuple[Replay, Counts]] = {}
@@ -60,7 +62,7 @@ class Steps:
             loop.step()
             return
         steps = BLOCK if limit >= BLOCK else 1
-        kind = (steps, loop.steps % loop.recipe.g_per_d, loop.d_steps % self._rhythm)
+        kind = (steps, loop.steps % self._g_rhythm, loop.d_steps % self._d_rhythm)
         if kind not in self._graphs and self._done[kind] >= EAGER:
             self._try_to_capture(kind)
         if kind in self._graphs:

@@ -8,6 +8,7 @@ from small_runs import CPU, make_loop, some_data
 from torch import nn
 from torch.nn import functional as F
 
+from gan_bench.loop import NORM_EVERY
 from gan_bench.plugin import DataSpec
 from gan_bench.recipe import mixes_batch
 from gan_bench.streams import Stream, Streams, derive
@@ -157,3 +158,25 @@ def test_purposes_and_seeds_have_streams_of_their_own():
     streams = Streams(0, CPU), Streams(1, CPU)
     states = [s[purpose].state for s in streams for purpose in ("weights of G", "weights of D", "trick:ema")]
     assert len({bytes(state.numpy()) for state in states}) == 6
+
+
+def test_a_gradients_norm_is_that_of_what_the_optimiser_was_given():
+    loop = make_loop(DCGAN_8, [R1(every=2)])
+    expected: dict[str, list[float]] = {"grad_norm_d": [], "grad_norm_g": []}
+    for step in range(2 * NORM_EVERY + 1):
+        loop.step()
+        for name, parameters in (("grad_norm_d", loop.d_parameters), ("grad_norm_g", loop.g_parameters)):
+            if step % NORM_EVERY == 0:
+                expected[name].append(float(torch.cat([p.grad.flatten().double() for p in parameters]).norm()))
+    means = loop.recipe.window.means()
+    for name, norms in expected.items():
+        assert len(norms) == loop.recipe.window.counts[name] == 3
+        assert means[name] == pytest.approx(sum(norms) / 3, rel=1e-6)
+
+
+def test_every_network_counts_its_own_updates_to_the_next_norm():
+    loop = make_loop(DCGAN_8, [DEvery(n=3)])
+    for _ in range(3 * NORM_EVERY + 1):
+        loop.step()
+    assert loop.recipe.window.counts["grad_norm_d"] == 2
+    assert loop.recipe.window.counts["grad_norm_g"] == 4
