@@ -52,6 +52,12 @@ class ScoreColumn:
     scale: Scale
     protocol_id: str
     protocol: dict[str, Any]
+    differs: tuple[str, ...] = ()  # fields of the protocol in which the columns of the same name are not all equal
+
+    def holds(self, score: Mapping[str, Any]) -> bool:
+        """Whether a score (an entry of scores.json) may stand in this column: every field is compared, not just the id."""
+        mine = self.metric, self.protocol_id, self.protocol
+        return mine == (score["metric"], score["protocol_id"], score.get("protocol") or {})
 
 
 @dataclass
@@ -123,8 +129,7 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
     columns = _score_columns(
         chain(((run.dataset.get("name", ""), score) for run in files for score in run.scores), *real.values())
     )
-    labels = {(column.metric, column.protocol_id): column for column in columns}
-    snapshots = _snapshot_table(files, labels)
+    snapshots = _snapshot_table(files, columns)
     return Results(
         stores=places,
         grids=grids,
@@ -137,7 +142,7 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         pictures=pd.DataFrame(
             [(run.run, step, path) for run in files for step, path in run.pictures], columns=["run", "step", "path"]
         ),
-        real=_real_table(real, labels),
+        real=_real_table(real, columns),
         documents={run.run: run.document for run in files},
     )
 
@@ -236,18 +241,23 @@ def _score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
 
     Those that share a label are told apart by their datasets' names as far as these differ, and by the protocols' ids.
     """
-    first: dict[tuple[str, str], Named] = {}
+    first: dict[tuple[str, str], list[Named]] = {}
     for name, score in scores:
-        first.setdefault((score["metric"], score["protocol_id"]), (name, score))
-    labels = []
-    for name, score in first.values():
-        alike = [other for other, entry in first.values() if entry["label"] == score["label"]]
+        known = first.setdefault((score["metric"], score["protocol_id"]), [])
+        if not any(other.get("protocol") == score.get("protocol") for _, other in known):
+            known.append((name, score))
+    named = list(chain.from_iterable(first.values()))
+    labels, differences = [], []
+    for name, score in named:
+        alike = [(other, entry) for other, entry in named if entry["label"] == score["label"]]
+        datasets = [other for other, _ in alike]
         label = score["label"]
-        if name and len(set(alike)) > 1:
+        if name and len(set(datasets)) > 1:
             label += f" on {name}"
-        if alike.count(name) > 1:
+        if datasets.count(name) > 1:
             label += f" #{score['protocol_id'][:4]}"
         labels.append(label)
+        differences.append(unequal_fields([entry.get("protocol") or {} for _, entry in alike]))
     return [
         ScoreColumn(
             label,
@@ -257,26 +267,39 @@ def _score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
             "log" if score.get("scale") == "log" else "raw",
             score["protocol_id"],
             score.get("protocol") or {},
+            differs,
         )
-        for label, (_, score) in zip(unlike(labels), first.values(), strict=True)
+        for label, (_, score), differs in zip(unlike(labels), named, differences, strict=True)
     ]
 
 
-def _snapshot_table(files: list[RunFiles], labels: Mapping[tuple[str, str], ScoreColumn]) -> pd.DataFrame:
-    rows = []
-    for run in files:
-        for score in run.scores:
-            label = labels[score["metric"], score["protocol_id"]].label
-            rows.append({**score, "run": run.run, "score": label})
+def unequal_fields(protocols: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The fields, by path, that are not equal in all of these protocols."""
+    flat = [flatten(protocol) for protocol in protocols]
+    paths = dict.fromkeys(chain.from_iterable(flat))
+    return tuple(path for path in paths if any(other.get(path) != flat[0].get(path) for other in flat))
+
+
+def _by_id(columns: Iterable[ScoreColumn]) -> Callable[[Mapping[str, Any]], ScoreColumn]:
+    """Finds the column of a score."""
+    known: dict[tuple[str, str], list[ScoreColumn]] = {}
+    for column in columns:
+        known.setdefault((column.metric, column.protocol_id), []).append(column)
+    return lambda score: next(c for c in known[score["metric"], score["protocol_id"]] if c.holds(score))
+
+
+def _snapshot_table(files: list[RunFiles], columns: list[ScoreColumn]) -> pd.DataFrame:
+    column_of = _by_id(columns)
+    rows = [{**score, "run": run.run, "score": column_of(score).label} for run in files for score in run.scores]
     table = pd.DataFrame(rows, columns=SNAPSHOT_COLUMNS)
     return table.assign(value=pd.to_numeric(table["value"]), error=table["error"].astype(object))
 
 
-def _real_table(real: Mapping[str, list[Named]], labels: Mapping[tuple[str, str], ScoreColumn]) -> pd.DataFrame:
-    rows = []
+def _real_table(real: Mapping[str, list[Named]], columns: list[ScoreColumn]) -> pd.DataFrame:
+    rows, column_of = [], _by_id(columns)
     for store, scores in real.items():
         for _, score in scores:
-            column = labels[score["metric"], score["protocol_id"]]
+            column = column_of(score)
             generated = score.get("generated", column.protocol.get("generated"))
             rows.append((store, column.label, score["value"], generated))
     table = pd.DataFrame(rows, columns=["store", "score", "value", "generated"])

@@ -78,6 +78,53 @@ def test_two_protocols_are_two_columns(tmp_path):
     assert load(tmp_path).scores[0].title == "FD[classifier] #ffee (500 generated, 360 real)"
 
 
+PROTOCOL = {
+    "metric": {"name": "fid", "source": "0a1b"},
+    "dataset": "77" * 32,
+    "generated": 2000,
+    "real": 360,
+    "split": "held out",
+    "mode": "evaluation",
+    "quantisation": "8 bits",
+    "features": {
+        "features": "classifier",
+        "dimension": 64,
+        "resize": "none",
+        "weights_sha256": "ab",
+        "test_accuracy": 0.98,
+    },
+    "extractor": {"name": "classifier", "source": "0c1d"},
+    "number": "precision",
+}
+
+
+@pytest.mark.parametrize("same_id", [False, True])
+@pytest.mark.parametrize("path", sorted(flatten(PROTOCOL)))
+def test_scores_whose_protocols_differ_in_one_field_share_no_column(tmp_path, path, same_id):
+    other = json.loads(json.dumps(PROTOCOL))
+    *outer, last = (path if path != "metric" and path != "extractor" else f"{path}.name").split(".")
+    place = other[outer[0]] if outer else other
+    place[last] = f"not {place[last]}" if isinstance(place[last], str) else place[last] / 2
+    for run, protocol, value in (("a", PROTOCOL, 5.0), ("b", other, 7.0)):
+        folder = write_run(tmp_path / run / "runs" / run, BASELINE, 0, "0" * 64, snapshots=1, steps=100)
+        protocol_id = "aaaa1111" if same_id or run == "a" else "bbbb2222"
+        entry = {**score(value, protocol_id=protocol_id), "protocol": protocol}
+        write(folder / "snapshots" / "step-00000100" / "scores.json", {"scores": [entry]})
+    results = load(tmp_path / "a", tmp_path / "b")
+    assert [column.differs for column in results.scores] == [(path,), (path,)]
+    lasts = results.runs[[f"{column.label} last" for column in results.scores]]
+    assert lasts.count().tolist() == [1, 1], "a column each"
+    assert lasts.sum().tolist() == [5, 7]
+    assert sorted(results.snapshots["score"]) == sorted(column.label for column in results.scores)
+
+
+def test_equal_protocols_of_two_stores_share_a_column(tmp_path):
+    for run in ("a", "b"):
+        write_run(tmp_path / run / "runs" / run, BASELINE, 0, "0" * 64, snapshots=1, steps=100)
+    (fd, _) = load(tmp_path / "a", tmp_path / "b").scores
+    assert (fd.label, fd.differs) == ("FD[classifier]", ())
+
+
 def retold(folder, file, **changes):
     """Change a JSON file of a run folder."""
     write(folder / file, json.loads((folder / file).read_text()) | changes)

@@ -32,6 +32,13 @@ def test_agrees_with_torch_fidelity():
     assert score(x, y).value == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-4)
 
 
+def test_agrees_with_torchmetrics():
+    from torchmetrics.image.kid import poly_mmd
+
+    x, y = (1.1 * normal(120, 24)).relu(), normal(120, 24, 1).relu()
+    assert score(x, y).value == pytest.approx(float(poly_mmd(x.double(), y.double())), rel=1e-9)
+
+
 @pytest.mark.parametrize("groups", [2, 7])
 def test_agrees_with_the_definition(groups):
     x, y = normal(30, 4).double(), 1.3 * normal(41, 4, 1).double()

@@ -63,6 +63,17 @@ def test_agree_with_trees_of_neighbours(k):
     assert 0.1 < found["precision"] < 0.99, "something is told"
 
 
+@pytest.mark.parametrize(("k", "dimension"), [(3, 64), (5, 8)])
+def test_agree_with_prdc(k, dimension):
+    from prdc import compute_prdc
+
+    mix = normal(dimension, dimension, 7) / dimension**0.5
+    generated, real = (1.2 * normal(300, dimension) @ mix).relu(), (normal(350, dimension, 1) @ mix).relu()
+    theirs = compute_prdc(real.double().numpy(), generated.double().numpy(), nearest_k=k)
+    found = score(PrecisionRecall(k=k), generated, real) | score(DensityCoverage(k=k), generated, real)
+    assert found == pytest.approx(theirs)
+
+
 def test_agree_far_from_the_origin():
     generated, real = 1.1 * normal(300, 6), normal(300, 6, 1)
     for metric in (PrecisionRecall(), DensityCoverage()):
