@@ -17,7 +17,6 @@ import pandas as pd
 
 from gan_bench.errors import GanBenchError
 from gan_bench.foreign import FINGERPRINT, check_document, check_name, check_numbers, check_store, strange
-from gan_bench.grid.labels import unlike
 from gan_bench.run_files import (
     Document,
     GridDocument,
@@ -28,36 +27,16 @@ from gan_bench.run_files import (
     read_run,
     scores_in,
 )
+from gan_bench.score_columns import Named, ScoreColumn, column_finder, score_columns
 from gan_bench.settings_text import flatten
-from gan_bench.statistics import Better, Scale
 from gan_bench.store import replace_file
 
 RUN_COLUMNS = ["run", "folder", "store", "cell"]
 OUTCOME_COLUMNS = ["steps", "d_steps", "images", "seconds", "images_per_second", "share_of_peak", "ended"]
 TIME_COLUMNS = ("evaluation", "checkpoints", "waiting")  # seconds beside those of training
-SNAPSHOT_COLUMNS = ["run", "step", "d_steps", "images", "seconds", "score", "value", "metric", "protocol_id", "error"]
+SNAPSHOT_COLUMNS = ["run", "step", "d_steps", "images", "seconds", "score", "value", "against_training", "cost"]
+SNAPSHOT_COLUMNS += ["metric", "protocol_id", "error"]
 COMPARISON_COLUMNS = ["store", "comparison", "level", "reference", "run", "seed"]
-
-Named = tuple[str, Mapping[str, Any]]  # the name of a dataset, and a score (an entry of scores.json) on it
-
-
-@dataclass(frozen=True)
-class ScoreColumn:
-    """A score under one protocol: what one column of a table holds."""
-
-    label: str  # heads the columns of `Results.runs`; unique among the stores read
-    title: str  # what is shown to people; says the sample counts
-    metric: str
-    better: Better
-    scale: Scale
-    protocol_id: str
-    protocol: dict[str, Any]
-    differs: tuple[str, ...] = ()  # fields of the protocol in which the columns of the same name are not all equal
-
-    def holds(self, score: Mapping[str, Any]) -> bool:
-        """Whether a score (an entry of scores.json) may stand in this column: every field is compared, not just the id."""
-        mine = self.metric, self.protocol_id, self.protocol
-        return mine == (score["metric"], score["protocol_id"], score.get("protocol") or {})
 
 
 @dataclass
@@ -73,15 +52,9 @@ class Results:
     snapshots: pd.DataFrame  # one row a run, snapshot and score
     comparisons: pd.DataFrame  # one row a comparison, level and seed
     pictures: pd.DataFrame  # one row a sample grid: run, step, path
+    neighbours: pd.DataFrame  # one row a picture of samples and their nearest training samples: run, step, path
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
     documents: dict[str, dict[str, Any]] = field(repr=False)  # run.json of each run, with result.json as `result`
-
-
-def column_title(score: Mapping[str, Any]) -> str:
-    """How a score (an entry of scores.json) is called wherever it is shown: with its features and sample counts."""
-    protocol = score.get("protocol") or {}
-    counts = [f"{protocol[kind]} {kind}" for kind in ("generated", "real") if protocol.get(kind) is not None]
-    return f"{score['label']} ({', '.join(counts)})" if counts else str(score["label"])
 
 
 def read_checked(files: RunFiles, length: float) -> RunFiles:
@@ -126,7 +99,7 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
     real = {
         name: _read_real(store, [run.dataset for run in files if run.store == name]) for name, store in places.items()
     }
-    columns = _score_columns(
+    columns = score_columns(
         chain(((run.dataset.get("name", ""), score) for run in files for score in run.scores), *real.values())
     )
     snapshots = _snapshot_table(files, columns)
@@ -139,9 +112,8 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         curves=_curve_table(files),
         snapshots=snapshots,
         comparisons=_comparison_table(grids),
-        pictures=pd.DataFrame(
-            [(run.run, step, path) for run in files for step, path in run.pictures], columns=["run", "step", "path"]
-        ),
+        pictures=_picture_table((run.run, run.pictures) for run in files),
+        neighbours=_picture_table((run.run, run.neighbours) for run in files),
         real=_real_table(real, columns),
         documents={run.run: run.document for run in files},
     )
@@ -236,67 +208,18 @@ def real_folder(store: Path, fingerprint: str) -> Path:
     return folder
 
 
-def _score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
-    """One column for each metric and protocol.
-
-    Those that share a label are told apart by their datasets' names as far as these differ, and by the protocols' ids.
-    """
-    first: dict[tuple[str, str], list[Named]] = {}
-    for name, score in scores:
-        known = first.setdefault((score["metric"], score["protocol_id"]), [])
-        if not any(other.get("protocol") == score.get("protocol") for _, other in known):
-            known.append((name, score))
-    named = list(chain.from_iterable(first.values()))
-    labels, differences = [], []
-    for name, score in named:
-        alike = [(other, entry) for other, entry in named if entry["label"] == score["label"]]
-        datasets = [other for other, _ in alike]
-        label = score["label"]
-        if name and len(set(datasets)) > 1:
-            label += f" on {name}"
-        if datasets.count(name) > 1:
-            label += f" #{score['protocol_id'][:4]}"
-        labels.append(label)
-        differences.append(unequal_fields([entry.get("protocol") or {} for _, entry in alike]))
-    return [
-        ScoreColumn(
-            label,
-            column_title({**score, "label": label}),
-            score["metric"],
-            "higher" if score.get("better") == "higher" else "lower",
-            "log" if score.get("scale") == "log" else "raw",
-            score["protocol_id"],
-            score.get("protocol") or {},
-            differs,
-        )
-        for label, (_, score), differs in zip(unlike(labels), named, differences, strict=True)
-    ]
-
-
-def unequal_fields(protocols: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The fields, by path, that are not equal in all of these protocols."""
-    flat = [flatten(protocol) for protocol in protocols]
-    paths = dict.fromkeys(chain.from_iterable(flat))
-    return tuple(path for path in paths if any(other.get(path) != flat[0].get(path) for other in flat))
-
-
-def _by_id(columns: Iterable[ScoreColumn]) -> Callable[[Mapping[str, Any]], ScoreColumn]:
-    """Finds the column of a score."""
-    known: dict[tuple[str, str], list[ScoreColumn]] = {}
-    for column in columns:
-        known.setdefault((column.metric, column.protocol_id), []).append(column)
-    return lambda score: next(c for c in known[score["metric"], score["protocol_id"]] if c.holds(score))
-
-
 def _snapshot_table(files: list[RunFiles], columns: list[ScoreColumn]) -> pd.DataFrame:
-    column_of = _by_id(columns)
+    column_of = column_finder(columns)
     rows = [{**score, "run": run.run, "score": column_of(score).label} for run in files for score in run.scores]
+    for row in rows:
+        row["against_training"] = (row.get("against_training") or {}).get("value")
     table = pd.DataFrame(rows, columns=SNAPSHOT_COLUMNS)
-    return table.assign(value=pd.to_numeric(table["value"]), error=table["error"].astype(object))
+    numbers = {name: pd.to_numeric(table[name]) for name in ("value", "against_training", "cost")}
+    return table.assign(**numbers, error=table["error"].astype(object))
 
 
 def _real_table(real: Mapping[str, list[Named]], columns: list[ScoreColumn]) -> pd.DataFrame:
-    rows, column_of = [], _by_id(columns)
+    rows, column_of = [], column_finder(columns)
     for store, scores in real.items():
         for _, score in scores:
             column = column_of(score)
@@ -304,6 +227,11 @@ def _real_table(real: Mapping[str, list[Named]], columns: list[ScoreColumn]) -> 
             rows.append((store, column.label, score["value"], generated))
     table = pd.DataFrame(rows, columns=["store", "score", "value", "generated"])
     return table.assign(value=pd.to_numeric(table["value"]))
+
+
+def _picture_table(pictures: Iterable[tuple[str, list[tuple[int, Path]]]]) -> pd.DataFrame:
+    rows = [(run, step, path) for run, own in pictures for step, path in own]
+    return pd.DataFrame(rows, columns=["run", "step", "path"])
 
 
 def _curve_table(files: list[RunFiles]) -> pd.DataFrame:
@@ -372,11 +300,14 @@ def _last_and_best(snapshots: pd.DataFrame, last: Mapping[str, int], column: Sco
     scored = rows.dropna(subset="value").sort_values("step")
     by_run = scored.groupby("run")["value"]
     best = scored.loc[by_run.idxmin() if column.better == "lower" else by_run.idxmax()].set_index("run")
+    at_last = rows[rows["step"] == rows["run"].map(last)].set_index("run")
     table = pd.DataFrame(
         {
-            f"{column.label} last": rows[rows["step"] == rows["run"].map(last)].set_index("run")["value"],
+            f"{column.label} last": at_last["value"],
             f"{column.label} best": best["value"],
             f"{column.label} best step": best["step"],
         }
     )
+    if rows["against_training"].notna().any():
+        table[f"{column.label} last against training"] = at_last["against_training"]
     return table.astype({f"{column.label} best step": "Int64"})

@@ -20,6 +20,7 @@ from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import GRID_SAMPLES, Evaluator, draw, shown
 from gan_bench.global_state import tf32_products
 from gan_bench.loop import Loop
+from gan_bench.neighbours import save_neighbours
 from gan_bench.networks import build_networks, memory_format
 from gan_bench.recipe import Recipe
 from gan_bench.sample_grid import save_grid
@@ -206,8 +207,9 @@ class Training:
                 continue
             with self._evaluating():
                 samples = draw(sampled, self.latent, self.evaluator.count, self.seed, self.device)
-                scores = self.folder.scores(step) | {"scores": self.evaluator.score(samples)}
-                write_json(self.folder.snapshot(step) / "scores.json", scores)
+                scores = {"scores": self.evaluator.score(samples), "time": self.evaluator.seconds}
+                save_neighbours(self.folder.snapshot(step), samples, self.evaluator)
+                write_json(self.folder.snapshot(step) / "scores.json", self.folder.scores(step) | scores)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
@@ -270,7 +272,8 @@ class Training:
             counters = self.counters()
             facts = {"step": counters.pop("steps"), **counters, "precision": self.cell.precision}
             scores = self.evaluator.score(samples[: self.evaluator.count])
-            write_json(place / "scores.json", {**facts, "scores": scores})
+            save_neighbours(place, samples, self.evaluator)
+            write_json(place / "scores.json", {**facts, "scores": scores, "time": self.evaluator.seconds})
 
     def _drop_weights(self) -> None:
         steps = self.folder.snapshot_steps()

@@ -11,7 +11,8 @@ import pytest
 from fake_store import BASELINE, FINGERPRINT, kid, score, write, write_run, write_store
 
 from gan_bench.errors import GanBenchError
-from gan_bench.results import column_title, load, write_tables
+from gan_bench.results import load, write_tables
+from gan_bench.score_columns import column_title
 from gan_bench.settings_text import flatten
 
 
