@@ -119,6 +119,26 @@ def test_scores_whose_protocols_differ_in_one_field_share_no_column(tmp_path, pa
     assert sorted(results.snapshots["score"]) == sorted(column.label for column in results.scores)
 
 
+def test_cost_unit_training_and_neighbours_are_read(tmp_path):
+    run = write_run(tmp_path / "runs" / "a", BASELINE, 0, "0" * 64, snapshots=2, steps=100)
+    for step, cost in ((50, 0.2), (100, 0.4)):
+        entry = {**score(5.0), "unit": "share", "against_training": {"value": step / 10}}
+        failed = {**kid(0.1), "against_training": {"value": None, "error": "too few"}}
+        folder = run / "snapshots" / f"step-{step:08d}"
+        write(folder / "scores.json", {"scores": [entry, failed], "time": {"features": 1.0, "fid": cost}})
+        (folder / "neighbours.png").write_bytes(b"")
+    results = load(tmp_path)
+    fd, other = results.scores
+    assert (fd.unit, fd.cost) == ("share", pytest.approx(0.3))
+    assert (other.unit, other.cost) == ("", None)
+    rows = results.snapshots[results.snapshots["score"] == fd.label]
+    assert rows[["step", "against_training", "cost"]].values.tolist() == [[50, 5, 0.2], [100, 10, 0.4]]
+    assert results.runs.at[0, "FD[classifier] last against training"] == 10
+    assert "KID[classifier] last against training" not in results.runs
+    assert results.neighbours["step"].tolist() == [50, 100]
+    assert results.neighbours["path"].tolist() == sorted(run.glob("snapshots/*/neighbours.png"))
+
+
 def test_equal_protocols_of_two_stores_share_a_column(tmp_path):
     for run in ("a", "b"):
         write_run(tmp_path / run / "runs" / run, BASELINE, 0, "0" * 64, snapshots=1, steps=100)

@@ -139,6 +139,9 @@ def test_failed_training_leaves_no_file(digits, tmp_path, monkeypatch):
 def test_classifier_needs_labels(unlabelled, tmp_path):
     with pytest.raises(GanBenchError, match="'random' or 'inception'"):
         Classifier().prepare(unlabelled, tmp_path, CPU)
+    points = prepared(torch.zeros(500, 2), torch.full((500,), -1), 0, "points")
+    with pytest.raises(GanBenchError, match="Use features = 'pixels', the points themselves, or 'random'"):
+        Classifier().prepare(points, tmp_path, CPU)
 
 
 def test_random_features_depend_on_the_seed_alone(unlabelled, tmp_path):

@@ -60,6 +60,15 @@ def test_agrees_with_the_definition(groups):
     assert again.standard_error == pytest.approx(expected**0.5)
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.5, 1.0])
+def test_normal_distributions_in_closed_form(shift):
+    # (xy + 1)^3 = 1 + 3xy + 3x^2y^2 + x^3y^3, so the discrepancy is that of the first three moments: m, m^2 + 1, m^3 + 3m.
+    expected = 3 * shift**2 + 3 * shift**4 + (shift**3 + 3 * shift) ** 2
+    found = [score(normal(120, 1, 2 * i) + shift, normal(120, 1, 2 * i + 1)).value for i in range(40)]
+    assert np.mean(found) == pytest.approx(expected, abs=4 * np.std(found) / 40**0.5)
+    assert np.std(found) / 40**0.5 < 0.15 * max(expected, 1)
+
+
 def test_is_unbiased_and_not_clipped():
     found = [score(normal(60, 8, 2 * i), normal(60, 8, 2 * i + 1)) for i in range(150)]
     values = np.array([estimate.value for estimate in found])
