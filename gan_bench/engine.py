@@ -124,7 +124,14 @@ def prepare_evaluators(
     evaluators = {}
     for key in {dataset_key(cell) for cell in grid.cells}:
         with console.status(f"features {extractor.name} of {data[key].name}"):
-            evaluators[key] = Evaluator(data[key], metrics, extractor, grid.evaluate.samples, torch.device(device))
+            evaluators[key] = Evaluator(
+                data[key],
+                metrics,
+                extractor,
+                grid.evaluate.samples,
+                torch.device(device),
+                against_training=grid.evaluate.against_training,
+            )
             evaluators[key].prepare()
     return evaluators
 
@@ -263,6 +270,7 @@ def train(
         keep=grid.evaluate.keep,
         slots=1 if set(devices) == {"cpu"} else execution.slots,  # there a slot is a process
         step_seconds=execution.step_seconds,
+        against_training=grid.evaluate.against_training,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DamageWarning)  # it is told already
@@ -342,4 +350,4 @@ def write_store(
         known = {(score["label"], score["protocol_id"]) for score in scores.get("scores", ())}
         if known != evaluator.columns() or not is_picture(folder / "samples.png"):
             save_real(folder, data[key])
-            write_json(folder / "scores.json", {"scores": evaluator.score_training_data()})
+            write_json(folder / "scores.json", {"scores": evaluator.score_training_data(), "time": evaluator.seconds})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
+import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -13,6 +15,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from gan_bench import neighbours
 from gan_bench.canonical import canonical, canonical_hash
 from gan_bench.data import PreparedData, cache_root, told
 from gan_bench.errors import GanBenchError
@@ -30,7 +33,8 @@ GRID_SAMPLES = 100  # images in a sample grid
 POINTS = 2000  # points in a picture of them
 BATCH = 100  # samples generated or scored at a time
 
-Part = Literal["training", "held_out"]
+Part = Literal["held_out", "training"]
+PARTS: tuple[Part, ...] = ("held_out", "training")
 
 
 @contextmanager
@@ -56,7 +60,10 @@ def draw(sampled: nn.Module, latent: int, count: int, seed: int, device: torch.d
 
 
 class Evaluator:
-    """Scores samples by metrics on shared features, against the held-out real data."""
+    """Scores samples by metrics on shared features, against the held-out real data; and if asked, training data beside them.
+
+    `seconds` says what the latest scores took: "features", and each metric by name.
+    """
 
     def __init__(
         self,
@@ -66,8 +73,11 @@ class Evaluator:
         samples: int,
         device: torch.device,
         cache: Path | None = None,
+        against_training: bool = False,
     ) -> None:
         self.data, self.metrics, self.count, self.device = data, metrics, samples, device
+        self.against_training = against_training
+        self.seconds: dict[str, float] = {}
         self.cache = cache or cache_root() / "features"
         with told(f"features {extractor.name}: prepare() at {place_of(extractor.prepare)}"):
             self.features: Features = extractor.prepare(data, self.cache, device)
@@ -81,9 +91,12 @@ class Evaluator:
         """
         self._check()
         _ = self.real
+        if self.data.spec.kind == "image":
+            neighbours.reference(self)
         for metric in self.metrics:
-            with suppress(Exception):  # it becomes each score's error
-                self.reference(metric)
+            for part in self._parts(metric):
+                with suppress(Exception):  # it becomes each score's error
+                    self.reference(metric, part)
 
     def _check(self) -> None:
         """GanBenchError: features have no protocol or another shape, or a metric has other arguments or no label."""
@@ -111,8 +124,9 @@ class Evaluator:
                         "Use features = 'classifier'"
                     )
 
-    def score(self, generated: Tensor) -> list[dict[str, Any]]:
-        """Scores of `self.count` generated samples (N, *shape)."""
+    def score(self, generated: Tensor, parts: Sequence[Part] = PARTS) -> list[dict[str, Any]]:
+        """Scores of `self.count` generated samples (N, *shape), against these parts of the data."""
+        self.seconds = defaultdict(float)
         if self.data.spec.kind == "image":
             # In batches, since at once it would take thrice the room.
             generated = torch.cat([as_saved(batch) for batch in generated.split(BATCH)])
@@ -120,9 +134,17 @@ class Evaluator:
         scores = []
         for metric in self.metrics:
             if metric.reads != "samples" and not extracted:
-                extracted.append(self.extract(lambda: iter(generated.split(BATCH))))
-            scores += self._score(metric, generated, *extracted)
+                with self._timed("features"):
+                    extracted.append(self.extract(lambda: iter(generated.split(BATCH))))
+            with self._timed(metric.name):
+                scores += self._score(metric, parts, generated, *extracted)
         return scores
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[what] += time.perf_counter() - began
 
     def columns(self) -> Columns:
         """Label and protocol of every score that is made."""
@@ -134,7 +156,8 @@ class Evaluator:
 
     def score_training_data(self) -> list[dict[str, Any]]:
         """The floor: scores of as many real training samples, as if they had been generated."""
-        return self.score(self.data.training.batch(shuffled(len(self.data.training))[: self.count]))
+        some = shuffled(len(self.data.training))[: self.count]
+        return self.score(self.data.training.batch(some), ("held_out",))
 
     @property
     def real(self) -> Tensor:
@@ -145,7 +168,7 @@ class Evaluator:
         """Features of the held-out data, or of as many training samples."""
         key = canonical_hash([self.data.fingerprint, self.features.protocol, self.extractor])
         name = part.replace("_", "-")
-        return self._kept(f"{name}-{key[:20]}", lambda: self.extract(lambda: self._batches(part)))
+        return self.kept(f"{name}-{key[:20]}", lambda: self.extract(lambda: self._batches(part)))
 
     def _batches(self, part: Part) -> Iterator[Tensor]:
         if part == "held_out":
@@ -153,22 +176,28 @@ class Evaluator:
         chosen = shuffled(len(self.data.training))[: len(self.data.held_out)]
         return (self.data.training.batch(indices) for indices in chosen.split(BATCH))
 
-    def reference(self, metric: Metric) -> Tensor | dict[str, Tensor]:
-        """What a metric makes of the real data, computed once for a dataset, extractor and metric."""
+    def reference(self, metric: Metric, against: Part = "held_out") -> Any:
+        """What a metric's scores compare with, made of the held-out data or of as many training samples; kept in the cache."""
         cls, plain = type(metric), Metric
         if metric.reads == "features" and (cls.reference, cls.reference_of) == (plain.reference, plain.reference_of):
-            return self.real
+            return self._features_of(against)
         own = [metric.settings(), source_hash(cls)]
         seen = [] if metric.reads == "samples" else [self.features.protocol, self.extractor]
         modes = self.data.spec.modes and asdict(self.data.spec.modes)
 
         def compute() -> Tensor | dict[str, Tensor]:
-            data = RealData(self.data, lambda part: self._read(metric, part))
+            data = RealData(self.data, lambda part: self._read(metric, against if part == "held_out" else part))
             with Stream(0, f"reference:{metric.name}", torch.device("cpu")):
                 return metric.reference_of(data)
 
-        key = canonical_hash([self.data.fingerprint, *seen, *own, modes])
-        return self._kept(f"reference-{metric.name}-{key[:20]}", compute)
+        split = [] if against == "held_out" else [against]
+        key = canonical_hash([self.data.fingerprint, *seen, *own, modes, *split])
+        return self.kept(f"reference-{metric.name}-{key[:20]}", compute)
+
+    def _parts(self, metric: Metric) -> tuple[Part, ...]:
+        """What a metric's scores are made against. One that chooses its real data itself has no second score."""
+        own = type(metric).reference_of is not Metric.reference_of
+        return PARTS[:1] if own or not self.against_training else PARTS
 
     def _read(self, metric: Metric, part: Part) -> Tensor:
         """A part of the real data as a metric reads it."""
@@ -180,7 +209,7 @@ class Evaluator:
         """The features or the logits, whichever a metric reads."""
         return self.features.logits(features) if metric.reads == "logits" else features  # type: ignore[attr-defined]
 
-    def _kept(self, name: str, compute: Callable[[], Any]) -> Any:
+    def kept(self, name: str, compute: Callable[[], Any]) -> Any:
         """A value, computed unless this process or the cache's file of this name has it."""
         path = self.cache / f"{name}.pt"
         if name not in self._loaded:
@@ -218,17 +247,11 @@ class Evaluator:
             protocol["number"] = number
         return protocol, canonical_hash(protocol)[:8]
 
-    def _score(self, metric: Metric, samples: Tensor, features: Tensor | None = None) -> list[dict[str, Any]]:
+    def _score(
+        self, metric: Metric, parts: Sequence[Part], samples: Tensor, features: Tensor | None = None
+    ) -> list[dict[str, Any]]:
         """The score of each of a metric's numbers. `features` are the samples' own; whoever reads samples needs none."""
-        values: Mapping[str, Any] = {}
-        error = ""
-        try:
-            with Stream(0, f"metric:{metric.name}", torch.device("cpu")), torch.no_grad():
-                given = samples if features is None or metric.reads == "samples" else self._seen(metric, features)
-                found = metric.score(given, self.reference(metric))
-            values = found if isinstance(found, Mapping) else {"": found}
-        except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
-            error = str(fault) if isinstance(fault, ValueError) else f"{type(fault).__name__}: {fault}"
+        found = {part: self._found(metric, samples, features, part) for part in self._parts(metric) if part in parts}
         scores = []
         for name, (label, number) in self._numbers(metric).items():
             protocol, protocol_id = self._protocol(metric, name)
@@ -236,9 +259,25 @@ class Evaluator:
             score |= {"protocol": protocol, "protocol_id": protocol_id}
             if len(samples) != self.count:
                 score["generated"] = len(samples)
-            score |= {"error": error} if error else _valued(name or metric.name, values.get(name))
+            score |= found["held_out"](name)
+            if "training" in found:
+                score["against_training"] = {"value": None, **found["training"](name)}
             scores.append(score)
         return scores
+
+    def _found(
+        self, metric: Metric, samples: Tensor, features: Tensor | None, against: Part
+    ) -> Callable[[str], dict[str, Any]]:
+        """A metric's numbers by name, each as a value with its standard error or as the reason why there is none."""
+        try:
+            with Stream(0, f"metric:{metric.name}", torch.device("cpu")), torch.no_grad():
+                given = samples if features is None or metric.reads == "samples" else self._seen(metric, features)
+                found = metric.score(given, self.reference(metric, against))
+        except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
+            error = {"error": str(fault) if isinstance(fault, ValueError) else f"{type(fault).__name__}: {fault}"}
+            return lambda name: error
+        values: Mapping[str, Any] = found if isinstance(found, Mapping) else {"": found}
+        return lambda name: _valued(name or metric.name, values.get(name))
 
 
 def _valued(name: str, found: Any) -> dict[str, Any]:

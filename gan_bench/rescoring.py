@@ -10,6 +10,7 @@ from gan_bench.damage import spoiled
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import GRID_SAMPLES, draw, shown
 from gan_bench.files import write_json
+from gan_bench.neighbours import save_neighbours
 from gan_bench.run_files import read_curves
 from gan_bench.sample_grid import save_grid
 from gan_bench.store import DamageWarning, load_sampled
@@ -46,6 +47,8 @@ def rescore(training: Training) -> bool:
             if outdated or "scores.json" in damaged:
                 scores = folder.scores(step) if "scores.json" not in damaged else _moment(training, step)
                 scores |= {"scores": training.evaluator.score(samples[: training.evaluator.count])}
+                scores |= {"time": training.evaluator.seconds}
+                save_neighbours(place, samples, training.evaluator)
                 write_json(place / "scores.json", scores)
     return True
 

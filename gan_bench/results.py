@@ -18,7 +18,6 @@ import pandas as pd
 from gan_bench.errors import GanBenchError
 from gan_bench.files import replace_file
 from gan_bench.foreign import FINGERPRINT, check_document, check_name, check_numbers, check_store, strange
-from gan_bench.grid.labels import unlike
 from gan_bench.run_files import (
     Document,
     GridDocument,
@@ -29,29 +28,15 @@ from gan_bench.run_files import (
     read_run,
     scores_in,
 )
+from gan_bench.score_columns import Named, ScoreColumn, column_finder, score_columns
 from gan_bench.settings_text import flatten
-from gan_bench.statistics import Better, Scale
 
 RUN_COLUMNS = ["run", "folder", "store", "cell"]
 OUTCOME_COLUMNS = ["steps", "d_steps", "images", "seconds", "images_per_second", "share_of_peak", "ended"]
 TIME_COLUMNS = ("evaluation", "checkpoints", "waiting")  # seconds beside those of training
-SNAPSHOT_COLUMNS = ["run", "step", "d_steps", "images", "seconds", "score", "value", "metric", "protocol_id", "error"]
+SNAPSHOT_COLUMNS = ["run", "step", "d_steps", "images", "seconds", "score", "value", "against_training", "cost"]
+SNAPSHOT_COLUMNS += ["metric", "protocol_id", "error"]
 COMPARISON_COLUMNS = ["store", "comparison", "level", "reference", "run", "seed"]
-
-Named = tuple[str, Mapping[str, Any]]  # the name of a dataset, and a score (an entry of scores.json) on it
-
-
-@dataclass(frozen=True)
-class ScoreColumn:
-    """A score under one protocol: what one column of a table holds."""
-
-    label: str  # heads the columns of `Results.runs`; unique among the stores read
-    title: str  # what is shown to people; says the sample counts
-    metric: str
-    better: Better
-    scale: Scale
-    protocol_id: str
-    protocol: dict[str, Any]
 
 
 @dataclass
@@ -67,15 +52,9 @@ class Results:
     snapshots: pd.DataFrame  # one row a run, snapshot and score
     comparisons: pd.DataFrame  # one row a comparison, level and seed
     pictures: pd.DataFrame  # one row a sample grid: run, step, path
+    neighbours: pd.DataFrame  # one row a picture of samples and their nearest training samples: run, step, path
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
     documents: dict[str, dict[str, Any]] = field(repr=False)  # run.json of each run, with result.json as `result`
-
-
-def column_title(score: Mapping[str, Any]) -> str:
-    """How a score (an entry of scores.json) is called wherever it is shown: with its features and sample counts."""
-    protocol = score.get("protocol") or {}
-    counts = [f"{protocol[kind]} {kind}" for kind in ("generated", "real") if protocol.get(kind) is not None]
-    return f"{score['label']} ({', '.join(counts)})" if counts else str(score["label"])
 
 
 def read_checked(files: RunFiles, length: float) -> RunFiles:
@@ -120,11 +99,10 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
     real = {
         name: _read_real(store, [run.dataset for run in files if run.store == name]) for name, store in places.items()
     }
-    columns = _score_columns(
+    columns = score_columns(
         chain(((run.dataset.get("name", ""), score) for run in files for score in run.scores), *real.values())
     )
-    labels = {(column.metric, column.protocol_id): column for column in columns}
-    snapshots = _snapshot_table(files, labels)
+    snapshots = _snapshot_table(files, columns)
     return Results(
         stores=places,
         grids=grids,
@@ -134,10 +112,9 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         curves=_curve_table(files),
         snapshots=snapshots,
         comparisons=_comparison_table(grids),
-        pictures=pd.DataFrame(
-            [(run.run, step, path) for run in files for step, path in run.pictures], columns=["run", "step", "path"]
-        ),
-        real=_real_table(real, labels),
+        pictures=_picture_table((run.run, run.pictures) for run in files),
+        neighbours=_picture_table((run.run, run.neighbours) for run in files),
+        real=_real_table(real, columns),
         documents={run.run: run.document for run in files},
     )
 
@@ -231,56 +208,30 @@ def real_folder(store: Path, fingerprint: str) -> Path:
     return folder
 
 
-def _score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
-    """One column for each metric and protocol.
-
-    Those that share a label are told apart by their datasets' names as far as these differ, and by the protocols' ids.
-    """
-    first: dict[tuple[str, str], Named] = {}
-    for name, score in scores:
-        first.setdefault((score["metric"], score["protocol_id"]), (name, score))
-    labels = []
-    for name, score in first.values():
-        alike = [other for other, entry in first.values() if entry["label"] == score["label"]]
-        label = score["label"]
-        if name and len(set(alike)) > 1:
-            label += f" on {name}"
-        if alike.count(name) > 1:
-            label += f" #{score['protocol_id'][:4]}"
-        labels.append(label)
-    return [
-        ScoreColumn(
-            label,
-            column_title({**score, "label": label}),
-            score["metric"],
-            "higher" if score.get("better") == "higher" else "lower",
-            "log" if score.get("scale") == "log" else "raw",
-            score["protocol_id"],
-            score.get("protocol") or {},
-        )
-        for label, (_, score) in zip(unlike(labels), first.values(), strict=True)
-    ]
-
-
-def _snapshot_table(files: list[RunFiles], labels: Mapping[tuple[str, str], ScoreColumn]) -> pd.DataFrame:
-    rows = []
-    for run in files:
-        for score in run.scores:
-            label = labels[score["metric"], score["protocol_id"]].label
-            rows.append({**score, "run": run.run, "score": label})
+def _snapshot_table(files: list[RunFiles], columns: list[ScoreColumn]) -> pd.DataFrame:
+    column_of = column_finder(columns)
+    rows = [{**score, "run": run.run, "score": column_of(score).label} for run in files for score in run.scores]
+    for row in rows:
+        row["against_training"] = (row.get("against_training") or {}).get("value")
     table = pd.DataFrame(rows, columns=SNAPSHOT_COLUMNS)
-    return table.assign(value=pd.to_numeric(table["value"]), error=table["error"].astype(object))
+    numbers = {name: pd.to_numeric(table[name]) for name in ("value", "against_training", "cost")}
+    return table.assign(**numbers, error=table["error"].astype(object))
 
 
-def _real_table(real: Mapping[str, list[Named]], labels: Mapping[tuple[str, str], ScoreColumn]) -> pd.DataFrame:
-    rows = []
+def _real_table(real: Mapping[str, list[Named]], columns: list[ScoreColumn]) -> pd.DataFrame:
+    rows, column_of = [], column_finder(columns)
     for store, scores in real.items():
         for _, score in scores:
-            column = labels[score["metric"], score["protocol_id"]]
+            column = column_of(score)
             generated = score.get("generated", column.protocol.get("generated"))
             rows.append((store, column.label, score["value"], generated))
     table = pd.DataFrame(rows, columns=["store", "score", "value", "generated"])
     return table.assign(value=pd.to_numeric(table["value"]))
+
+
+def _picture_table(pictures: Iterable[tuple[str, list[tuple[int, Path]]]]) -> pd.DataFrame:
+    rows = [(run, step, path) for run, own in pictures for step, path in own]
+    return pd.DataFrame(rows, columns=["run", "step", "path"])
 
 
 def _curve_table(files: list[RunFiles]) -> pd.DataFrame:
@@ -349,11 +300,14 @@ def _last_and_best(snapshots: pd.DataFrame, last: Mapping[str, int], column: Sco
     scored = rows.dropna(subset="value").sort_values("step")
     by_run = scored.groupby("run")["value"]
     best = scored.loc[by_run.idxmin() if column.better == "lower" else by_run.idxmax()].set_index("run")
+    at_last = rows[rows["step"] == rows["run"].map(last)].set_index("run")
     table = pd.DataFrame(
         {
-            f"{column.label} last": rows[rows["step"] == rows["run"].map(last)].set_index("run")["value"],
+            f"{column.label} last": at_last["value"],
             f"{column.label} best": best["value"],
             f"{column.label} best step": best["step"],
         }
     )
+    if rows["against_training"].notna().any():
+        table[f"{column.label} last against training"] = at_last["against_training"]
     return table.astype({f"{column.label} best step": "Int64"})

@@ -77,6 +77,10 @@ class ResultDocument(Document):
         return self
 
 
+class _Value(Document):
+    value: float | None
+
+
 class _Score(Document):
     metric: str
     label: str
@@ -85,8 +89,10 @@ class _Score(Document):
     protocol: dict[str, Any] = {}
     better: Literal["lower", "higher"] = "lower"
     scale: Literal["log", "raw"] = "raw"
+    unit: str = ""
     error: str | None = None
     generated: Whole | None = None  # where fewer samples were there than the protocol has
+    against_training: _Value | None = None
 
 
 class ScoresDocument(Document):
@@ -96,6 +102,7 @@ class ScoresDocument(Document):
     images: Whole | None = None
     seconds: float | None = None
     scores: list[_Score] = []
+    time: dict[str, float] = {}
 
 
 class _GridRun(Document):
@@ -157,6 +164,7 @@ class RunFiles:
         default_factory=list
     )  # of all snapshots, with the snapshot's step, images, ...
     pictures: list[tuple[int, Path]] = field(default_factory=list)  # step and sample grid
+    neighbours: list[tuple[int, Path]] = field(default_factory=list)  # step and picture of nearest training samples
     status: str = "unfinished"  # finished, failed, unfinished, damaged
     reason: str = ""
 
@@ -205,9 +213,12 @@ def _read_snapshot(snapshot: Path, files: RunFiles) -> None:
     files.snapshots.append(step)
     if (snapshot / "samples.png").is_file():
         files.pictures.append((step, snapshot / "samples.png"))
+    if (snapshot / "neighbours.png").is_file():
+        files.neighbours.append((step, snapshot / "neighbours.png"))
     document = read_object(snapshot / "scores.json", ScoresDocument) or {}
+    costs = document.get("time") or {}
     moment = {"step": step, **{name: document.get(name) for name in ("d_steps", "images", "seconds")}}
-    files.scores += [{**score, **moment} for score in scores_in(document)]
+    files.scores += [{**score, **moment, "cost": costs.get(score["metric"])} for score in scores_in(document)]
 
 
 def read_object(path: Path, model: type[Document]) -> dict[str, Any] | None:
@@ -254,6 +265,7 @@ def scores_in(document: dict[str, Any]) -> list[dict[str, Any]]:
     """The scores of a scores.json. A value that is no finite number, or beyond all use, counts as one not computed."""
     scores = document.get("scores", [])
     for score in scores:
-        if score["value"] is not None and not abs(score["value"]) < LARGEST:
-            score["value"] = None
+        for entry in (score, score.get("against_training") or {}):
+            if entry.get("value") is not None and not abs(entry["value"]) < LARGEST:
+                entry["value"] = None
     return scores

@@ -18,6 +18,7 @@ from gan_bench.evaluation import GRID_SAMPLES, Evaluator, draw, shown
 from gan_bench.files import write_json, write_tensors
 from gan_bench.global_state import tf32_products
 from gan_bench.loop import Loop
+from gan_bench.neighbours import save_neighbours
 from gan_bench.networks import build_networks, memory_format
 from gan_bench.recipe import Recipe
 from gan_bench.sample_grid import save_grid
@@ -262,7 +263,8 @@ class Training:
             counters = self.counters()
             facts = {"step": counters.pop("steps"), **counters, "precision": self.cell.precision}
             scores = self.evaluator.score(samples[: self.evaluator.count])
-            write_json(place / "scores.json", {**facts, "scores": scores})
+            save_neighbours(place, samples, self.evaluator)
+            write_json(place / "scores.json", {**facts, "scores": scores, "time": self.evaluator.seconds})
 
     def _drop_weights(self) -> None:
         steps = self.folder.snapshot_steps()

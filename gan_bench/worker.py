@@ -54,6 +54,7 @@ class Setup:
     keep: str
     slots: int | None = 1  # runs at a time in this process; None: as many as measuring finds to pay
     step_seconds: float | None = None  # that a training step may take
+    against_training: bool = True  # whether scores against training data stand beside the others
 
 
 @dataclass(frozen=True)
@@ -333,7 +334,8 @@ class Worker:
         data = replace(data, training=data.training.to(self.device))  # once for all runs of this process
         metrics = [self.registry.create("metric", metric) for metric in self.setup.metrics]
         extractor = self.registry.create("features", self.setup.features)
-        evaluator = Evaluator(data, metrics, extractor, self.setup.samples, self.device)
+        beside = self.setup.against_training
+        evaluator = Evaluator(data, metrics, extractor, self.setup.samples, self.device, against_training=beside)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)  # the runs' own streams may read it from here on
         return data, evaluator

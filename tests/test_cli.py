@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from types import SimpleNamespace
 
@@ -82,6 +83,16 @@ def test_plugins_describes_an_architecture_layer_by_layer(tmp_path):
     assert shown.startswith("dcgan  architecture, from package gan-bench")
     assert "generator for 3x32x32" in shown
     assert "ConvTranspose2d" in shown
+
+
+def test_plugins_describes_a_metrics_numbers(tmp_path):
+    detail = json.loads(gan_bench("plugins", "modes", "--json", cwd=tmp_path).stdout)
+    assert detail["reads"] == "samples"
+    assert detail["numbers"][2] == {"name": "mode KL", "better": "lower", "scale": "raw", "unit": "nats"}
+    detail = json.loads(gan_bench("plugins", "fid", "--json", cwd=tmp_path).stdout)
+    assert detail["numbers"] == [{"name": "fid", "better": "lower", "scale": "log", "unit": ""}]
+    shown = gan_bench("plugins", "modes", cwd=tmp_path).stdout
+    assert re.search(r"near a mode +higher +as they are +share", shown)
 
 
 def test_an_unknown_plugin_is_named_with_its_neighbour(tmp_path):

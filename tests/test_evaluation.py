@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import torch
 from small_runs import CPU
 
 from gan_bench.data import PreparedData, prepare
 from gan_bench.errors import GanBenchError
-from gan_bench.evaluation import Evaluator
+from gan_bench.evaluation import Evaluator, shuffled
 from gan_bench.plugin import Estimate, Metric, Number
 from gan_bench_plugins.datasets.digits import Digits
 from gan_bench_plugins.metrics.classifier import Classifier
@@ -129,7 +131,8 @@ def test_reference_is_made_once_for_all_processes(evaluator, samples, tmp_path):
     assert again.score(samples) == [score]  # also what was drawn for it, whether or not the reference was made then
     assert torch.equal(first.reference(Noisy())["drawn"], again.reference(Noisy())["drawn"])
     assert [real.shape for real in made] == [(len(first.data.held_out), 8)]
-    assert sorted(file.name.rpartition("-")[0] for file in tmp_path.iterdir()) == ["held-out", "reference-noisy"]
+    kept = sorted(file.name.rpartition("-")[0] for file in tmp_path.iterdir())
+    assert kept == ["held-out", "neighbours", "reference-noisy"]
 
 
 def test_workers_need_no_features_of_real_data(evaluator, samples, tmp_path):
@@ -177,6 +180,48 @@ def test_missing_reference_costs_its_own_score_only(evaluator, samples):
     assert failed["value"] is None
     assert failed["error"] == f"{len(both.data.held_out)} samples are too few"
     assert plain["value"] > 0
+
+
+def test_scores_against_training_data_stand_beside_and_change_nothing(data, samples, tmp_path):
+    metrics = FrechetDistance(), Plain(), Noisy(), Several(), Failing()
+    alone = Evaluator(data, metrics, RandomFeatures(width=2), 20, CPU, tmp_path / "a")
+    both = Evaluator(data, metrics, RandomFeatures(width=2), 20, CPU, tmp_path / "b", against_training=True)
+    both.prepare()
+    scores = both.score(samples)
+    beside = [score.pop("against_training", None) for score in scores]
+    assert scores == alone.score(samples)
+    training = torch.load(next((tmp_path / "b").glob("training-*")), weights_only=True)
+    features = both.extract(lambda: iter([samples]))
+    fid = FrechetDistance()
+    assert beside[0] == {"value": fid.score(features, fid.reference(training))}
+    assert beside[0]["value"] != scores[0]["value"]
+    assert beside[1] == {"value": pytest.approx(float((features.mean(0) - training.mean(0)).norm()))}
+    assert beside[3] is beside[4] is None, "a metric that asks for training data itself has no second score"
+    assert beside[5] == {"value": None, "error": f"{len(training)} samples are too few"}
+    assert all("against_training" not in score for score in both.score_training_data()), "it would be against itself"
+
+
+def test_copies_of_training_data_score_better_against_them(data, tmp_path):
+    evaluator = Evaluator(data, [FrechetDistance()], RandomFeatures(), 200, CPU, tmp_path, against_training=True)
+    (score,) = evaluator.score(data.training.batch(shuffled(len(data.training))[:200]))
+    assert score["against_training"]["value"] < score["value"] / 2
+
+
+def test_what_scores_cost_is_told(evaluator, samples):
+    class Slow(Plain):
+        name = "slow"
+
+        def score(self, generated, real):
+            time.sleep(0.02)
+            return 1.0
+
+    slow = evaluator(Slow(), Plain(), Slow())
+    slow.score(samples)
+    assert list(slow.seconds) == ["features", "slow", "plain"]
+    assert 0.04 <= slow.seconds["slow"] < 2
+    assert slow.seconds["plain"] > 0
+    slow.score(samples)
+    assert slow.seconds["slow"] < 2, "of the latest scores alone"
 
 
 def test_several_numbers_are_a_score_each(evaluator, samples):

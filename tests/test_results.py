@@ -11,7 +11,8 @@ import pytest
 from fake_store import BASELINE, FINGERPRINT, kid, score, write, write_run, write_store
 
 from gan_bench.errors import GanBenchError
-from gan_bench.results import column_title, load, write_tables
+from gan_bench.results import load, write_tables
+from gan_bench.score_columns import column_title
 from gan_bench.settings_text import flatten
 
 
@@ -76,6 +77,73 @@ def test_two_protocols_are_two_columns(tmp_path):
     assert pd.isna(runs.at["a", "FD[classifier] #a1b2 last"])
     assert runs.at["a", "KID[classifier] last"] == -0.1
     assert load(tmp_path).scores[0].title == "FD[classifier] #ffee (500 generated, 360 real)"
+
+
+PROTOCOL = {
+    "metric": {"name": "fid", "source": "0a1b"},
+    "dataset": "77" * 32,
+    "generated": 2000,
+    "real": 360,
+    "split": "held out",
+    "mode": "evaluation",
+    "quantisation": "8 bits",
+    "features": {
+        "features": "classifier",
+        "dimension": 64,
+        "resize": "none",
+        "weights_sha256": "ab",
+        "test_accuracy": 0.98,
+    },
+    "extractor": {"name": "classifier", "source": "0c1d"},
+    "number": "precision",
+}
+
+
+@pytest.mark.parametrize("same_id", [False, True])
+@pytest.mark.parametrize("path", sorted(flatten(PROTOCOL)))
+def test_scores_whose_protocols_differ_in_one_field_share_no_column(tmp_path, path, same_id):
+    other = json.loads(json.dumps(PROTOCOL))
+    *outer, last = (path if path != "metric" and path != "extractor" else f"{path}.name").split(".")
+    place = other[outer[0]] if outer else other
+    place[last] = f"not {place[last]}" if isinstance(place[last], str) else place[last] / 2
+    for run, protocol, value in (("a", PROTOCOL, 5.0), ("b", other, 7.0)):
+        folder = write_run(tmp_path / run / "runs" / run, BASELINE, 0, "0" * 64, snapshots=1, steps=100)
+        protocol_id = "aaaa1111" if same_id or run == "a" else "bbbb2222"
+        entry = {**score(value, protocol_id=protocol_id), "protocol": protocol}
+        write(folder / "snapshots" / "step-00000100" / "scores.json", {"scores": [entry]})
+    results = load(tmp_path / "a", tmp_path / "b")
+    assert [column.differs for column in results.scores] == [(path,), (path,)]
+    lasts = results.runs[[f"{column.label} last" for column in results.scores]]
+    assert lasts.count().tolist() == [1, 1], "a column each"
+    assert lasts.sum().tolist() == [5, 7]
+    assert sorted(results.snapshots["score"]) == sorted(column.label for column in results.scores)
+
+
+def test_cost_unit_training_and_neighbours_are_read(tmp_path):
+    run = write_run(tmp_path / "runs" / "a", BASELINE, 0, "0" * 64, snapshots=2, steps=100)
+    for step, cost in ((50, 0.2), (100, 0.4)):
+        entry = {**score(5.0), "unit": "share", "against_training": {"value": step / 10}}
+        failed = {**kid(0.1), "against_training": {"value": None, "error": "too few"}}
+        folder = run / "snapshots" / f"step-{step:08d}"
+        write(folder / "scores.json", {"scores": [entry, failed], "time": {"features": 1.0, "fid": cost}})
+        (folder / "neighbours.png").write_bytes(b"")
+    results = load(tmp_path)
+    fd, other = results.scores
+    assert (fd.unit, fd.cost) == ("share", pytest.approx(0.3))
+    assert (other.unit, other.cost) == ("", None)
+    rows = results.snapshots[results.snapshots["score"] == fd.label]
+    assert rows[["step", "against_training", "cost"]].values.tolist() == [[50, 5, 0.2], [100, 10, 0.4]]
+    assert results.runs.at[0, "FD[classifier] last against training"] == 10
+    assert "KID[classifier] last against training" not in results.runs
+    assert results.neighbours["step"].tolist() == [50, 100]
+    assert results.neighbours["path"].tolist() == sorted(run.glob("snapshots/*/neighbours.png"))
+
+
+def test_equal_protocols_of_two_stores_share_a_column(tmp_path):
+    for run in ("a", "b"):
+        write_run(tmp_path / run / "runs" / run, BASELINE, 0, "0" * 64, snapshots=1, steps=100)
+    (fd, _) = load(tmp_path / "a", tmp_path / "b").scores
+    assert (fd.label, fd.differs) == ("FD[classifier]", ())
 
 
 def retold(folder, file, **changes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,8 @@ def describe(plugin: Found, shape: tuple[int, ...]) -> dict[str, Any]:
         "description": inspect.getdoc(plugin.cls) or "",
         "parameters": [parameter(key, field) for key, field in schema.get("properties", {}).items()],
     }
+    if plugin.kind == "metric":
+        detail |= scored(plugin.cls)
     if plugin.kind == "architecture":
         from gan_bench.networks import describe_architecture
         from gan_bench.plugin import Architecture, DataSpec
@@ -86,6 +89,14 @@ def describe(plugin: Found, shape: tuple[int, ...]) -> dict[str, Any]:
             detail["networks"], detail["refused"] = {}, str(error)
         detail["data"] = list(shape)
     return detail
+
+
+def scored(cls: Any) -> dict[str, Any]:
+    """What a metric reads, and each of its numbers with direction, scale and unit."""
+    from gan_bench.plugin import Number
+
+    numbers = cls.numbers or {cls.name: Number(cls.better, cls.scale, cls.unit)}
+    return {"reads": cls.reads, "numbers": [{"name": name, **asdict(number)} for name, number in numbers.items()]}
 
 
 def parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
@@ -127,6 +138,13 @@ def show(detail: dict[str, Any]) -> None:
     console.print(detail["name"], style="bold", end="")
     console.print(f"  {detail['kind']}, from {detail['origin']}\n")
     console.print(detail["description"] + "\n")
+    if "numbers" in detail:
+        scores = Table(f"reads {detail['reads']}, returns", "better", "differences", "unit", box=None, pad_edge=False)
+        for number in detail["numbers"]:
+            told = "in percent" if number["scale"] == "log" else "as they are"
+            scores.add_row(number["name"], number["better"], told, number["unit"] or "-")
+        console.print(scores)
+        console.print()
     table = Table("parameter", "type", "default", "bounds", "description", box=None, pad_edge=False)
     for row in detail["parameters"]:
         table.add_row(row["name"], row["type"], json.dumps(row["default"]), row["bounds"], row["description"])

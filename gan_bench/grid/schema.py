@@ -114,6 +114,7 @@ class Evaluate(Keys):
     metrics: tuple[PluginTable, ...] = Field(({"name": "fid"},), min_length=1, description="metrics: names or tables")
     samples: int = Field(10_000, ge=2, le=10**7, description="generated samples that are scored at each snapshot")
     features: PluginTable = Field({"name": "classifier"}, description="feature extractor that metrics look through")
+    against_training: bool = Field(True, description="scores against training data beside those against held-out data")
     keep: Literal["all", "best+last", "last"] = Field("all", description="snapshots whose weights are kept")
 
     @model_validator(mode="after")

@@ -43,9 +43,13 @@ class Classifier(FeatureExtractor):
         training, held_out = data.training.to(CPU), data.held_out.to(CPU)
         labels = training.labels
         if data.spec.classes is None or labels is None or len(data.spec.classes) < 2 or int(labels.min()) < 0:
+            cure = (
+                "'random' or 'inception'"
+                if data.spec.kind == "image"
+                else "'pixels', the points themselves, or 'random'"
+            )
             raise GanBenchError(
-                "features = 'classifier' learns the dataset's classes, and these data have none. "
-                "Use features = 'random' or 'inception'."
+                f"features = 'classifier' learns the dataset's classes, and these data have none. Use features = {cure}."
             )
         file = cache / f"classifier-{self._key(data)}.pt"
         try:

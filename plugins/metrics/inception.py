@@ -1,4 +1,4 @@
-"""The 2048 features of FID's Inception network."""
+"""Features of FID's Inception network: the 2048 of its last pooling, or the 64, 192 or 768 of an earlier layer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import os
 import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,9 +30,9 @@ CURE = (
 
 
 class _Inception(nn.Module):
-    """torch-fidelity's network behind the interface of the others: (B, 1 or 3, H, W) in [-1, 1] -> (B, 2048)."""
+    """torch-fidelity's network behind the interface of the others: (B, 1 or 3, H, W) in [-1, 1] -> (B, dimension)."""
 
-    def __init__(self, weights: dict[str, Tensor]) -> None:
+    def __init__(self, weights: dict[str, Tensor], dimension: int) -> None:
         super().__init__()
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3  # slow to import
 
@@ -40,7 +40,7 @@ class _Inception(nn.Module):
         file = io.BytesIO()
         torch.save(weights, file)
         file.seek(0)
-        self.inception = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=file)
+        self.inception = FeatureExtractorInceptionV3("inception", [str(dimension)], feature_extractor_weights_path=file)
 
     def forward(self, samples: Tensor) -> Tensor:
         pixels = to_uint8(samples)
@@ -51,8 +51,10 @@ class _Inception(nn.Module):
 class Inception(FeatureExtractor):
     """Inception v3 as FID uses it (Heusel et al. 2017): 2048 features, resized as TensorFlow 1 did.
 
-    The weights are never downloaded. Grey pictures are repeated to three channels. It was trained on photographs, and
-    says little about digits or drawings.
+    Fewer features are means over the maps of an earlier layer: after its first or second max pooling (64, 192), or before its
+    auxiliary classifier (768). Their covariance needs fewer samples, but their distance is no FID, and they tell no classes.
+    The weights are never downloaded. Grey pictures are repeated to three channels. It was trained on photographs, and says
+    little about digits or drawings.
     """
 
     name = "inception"
@@ -62,6 +64,7 @@ class Inception(FeatureExtractor):
         pattern="^[0-9a-f]{8,64}$",
         description="SHA-256 that the file must have, or its first digits",
     )
+    dimension: Literal[64, 192, 768, 2048] = Field(2048, description="features: which layer they are read from")
 
     def prepare(self, data: PreparedData, cache: Path, device: torch.device) -> NetworkFeatures:
         """Loaded without executing code. GanBenchError: data, file or checksum are not the right ones, and the cure."""
@@ -82,14 +85,16 @@ class Inception(FeatureExtractor):
             raise GanBenchError(f"{file}: SHA-256 is {found}, not {self.sha256}: damaged, or another file. {CURE}")
         try:
             weights = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-            network = _Inception(weights)
+            network = _Inception(weights, self.dimension)
         except (pickle.UnpicklingError, RuntimeError) as error:
             raise GanBenchError(f"{file}: not weights of FID's Inception network ({error}). {CURE}") from error
         more = {"resize": "299x299 bilinear, as TensorFlow 1", "file_sha256": found}
-        weight = network.inception.fc.weight  # without the bias, as torch-fidelity and TensorFlow's script do
-        head = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
-        head.weight = weight
-        return NetworkFeatures(network, "inception-2048", data.spec, device, 2048, more, head)
+        head = None
+        if self.dimension == 2048:
+            weight = network.inception.fc.weight  # without the bias, as torch-fidelity and TensorFlow's script do
+            head = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+            head.weight = weight
+        return NetworkFeatures(network, f"inception-{self.dimension}", data.spec, device, self.dimension, more, head)
 
 
 @hookimpl

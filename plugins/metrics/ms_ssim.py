@@ -42,7 +42,8 @@ class MsSsim(Metric):
             raise ValueError(f"ms_ssim needs at least 4 pictures, not {len(generated)}")
         side = min(generated.shape[2:])
         scales = max(n for n in range(1, 6) if side >= 2**n and side // max(1, n - 1) ** 2 >= KERNEL)
-        betas = tuple(beta / sum(BETAS[:scales]) for beta in BETAS[:scales])
+        total = sum(BETAS[:scales]) if scales < len(BETAS) else 1  # Wang et al.'s own sum to 1.0001
+        betas = tuple(beta / total for beta in BETAS[:scales])
         pictures = ((generated + 1) / 2).split(200)
         pairs = torch.cat(
             [

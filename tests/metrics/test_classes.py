@@ -60,15 +60,35 @@ def test_classifier_score_in_closed_form():
     assert score(of_classes(every % 2)).value == pytest.approx(2)
 
 
-def test_classifier_score_agrees_with_torch_fidelity():
+@pytest.mark.parametrize("splits", [1, 10])
+def test_classifier_score_agrees_with_torch_fidelity(splits):
     from torch_fidelity.metric_isc import isc_features_to_metric
 
     logits = 3 * torch.randn(500, 10, generator=torch.Generator().manual_seed(0))
-    found = InceptionScore(splits=10).score(logits, None)
-    whole, parts = (isc_features_to_metric(logits, splits=splits, shuffle=False) for splits in (1, 10))
-    assert found.value == pytest.approx(whole["inception_score_mean"], rel=1e-5)
-    spread = parts["inception_score_std"] * (10 / 9) ** 0.5  # theirs is of the population
-    assert found.standard_error == pytest.approx(spread / 10**0.5, rel=1e-4)
+    found = InceptionScore(splits=splits).score(logits, None)
+    theirs = isc_features_to_metric(logits, splits=splits, shuffle=False)
+    assert found.value == pytest.approx(theirs["inception_score_mean"], rel=1e-9)
+    if splits == 1:
+        assert np.isnan(found.standard_error)
+    else:
+        spread = theirs["inception_score_std"] * (10 / 9) ** 0.5  # theirs is of the population
+        assert found.standard_error == pytest.approx(spread / 10**0.5, rel=1e-9)
+
+
+def test_classifier_score_agrees_with_torchmetrics():
+    from torchmetrics.image.inception import InceptionScore as Theirs
+
+    logits = 2 * torch.randn(400, 6, generator=torch.Generator().manual_seed(1))
+    theirs = Theirs(torch.nn.Identity(), splits=1)  # with more they shuffle first
+    theirs.update(logits)
+    assert InceptionScore(splits=1).score(logits, None).value == pytest.approx(float(theirs.compute()[0]), rel=1e-5)
+
+
+def test_classifier_score_says_why_it_cannot_be_computed():
+    with pytest.raises(ValueError, match="at least 10 samples, not 9"):
+        InceptionScore().score(torch.zeros(9, 3), None)
+    with pytest.raises(ValueError, match="1 of 20 samples have logits that are not finite"):
+        InceptionScore().score(torch.cat([torch.zeros(19, 3), torch.full((1, 3), torch.nan)]), None)
 
 
 def test_classifier_score_is_called_so():

@@ -139,6 +139,9 @@ def test_failed_training_leaves_no_file(digits, tmp_path, monkeypatch):
 def test_classifier_needs_labels(unlabelled, tmp_path):
     with pytest.raises(GanBenchError, match="'random' or 'inception'"):
         Classifier().prepare(unlabelled, tmp_path, CPU)
+    points = prepared(torch.zeros(500, 2), torch.full((500,), -1), 0, "points")
+    with pytest.raises(GanBenchError, match="Use features = 'pixels', the points themselves, or 'random'"):
+        Classifier().prepare(points, tmp_path, CPU)
 
 
 def test_random_features_depend_on_the_seed_alone(unlabelled, tmp_path):
@@ -243,6 +246,21 @@ def test_inception_features(digits, inception_weights, tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(inception_weights))
     by_variable = Inception(sha256=sha256(inception_weights)[:8]).prepare(digits, tmp_path, CPU)
     assert by_variable.protocol == features.protocol
+
+
+@pytest.mark.parametrize(
+    "dimension", [pytest.param(64, marks=pytest.mark.slow), 192, pytest.param(768, marks=pytest.mark.slow)]
+)
+def test_inceptions_earlier_layers_are_torch_fidelitys(digits, inception_weights, tmp_path, dimension):
+    file = {"weights": inception_weights, "sha256": sha256(inception_weights)}
+    features = Inception(**file, dimension=dimension).prepare(digits, tmp_path, CPU)
+    grey = digits.held_out.batch(torch.arange(2))
+    found = features(grey)
+    assert (found.shape, features.protocol["dimension"]) == ((2, dimension), dimension)
+    features.network.inception.features_list = [str(dimension), "2048"]  # as torch-fidelity gives both at once
+    assert torch.equal(found, features.network.inception(to_uint8(grey).expand(-1, 3, -1, -1))[0])
+    assert FrechetDistance().label(features) == f"FD[inception-{dimension}]"
+    assert not hasattr(features, "logits")
 
 
 def test_inception_says_how_to_get_its_weights(digits, inception_weights, tmp_path, monkeypatch):

@@ -57,6 +57,31 @@ def reference_torchmetrics(x: torch.Tensor, y: torch.Tensor) -> float:
     return float(metric.compute())
 
 
+def reference_torch_fidelity(x: torch.Tensor, y: torch.Tensor) -> float:
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    found = fid_statistics_to_metric(*map(fid_features_to_statistics, (x.double(), y.double())), verbose=False)
+    return float(found["frechet_inception_distance"])
+
+
+def reference_pytorch_fid(x: torch.Tensor, y: torch.Tensor) -> float:
+    """As pytorch-fid's calculate_frechet_distance, with 1e-6 on the diagonals where the product is nearly singular."""
+    x, y = x.double().numpy(), y.double().numpy()
+    m, n, s, t = x.mean(0), y.mean(0), np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    root = scipy.linalg.sqrtm(s @ t)
+    if not np.isfinite(root).all():
+        offset = 1e-6 * np.eye(len(s))
+        root = scipy.linalg.sqrtm((s + offset) @ (t + offset))
+    assert np.allclose(np.diagonal(root).imag, 0, atol=1e-3)
+    return float((m - n) @ (m - n) + np.trace(s) + np.trace(t) - 2 * np.trace(root.real))
+
+
+@pytest.mark.parametrize("theirs", [reference_torch_fidelity, reference_pytorch_fid])
+def test_agrees_with_other_implementations_on_equal_features(theirs):
+    x, y = (normal(600, 48) @ normal(48, 48, 1)).relu().float(), (normal(500, 48, 2) @ normal(48, 48, 3)).relu().float()
+    assert score(x, y) == pytest.approx(theirs(x, y), rel=1e-6)
+
+
 def test_commuting_gaussians_in_closed_form():
     # Diagonal covariances: sum of (mean difference)^2 + (s1 - s2)^2.
     m, n = torch.tensor([1.0, -2, 0, 3]).double(), torch.tensor([0.0, 1, 0, 3.5]).double()

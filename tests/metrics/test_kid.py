@@ -32,6 +32,13 @@ def test_agrees_with_torch_fidelity():
     assert score(x, y).value == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-4)
 
 
+def test_agrees_with_torchmetrics():
+    from torchmetrics.image.kid import poly_mmd
+
+    x, y = (1.1 * normal(120, 24)).relu(), normal(120, 24, 1).relu()
+    assert score(x, y).value == pytest.approx(float(poly_mmd(x.double(), y.double())), rel=1e-9)
+
+
 @pytest.mark.parametrize("groups", [2, 7])
 def test_agrees_with_the_definition(groups):
     x, y = normal(30, 4).double(), 1.3 * normal(41, 4, 1).double()
@@ -51,6 +58,15 @@ def test_agrees_with_the_definition(groups):
     expected = ((values - values.mean()) ** 2).sum() * (groups - 1) / groups
     again = KernelDistance(groups=groups).score(x, reference)
     assert again.standard_error == pytest.approx(expected**0.5)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5, 1.0])
+def test_normal_distributions_in_closed_form(shift):
+    # (xy + 1)^3 = 1 + 3xy + 3x^2y^2 + x^3y^3, so the discrepancy is that of the first three moments: m, m^2 + 1, m^3 + 3m.
+    expected = 3 * shift**2 + 3 * shift**4 + (shift**3 + 3 * shift) ** 2
+    found = [score(normal(120, 1, 2 * i) + shift, normal(120, 1, 2 * i + 1)).value for i in range(40)]
+    assert np.mean(found) == pytest.approx(expected, abs=4 * np.std(found) / 40**0.5)
+    assert np.std(found) / 40**0.5 < 0.15 * max(expected, 1)
 
 
 def test_is_unbiased_and_not_clipped():

@@ -47,6 +47,15 @@ def test_agrees_with_the_definition():
     assert MsSsim().score(pictures, None).value == pytest.approx(expected, rel=1e-3)
 
 
+def test_agrees_with_torchmetrics_class_at_all_five_scales():
+    from torchmetrics.image import MultiScaleStructuralSimilarityIndexMeasure as Theirs
+
+    pictures = smooth(8, 192)
+    theirs = Theirs(data_range=1.0)  # Wang et al.'s five weights are its defaults
+    theirs.update((pictures[:4] + 1) / 2, (pictures[4:] + 1) / 2)
+    assert MsSsim().score(pictures, None).value == pytest.approx(float(theirs.compute()), rel=1e-5)
+
+
 def test_equal_pictures_are_1_and_alike_ones_more_so():
     one = smooth(1, 24)
     assert MsSsim().score(one.expand(20, 1, 24, 24), None).value == pytest.approx(1, abs=1e-5)

@@ -63,6 +63,17 @@ def test_agree_with_trees_of_neighbours(k):
     assert 0.1 < found["precision"] < 0.99, "something is told"
 
 
+@pytest.mark.parametrize(("k", "dimension"), [(3, 64), (5, 8)])
+def test_agree_with_prdc(k, dimension):
+    from prdc import compute_prdc
+
+    mix = normal(dimension, dimension, 7) / dimension**0.5
+    generated, real = (1.2 * normal(300, dimension) @ mix).relu(), (normal(350, dimension, 1) @ mix).relu()
+    theirs = compute_prdc(real.double().numpy(), generated.double().numpy(), nearest_k=k)
+    found = score(PrecisionRecall(k=k), generated, real) | score(DensityCoverage(k=k), generated, real)
+    assert found == pytest.approx(theirs)
+
+
 def test_agree_far_from_the_origin():
     generated, real = 1.1 * normal(300, 6), normal(300, 6, 1)
     for metric in (PrecisionRecall(), DensityCoverage()):
@@ -87,6 +98,18 @@ def test_a_copy_of_the_real_data():
     copied = real[torch.randperm(150, generator=torch.Generator().manual_seed(0))]
     assert score(PrecisionRecall(), copied, real) == {"precision": 1, "recall": 1}
     assert score(DensityCoverage(), copied, real) == {"density": 1, "coverage": 1}
+
+
+def test_where_nothing_is_in_common_and_where_half_is():
+    real = normal(200, 5)
+    for metric in (PrecisionRecall(), DensityCoverage()):
+        assert set(score(metric, normal(150, 5, 1) + 100, real).values()) == {0}
+    # Half the samples where there are no data, half the data where there are no samples.
+    x = torch.cat([normal(200, 3, 1), normal(200, 3, 2) + 100])
+    y = torch.cat([normal(200, 3, 3), normal(200, 3, 4) - 100])
+    whole = score(PrecisionRecall(), x[:200], y[:200]) | score(DensityCoverage(), x[:200], y[:200])
+    half = score(PrecisionRecall(), x, y) | score(DensityCoverage(), x, y)
+    assert half == pytest.approx({name: value / 2 for name, value in whole.items()})
 
 
 def test_precision_and_recall_change_places():
@@ -131,6 +154,18 @@ def test_memorization_of_training_copies_is_one():
     noisy = training + 0.05 * normal(200, 8, 2)
     assert Memorization().score(noisy, reference).value > 0.95
     assert Memorization().score(held_out, reference).value < 0.5
+
+
+@pytest.mark.parametrize("copied", [0.2, 0.6])
+def test_memorization_of_some_copies_among_fresh_samples(copied):
+    found = []
+    for i in range(0, 90, 3):
+        training, held_out, fresh = (normal(200, 8, seed) for seed in range(i, i + 3))
+        given = torch.cat([training[: int(200 * copied)], fresh[int(200 * copied) :]])
+        found.append(Memorization().score(given, pools(training, held_out)).value)
+    expected = copied + (1 - copied) / 2
+    assert np.mean(found) == pytest.approx(expected, abs=4 * np.std(found) / len(found) ** 0.5)
+    assert np.std(found) / len(found) ** 0.5 < 0.02
 
 
 def test_memorization_of_ties_is_a_half():
