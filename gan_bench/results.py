@@ -52,6 +52,7 @@ class ScoreColumn:
     scale: Scale
     protocol_id: str
     protocol: dict[str, Any]
+    unit: str = ""  # of its values, such as "nats"
 
 
 @dataclass
@@ -257,6 +258,7 @@ def _score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
             "log" if score.get("scale") == "log" else "raw",
             score["protocol_id"],
             score.get("protocol") or {},
+            str(score.get("unit") or ""),
         )
         for label, (_, score) in zip(unlike(labels), first.values(), strict=True)
     ]

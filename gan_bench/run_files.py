@@ -109,11 +109,17 @@ class _Level(Document):
     runs: dict[Annotated[str, Field(pattern=r"^\d+$")], str]
 
 
+class _Look(Document):
+    seeds: list[Whole]
+    share: Annotated[float, Field(gt=0, le=1)]
+
+
 class _Comparison(Document):
     title: str
     axes: list[str] = []
     budget: str = "steps"
     levels: Annotated[list[_Level], Field(min_length=1)]
+    looks: list[_Look] = []
 
 
 class _Session(Document):
