@@ -222,7 +222,8 @@ def _nothing_told(finding: Finding, level: str, reference: str, score: str) -> s
         return words + f"their scores are equal in all {finding.n} seeds."
     if not finding.n:
         return f"{words}no seed succeeds in both{_p(finding)}."
-    size = f"the mean difference is {amount(finding, finding.mean)} {_interval(finding)}"
+    mean = "the geometric means differ by" if finding.scale == "log" else "the mean difference is"
+    size = f"{mean} {amount(finding, finding.mean)} {_interval(finding)}"
     return f"{words}{size}{_p(finding)}.{_more_seeds(finding)}"
 
 

@@ -141,8 +141,8 @@ class Comparison:
         return sorted({seed for level in self.levels for seed in level.runs})
 
 
-def compare(results: Results) -> list[Comparison]:
-    """All comparisons, store by store, in the grid's order."""
+def compare(results: Results, *, words: bool = True) -> list[Comparison]:
+    """All comparisons, store by store, in the grid's order; without `words`, which take most of the time, no sentences."""
     runs = results.runs.set_index("run")
     comparisons = [
         _comparison(results, runs, store, comparison)
@@ -151,7 +151,7 @@ def compare(results: Results) -> list[Comparison]:
     ]
     _correct(comparisons)
     scored = set(results.snapshots[["run", "score"]].itertuples(index=False, name=None))
-    for comparison in comparisons:
+    for comparison in comparisons if words else ():
         _put_into_words(comparison, runs, scored)
     return comparisons
 

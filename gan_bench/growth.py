@@ -63,7 +63,7 @@ def run_until_settled(
             return Growth(outcome, [])
         results = load(store)
         failed = set(results.runs.loc[results.runs["status"] == "failed", "run"])
-        found = {comparison.title: comparison for comparison in compare(results)}
+        found = {comparison.title: comparison for comparison in compare(results, words=False)}
         more = grown(found, looks, most)
         if more == looks:
             return Growth(outcome, ending(found, looks, most))
