@@ -190,7 +190,7 @@ def _looks(finding: Finding) -> str:
     """That seeds were added after looks at the findings, where they were."""
     if not finding.look or finding.n < 2:
         return ""
-    return f" Look {finding.look} at a store to which seeds are added: interval and p hold at every look."
+    return f" Look {finding.look} (seeds may be added): interval and p hold at every look."
 
 
 def _more_seeds(finding: Finding) -> str:
