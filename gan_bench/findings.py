@@ -111,6 +111,7 @@ class Comparison:
     ]  # of each level its value of each axis; empty where these are not known or not distinct
     real: dict[str, tuple[float, float]]  # by score label: the floor, and the number of real samples in it
     looks: int  # most snapshots that a best one was picked from
+    best_again: bool  # whether best snapshots have scores on other samples than those they were picked by; else these stand
     seed_looks: list[Look]  # that were taken while seeds were added; empty where seeds are the grid's
     differences: dict[str, list[Difference]] = field(default_factory=dict)  # by score label
     effects: list[AxisEffect] = field(default_factory=list)  # of a product of axes, by the headline score
@@ -160,6 +161,7 @@ def _comparison(results: Results, runs: pd.DataFrame, store: str, asked: dict[st
     levels = [_level(results, runs, store, level) for level in asked["levels"]]
     mine = results.snapshots[results.snapshots["run"].isin({run for level in levels for run in level.runs.values()})]
     scores = [column for column in results.scores if column.label in set(mine["score"])]
+    again = _score_best_again(runs, levels, scores)
     for column in scores:
         _mark_best(column, levels)
     real = results.real[results.real["store"] == store]
@@ -175,6 +177,7 @@ def _comparison(results: Results, runs: pd.DataFrame, store: str, asked: dict[st
         words=_words(axes, [level.get("values") for level in asked["levels"]]),
         real={column.label: floors[column.label] for column in scores if column.label in floors},
         looks=int(mine.groupby("run")["step"].nunique().max()) if len(mine) else 0,
+        best_again=again,
         seed_looks=looks_in(asked),
     )
     reference = comparison.reference
@@ -217,6 +220,19 @@ def _value(values: pd.Series) -> Value:
 def _mean(table: pd.DataFrame, name: str) -> float | None:
     values = table[name].dropna() if name in table else []
     return float(sum(values) / len(values)) if len(values) else None
+
+
+def _score_best_again(runs: pd.DataFrame, levels: list[Level], scores: list[ScoreColumn]) -> bool:
+    """Give each level the best snapshots' scores on other samples, if all of these runs have them, as older stores don't."""
+    finished = {id(level): runs.loc[[level.runs[seed] for seed in level.seeds["finished"]]] for level in levels}
+    every = pd.concat(finished.values()) if finished else runs.iloc[:0]
+    names = [(f"{column.label} best", f"{column.label} best again") for column in scores]
+    if not scores or any(new not in runs or (every[old].notna() & every[new].isna()).any() for old, new in names):
+        return False
+    for level in levels:
+        for column, (_, new) in zip(scores, names, strict=True):
+            level.values[column.label]["best"] = _value(finished[id(level)][new])
+    return True
 
 
 def _mark_best(column: ScoreColumn, levels: list[Level]) -> None:

@@ -96,6 +96,7 @@ class ScoresDocument(Document):
     images: Whole | None = None
     seconds: float | None = None
     scores: list[_Score] = []
+    again: list[_Score] = []
 
 
 class _GridRun(Document):
@@ -162,6 +163,7 @@ class RunFiles:
     scores: list[dict[str, Any]] = field(
         default_factory=list
     )  # of all snapshots, with the snapshot's step, images, ...
+    again: list[dict[str, Any]] = field(default_factory=list)  # of best snapshots, on other samples, with the step
     pictures: list[tuple[int, Path]] = field(default_factory=list)  # step and sample grid
     status: str = "unfinished"  # finished, failed, unfinished, damaged
     reason: str = ""
@@ -214,6 +216,7 @@ def _read_snapshot(snapshot: Path, files: RunFiles) -> None:
     document = read_object(snapshot / "scores.json", ScoresDocument) or {}
     moment = {"step": step, **{name: document.get(name) for name in ("d_steps", "images", "seconds")}}
     files.scores += [{**score, **moment} for score in scores_in(document)]
+    files.again += [{**score, "step": step} for score in scores_in(document, "again")]
 
 
 def read_object(path: Path, model: type[Document]) -> dict[str, Any] | None:
@@ -256,9 +259,11 @@ def read_curves(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def scores_in(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The scores of a scores.json. A value that is no finite number, or beyond all use, counts as one not computed."""
-    scores = document.get("scores", [])
+def scores_in(document: dict[str, Any], key: str = "scores") -> list[dict[str, Any]]:
+    """The scores of a scores.json, or those of other samples.
+
+    A value that is no finite number, or beyond all use, counts as one not computed."""
+    scores: list[dict[str, Any]] = document.get(key, [])
     for score in scores:
         if score["value"] is not None and not abs(score["value"]) < LARGEST:
             score["value"] = None

@@ -177,6 +177,7 @@ class Training:
 
     def finish(self) -> None:
         """Write result.json: the run is finished. Drops weights of snapshots that are not to be kept."""
+        self._score_best_again()
         self._drop_weights()
         self.folder.drop_previous_checkpoint()
         write_json(
@@ -196,17 +197,15 @@ class Training:
     def rescore(self) -> None:
         """Score again, from their weights, the snapshots whose scores follow another protocol than is wanted now."""
         for step in self.snapshot_steps & set(self.folder.snapshot_steps()):
-            if self.folder.score_columns(step) == self.evaluator.columns() or not self.folder.has_weights(step):
+            if self.folder.score_columns(step) == self.evaluator.columns():
                 continue
-            try:
-                sampled = load_sampled(self.folder, step, copy.deepcopy(self.recipe.sampled))
-            except GanBenchError as error:
-                warnings.warn(f"{error}; its old scores stay", DamageWarning, stacklevel=1)
-                self.folder.forget_weights(step)
+            sampled = self._sampled_at(step, "its old scores stay")
+            if sampled is None:
                 continue
             with self._evaluating():
                 samples = draw(sampled, self.latent, self.evaluator.count, self.seed, self.device)
                 scores = self.folder.scores(step) | {"scores": self.evaluator.score(samples)}
+                scores.pop("again", None)  # of the other protocol
                 write_json(self.folder.snapshot(step) / "scores.json", scores)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -272,24 +271,57 @@ class Training:
             scores = self.evaluator.score(samples[: self.evaluator.count])
             write_json(place / "scores.json", {**facts, "scores": scores})
 
+    def _score_best_again(self) -> None:
+        """Score each metric's best snapshot on other samples than those it was chosen by, for these flatter it."""
+        best = best_columns(self.folder)
+        for step in self.folder.snapshot_steps():
+            scores, wanted = self.folder.scores(step), best.get(step, set())
+            found = scores.pop("again", [])
+            again = [
+                score for score in found if score["protocol_id"] in wanted
+            ]  # the others were best when it was shorter
+            if len(again) < len(wanted) and (
+                sampled := self._sampled_at(step, "its best scores are those of its choice")
+            ):
+                with self._evaluating():
+                    count = self.evaluator.count
+                    samples = draw(sampled, self.latent, count, self.seed, self.device, "evaluation of the best")
+                    again = [score for score in self.evaluator.score(samples) if score["protocol_id"] in wanted]
+            if again != found:
+                write_json(self.folder.snapshot(step) / "scores.json", scores | ({"again": again} if again else {}))
+
+    def _sampled_at(self, step: int, without: str) -> nn.Module | None:
+        """The sampled network of a snapshot; None where its weights were not kept or, as a DamageWarning says, are damaged."""
+        if not self.folder.has_weights(step):
+            return None
+        try:
+            return load_sampled(self.folder, step, copy.deepcopy(self.recipe.sampled))
+        except GanBenchError as error:
+            warnings.warn(f"{error}; {without}", DamageWarning, stacklevel=1)
+            self.folder.forget_weights(step)
+            return None
+
     def _drop_weights(self) -> None:
         steps = self.folder.snapshot_steps()
         kept = set(steps) if self.keep == "all" else {steps[-1]}
         if self.keep == "best+last":
-            kept |= best_steps(self.folder)
+            kept |= best_columns(self.folder).keys()
         for step in set(steps) - kept:
             (self.folder.snapshot(step) / WEIGHTS).unlink(missing_ok=True)
 
 
-def best_steps(folder: RunFolder) -> set[int]:
-    """The snapshot with the best value of each score."""
+def best_columns(folder: RunFolder) -> dict[int, set[str]]:
+    """The snapshots that have the best value of some score, and the protocols of those that they are best by."""
     best: dict[str, tuple[float, int]] = {}
     for step in folder.snapshot_steps():
         for score in folder.scores(step)["scores"]:
             if score["value"] is not None:
                 badness, column = score["value"] * (1 if score["better"] == "lower" else -1), score["protocol_id"]
                 best[column] = min(best.get(column, (math.inf, step)), (badness, step))
-    return {step for _, step in best.values()}
+    columns: dict[int, set[str]] = {}
+    for column, (_, step) in best.items():
+        columns.setdefault(step, set()).add(column)
+    return columns
 
 
 def ending(training: Training) -> dict[str, Any]:
