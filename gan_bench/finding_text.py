@@ -84,6 +84,41 @@ def effect_sentence(
     return words + (f" Not finished: {waiting}." if waiting else "")
 
 
+def budget_sentence(
+    finding: Finding,
+    *,
+    level: str,
+    reference: str,
+    score: str,
+    unit: str,
+    budget: str,
+    limit: float,
+    spent: Mapping[str, tuple[float, float]],
+) -> str:
+    """A difference at an equal budget in plain words, without a verdict.
+
+    `limit` is the budget, in real images or seconds; `spent` the least and the most of it that the level's and the
+    reference's runs had spent at the snapshots that are compared.
+    """
+    where = f"At {_spent(limit, budget)}, {score} of {level}"
+    if finding.n == 0:
+        return f"{where} is not compared with {reference}: there is no seed in which both have a score."
+    than = f"{_lower_or_higher(finding)} than" if finding.mean else "equal to"
+    basis = "in the one seed that both have" if finding.n == 1 else f"{_mean_of(finding)} {_interval(finding)}"
+    words = f"{where} is {than} that of {reference} {basis}.{_direction(finding, unit)}"
+    if all(low == limit for low, _ in spent.values()):
+        return words
+    taken = [f"{name}'s at {_spent(low, budget, high)}" for name, (low, high) in spent.items()]
+    return f"{words} The snapshots compared, each run's last by then: {' and '.join(taken)}."
+
+
+def _spent(budget: float, kind: str, most: float | None = None) -> str:
+    """A number of images, or seconds; or from one to another."""
+    form, unit = ("{:,.0f}", "real images") if kind == "images" else ("{:,.3g}", "s of training")
+    ends = dict.fromkeys(form.format(end) for end in (budget, budget if most is None else most))
+    return f"{' to '.join(ends)} {unit}"
+
+
 def details(finding: Finding) -> list[str]:
     """What else is known of a finding, a phrase each. With too few seeds for a test there is no p here either."""
     if finding.n == 0:

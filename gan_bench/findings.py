@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from gan_bench.budgets import AtBudget, Budget, at_budgets
 from gan_bench.effects import effects
 from gan_bench.finding_text import details, effect_sentence, sentence
 from gan_bench.grid.labels import plugin_text, tricks_text
@@ -111,10 +112,15 @@ class Comparison:
     ]  # of each level its value of each axis; empty where these are not known or not distinct
     real: dict[str, tuple[float, float]]  # by score label: the floor, and the number of real samples in it
     looks: int  # most snapshots that a best one was picked from
-    best_again: bool  # whether best snapshots have scores on other samples than those they were picked by; else these stand
+    best_again: (
+        bool  # whether best snapshots have scores on other samples than those they were picked by; else these stand
+    )
     seed_looks: list[Look]  # that were taken while seeds were added; empty where seeds are the grid's
     differences: dict[str, list[Difference]] = field(default_factory=dict)  # by score label
     effects: list[AxisEffect] = field(default_factory=list)  # of a product of axes, by the headline score
+    budgets: dict[Budget, list[AtBudget]] = field(
+        default_factory=dict
+    )  # at equal images and seconds, by the headline score
 
     @property
     def reference(self) -> Level:
@@ -154,6 +160,10 @@ def compare(results: Results, *, words: bool = True) -> list[Comparison]:
     scored = set(results.snapshots[["run", "score"]].itertuples(index=False, name=None))
     for comparison in comparisons if words else ():
         _put_into_words(comparison, runs, scored)
+        if comparison.headline:
+            comparison.budgets = at_budgets(
+                results.snapshots, comparison.levels, comparison.reference, comparison.headline
+            )
     return comparisons
 
 

@@ -223,8 +223,7 @@ def grow(cells, most: int = 21) -> tuple[list, list[Look]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("until", ["settled", "anything is found"])
-def test_under_no_effect_at_most_one_growing_report_in_twenty_has_a_finding(until):
+def test_under_no_effect_at_most_one_growing_report_in_twenty_has_a_finding():
     """As in tests/test_no_effect.py, with seeds added: no report at any look may say more often than in 5 % what is not so.
 
     All intervals of the store that are ever printed cover in the same 95 %, each level by itself.
