@@ -27,6 +27,7 @@ class Effect:
 
     changed: tuple[tuple[int, str], ...]  # axis and its level: one for a main effect, two for an interaction
     finding: Finding
+    cells: tuple[Values, ...]  # whose scores are in it
     by_cell: tuple[float, ...]  # mean difference in each combination of the other axes' levels
 
     @property
@@ -74,7 +75,8 @@ def _effect(
         [[sum(sign * told(scores[cell][s]) for cell, sign in contrast) for s in seeds] for contrast in contrasts]
     ).reshape(len(contrasts), len(seeds))
     by_cell = tuple(d.mean(1).tolist()) if seeds else (math.nan,)
-    return Effect(change, finding_of(tuple(seeds), d.mean(0), scale, better), by_cell)
+    cells = tuple(dict.fromkeys(cell for contrast in contrasts for cell, _ in contrast))
+    return Effect(change, finding_of(tuple(seeds), d.mean(0), scale, better), cells, by_cell)
 
 
 def _scored(cell: Mapping[int, float]) -> set[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,13 @@ from gan_bench.files import remove_leftovers, replace_file, write_json
 from gan_bench.foreign import check_store
 from gan_bench.global_state import preserved
 from gan_bench.holding import Held, hold
+from gan_bench.looks import Looks, kept_looks
 from gan_bench.peak import peak, training_flops
 from gan_bench.plan import run_bytes
 from gan_bench.progress import Display
 from gan_bench.provenance import used_plugins
 from gan_bench.run_files import ScoresDocument
-from gan_bench.runs import Lengths, Run, Todo, dataset_key, make_runs, select
+from gan_bench.runs import Lengths, Run, Todo, comparison_seeds, dataset_key, make_runs, select
 from gan_bench.speed import Speed, speed_text, write_speed
 from gan_bench.stale import mark_stale, stale_lines
 from gan_bench.store import DamageWarning, read_or_warn
@@ -145,11 +146,15 @@ def run_grid(
     stale: Literal["rerun", "keep"] = "rerun",
     console: Console | None = None,
     execution: Execution = Execution(),
+    looks: Looks | None = None,
+    leave: Collection[str] = (),
 ) -> Outcome:
     """Train what is missing of a grid, evaluate, write tables and report.
 
     `stale` says what becomes of results that a changed plugin or dataset has put out of date: their runs train again, or
-    they are kept and marked. GanBenchError: bad input. A failing run does not raise; the outcome counts it.
+    they are kept and marked. `looks` are those of comparisons to which seeds are added, by default those that the store has
+    already; `leave` names runs that are left as they are. GanBenchError: bad input. A failing run does not raise; the
+    outcome counts it.
     """
     from gan_bench.results import write_tables  # imports pandas, which a plan does without
 
@@ -159,7 +164,8 @@ def run_grid(
     store = store_of(grid, out)
     devices = resolve_devices(execution.devices, execution.slots)
     data = prepare_data(grid, console)
-    every_run = mark_stale(grid, make_runs(grid, data, store), data, store, keep=stale == "keep")
+    looks = kept_looks(grid, store) if looks is None else looks
+    every_run = mark_stale(grid, make_runs(grid, data, store, looks), data, store, keep=stale == "keep")
     runs = select(every_run, only)
     for line in stale_lines(runs):
         console.print(line, soft_wrap=True)
@@ -170,15 +176,15 @@ def run_grid(
             torch.set_num_threads(1)  # as in a worker, so that whoever computes features gets the same bits
             remove_leftovers(store)
             evaluators = prepare_evaluators(grid, data, devices[0], console)
-            todo, unreadable = what_to_do(runs, evaluators, fresh, console)
-            write_store(grid, store, every_run, data, evaluators)
+            todo, unreadable = what_to_do([run for run in runs if run.name not in leave], evaluators, fresh, console)
+            write_store(grid, store, every_run, data, evaluators, looks)
             device, precisions = torch.device(devices[0]), {run.cell.precision for run, _ in todo}
             peaks = {precision: peak(device, precision) for precision in precisions}
             jobs = [make_job(run, data, grid, peaks, clear=fresh or what in ("again", "damaged")) for run, what in todo]
             check_space(store, [run for run, what in todo if what == "train"], grid.evaluate.keep, len(devices))
             done, failed = train(grid, store, [run for run, _ in todo], jobs, data, devices, execution, console)
             if not (store / "grid.json").exists():  # somebody deleted the store; its runs were trained into a new one
-                write_store(grid, store, every_run, data, evaluators)
+                write_store(grid, store, every_run, data, evaluators, looks)
             if done:  # who stops the command waits for its end
                 write_tables(store)
                 grid.registry.manager.hook.gan_bench_report(stores=[store], output=store / "report.html")
@@ -311,7 +317,12 @@ def make_job(
 
 
 def write_store(
-    grid: Grid, store: Path, runs: Sequence[Run], data: dict[str, PreparedData], evaluators: dict[str, Evaluator]
+    grid: Grid,
+    store: Path,
+    runs: Sequence[Run],
+    data: dict[str, PreparedData],
+    evaluators: dict[str, Evaluator],
+    looks: Looks,
 ) -> None:
     """Write what the store holds beside its runs: the grid, what it expands to, and the real data's samples and scores."""
     replace_file(store / "grid.toml", lambda beside: beside.write_text(grid.text, encoding="utf-8"))
@@ -326,10 +337,13 @@ def write_store(
                     "label": level.label,
                     "values": level.values,
                     "reference": level.reference,
-                    "runs": {str(seed): folders[level.cell, seed] for seed in grid.seeds},
+                    "runs": {
+                        str(seed): folders[level.cell, seed] for seed in comparison_seeds(grid, comparison.title, looks)
+                    },
                 }
                 for level in comparison.levels
             ],
+            **({"looks": [look.facts() for look in looks[comparison.title]]} if comparison.title in looks else {}),
         }
         for comparison in grid.comparisons
     ]

@@ -49,12 +49,14 @@ def evaluating(network: nn.Module) -> Iterator[nn.Module]:
             module.training = mode
 
 
-def draw(sampled: nn.Module, latent: int, count: int, seed: int, device: torch.device) -> Tensor:
+def draw(
+    sampled: nn.Module, latent: int, count: int, seed: int, device: torch.device, purpose: str = "evaluation"
+) -> Tensor:
     """`count` samples (count, *shape) on the CPU, from the seed's own latents: equal at every snapshot and in every cell.
 
     They are drawn in whole batches, so that the first ones do not depend on how many are asked for.
     """
-    with evaluating(sampled), make_stream(seed, "evaluation", device):
+    with evaluating(sampled), make_stream(seed, purpose, device):
         batches = [sampled(torch.randn(BATCH, latent, device=device)).float() for _ in range(0, count, BATCH)]
     return torch.cat(batches)[:count].cpu()  # at the end, so that a GPU is waited for once
 

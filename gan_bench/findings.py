@@ -7,17 +7,21 @@ grid's first metric is tested, and all tests of one report are corrected togethe
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
+from gan_bench.budgets import AtBudget, Budget, at_budgets
 from gan_bench.effects import effects
 from gan_bench.finding_text import details, effect_sentence, sentence
 from gan_bench.grid.labels import plugin_text, tricks_text
+from gan_bench.looks import Look, ended, looks_in, seeds_of
 from gan_bench.results import Results, ScoreColumn, run_key
+from gan_bench.sequential import at_look
 from gan_bench.settings_text import text
-from gan_bench.statistics import Finding, Verdict, correct, paired_difference
+from gan_bench.statistics import SEEDS_FOR_A_TEST, Finding, Verdict, correct, paired_difference
 
 STATUSES = ("finished", "failed", "unfinished", "damaged")
 MEANS = ("generator_parameters", "discriminator_parameters", "seconds", "images_per_second")
@@ -69,6 +73,7 @@ class Difference:
     level: Level
     finding: Finding
     primary: bool  # whether a verdict is given: of the grid's first metric alone
+    seeds: frozenset[int] = frozenset()  # that it is about: those of looks whose runs have all ended
     sentence: str = ""
     details: str = ""
 
@@ -87,6 +92,8 @@ class AxisEffect:
     references: str
     others: str  # axes that it is averaged over
     turns: bool
+    failed: dict[str, list[int]]  # by cell: seeds that are left out because their runs failed
+    missing: dict[str, list[int]]  # or have not ended
     sentence: str = ""
 
 
@@ -105,8 +112,15 @@ class Comparison:
     ]  # of each level its value of each axis; empty where these are not known or not distinct
     real: dict[str, tuple[float, float]]  # by score label: the floor, and the number of real samples in it
     looks: int  # most snapshots that a best one was picked from
+    best_again: (
+        bool  # whether best snapshots have scores on other samples than those they were picked by; else these stand
+    )
+    seed_looks: list[Look]  # that were taken while seeds were added; empty where seeds are the grid's
     differences: dict[str, list[Difference]] = field(default_factory=dict)  # by score label
     effects: list[AxisEffect] = field(default_factory=list)  # of a product of axes, by the headline score
+    budgets: dict[Budget, list[AtBudget]] = field(
+        default_factory=dict
+    )  # at equal images and seconds, by the headline score
 
     @property
     def reference(self) -> Level:
@@ -134,8 +148,8 @@ class Comparison:
         return sorted({seed for level in self.levels for seed in level.runs})
 
 
-def compare(results: Results) -> list[Comparison]:
-    """All comparisons, store by store, in the grid's order."""
+def compare(results: Results, *, words: bool = True) -> list[Comparison]:
+    """All comparisons, store by store, in the grid's order; without `words`, which take most of the time, no sentences."""
     runs = results.runs.set_index("run")
     comparisons = [
         _comparison(results, runs, store, comparison)
@@ -144,8 +158,12 @@ def compare(results: Results) -> list[Comparison]:
     ]
     _correct(comparisons)
     scored = set(results.snapshots[["run", "score"]].itertuples(index=False, name=None))
-    for comparison in comparisons:
+    for comparison in comparisons if words else ():
         _put_into_words(comparison, runs, scored)
+        if comparison.headline:
+            comparison.budgets = at_budgets(
+                results.snapshots, comparison.levels, comparison.reference, comparison.headline
+            )
     return comparisons
 
 
@@ -153,6 +171,7 @@ def _comparison(results: Results, runs: pd.DataFrame, store: str, asked: dict[st
     levels = [_level(results, runs, store, level) for level in asked["levels"]]
     mine = results.snapshots[results.snapshots["run"].isin({run for level in levels for run in level.runs.values()})]
     scores = [column for column in results.scores if column.label in set(mine["score"])]
+    again = _score_best_again(runs, levels, scores)
     for column in scores:
         _mark_best(column, levels)
     real = results.real[results.real["store"] == store]
@@ -168,11 +187,13 @@ def _comparison(results: Results, runs: pd.DataFrame, store: str, asked: dict[st
         words=_words(axes, [level.get("values") for level in asked["levels"]]),
         real={column.label: floors[column.label] for column in scores if column.label in floors},
         looks=int(mine.groupby("run")["step"].nunique().max()) if len(mine) else 0,
+        best_again=again,
+        seed_looks=looks_in(asked),
     )
     reference = comparison.reference
     for column in scores:
         comparison.differences[column.label] = [
-            Difference(level, _difference(runs, level, reference, column), primary=column is scores[0])
+            _difference(runs, level, reference, column, comparison.seed_looks, primary=column is scores[0])
             for level in levels
             if level is not reference
         ]
@@ -211,6 +232,19 @@ def _mean(table: pd.DataFrame, name: str) -> float | None:
     return float(sum(values) / len(values)) if len(values) else None
 
 
+def _score_best_again(runs: pd.DataFrame, levels: list[Level], scores: list[ScoreColumn]) -> bool:
+    """Give each level the best snapshots' scores on other samples, if all of these runs have them, as older stores don't."""
+    finished = {id(level): runs.loc[[level.runs[seed] for seed in level.seeds["finished"]]] for level in levels}
+    every = pd.concat(finished.values()) if finished else runs.iloc[:0]
+    names = [(f"{column.label} best", f"{column.label} best again") for column in scores]
+    if not scores or any(new not in runs or (every[old].notna() & every[new].isna()).any() for old, new in names):
+        return False
+    for level in levels:
+        for column, (_, new) in zip(scores, names, strict=True):
+            level.values[column.label]["best"] = _value(finished[id(level)][new])
+    return True
+
+
 def _mark_best(column: ScoreColumn, levels: list[Level]) -> None:
     """Mark the best mean of each moment, where there are at least two to choose from."""
     for moment in ("last", "best"):
@@ -220,19 +254,51 @@ def _mark_best(column: ScoreColumn, levels: list[Level]) -> None:
             best[moment] = replace(best[moment], best=True)
 
 
-def last_scores(runs: pd.DataFrame, level: Level, column: ScoreColumn) -> dict[int, float]:
-    """Scores of a level's finished runs, at their last snapshot, by seed. `runs` is `Results.runs` by run."""
-    return {seed: float(runs.at[level.runs[seed], f"{column.label} last"]) for seed in level.seeds["finished"]}
+def last_scores(
+    runs: pd.DataFrame, level: Level, column: ScoreColumn, seeds: Collection[int] | None = None
+) -> dict[int, float]:
+    """Scores of a level's finished runs of these seeds, at their last snapshot, by seed. `runs` is `Results.runs` by run."""
+    return {
+        seed: float(runs.at[level.runs[seed], f"{column.label} last"])
+        for seed in level.seeds["finished"]
+        if seeds is None or seed in seeds
+    }
 
 
-def _difference(runs: pd.DataFrame, level: Level, reference: Level, column: ScoreColumn) -> Finding:
-    return paired_difference(
-        last_scores(runs, level, column),
-        last_scores(runs, reference, column),
+def _difference(
+    runs: pd.DataFrame, level: Level, reference: Level, column: ScoreColumn, looks: list[Look], *, primary: bool
+) -> Difference:
+    both = (level, reference)
+    seeds, number = _tested_seeds(looks, both)
+    finding = paired_difference(
+        last_scores(runs, level, column, seeds),
+        last_scores(runs, reference, column, seeds),
         column.scale,
         column.better,
-        (level.seeds["failed"], reference.seeds["failed"]),
+        ([s for s in level.seeds["failed"] if s in seeds], [s for s in reference.seeds["failed"] if s in seeds]),
     )
+    return Difference(level, _as_looked_at(finding, looks, number, both, seeds), primary, seeds)
+
+
+def _tested_seeds(looks: list[Look], levels: Sequence[Level]) -> tuple[frozenset[int], int]:
+    """The seeds that a test of these levels is about, and which look that is: the latest of which all runs have ended.
+
+    Where none is complete, those of the first, which is then waited for.
+    """
+    if not looks:
+        return frozenset(seed for level in levels for seed in level.runs), 0
+    number = max(1, ended(looks, {seed for level in levels for seed in level.missing}))
+    return frozenset(seeds_of(looks[:number])), number
+
+
+def _as_looked_at(
+    finding: Finding, looks: list[Look], number: int, levels: Sequence[Level], seeds: Collection[int]
+) -> Finding:
+    """A finding with its p and interval at this look, waiting where it is to be tested once all of its runs have ended."""
+    missing = any(seed in seeds for level in levels for seed in level.missing)
+    if number:
+        finding = at_look(finding, number, looks[number - 1].share)
+    return replace(finding, waiting=missing and len(seeds) >= SEEDS_FOR_A_TEST)
 
 
 def _words(axes: list[str], values: list[Any]) -> list[tuple[str, ...]]:
@@ -258,33 +324,54 @@ def _effects(comparison: Comparison, runs: pd.DataFrame) -> list[AxisEffect]:
     if column is None or len(axes) < 2 or not comparison.words:
         return []
     cells = dict(zip(comparison.words, comparison.levels, strict=True))
-    scores = {words: last_scores(runs, level, column) for words, level in cells.items()}
+    seeds, number = _tested_seeds(comparison.seed_looks, comparison.levels)
+    scores = {words: last_scores(runs, level, column, seeds) for words, level in cells.items()}
     reference = next(words for words, level in cells.items() if level is comparison.reference)
-    return [
-        AxisEffect(
-            effect.finding,
-            change=" together with ".join(level for _, level in effect.changed),
-            references=" and ".join(reference[axis] for axis, _ in effect.changed)
-            + (", beyond the sum of both alone" if len(effect.changed) > 1 else ""),
-            others=" and ".join(axis for i, axis in enumerate(axes) if i not in {axis for axis, _ in effect.changed}),
-            turns=effect.turns,
+    found = []
+    for effect in effects(scores, reference, column.scale, column.better):
+        levels = [cells[words] for words in effect.cells]
+        failed = {level.label: [s for s in level.seeds["failed"] if s in seeds] for level in levels}
+        finding = _as_looked_at(effect.finding, comparison.seed_looks, number, levels, seeds)
+        if any(failed.values()):
+            finding = replace(finding, p=None)  # of the seeds that succeed alone it would be no answer
+        found.append(
+            AxisEffect(
+                finding,
+                change=" together with ".join(level for _, level in effect.changed),
+                references=" and ".join(reference[axis] for axis, _ in effect.changed)
+                + (", beyond the sum of both alone" if len(effect.changed) > 1 else ""),
+                others=" and ".join(
+                    axis for i, axis in enumerate(axes) if i not in {axis for axis, _ in effect.changed}
+                ),
+                turns=effect.turns,
+                failed=failed,
+                missing={level.label: level.missing for level in levels},
+            )
         )
-        for effect in effects(scores, reference, column.scale, column.better)
-    ]
+    return found
 
 
 def _correct(comparisons: list[Comparison]) -> None:
-    """Correct what is tested for the number of tests in this report; of equal runs there is one."""
+    """Correct what is tested for the number of tests in this report; of equal runs there is one.
+
+    Where seeds are added, equal runs at the first look are one test, though one comparison may have stopped before another:
+    the larger p counts.
+    """
     tests: dict[Any, list[Difference | AxisEffect]] = {}
     for i, comparison in enumerate(comparisons):
+        first = set(comparison.seed_looks[0].seeds if comparison.seed_looks else comparison.seeds)
         for answer in comparison.answers:
-            same = (comparison.headline, answer.level.cell, comparison.reference.cell)
-            tests.setdefault((same[0] and same[0].label, *same[1:]), []).append(answer)
+            cells = [
+                tuple(sorted(run for seed, run in level.runs.items() if seed in first))
+                for level in (answer.level, comparison.reference)
+            ]
+            tests.setdefault((comparison.headline and comparison.headline.label, *cells), []).append(answer)
         for j, effect in enumerate(comparison.effects):
             tests[i, j] = [effect]
-    for same_test, finding in zip(tests.values(), correct([one[0].finding for one in tests.values()]), strict=True):
-        for test in same_test:
-            test.finding = finding
+    chosen = [max(same, key=lambda test: 1.0 if test.finding.p is None else test.finding.p) for same in tests.values()]
+    for same, finding in zip(tests.values(), correct([test.finding for test in chosen]), strict=True):
+        for test in same:
+            test.finding = replace(test.finding, corrected=finding.corrected, family=finding.family)
 
 
 def _put_into_words(comparison: Comparison, runs: pd.DataFrame, scored: set[tuple[str, str]]) -> None:
@@ -297,10 +384,13 @@ def _put_into_words(comparison: Comparison, runs: pd.DataFrame, scored: set[tupl
                 level=entry.level.label,
                 reference=reference.label,
                 score=column.title,
+                unit=column.unit,
                 primary=None if entry.primary or headline is None else headline.label,
-                failed={each.label: each.seeds["failed"] for each in both},
+                failed={each.label: [s for s in each.seeds["failed"] if s in entry.seeds] for each in both},
                 missing={each.label: each.missing for each in both},
-                unscored={each.label: _unscored(each, column, runs, scored) for each in both},
+                unscored={
+                    each.label: [s for s in _unscored(each, column, runs, scored) if s in entry.seeds] for each in both
+                },
             )
             entry.details = "; ".join(details(entry.finding))
     for effect in comparison.effects:
@@ -309,8 +399,11 @@ def _put_into_words(comparison: Comparison, runs: pd.DataFrame, scored: set[tupl
             change=effect.change,
             references=effect.references,
             score=headline.title if headline else "",
+            unit=headline.unit if headline else "",
             others=effect.others,
             turns=effect.turns,
+            failed=effect.failed,
+            missing=effect.missing,
         )
 
 

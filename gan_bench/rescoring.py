@@ -1,4 +1,4 @@
-"""Making files of a run again without training: scores by another protocol, and what was damaged or lost."""
+"""Scores made of kept weights: by another protocol, of what was damaged or lost, and of best snapshots once more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gan_bench.neighbours import save_neighbours
 from gan_bench.run_files import read_curves
 from gan_bench.sample_grid import save_grid
 from gan_bench.store import DamageWarning, load_sampled
-from gan_bench.training import Training
+from gan_bench.training import Training, best_columns
 
 
 def rescore(training: Training) -> bool:
@@ -48,9 +48,37 @@ def rescore(training: Training) -> bool:
                 scores = folder.scores(step) if "scores.json" not in damaged else _moment(training, step)
                 scores |= {"scores": training.evaluator.score(samples[: training.evaluator.count])}
                 scores |= {"time": training.evaluator.seconds}
+                scores.pop("again", None)  # of the other protocol
                 save_neighbours(place, samples, training.evaluator)
                 write_json(place / "scores.json", scores)
     return True
+
+
+def score_best_again(training: Training) -> None:
+    """Score each metric's best snapshot on other samples than those that it was chosen by, for these flatter it.
+
+    A snapshot whose weights were not kept, or are damaged, goes without.
+    """
+    folder, evaluator = training.folder, training.evaluator
+    best = best_columns(folder)
+    for step in folder.snapshot_steps():
+        scores, wanted = folder.scores(step), best.get(step, set())
+        found = scores.pop("again", [])
+        again = [score for score in found if score["protocol_id"] in wanted]  # others were best when it was shorter
+        if len(again) < len(wanted) and folder.has_weights(step):
+            try:
+                sampled = load_sampled(folder, step, copy.deepcopy(training.recipe.sampled))
+            except GanBenchError as error:
+                warnings.warn(f"{error}; its best scores are those of its choice", DamageWarning, stacklevel=1)
+                folder.forget_weights(step)
+                continue
+            with training.evaluating():
+                place = "evaluation of the best"
+                samples = draw(sampled, training.latent, evaluator.count, training.seed, training.device, place)
+                scored = evaluator.score(samples, ("held_out",))
+                again = [score for score in scored if score["protocol_id"] in wanted]
+        if again != found:
+            write_json(folder.snapshot(step) / "scores.json", scores | ({"again": again} if again else {}))
 
 
 def _moment(training: Training, step: int) -> dict[str, object]:

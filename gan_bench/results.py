@@ -65,7 +65,7 @@ def read_checked(files: RunFiles, length: float) -> RunFiles:
             raise ValueError(why)
         read_run(files, length)
         check_document(files.document)
-        for score in files.scores:
+        for score in (*files.scores, *files.again):
             check_document(score)
         check_numbers(chain(files.snapshots, *(row.values() for row in files.curves)))
     except (ValueError, OSError, RecursionError) as error:
@@ -289,8 +289,17 @@ def _run_table(
     whole = ["seed", "g_steps", "d_steps", "images", "generator_parameters", "discriminator_parameters"]
     table = table.astype({name: "Int64" for name in whole if name in table})
     last = {run.run: run.snapshots[-1] for run in files if run.snapshots}
+    again = {
+        (run.run, score["step"], score["metric"], score["protocol_id"]): score["value"]
+        for run in files
+        for score in run.again
+    }
     for column in columns:
-        table = table.merge(_last_and_best(snapshots, last, column), left_on="run", right_index=True, how="left")
+        scores = _last_and_best(snapshots, last, column)
+        best = zip(scores.index, scores[f"{column.label} best step"], strict=True)
+        values = [again.get((run, step, column.metric, column.protocol_id)) for run, step in best]
+        scores[f"{column.label} best again"] = pd.Series(values, index=scores.index, dtype=float)
+        table = table.merge(scores, left_on="run", right_index=True, how="left")
     return table
 
 

@@ -103,6 +103,7 @@ class ScoresDocument(Document):
     seconds: float | None = None
     scores: list[_Score] = []
     time: dict[str, float] = {}
+    again: list[_Score] = []
 
 
 class _GridRun(Document):
@@ -116,11 +117,17 @@ class _Level(Document):
     runs: dict[Annotated[str, Field(pattern=r"^\d+$")], str]
 
 
+class _Look(Document):
+    seeds: list[Whole]
+    share: Annotated[float, Field(gt=0, le=1)]
+
+
 class _Comparison(Document):
     title: str
     axes: list[str] = []
     budget: str = "steps"
     levels: Annotated[list[_Level], Field(min_length=1)]
+    looks: list[_Look] = []
 
 
 class _Session(Document):
@@ -163,6 +170,7 @@ class RunFiles:
     scores: list[dict[str, Any]] = field(
         default_factory=list
     )  # of all snapshots, with the snapshot's step, images, ...
+    again: list[dict[str, Any]] = field(default_factory=list)  # of best snapshots, on other samples, with the step
     pictures: list[tuple[int, Path]] = field(default_factory=list)  # step and sample grid
     neighbours: list[tuple[int, Path]] = field(default_factory=list)  # step and picture of nearest training samples
     status: str = "unfinished"  # finished, failed, unfinished, damaged
@@ -219,6 +227,7 @@ def _read_snapshot(snapshot: Path, files: RunFiles) -> None:
     costs = document.get("time") or {}
     moment = {"step": step, **{name: document.get(name) for name in ("d_steps", "images", "seconds")}}
     files.scores += [{**score, **moment, "cost": costs.get(score["metric"])} for score in scores_in(document)]
+    files.again += [{**score, "step": step} for score in scores_in(document, "again")]
 
 
 def read_object(path: Path, model: type[Document]) -> dict[str, Any] | None:
@@ -261,9 +270,11 @@ def read_curves(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def scores_in(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The scores of a scores.json. A value that is no finite number, or beyond all use, counts as one not computed."""
-    scores = document.get("scores", [])
+def scores_in(document: dict[str, Any], key: str = "scores") -> list[dict[str, Any]]:
+    """The scores of a scores.json, or those of other samples.
+
+    A value that is no finite number, or beyond all use, counts as one not computed."""
+    scores: list[dict[str, Any]] = document.get(key, [])
     for score in scores:
         for entry in (score, score.get("against_training") or {}):
             if entry.get("value") is not None and not abs(entry["value"]) < LARGEST:

@@ -7,6 +7,7 @@ import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,7 @@ from gan_bench.canonical import canonical
 from gan_bench.damage import lost_for_good, to_mend
 from gan_bench.dry import Schedule, dry_pass
 from gan_bench.errors import GanBenchError, GridError
+from gan_bench.looks import Looks, seeds_of
 from gan_bench.store import Columns, DamageWarning, RunFolder
 
 if TYPE_CHECKING:
@@ -94,10 +96,11 @@ class Run:
         return "nothing"
 
 
-def make_runs(grid: Grid, data: dict[str, PreparedData], store: Path) -> list[Run]:
+def make_runs(grid: Grid, data: dict[str, PreparedData], store: Path, looks: Looks | None = None) -> list[Run]:
     """All runs of a grid, seed by seed, so that a grid that is interrupted has whole seeds.
 
-    `data` holds the prepared dataset of each cell by `dataset_key`.
+    `data` holds the prepared dataset of each cell by `dataset_key`; `looks` are of comparisons that have more seeds than the
+    grid. A cell has the seeds of all its comparisons.
     """
     lengths = Lengths(grid, len(data[dataset_key(grid.baseline)].training))
     plans = []
@@ -108,8 +111,11 @@ def make_runs(grid: Grid, data: dict[str, PreparedData], store: Path) -> list[Ru
         )
     runs = []
     cells: dict[str, Cell] = {}
-    for seed in grid.seeds:
+    seeds = seeds_of_cells(grid, looks or {})
+    for seed in dict.fromkeys(chain(grid.seeds, *(sorted(own) for own in seeds.values()))):
         for cell, snapshots, required, (before, after) in plans:
+            if seed not in seeds[cell]:
+                continue
             identity = hashlib.sha256(f'{before}"seed":{seed}{after}'.encode()).hexdigest()
             same = cells.setdefault(identity, cell)
             if same is not cell:
@@ -118,6 +124,20 @@ def make_runs(grid: Grid, data: dict[str, PreparedData], store: Path) -> list[Ru
             path = store / "runs" / f"{cell.architecture.name}-{seed}-{identity[:12]}"
             runs.append(Run(cell, seed, identity, snapshots, required, path))
     return runs
+
+
+def comparison_seeds(grid: Grid, title: str, looks: Looks) -> list[int]:
+    """The seeds of a comparison."""
+    return seeds_of(looks.get(title, ())) or list(grid.seeds)
+
+
+def seeds_of_cells(grid: Grid, looks: Looks) -> dict[Cell, set[int]]:
+    """The seeds of each cell: of every comparison that it stands in, or the grid's."""
+    seeds: dict[Cell, set[int]] = {cell: set() for cell in grid.cells}
+    for comparison in grid.comparisons:
+        for level in comparison.levels:
+            seeds[level.cell].update(comparison_seeds(grid, comparison.title, looks))
+    return {cell: own or set(grid.seeds) for cell, own in seeds.items()}
 
 
 @functools.cache

@@ -14,9 +14,10 @@ verdicts rest on, chosen beforehand: it keeps its level and its coverage with 3 
 the mean covers 75 to 92 % instead of 95; on the log scale, because scores such as the Frechet distance are skewed.
 Where runs of a pair failed, the verdict rests on ranks instead, a failure being worse than any score (`rank_p`).
 
-Verdicts of one report are corrected for their number (`holm`). Beside the test stand the exact sign-flip test
-(`sign_flip_p`), the share of pairs that improved, the interquartile mean (`interquartile_mean`) and the correlation that
-pairing by seed has reached; `seeds_needed` says how many seeds would tell a difference of the size that was found.
+Verdicts of one report are corrected for their number (`holm`); where seeds were added after a look at the findings, for the
+number of looks as well (`gan_bench.sequential`). Beside the test stand the exact sign-flip test (`sign_flip_p`), the share of
+pairs that improved, the interquartile mean (`interquartile_mean`) and the correlation that pairing by seed has reached;
+`seeds_needed` says how many seeds would tell a difference of the size that was found.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ POWER = 0.8  # probability with which `seeds_needed` would tell the difference
 MOST_SEEDS = 1000
 ENUMERATED = 16  # pairs up to which all sign flips are enumerated
 RESAMPLES = 20_000
+ROUNDING = 1e-12  # of differences, relative to their size: what varies less is equal
 
 Scale = Literal["log", "raw"]
 Better = Literal["lower", "higher"]
@@ -57,6 +59,9 @@ class Finding:
     correlation: float | None = None  # of the scores in pairs; None where it can't be computed
     corrected: float | None = None  # p by Holm's correction
     family: int = 1  # tests that it was corrected for
+    look: int = 0  # of those that are taken while seeds are added, from 1; 0 where seeds were fixed
+    share: float = 1.0  # of the 5 % that this look spends: p and interval are of that share
+    waiting: bool = False  # runs of these seeds have not ended: it is tested once they have
 
     @property
     def n(self) -> int:
@@ -73,14 +78,24 @@ class Finding:
         """Pairs of scores in which the level is better."""
         return sum((d < 0) if self.better == "lower" else (d > 0) for d in self.differences)
 
+    @property
+    def ties(self) -> int:
+        """Pairs of equal scores."""
+        return sum(d == 0 for d in self.differences)
+
+    @property
+    def constant(self) -> bool:
+        """Whether all pairs differ by the same: there is no spread then that a t test could rest on."""
+        return self.n > 1 and _deviation(np.array(self.differences)) == 0
+
     def in_units(self, difference: float) -> float:
         """A difference as it is told: percent on the log scale, else the score's own unit."""
         return 100 * math.expm1(min(difference, 700.0)) if self.scale == "log" else difference  # e**710 is no float
 
     @property
     def verdict(self) -> Verdict:
-        """What the corrected test says; with fewer than `SEEDS_FOR_A_TEST` pairs nothing is tested."""
-        if self.p is None or self.tested < SEEDS_FOR_A_TEST:
+        """What the corrected test says; with fewer than `SEEDS_FOR_A_TEST` pairs, or before all runs have ended, nothing."""
+        if self.p is None or self.tested < SEEDS_FOR_A_TEST or self.waiting:
             return "not tested"
         if (self.p if self.corrected is None else self.corrected) > 1 - CONFIDENCE:
             return "no difference can be told"
@@ -121,17 +136,40 @@ def paired_difference(
 
 
 def finding_of(seeds: tuple[int, ...], d: NDArray[np.float64], scale: Scale, better: Better) -> Finding:
-    """Mean, interval and t test of differences."""
+    """Mean, interval and t test of differences.
+
+    Differences that are all the same have no spread for a t test (a score that takes few values, or equal runs): their p is
+    that of the sign flips, which is 2 / 2^n, and 1 where they are 0.
+    """
     from scipy import stats  # takes half a second to import
 
     n = len(d)
     mean = float(d.mean()) if n else math.nan
     if n < 2:
         return Finding(scale, better, seeds, tuple(d.tolist()), mean, None, None)
-    error = float(d.std(ddof=1)) / math.sqrt(n)
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error > 0 else float(mean == 0)
-    return Finding(scale, better, seeds, tuple(d.tolist()), mean, (mean - half, mean + half), p)
+    error = _deviation(d) / math.sqrt(n)
+    p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error > 0 else 2 / 2**n if mean else 1.0
+    return Finding(scale, better, seeds, tuple(d.tolist()), mean, t_interval(d), p)
+
+
+def t_interval(differences: Sequence[float] | NDArray[np.float64], share: float = 1.0) -> tuple[float, float] | None:
+    """Student's t interval of the mean, which misses it in 5 % of cases or a share of these.
+
+    None of fewer than two, and of differences that are all the same but not 0: without spread it would be a point.
+    """
+    from scipy import stats
+
+    d = np.asarray(differences, dtype=np.float64)
+    if len(d) < 2 or (d.mean() and not _deviation(d)):
+        return None
+    half = float(stats.t.isf((1 - CONFIDENCE) * share / 2, len(d) - 1)) * _deviation(d) / math.sqrt(len(d))
+    return float(d.mean()) - half, float(d.mean()) + half
+
+
+def _deviation(d: NDArray[np.float64]) -> float:
+    """Standard deviation of a sample; 0 where it is nothing but rounding."""
+    deviation = float(d.std(ddof=1))
+    return deviation if deviation > ROUNDING * float(np.abs(d).max()) else 0.0
 
 
 def _badness(finding: Finding) -> float:
@@ -187,8 +225,14 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     return float((reached.sum() + extra) / (len(signs) + extra))
 
 
-def interquartile_mean(differences: Sequence[float]) -> tuple[float, float, float]:
-    """The mean of the middle half, and its 95 % interval by percentile bootstrap over seeds.
+def smallest_sign_flip_p(differences: Sequence[float]) -> float:
+    """The least that `sign_flip_p` can be with so many pairs; a difference of 0 has no sign to flip."""
+    n = sum(d != 0 for d in differences)
+    return 2 / 2**n if len(differences) <= ENUMERATED and n else 1 / (RESAMPLES + 1) if n else 1.0
+
+
+def interquartile_mean(differences: Sequence[float], share: float = 1.0) -> tuple[float, float, float]:
+    """The mean of the middle half, and its interval by percentile bootstrap over seeds: 95 %, or missing in a share of 5 %.
 
     Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", section 4.3; strata are
     tasks there, and a finding is about one. For `SEEDS_FOR_QUARTILES` pairs and more.
@@ -197,7 +241,8 @@ def interquartile_mean(differences: Sequence[float]) -> tuple[float, float, floa
 
     d = np.array(differences)
     drawn = np.random.default_rng(0).choice(d, (RESAMPLES // 4, len(d)))
-    low, high = np.quantile(stats.trim_mean(drawn, 0.25, axis=1), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    tail = (1 - CONFIDENCE) * share / 2
+    low, high = np.quantile(stats.trim_mean(drawn, 0.25, axis=1), [tail, 1 - tail])
     return float(stats.trim_mean(d, 0.25)), float(low), float(high)
 
 
@@ -216,11 +261,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def correct(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings of one report, corrected for the number of those among them that are tested."""
-    tested = [i for i, finding in enumerate(findings) if finding.verdict != "not tested"]
-    corrected = dict(zip(tested, holm([findings[i].p or 0.0 for i in tested]), strict=True))
+    """The findings of one report, corrected for the number of those among them that are tested, or will be.
+
+    Those whose runs have not ended count with p = 1, and so do all of a store that seeds are added to: the family must not
+    grow once it has been looked at.
+    """
+    family = [i for i, one in enumerate(findings) if one.verdict != "not tested" or one.waiting or one.look]
+    p_values = [1.0 if findings[i].verdict == "not tested" else findings[i].p or 0.0 for i in family]
+    corrected = dict(zip(family, holm(p_values), strict=True))
     return [
-        replace(finding, corrected=corrected[i], family=len(tested)) if i in corrected else finding
+        replace(finding, corrected=corrected[i], family=len(family)) if i in corrected else finding
         for i, finding in enumerate(findings)
     ]
 
@@ -228,19 +278,20 @@ def correct(findings: Sequence[Finding]) -> list[Finding]:
 def seeds_needed(finding: Finding) -> int | None:
     """Seeds with which a difference of this size and spread would be told with a probability of 80 %.
 
-    By the power of the t test (noncentral t distribution), at 0.05 divided by the number of tests of its family. None:
-    fewer than three pairs say too little of the spread, or it would take more than `MOST_SEEDS`.
+    By the power of the t test (noncentral t distribution), at 0.05, or its look's share of that, divided by the number of
+    tests of its family. None: fewer than three pairs say too little of the spread, there is no difference, or it would take
+    more than `MOST_SEEDS`.
     """
     from scipy import stats
 
     if finding.n < 3 or not finding.mean:
         return None
-    deviation = float(np.std(finding.differences, ddof=1))
+    deviation = _deviation(np.array(finding.differences))
     if not deviation:
         return SEEDS_FOR_A_TEST
 
     def power(n: int) -> float:
-        limit = stats.t.isf((1 - CONFIDENCE) / 2 / finding.family, n - 1)
+        limit = stats.t.isf((1 - CONFIDENCE) * finding.share / 2 / finding.family, n - 1)
         return float(stats.nct.sf(limit, n - 1, abs(finding.mean) / deviation * math.sqrt(n)))
 
     if not power(MOST_SEEDS) >= POWER:

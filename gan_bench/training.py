@@ -270,20 +270,23 @@ class Training:
         steps = self.folder.snapshot_steps()
         kept = set(steps) if self.keep == "all" else {steps[-1]}
         if self.keep == "best+last":
-            kept |= best_steps(self.folder)
+            kept |= best_columns(self.folder).keys()
         for step in set(steps) - kept:
             (self.folder.snapshot(step) / WEIGHTS).unlink(missing_ok=True)
 
 
-def best_steps(folder: RunFolder) -> set[int]:
-    """The snapshot with the best value of each score."""
+def best_columns(folder: RunFolder) -> dict[int, set[str]]:
+    """The snapshots that have the best value of some score, and the protocols of those that they are best by."""
     best: dict[str, tuple[float, int]] = {}
     for step in folder.snapshot_steps():
         for score in folder.scores(step)["scores"]:
             if score["value"] is not None:
                 badness, column = score["value"] * (1 if score["better"] == "lower" else -1), score["protocol_id"]
                 best[column] = min(best.get(column, (math.inf, step)), (badness, step))
-    return {step for _, step in best.values()}
+    columns: dict[int, set[str]] = {}
+    for column, (_, step) in best.items():
+        columns.setdefault(step, set()).add(column)
+    return columns
 
 
 def ending(training: Training) -> dict[str, Any]:

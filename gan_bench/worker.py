@@ -29,7 +29,7 @@ from gan_bench.grid import cell_from_settings
 from gan_bench.lazy_file import LazyFile
 from gan_bench.provenance import provenance, used_plugins
 from gan_bench.registry import Registry
-from gan_bench.rescoring import rescore
+from gan_bench.rescoring import rescore, score_best_again
 from gan_bench.run_files import RunDocument
 from gan_bench.slots import Slots
 from gan_bench.store import DamageWarning, RunFolder, read_or_warn
@@ -213,6 +213,7 @@ class Worker:
             try:
                 run.training = self._open(run, folder)
                 yield from self._train(job, run.training)
+                score_best_again(run.training)
                 run.training.finish()
             except Stopped:
                 self._save(run)

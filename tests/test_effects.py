@@ -67,7 +67,7 @@ def test_an_effect_that_turns_round_is_said():
     said = effect_sentence(
         effect.finding, change="ema", references="none", score="FD", others="architecture.depth", turns=effect.turns
     )
-    assert said.startswith("ema instead of none, averaged over architecture.depth: FD +1 (95 % interval ")
+    assert said.startswith("ema instead of none, averaged over architecture.depth: FD +1 on average (95 % interval ")
     assert said.endswith("It has both signs among the cells: read those, not this mean.")
 
 

@@ -120,7 +120,7 @@ def test_a_finished_run_without_a_score_is_said(tmp_path):
     scores["scores"][0] |= {"value": None, "error": "too few samples"}
     write(file, scores)
     text = Page(report(store)).text
-    assert "; 2 seeds). A verdict needs at least 6 seeds. Seed 1 of fcgan has no score." in text
+    assert "; 2 seeds). A verdict needs at least 6 seeds. Lower is better. Seed 1 of fcgan has no score." in text
     assert "of 2 seeds" in text  # in the table
 
 

@@ -44,6 +44,22 @@ def test_last_and_best_come_from_the_files(store):
         assert values[row["FD[classifier] best step"]] == row["FD[classifier] best"]
 
 
+def test_the_best_snapshots_score_on_other_samples_is_told_where_there_is_one(tmp_path):
+    run = write_run(tmp_path / "runs" / "a", BASELINE, 0, snapshots=2, steps=100)
+    write_run(tmp_path / "runs" / "b", BASELINE, 1, "1" * 64, snapshots=2, steps=100)
+    file = run / "snapshots" / "step-00000100" / "scores.json"
+    document = json.loads(file.read_text())
+    write(file, document | {"scores": [score(0.1), kid(9.0)], "again": [score(0.4)]})
+    runs = load(tmp_path).runs.set_index("run")
+    assert list(runs.loc["a", ["FD[classifier] best", "FD[classifier] best step", "FD[classifier] best again"]]) == [
+        0.1,
+        100,
+        0.4,
+    ]
+    assert pd.isna(runs.at["a", "KID[classifier] best again"])
+    assert pd.isna(runs.at["b", "FD[classifier] best again"])
+
+
 def test_comparisons_and_curves(store):
     results = load(store)
     grid = json.loads((store / "grid.json").read_text())

@@ -62,7 +62,8 @@ def test_no_pair_and_one_pair_in_words():
         "ema is not tested against none in FD[c]: there is no seed in which both have a score."
     )
     assert words(paired_difference({3: 1.0}, {3: 2.0}, "log")) == (
-        "FD[c] of ema is 50 % lower than that of none in the one seed that both have. A verdict needs at least 6 seeds."
+        "FD[c] of ema is 50 % lower than that of none in the one seed that both have. A verdict needs at least 6 seeds. "
+        "Lower is better."
     )
 
 
@@ -82,23 +83,40 @@ def test_scores_without_a_logarithm_are_compared_raw():
 def test_equal_differences():
     equal = paired_difference(by_seed([1] * 6), by_seed([1] * 6), "raw")
     assert equal.verdict == "no difference can be told"
-    assert "is equal to that of none" in words(paired_difference(by_seed([1, 1]), by_seed([1, 1]), "raw"))
-    finding = paired_difference(by_seed([2, 3]), by_seed([1, 2]), "raw")
-    assert finding.interval == (1.0, 1.0)
-    assert finding.p == 0
+    assert (equal.mean, equal.p, equal.interval) == (0.0, 1.0, (0.0, 0.0))
+    assert words(equal) == (
+        "No difference can be told between ema and none in FD[c]: their scores are equal in all 6 seeds. Lower is better."
+    )
+    assert "is equal to that of none in all 2 seeds" in words(
+        paired_difference(by_seed([1, 1]), by_seed([1, 1]), "raw")
+    )
+
+
+@pytest.mark.parametrize("n", [2, 6, 9])
+def test_equal_differences_that_are_not_0_have_no_spread_to_test_by(n):
+    """A count of classes may differ by 1 in every seed: the t test would call that certain, with an interval of no width."""
+    finding = paired_difference(by_seed([0.1 + i + 1 for i in range(n)]), by_seed([0.1 + i for i in range(n)]), "raw")
+    assert (finding.interval, finding.p) == (None, 2 / 2**n)
+    said = words(finding, level="a", reference="b")
+    if n == 2:
+        assert said.startswith(
+            "FD[c] of a is 1 higher than that of b on average (the same in all 2 seeds). A verdict needs"
+        )
+    else:
+        assert f"1 higher on average (the same in all {n} seeds), p = {2 / 2**n:.2g} by the sign-flip test." in said
 
 
 @pytest.mark.parametrize(("better", "verdict"), [("lower", "worse"), ("higher", "better")])
 def test_direction_is_the_metrics(better, verdict):
-    finding = paired_difference(by_seed(range(11, 17)), by_seed(range(1, 7)), "raw", better)
+    finding = paired_difference(by_seed([11, 12, 13, 14, 15, 17]), by_seed(range(1, 7)), "raw", better)
     assert finding.verdict == verdict
-    assert words(finding).startswith(f"ema is {verdict} than none: FD[c] is 10 higher on average (95 %")
+    assert words(finding).startswith(f"ema is {verdict} than none: FD[c] is 10.2 higher on average (95 % interval +9")
 
 
 def test_sentence_under_six_seeds_has_size_interval_and_seeds_and_no_verdict():
     assert words(paired_difference(by_seed([50, 52, 48]), by_seed([100, 100, 100]), "log")) == (
-        "FD[c] of ema is 50 % lower than that of none on average (95 % interval −55 % to −45 %; 3 seeds). "
-        "A verdict needs at least 6 seeds."
+        "FD[c] of ema is 50 % lower than that of none in the geometric mean (95 % interval −55 % to −45 %; 3 seeds). "
+        "A verdict needs at least 6 seeds. Lower is better."
     )
 
 

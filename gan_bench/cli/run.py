@@ -28,6 +28,16 @@ from gan_bench.cli.options import grid_options, open_grid, port_option
     "--step-seconds", type=click.FloatRange(0.1), help="End a run one of whose steps takes longer.  [default: no limit]"
 )
 @click.option(
+    "--until-settled",
+    is_flag=True,
+    help="Then add seeds to the comparisons in which some level has no verdict, until none is left.",
+)
+@click.option(
+    "--most-seeds",
+    type=click.IntRange(6, 1000),
+    help="With --until-settled: the most seeds of a comparison.  [default: 30]",
+)
+@click.option(
     "--watch", is_flag=True, help="Serve the report while runs train, on this machine alone; it stays current."
 )
 @port_option
@@ -48,6 +58,8 @@ def command(
     fail_fast: bool,
     retries: int,
     step_seconds: float | None,
+    until_settled: bool,
+    most_seeds: int | None,
     watch: bool,
     port: int,
 ) -> None:
@@ -58,23 +70,37 @@ def command(
     """
     if port and not watch:
         raise click.UsageError("--port is where --watch serves the page; give both")
+    if most_seeds and not until_settled:
+        raise click.UsageError("--most-seeds is where --until-settled stops adding seeds; give both")
+    if until_settled and only is not None:
+        raise click.UsageError("--until-settled is about whole comparisons, and --only leaves some of their runs out")
     loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=True)
 
     from gan_bench.engine import Execution, run_grid, store_of
     from gan_bench.watcher import beside
 
-    execution = Execution(devices, slots, fail_fast, retries, step_seconds)
+    execution, said = Execution(devices, slots, fail_fast, retries, step_seconds), list[str]()
     watcher = beside(store_of(loaded, out), loaded.plugin_files, port) if watch else nullcontext()
     with interrupted_by_sigterm(), watcher as address:
         if address:
             click.echo(f"Watch it at {address}", err=True)
-        outcome = run_grid(loaded, out=out, only=only, fresh=fresh, stale=stale, execution=execution)
+        if until_settled:
+            from gan_bench.growth import MOST_SEEDS, run_until_settled
+
+            grown = run_until_settled(
+                loaded, most_seeds or MOST_SEEDS, out=out, fresh=fresh, stale=stale, execution=execution
+            )
+            outcome, said = grown.outcome, grown.lines
+        else:
+            outcome = run_grid(loaded, out=out, only=only, fresh=fresh, stale=stale, execution=execution)
     if outcome.stopped:
         click.echo("Stopped. The same command goes on from here.", err=True)
         click.echo(f"`gan-bench report {outcome.store}` shows what there is.", err=True)
         ctx.exit(outcome.exit_code)
     if outcome.failed:
         click.echo(f"{outcome.failed} of {outcome.runs} runs failed; the report says why.", err=True)
+    for line in said:
+        click.echo(line, err=True)
     click.echo(outcome.store / "report.html")
     ctx.exit(outcome.exit_code)
 
