@@ -39,7 +39,7 @@ def sentence(
     elif finding.verdict == "no difference can be told":
         words = (
             f"No difference can be told between {level} and {reference} in {score}: the mean difference is "
-            f"{amount(finding, finding.mean)} {_interval(finding)}{_p(finding)}. {_more_seeds(finding)}"
+            f"{amount(finding, finding.mean)} {_interval(finding)}{_p(finding)}. {more_seeds(finding)}"
         )
     else:
         size = (
@@ -58,7 +58,7 @@ def effect_sentence(finding: Finding, *, change: str, references: str, score: st
     size = f"{amount(finding, finding.mean)} {_interval(finding)}"
     told = {"better": "improves", "worse": "worsens"}.get(finding.verdict, finding.verdict)
     words = f"{change} instead of {references}{', averaged over ' + others if others else ''}: {score} {size}"
-    words += f"{_p(finding)}: {told}." if finding.verdict != "not tested" else f". {_needs(finding)}"
+    words += f"{_p(finding)}: {told}." if finding.verdict != "not tested" else f". {needs(finding)}"
     return words + (" It has both signs among the cells: read those, not this mean." if turns else "")
 
 
@@ -122,7 +122,7 @@ def _p(finding: Finding) -> str:
     return words
 
 
-def _more_seeds(finding: Finding) -> str:
+def more_seeds(finding: Finding) -> str:
     """How many more seeds would tell a difference of this size."""
     needed = seeds_needed(finding)
     if needed is None:
@@ -133,7 +133,7 @@ def _more_seeds(finding: Finding) -> str:
     )
 
 
-def _needs(finding: Finding) -> str:
+def needs(finding: Finding) -> str:
     """What it would take for a verdict."""
     needed = seeds_needed(finding)
     least = f"A verdict needs at least {SEEDS_FOR_A_TEST} seeds"
@@ -149,7 +149,7 @@ def _not_tested(finding: Finding, level: str, reference: str, score: str, primar
         return f"{level} is not tested against {reference} in {score}: there is no seed in which both have a score."
     basis = "in the one seed that both have" if finding.n == 1 else f"on average {_interval(finding)}"
     than = f"{_lower_or_higher(finding)} than" if finding.mean else "equal to"
-    why = _needs(finding) if primary is None else f"Not tested: verdicts rest on {primary}, the grid's first metric."
+    why = needs(finding) if primary is None else f"Not tested: verdicts rest on {primary}, the grid's first metric."
     return f"{score} of {level} is {than} that of {reference} {basis}. {why}"
 
 

@@ -27,6 +27,7 @@ from gan_bench_reports.view import Builder, ComparisonView
 
 HERE = Path(__file__).parent
 STYLES = ("base", "answers", "findings", "tables", "samples", "charts", "runs")
+VERDICT_CLASS = {"better": "better", "worse": "worse", "no difference can be told": "open", "not tested": "untested"}
 SCRIPTS = ("common", "samples", "charts", "runs", "start", "live")
 
 
@@ -53,6 +54,7 @@ def template() -> jinja2.Template:
     environment.filters |= {name: getattr(formats, name) for name in ("count", "number", "spread", "duration")}
     environment.filters |= {"text": text, "interval": interval_text}
     environment.filters["amount"] = lambda finding: amount(finding, finding.mean)
+    environment.globals["verdict_class"] = VERDICT_CLASS
     return environment.get_template("page.html")
 
 
