@@ -28,7 +28,7 @@ from gan_bench_reports.view import Builder, ComparisonView
 HERE = Path(__file__).parent
 STYLES = ("base", "answers", "findings", "tables", "samples", "charts", "runs")
 VERDICT_CLASS = {"better": "better", "worse": "worse", "no difference can be told": "open", "not tested": "untested"}
-SCRIPTS = ("common", "samples", "charts", "runs", "start", "live")
+SCRIPTS = ("common", "tables", "take", "samples", "charts", "runs", "start", "live")
 
 
 def write_report(stores: list[Path], output: Path) -> None:
@@ -51,7 +51,9 @@ def template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(formats, name) for name in ("count", "number", "spread", "duration")}
+    environment.filters |= {
+        name: getattr(formats, name) for name in ("bare", "count", "number", "scaled", "spread", "duration")
+    }
     environment.filters |= {"text": text, "interval": interval_text}
     environment.filters["amount"] = lambda finding: amount(finding, finding.mean)
     environment.globals["verdict_class"] = VERDICT_CLASS
