@@ -26,7 +26,7 @@ from gan_bench_reports.run_details import run_views
 from gan_bench_reports.view import Builder, ComparisonView
 
 HERE = Path(__file__).parent
-STYLES = ("base", "answers", "findings", "tables", "samples", "charts", "runs")
+STYLES = ("base", "answers", "findings", "tables", "heat", "samples", "charts", "runs")
 VERDICT_CLASS = {"better": "better", "worse": "worse", "no difference can be told": "open", "not tested": "untested"}
 SCRIPTS = ("common", "tables", "take", "samples", "charts", "runs", "start", "live")
 

@@ -10,6 +10,7 @@ from gan_bench.answers import Answer, answer, best_first
 from gan_bench.findings import Comparison, Difference, Level, compare
 from gan_bench.results import Results, real_folder
 from gan_bench_reports.differences import Axis, make_axis
+from gan_bench_reports.heat import Heat, heat
 from gan_bench_reports.pictures import Picture, Pictures
 
 COLOURS = 8  # of the palette in styles/base.css; the first is the reference levels'
@@ -58,6 +59,11 @@ class ComparisonView:
     def answer(self) -> Answer:
         """What is said of it first."""
         return answer(self.facts)
+
+    @property
+    def heat(self) -> Heat | None:
+        """Its heat maps."""
+        return heat(self.facts)
 
     @property
     def glance(self) -> list[Difference]:

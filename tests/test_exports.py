@@ -49,10 +49,8 @@ def test_csv_reads_back_to_the_same_numbers(store):
                 assert row["generator_flops"] == level.numbers["generator_flops"]
                 assert row["peak_memory"] == level.numbers["peak_memory"] > 4e8
                 found = [e.finding for e in comparison.differences[score.label] if e.level is level]
-                assert (
-                    [row["difference"]] == [f.in_units(f.mean) for f in found]
-                    or (pd.isna(row["difference"])
-                    and not found)
+                assert [row["difference"]] == [f.in_units(f.mean) for f in found] or (
+                    pd.isna(row["difference"]) and not found
                 )
     named = table[table["level"].str.contains("cmd")]
     assert set(named["level"]) == {csv_text(HOSTILE)}

@@ -13,7 +13,7 @@ function cellText(cell) {
 }
 
 // A number as it is; text as it is shown. A cell that spans columns gives its value once.
-const cellValue = (cell) => (cell ? cell.dataset.value ?? cellText(cell) : "");
+const cellValue = (cell) => (cell ? squeezed(cell.dataset.value ?? cellText(cell)) : "");
 const isNumber = (value) => value !== "" && Number.isFinite(Number(value));
 
 // A table's parts: its head by rows, the names of its columns, its rows, and whether a column holds numbers.
