@@ -74,7 +74,7 @@ def effect_sentence(
         if finding.verdict != "not tested":
             words += f"{_p(finding)}: {told}."
         else:
-            words += ". No verdict is given where runs failed." if failures else f". {_needs(finding)}"
+            words += ". No verdict is given where runs failed." if failures else f". {needs(finding)}"
         words += _direction(finding, unit) + _looks(finding)
         words += " It has both signs among the cells: read those, not this mean." if turns else ""
     if failures:
@@ -228,7 +228,7 @@ def _looks(finding: Finding) -> str:
     return f" Look {finding.look} (seeds may be added): interval and p hold at every look."
 
 
-def _more_seeds(finding: Finding) -> str:
+def more_seeds(finding: Finding) -> str:
     """How many more seeds would tell a difference of this size."""
     needed = seeds_needed(finding)
     if needed is None:
@@ -238,7 +238,7 @@ def _more_seeds(finding: Finding) -> str:
     return f" About {more} more seed{'s' if more > 1 else ''} would tell a difference of this size (with 80 % probability)."
 
 
-def _needs(finding: Finding) -> str:
+def needs(finding: Finding) -> str:
     """What it would take for a verdict."""
     if finding.waiting:
         return "There is no verdict before all of these runs have ended."
@@ -259,7 +259,7 @@ def _nothing_told(finding: Finding, level: str, reference: str, score: str) -> s
         return f"{words}no seed succeeds in both{_p(finding)}."
     mean = "the geometric means differ by" if finding.scale == "log" else "the mean difference is"
     size = f"{mean} {amount(finding, finding.mean)} {_interval(finding)}"
-    return f"{words}{size}{_p(finding)}.{_more_seeds(finding)}"
+    return f"{words}{size}{_p(finding)}.{more_seeds(finding)}"
 
 
 def _not_tested(finding: Finding, level: str, reference: str, score: str, primary: str | None) -> str:
@@ -272,7 +272,7 @@ def _not_tested(finding: Finding, level: str, reference: str, score: str, primar
     else:
         basis = f"{_mean_of(finding)} {_interval(finding)}"
     than = f"{_lower_or_higher(finding)} than" if finding.mean else "equal to"
-    why = _needs(finding) if primary is None else f"Not tested: verdicts rest on {primary}, the grid's first metric."
+    why = needs(finding) if primary is None else f"Not tested: verdicts rest on {primary}, the grid's first metric."
     return f"{score} of {level} is {than} that of {reference} {basis}. {why}"
 
 

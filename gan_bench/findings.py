@@ -24,7 +24,8 @@ from gan_bench.settings_text import text
 from gan_bench.statistics import SEEDS_FOR_A_TEST, Finding, Verdict, correct, paired_difference
 
 STATUSES = ("finished", "failed", "unfinished", "damaged")
-MEANS = ("generator_parameters", "discriminator_parameters", "seconds", "images_per_second")
+SIZES = ("generator_parameters", "discriminator_parameters", "generator_flops", "discriminator_flops")
+MEANS = (*SIZES, "seconds", "images_per_second", "peak_memory")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Level:
     runs: dict[int, str]  # by seed
     seeds: dict[str, list[int]]  # by status: finished, failed, unfinished, damaged
     values: dict[str, dict[str, Value]]  # by score label, then last or best
-    numbers: dict[str, float | None]  # means: parameters, seconds, images a second
+    numbers: dict[str, float | None]  # means: parameters, FLOPs an image, seconds, images a second, peak memory
     stale: int  # runs whose results are out of date
 
     @property
@@ -217,7 +218,7 @@ def _level(results: Results, runs: pd.DataFrame, store: str, asked: dict[str, An
             column.label: {moment: _value(finished[f"{column.label} {moment}"]) for moment in ("last", "best")}
             for column in results.scores
         },
-        numbers={name: _mean(known if name.endswith("_parameters") else finished, name) for name in MEANS},
+        numbers={name: _mean(known if name in SIZES else finished, name) for name in MEANS},
         stale=int((known["stale"] != "").sum()),
     )
 

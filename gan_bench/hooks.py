@@ -62,6 +62,14 @@ def gan_bench_report(stores: list[Path], output: Path) -> None:
 
 
 @hookspec(firstresult=True)
+def gan_bench_export(stores: list[Path], format: str) -> str | None:
+    """Findings and tables of the stores as text: "md", "tex" or "csv" (called by `report --format`).
+
+    The first plugin that knows the format gives it.
+    """
+
+
+@hookspec(firstresult=True)
 def gan_bench_live(stores: list[Path], at_work: Callable[[], bool]) -> LivePage | None:
     """A report of the stores that follows them while `at_work` says that runs train (called by what serves the page).
 

@@ -32,7 +32,16 @@ from gan_bench.score_columns import Named, ScoreColumn, column_finder, score_col
 from gan_bench.settings_text import flatten
 
 RUN_COLUMNS = ["run", "folder", "store", "cell"]
-OUTCOME_COLUMNS = ["steps", "d_steps", "images", "seconds", "images_per_second", "share_of_peak", "ended"]
+OUTCOME_COLUMNS = [
+    "steps",
+    "d_steps",
+    "images",
+    "seconds",
+    "images_per_second",
+    "share_of_peak",
+    "peak_memory",
+    "ended",
+]
 TIME_COLUMNS = ("evaluation", "checkpoints", "waiting")  # seconds beside those of training
 SNAPSHOT_COLUMNS = ["run", "step", "d_steps", "images", "seconds", "score", "value", "against_training", "cost"]
 SNAPSHOT_COLUMNS += ["metric", "protocol_id", "error"]
@@ -267,8 +276,10 @@ def _run_table(
     rows = []
     for i, (run, own) in enumerate(zip(files, varying.to_dict("records"), strict=True)):
         networks = run.document.get("networks") or {}
-        parameters = {
-            f"{net}_parameters": (networks.get(net) or {}).get("parameters") for net in ("generator", "discriminator")
+        sizes = {
+            f"{net}_{size}": (networks.get(net) or {}).get(size)
+            for size in ("parameters", "flops")
+            for net in ("generator", "discriminator")
         }
         result = run.document.get("result") or run.progress
         cell = run.label or str(everything.get("architecture", {}).get(i, ""))
@@ -282,11 +293,12 @@ def _run_table(
                 "stale": stale[run.run],
                 **{f"g_{name}" if name == "steps" else name: result.get(name) for name in OUTCOME_COLUMNS},
                 **{f"{kind}_seconds": (result.get("time") or {}).get(kind) for kind in TIME_COLUMNS},
-                **parameters,
+                **sizes,
             }
         )
     table = pd.DataFrame(rows, columns=None if rows else [*RUN_COLUMNS, "seed", "status", "reason", "stale"])
-    whole = ["seed", "g_steps", "d_steps", "images", "generator_parameters", "discriminator_parameters"]
+    whole = ["seed", "g_steps", "d_steps", "images", "peak_memory"]
+    whole += [f"{net}_{size}" for size in ("parameters", "flops") for net in ("generator", "discriminator")]
     table = table.astype({name: "Int64" for name in whole if name in table})
     last = {run.run: run.snapshots[-1] for run in files if run.snapshots}
     again = {

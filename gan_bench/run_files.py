@@ -68,6 +68,7 @@ class ResultDocument(Document):
     seconds: float | None = None
     images_per_second: float | None = None
     share_of_peak: float | None = None
+    peak_memory: Whole | None = None
     time: dict[str, float] = {}
 
     @model_validator(mode="after")

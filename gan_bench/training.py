@@ -20,6 +20,7 @@ from gan_bench.global_state import tf32_products
 from gan_bench.loop import Loop
 from gan_bench.neighbours import save_neighbours
 from gan_bench.networks import build_networks, memory_format
+from gan_bench.peak_memory import PeakMemory
 from gan_bench.recipe import Recipe
 from gan_bench.sample_grid import save_grid
 from gan_bench.steps import BLOCK, CudaCapture, Steps
@@ -94,6 +95,7 @@ class Training:
         self.evaluator, self.keep = evaluator, keep
         self.cell, self.batch_size = cell, cell.batch_size
         self.clock = Clock()
+        self.memory = PeakMemory(device)
         self.stream = stream or torch.cuda.Stream(device) if device.type == "cuda" else None
         self._saved_at = 0.0
         self.saved_step = 0  # that the checkpoint stands at
@@ -297,6 +299,7 @@ def ending(training: Training) -> dict[str, Any]:
         "images_per_second": rate,
         "share_of_peak": rate / training.limit if rate and training.limit else None,
         "time": seconds,
+        "peak_memory": training.memory.end(),
         "graphs": {"captured": training.steps.reason is None, "reason": training.steps.reason},
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
     }

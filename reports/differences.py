@@ -58,8 +58,11 @@ class Axis:
         return not self.low <= difference <= self.high
 
 
-def make_axis(findings: Sequence[Finding]) -> Axis | None:
-    """An axis that shows zero, every seed and as much of the intervals as leaves the seeds apart."""
+def make_axis(findings: Sequence[Finding], apart: float = FEWEST_APART) -> Axis | None:
+    """An axis that shows zero, every seed and as much of the intervals as leaves the seeds apart.
+
+    Labels of two ticks stand `apart` percent of its width from each other, or more.
+    """
     dots = [d for finding in findings for d in finding.differences]
     if not dots or len({finding.scale for finding in findings}) > 1:
         return None
@@ -70,10 +73,10 @@ def make_axis(findings: Sequence[Finding]) -> Axis | None:
     high = min(max([high, *ends]), high + 0.8 * room)
     margin = 0.06 * (high - low) or 0.1  # equal scores alone have no range
     low, high = low - margin, high + margin
-    return Axis(low, high, tuple(_ticks(findings[0], low, high)))
+    return Axis(low, high, tuple(_ticks(findings[0], low, high, apart)))
 
 
-def _ticks(finding: Finding, low: float, high: float) -> list[tuple[float, str]]:
+def _ticks(finding: Finding, low: float, high: float, apart: float) -> list[tuple[float, str]]:
     if finding.scale == "log":
         candidates = [math.log1p(percent / 100) for percent in PERCENT]
     else:
@@ -84,6 +87,6 @@ def _ticks(finding: Finding, low: float, high: float) -> list[tuple[float, str]]
     # Outwards from zero, so that zero always has its label and no two labels touch.
     for difference in sorted((c for c in candidates if low < c < high and c), key=abs):
         position = axis.at(difference)
-        if 4 < position < 96 and all(abs(position - other) >= FEWEST_APART for other, _ in kept):
+        if 4 < position < 96 and all(abs(position - other) >= apart for other, _ in kept):
             kept.append((position, amount(finding, difference)))
     return sorted(kept)

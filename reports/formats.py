@@ -22,6 +22,24 @@ def number(value: float | None, digits: int = 3) -> str:
     return minus(f"{value:.{digits - 1}e}")
 
 
+def bare(value: float | None) -> str:
+    """A number for machines, whole ones without a point; empty where there is none."""
+    if value is None or math.isnan(value):
+        return ""
+    return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(float(value))
+
+
+def scaled(value: float | None, unit: str = "", digits: int = 3) -> str:
+    """A large number with a decimal prefix: `7.99 M`, `412 MB`."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    power = min(max(math.floor(math.log10(abs(value)) / 3), 0), 5) if value else 0
+    if round(abs(value) / 1000**power, digits - 3) >= 1000 and power < 5:
+        power += 1
+    prefix = ("", "k", "M", "G", "T", "P")[power]
+    return f"{number(value / 1000**power, digits)} {prefix}{unit}".rstrip()
+
+
 def spread(mean: float | None, deviation: float | None) -> str:
     """`12.35 ± 0.41`: as many decimals as two digits of the deviation need; without one, the mean alone."""
     if mean is None or math.isnan(mean):

@@ -21,6 +21,14 @@ def gan_bench_report(stores: list[Path], output: Path) -> None:
 
 
 @hookimpl
+def gan_bench_export(stores: list[Path], format: str) -> str | None:
+    """Findings and tables of the stores as text."""
+    from gan_bench_reports import exports
+
+    return exports.export(stores, format) if format in exports.FORMATS else None
+
+
+@hookimpl
 def gan_bench_live(stores: list[Path], at_work: Callable[[], bool]) -> Live:
     """The same page, kept current."""
     from gan_bench_reports.live import Live

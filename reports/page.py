@@ -26,8 +26,9 @@ from gan_bench_reports.run_details import run_views
 from gan_bench_reports.view import Builder, ComparisonView
 
 HERE = Path(__file__).parent
-STYLES = ("base", "answers", "findings", "tables", "samples", "charts", "runs")
-SCRIPTS = ("common", "samples", "charts", "runs", "start", "live")
+STYLES = ("base", "answers", "findings", "tables", "heat", "samples", "charts", "runs")
+VERDICT_CLASS = {"better": "better", "worse": "worse", "no difference can be told": "open", "not tested": "untested"}
+SCRIPTS = ("common", "tables", "take", "samples", "charts", "runs", "start", "live")
 
 
 def write_report(stores: list[Path], output: Path) -> None:
@@ -50,9 +51,12 @@ def template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(formats, name) for name in ("count", "number", "spread", "duration")}
+    environment.filters |= {
+        name: getattr(formats, name) for name in ("bare", "count", "number", "scaled", "spread", "duration")
+    }
     environment.filters |= {"text": text, "interval": interval_text}
     environment.filters["amount"] = lambda finding: amount(finding, finding.mean)
+    environment.globals["verdict_class"] = VERDICT_CLASS
     return environment.get_template("page.html")
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from gan_bench.answers import Answer, answer, best_first
 from gan_bench.findings import Comparison, Difference, Level, compare
 from gan_bench.results import Results, real_folder
-from gan_bench.statistics import SEEDS_FOR_A_TEST, Verdict
 from gan_bench_reports.differences import Axis, make_axis
+from gan_bench_reports.heat import Heat, heat
 from gan_bench_reports.pictures import Picture, Pictures
 
 COLOURS = 8  # of the palette in styles/base.css; the first is the reference levels'
 DASHES = ("solid", "dash", "dot", "dashdot")
+GLANCE = 6  # levels at most in the picture beside an answer
+GLANCE_APART = 26.0  # percent of its width between two ticks
 STRIP = 1200  # CSS pixels in which a comparison's sample grids should stand in one row
 
 
@@ -42,23 +46,42 @@ class ComparisonView:
 
     @property
     def pairs(self) -> str:
-        """How many seeds the headline score's findings rest on, in words, and how many it takes where they are too few."""
+        """How many seeds the headline score's findings rest on, in words."""
         numbers = sorted({answer.finding.n for answer in self.facts.answers}) or [0]
         few = f"{numbers[0]} to " if len(numbers) > 1 else ""
-        seeds = f"{few}{numbers[-1]} seed{'s' if numbers[-1] != 1 else ''}"
-        return seeds if numbers[0] >= SEEDS_FOR_A_TEST else f"{seeds}; a verdict needs at least {SEEDS_FOR_A_TEST}"
+        return f"{few}{numbers[-1]} seed{'s' if numbers[-1] != 1 else ''}"
 
     def cell(self, level: Level) -> Cell:
         """A level's colour and runs."""
         return self.cells[level.cell]
 
-    def by_verdict(self) -> dict[Verdict, list[Difference]]:
-        """Levels other than the reference, by what the headline score says of them."""
-        groups: dict[Verdict, list[Difference]] = {}
-        for verdict in ("better", "worse", "no difference can be told", "not tested"):
-            if entries := [answer for answer in self.facts.answers if answer.verdict == verdict]:
-                groups[verdict] = entries
-        return groups
+    @property
+    def answer(self) -> Answer:
+        """What is said of it first."""
+        return answer(self.facts)
+
+    @property
+    def heat(self) -> Heat | None:
+        """Its heat maps."""
+        return heat(self.facts)
+
+    @property
+    def glance(self) -> list[Difference]:
+        """The differences in the picture beside the answer: all in the grid's order, or the best where they are many."""
+        answers = self.facts.answers
+        return answers if len(answers) <= GLANCE else best_first(answers)[: GLANCE - 1]
+
+    @property
+    def glance_axis(self) -> Axis | None:
+        """The picture's axis."""
+        return make_axis([entry.finding for entry in self.glance], GLANCE_APART)
+
+    @property
+    def unseen(self) -> str:
+        """How many more levels there are, by verdict, in words."""
+        rest = best_first(self.facts.answers)[len(self.glance) :]
+        counts = Counter(entry.verdict for entry in rest)
+        return f"{len(rest)} more: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}" if rest else ""
 
 
 @dataclass

@@ -132,6 +132,7 @@ def write_run(
         "status": end,
         **moment(reached),
         "images_per_second": 3100.0,
+        "peak_memory": 412_000_000 + 1_000_000 * seed,
         "ended": "2026-01-02T03:04:05Z",
     }
     result["steps"] = result.pop("step")

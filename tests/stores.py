@@ -18,6 +18,7 @@ TIMES = {
     "time",
     "images_per_second",
     "share_of_peak",
+    "peak_memory",
     "sessions",
     "ended",
 }  # docs/run-folder.md: all that may differ

@@ -15,21 +15,43 @@ from gan_bench.cli.options import EXISTING_FOLDER, plugin_option
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The page.  [default: report.html in the first DIR]",
+    help="The file.  [default: report.html in the first DIR; with --format the standard output]",
+)
+@click.option(
+    "--format",
+    type=click.Choice(["html", "md", "tex", "csv"]),
+    default="html",
+    help="The page, or its findings and tables as Markdown, LaTeX (booktabs) or CSV.  [default: html]",
 )
 @plugin_option
-def command(stores: tuple[Path, ...], output: Path | None, plugins: tuple[Path, ...]) -> None:
-    """Write results.csv, comparisons.csv and report.html again, from one or more stores (folders under runs/)."""
+def command(stores: tuple[Path, ...], output: Path | None, format: str, plugins: tuple[Path, ...]) -> None:
+    """Write results.csv, comparisons.csv and report.html again, from one or more stores (folders under runs/).
+
+    With --format md, tex or csv nothing of this is written: the same findings and tables come as text.
+    """
     from gan_bench.errors import GanBenchError
     from gan_bench.registry import Registry
     from gan_bench.results import write_tables
+    from gan_bench.store import replace_file
 
     for store in stores:
         if not (store / "grid.json").exists():
             raise GanBenchError(
                 f"{store} is no store: it holds no grid.json. Name the folder that `gan-bench run` wrote"
             )
+    manager = Registry.load(plugins).manager
+    if format != "html":
+        text = manager.hook.gan_bench_export(stores=list(stores), format=format)
+        if text is None:
+            raise GanBenchError(f"no plugin that is installed writes a report as {format}")
+        if output is None:
+            click.echo(text, nl=False)
+        else:
+            replace_file(output, lambda path: path.write_text(text, encoding="utf-8"))
+            click.echo(output)
+        return
+    for store in stores:
         write_tables(store)
     output = output or stores[0] / "report.html"
-    Registry.load(plugins).manager.hook.gan_bench_report(stores=list(stores), output=output)
+    manager.hook.gan_bench_report(stores=list(stores), output=output)
     click.echo(output)

@@ -2,7 +2,7 @@
 const refreshes = {}; // by comparison: what brings its parts in line with the data, the HTML and the theme
 function start(id) {
   const section = document.getElementById(id);
-  refreshes[id] = [samples, charts].map((part) => part(section, data.comparisons[id]));
+  refreshes[id] = [samples, charts, sorting].map((part) => part(section, data.comparisons[id]));
 }
 Object.keys(data.comparisons).forEach(start);
 const find = search();

@@ -1,0 +1,111 @@
+"""The report's tables in a real browser: sorted by a key, and saved as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from fake_store import write, write_store
+from test_exports import HOSTILE
+from test_report_browser import BROWSER, browser, visit  # noqa: F401 - fixtures
+
+from gan_bench.findings import compare
+from gan_bench.results import load
+from gan_bench_reports.exports import csv_text, latex_text, markdown_text
+from gan_bench_reports.page import write_report
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+TABLE = "#comparison-2 table.levels"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    store = write_store(tmp_path_factory.mktemp("stores") / "quickstart", seeds=3, snapshots=2, steps=100)
+    grid = json.loads((store / "grid.json").read_text())
+    grid["comparisons"][1]["levels"][1]["label"] = HOSTILE
+    write(store / "grid.json", grid)
+    return store
+
+
+@pytest.fixture(scope="module")
+def address(store):
+    write_report([store], store / "report.html")
+    return (store / "report.html").as_uri()
+
+
+def column(page, number):
+    return page.locator(f"{TABLE} tbody tr").evaluate_all(f"rows => rows.map(row => row.cells[{number}].dataset.value)")
+
+
+def test_sorted_by_keyboard_and_told_to_screen_readers(visit):  # noqa: F811 - the fixture
+    page = visit()
+    own = column(page, 2)
+    button = page.get_by_role("button", name="last snapshot").and_(page.locator(f"{TABLE} .sort")).first
+    button.focus()
+    seen = []
+    for _ in range(3):
+        page.keyboard.press("Enter")
+        sorts = page.locator(f"{TABLE} [aria-sort]").evaluate_all("all => all.map(one => one.ariaSort)")
+        seen.append((sorts, column(page, 2)))
+    ordered = sorted(own, key=float)
+    assert ordered != own
+    assert seen == [(["ascending"], ordered), (["descending"], ordered[::-1]), ([], own)]
+    page.locator(f"{TABLE} .sort").first.click()
+    labels = column(page, 0)
+    assert labels == sorted(labels, key=str.lower)
+    assert page.locator(f"{TABLE} tfoot th").inner_text().startswith("Real training data")
+
+
+def saved(page, format):
+    with page.expect_download() as download:
+        page.locator(f"#comparison-2 .take [data-format={format}]").press("Enter")
+    assert download.value.suggested_filename == f"which-tricks-help.{format}"
+    with open(download.value.path(), encoding="utf-8") as file:
+        return file.read()
+
+
+def test_saved_in_all_formats(visit, store):  # noqa: F811 - the fixture
+    page = visit()
+    levels = compare(load(store))[1].levels
+    rows = list(csv.reader(io.StringIO(saved(page, "csv"))))
+    assert rows[0][:3] == ["Level", "Seeds", "FD[classifier] (2000 generated, 360 real), last snapshot"]
+    assert rows[0][-3:] == ["Training time (s)", "Images/s", "Peak memory (bytes)"]
+    assert [row[0] for row in rows[1:]] == [csv_text(level.label) for level in levels] + ["Real training data"]
+    values = [level.values["FD[classifier]"]["last"] for level in levels]
+    assert [tuple(map(float, row[2:4])) for row in rows[1:5]] == [(value.mean, value.deviation) for value in values]
+    assert rows[1][-1] == str(int(levels[0].numbers["peak_memory"]))
+    markdown = saved(page, "md").splitlines()
+    assert markdown[0] == "**Which tricks help?**"
+    assert markdown[5].startswith(f"| {markdown_text(HOSTILE)} | 3 | ")
+    latex = saved(page, "tex")
+    assert f"\n{latex_text(HOSTILE)} & 3 & " in latex
+    assert "\\cmidrule(lr){3-4}\\cmidrule(lr){5-6}" in latex
+
+
+def test_a_sorted_table_is_saved_as_it_is_seen(visit):  # noqa: F811 - the fixture
+    page = visit()
+    page.locator(f"{TABLE} .sort").filter(has_text="last snapshot").first.click()
+    rows = list(csv.reader(io.StringIO(saved(page, "csv"))))
+    assert [row[2] for row in rows[1:5]] == sorted((row[2] for row in rows[1:5]), key=float)
+
+
+def test_all_tables_of_a_run_come_in_one_file(visit):  # noqa: F811 - the fixture
+    page = visit()
+    run = page.locator("details.run").first
+    run.locator("summary").click()
+    with page.expect_download() as download:
+        run.locator("[data-format=csv]").click()
+    with open(download.value.path(), encoding="utf-8") as file:
+        text = file.read()
+    assert [part.splitlines()[0].split(":")[0].strip('"') for part in text.split("\n\n")] == [
+        "Settings", "Outcome", "Provenance", "Generator", "Discriminator",
+    ]  # fmt: skip
+
+
+def test_no_buttons_that_do_nothing(visit):  # noqa: F811 - the fixture
+    page = visit(java_script_enabled=False)
+    assert page.locator(".take:visible").count() == 0
+    assert page.locator(TABLE).is_visible()
+    assert page.locator("#answers .track .seed:visible").count() > 10
