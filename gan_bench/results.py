@@ -67,6 +67,7 @@ class Results:
     snapshots: pd.DataFrame  # one row a run, snapshot and score
     comparisons: pd.DataFrame  # one row a comparison, level and seed
     pictures: pd.DataFrame  # one row a sample grid: run, step, path
+    neighbours: pd.DataFrame  # one row a picture of samples with their nearest training samples: run, step, path
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
     documents: dict[str, dict[str, Any]] = field(repr=False)  # run.json of each run, with result.json as `result`
 
@@ -136,6 +137,9 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         comparisons=_comparison_table(grids),
         pictures=pd.DataFrame(
             [(run.run, step, path) for run in files for step, path in run.pictures], columns=["run", "step", "path"]
+        ),
+        neighbours=pd.DataFrame(
+            [(run.run, step, path) for run in files for step, path in run.neighbours], columns=["run", "step", "path"]
         ),
         real=_real_table(real, labels),
         documents={run.run: run.document for run in files},

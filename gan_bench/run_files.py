@@ -157,6 +157,7 @@ class RunFiles:
         default_factory=list
     )  # of all snapshots, with the snapshot's step, images, ...
     pictures: list[tuple[int, Path]] = field(default_factory=list)  # step and sample grid
+    neighbours: list[tuple[int, Path]] = field(default_factory=list)  # step and picture of nearest training samples
     status: str = "unfinished"  # finished, failed, unfinished, damaged
     reason: str = ""
 
@@ -205,6 +206,8 @@ def _read_snapshot(snapshot: Path, files: RunFiles) -> None:
     files.snapshots.append(step)
     if (snapshot / "samples.png").is_file():
         files.pictures.append((step, snapshot / "samples.png"))
+    if (snapshot / "neighbours.png").is_file():
+        files.neighbours.append((step, snapshot / "neighbours.png"))
     document = read_object(snapshot / "scores.json", ScoresDocument) or {}
     moment = {"step": step, **{name: document.get(name) for name in ("d_steps", "images", "seconds")}}
     files.scores += [{**score, **moment} for score in scores_in(document)]
