@@ -12,8 +12,9 @@ from gan_bench.files import replace_file
 from gan_bench.pictures import to_uint8
 
 COLUMNS = 10
-POINT_CELLS = 80  # across a picture of points
-POINT_PIXELS = 3  # of a cell, so that a single point can be seen
+POINT_PIXELS = 240  # across a picture of points
+REACH = 1.5  # of its axes, to both sides
+FAINTEST, DARKEST = 0.35, 64  # ink of a single point, and how many of them are black
 
 
 def save_grid(samples: Tensor, path: Path) -> None:
@@ -37,9 +38,23 @@ def picture_of_images(samples: Tensor) -> Image.Image:
 
 
 def picture_of_points(samples: Tensor) -> Image.Image:
-    """Dots on white, the darker the more of them."""
-    points = samples.float().numpy()
+    """Dots of three pixels on white, the darker the more of them: `FAINTEST` for one, black from `DARKEST` points on.
+
+    The scale is fixed, by the logarithm of how many dots cover a pixel, so that pictures can be compared. Points that
+    lie outside of the plane's part stand at its edge; those that are no numbers stand nowhere.
+    """
+    points = samples.float().numpy()[:, :2]
+    points = points[np.isfinite(points).all(axis=1)]
     heights = points[:, 1] if points.shape[1] > 1 else np.zeros(len(points))
-    counts, _, _ = np.histogram2d(heights, points[:, 0], bins=POINT_CELLS, range=[[-1.5, 1.5]] * 2)
-    cells = (255 * np.exp(-counts[::-1])).astype(np.uint8)
-    return Image.fromarray(cells.repeat(POINT_PIXELS, axis=0).repeat(POINT_PIXELS, axis=1))
+    # Each dot's middle stays a pixel away from the edge, so that all of it is seen.
+    column, row = (
+        np.clip((REACH + values) / (2 * REACH) * POINT_PIXELS, 1, POINT_PIXELS - 2).astype(int)
+        for values in (points[:, 0], -heights)
+    )
+    counts = np.zeros((POINT_PIXELS, POINT_PIXELS))
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            np.add.at(counts, (row + down, column + right), 1)
+    steps = np.ceil(np.log2(np.clip(counts, 1, DARKEST))) / np.log2(DARKEST)  # few greys: small files
+    ink = np.where(counts > 0, FAINTEST + (1 - FAINTEST) * steps, 0)
+    return Image.fromarray((255 * (1 - ink)).round().astype(np.uint8))

@@ -19,10 +19,11 @@ from gan_bench.finding_text import amount, interval_text
 from gan_bench.results import Results, load
 from gan_bench.settings_text import flatten, text
 from gan_bench.speed import speed_text
-from gan_bench_reports import formats
+from gan_bench_reports import budget, formats
 from gan_bench_reports.curves import Curves
+from gan_bench_reports.gallery import columns, enlargement
 from gan_bench_reports.pictures import Pictures
-from gan_bench_reports.run_details import run_views
+from gan_bench_reports.run_details import cell_views
 from gan_bench_reports.view import Builder, ComparisonView
 
 HERE = Path(__file__).parent
@@ -33,13 +34,14 @@ SCRIPTS = ("common", "tables", "take", "samples", "charts", "runs", "start", "li
 
 def write_report(stores: list[Path], output: Path) -> None:
     """Write the report of the stores to the file `output`."""
-    html = render(load(*stores))
+    html = render(load(*stores), Path(output).parent)
     replace_file(Path(output), lambda path: path.write_text(html, encoding="utf-8"))
 
 
-def render(results: Results) -> str:
-    """The page."""
-    return template().render(content(results, Pictures()))
+def render(results: Results, place: Path | None = None) -> str:
+    """The page, as it will lie in the folder `place`."""
+    room = budget.room(results, len(plotly_js()))
+    return template().render(content(results, Pictures(), room, place))
 
 
 def template() -> jinja2.Template:
@@ -55,22 +57,32 @@ def template() -> jinja2.Template:
         name: getattr(formats, name) for name in ("bare", "count", "number", "scaled", "spread", "duration")
     }
     environment.filters |= {"text": text, "interval": interval_text}
+    environment.globals |= {"columns": columns, "enlargement": enlargement}
     environment.filters["amount"] = lambda finding: amount(finding, finding.mean)
     environment.globals["verdict_class"] = VERDICT_CLASS
     return environment.get_template("page.html")
 
 
-def content(results: Results, pictures: Pictures) -> dict[str, Any]:
-    """Everything that the page shows."""
-    builder = Builder(results, pictures)
+def content(
+    results: Results, pictures: Pictures, room: float | None = None, place: Path | None = None
+) -> dict[str, Any]:
+    """Everything that a page in the folder `place` shows; pictures as far as they fit in `room` characters."""
+    builder = Builder(results, pictures, room)
     comparisons = builder.comparisons()
+    run_cells = cell_views(results, place)
+    statuses = results.runs["status"].value_counts().to_dict()
     scripts = {"plotly": plotly_js(), "page": page_js()}
     return {
         "title": " and ".join(str(grid["name"]) for grid in results.grids.values()),
         "results": results,
         "comparisons": comparisons,
-        "runs": run_views(results),
-        "statuses": results.runs["status"].value_counts().to_dict(),
+        "gallery": builder.shots.gallery,
+        "cells": builder.cells,
+        "thinned": builder.shots.plan.note(),
+        "runs": [run for cell in run_cells for run in cell.runs],
+        "run_cells": run_cells,
+        "statuses": statuses,
+        "chips": statuses | ({"stale": stale} if (stale := int((results.runs["stale"] != "").sum())) else {}),
         "seeds": sorted(results.runs["seed"].dropna().unique().tolist()),
         "speeds": [speed_text(sessions[-1]) for sessions in results.speeds.values() if sessions],
         "protocols": [(column, flatten(column.protocol)) for column in results.scores],
@@ -115,7 +127,7 @@ def _data(results: Results, builder: Builder, comparisons: list[ComparisonView])
             run: {
                 "status": status[run],
                 "curves": curves.of_run(run),
-                "pictures": [[step, picture.name] for step, picture in builder.shots.get(run, [])],
+                "pictures": [[step, picture.name] for step, picture in builder.shots.runs.get(run, [])],
             }
             for run in sorted(shown)
         },

@@ -1,10 +1,15 @@
-"""What the page shows of a single run."""
+"""What the page shows of each run, and once of all runs of a cell: a thousand runs' settings would fill the page."""
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import re
 import shlex
-from dataclasses import dataclass
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,9 @@ from gan_bench.settings_text import flatten, text
 from gan_bench_reports.formats import number
 
 Rows = list[tuple[str, str]]
+SHARED = ("settings", "dataset", "networks", "plugins", "execution")  # parts of run.json that make a cell
+TAIL = 4000  # bytes of what plugins printed
+CONTROL = re.compile(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -30,10 +38,10 @@ class RunView:
     stale: str  # why it is out of date; empty where it isn't
     traceback: str
     score: str  # headline score at the last snapshot
-    settings: list[tuple[str, str, str | None]]  # path, value, and the baseline's value where it differs
     outcome: Rows
-    provenance: Rows
-    networks: list[tuple[str, dict[str, Any]]]
+    events: Rows
+    output: str  # the end of what plugins printed
+    place: Rows
     command: str
 
     @property
@@ -42,16 +50,57 @@ class RunView:
         return f"{self.run} {self.cell} seed {self.seed} {self.status} {self.reason} {self.stale and 'stale'}".lower()
 
 
-def run_views(results: Results) -> list[RunView]:
-    """All runs, store by store, those of equal cell together."""
+@dataclass
+class CellView:
+    """Runs that differ in their seed alone, and what they share."""
+
+    id: str
+    name: str
+    runs: list[RunView] = field(default_factory=list)
+    settings: list[tuple[str, str, str | None]] = field(
+        default_factory=list
+    )  # path, value, baseline's where it differs
+    provenance: Rows = field(default_factory=list)
+    networks: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def differences(self) -> str:
+        """In which settings it differs from the baseline, in words."""
+        paths = [path for path, _, baseline in self.settings if baseline is not None]
+        return ", ".join(paths[:4]) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
+
+
+def cell_views(results: Results, page: Path | None = None) -> list[CellView]:
+    """All runs, store by store, those of equal cell together. Folders are named relative to the folder `page`."""
     runs = results.runs
     if not len(runs):
         return []
     baselines = {store: _baseline(results, store) for store in results.stores}
-    order = runs.sort_values(["store", "cell", "seed"], kind="stable")
-    return [
-        _view(row, results, baselines[row["store"]], f"run-{i}") for i, row in enumerate(order.to_dict("records"), 1)
-    ]
+    scored = {run: table["score"].unique().tolist() for run, table in results.snapshots.groupby("run")}
+    troubles = {
+        run: list(dict.fromkeys(zip(table["score"], table["error"], strict=True)))
+        for run, table in results.snapshots.dropna(subset="error").groupby("run")
+    }
+    cells: dict[tuple[str, str, str], CellView] = {}
+    order = runs.sort_values(["store", "cell", "seed"], kind="stable").to_dict("records")
+    # Runs that have not begun come with those of their label that have.
+    begun = {(row["store"], row["cell"]): _shared(results, row["run"]) for row in order if _shared(results, row["run"])}
+    for i, row in enumerate(order, 1):
+        label = row["store"], row["cell"] or row["run"]
+        key = *label, _shared(results, row["run"]) or begun.get((row["store"], row["cell"]), "")
+        if key not in cells:
+            cells[key] = CellView(f"cell-{len(cells) + 1}", label[1])
+        cell, document = cells[key], results.documents[row["run"]]
+        if document.get("settings") and not cell.settings:
+            _describe(cell, document, baselines[row["store"]], results, scored.get(row["run"], []))
+        cell.runs.append(_view(row, results, f"run-{i}", page, troubles.get(row["run"], [])))
+    return list(cells.values())
+
+
+def _shared(results: Results, run: str) -> str:
+    """What a run's cell is told by; "" before it has begun."""
+    document = results.documents[run]
+    return json.dumps([document.get(part) for part in SHARED], sort_keys=True) if document.get("settings") else ""
 
 
 def _baseline(results: Results, store: str) -> dict[str, Any]:
@@ -63,16 +112,47 @@ def _baseline(results: Results, store: str) -> dict[str, Any]:
     return {}
 
 
-def _view(row: dict[str, Any], results: Results, baseline: dict[str, Any], id_: str) -> RunView:
-    document = results.documents[row["run"]]
-    result = document.get("result") or {}
-    settings = []
-    for path, value in flatten(document.get("settings") or {}).items():
+def _describe(
+    cell: CellView, document: dict[str, Any], baseline: dict[str, Any], results: Results, scores: list[str]
+) -> None:
+    """Say what all runs of a cell share, from the run.json of one."""
+    settings = flatten(document["settings"])
+    for path, value in settings.items():
         differs = bool(baseline) and baseline.get(path) != value
-        settings.append((path, text(value), text(baseline.get(path, "not there")) if differs else None))
+        cell.settings.append((path, text(value), text(baseline.get(path, "not there")) if differs else None))
+    cell.settings += [(path, "not there", text(baseline[path])) for path in baseline if path not in settings]
+    for part in ("dataset", "execution"):
+        for table in _tables([document.get(part)]):
+            cell.provenance += [(f"{part} {name}", text(value)) for name, value in table.items()]
+    for plugin in document.get("plugins") or []:
+        source = f"{plugin.get('origin')}, source {plugin.get('source')}"
+        cell.provenance.append((f"{plugin.get('kind')} {plugin.get('name')}", source))
+    for column in results.scores:
+        if column.label in scores:
+            cell.provenance.append((f"score {column.label}", _protocol(column.protocol, column.protocol_id)))
+    networks = (document.get("networks") or {}).items()
+    cell.networks = [(name, network) for name, network in networks if isinstance(network, dict)]
+
+
+def _protocol(protocol: dict[str, Any], protocol_id: str) -> str:
+    """A protocol in a line: the extractor and the sample counts. The whole of it stands under How scores are made."""
+    parts = [f"{text(protocol[kind])} {kind}" for kind in ("generated", "real") if protocol.get(kind) is not None]
+    features, extractor = protocol.get("features"), protocol.get("extractor")
+    name = features.get("name") if isinstance(features, dict) else features
+    if isinstance(extractor, dict):
+        name = f"{extractor.get('name', name)} (source {extractor.get('source')})"
+    return ", ".join([f"protocol {protocol_id}", *([f"features {name}"] if name else []), *parts])
+
+
+def _view(
+    row: dict[str, Any], results: Results, id_: str, page: Path | None, troubles: Iterable[tuple[str, str]]
+) -> RunView:
+    document = results.documents[row["run"]]
+    result, folder = document.get("result") or {}, Path(row["folder"])
     # The first that it has: on another dataset, or under an older protocol, a run has others.
     last = ((column.title, row[f"{column.label} last"]) for column in results.scores)
     score = next((f"{title} {number(value)}" for title, value in last if not math.isnan(value)), "")
+    said = ("reason", "traceback", "status", "ended")
     return RunView(
         run=row["run"],
         id=id_,
@@ -83,36 +163,55 @@ def _view(row: dict[str, Any], results: Results, baseline: dict[str, Any], id_: 
         stale=row["stale"],
         traceback=str(result.get("traceback") or ""),
         score=score,
-        settings=settings,
-        outcome=[(name, text(value)) for name, value in result.items() if name not in ("reason", "traceback")],
-        provenance=_provenance(document, Path(row["folder"])),
-        networks=[
-            (name, network) for name, network in (document.get("networks") or {}).items() if isinstance(network, dict)
+        outcome=[(path, text(value)) for path, value in flatten(result).items() if path not in said],
+        events=_events(document, troubles),
+        output=_tail(folder / "output.txt"),
+        place=[
+            ("folder", os.path.relpath(folder, page or results.stores[row["store"]])),
+            ("identity", text(document.get("identity", "unknown"))),
         ],
         command=_command(results.grids[row["store"]], results.stores[row["store"]], row),
     )
 
 
-def _provenance(document: dict[str, Any], folder: Path) -> Rows:
-    rows: Rows = [("folder", str(folder)), ("identity", text(document.get("identity", "unknown")))]
-    for part in ("dataset", "execution"):
-        for table in _tables([document.get(part)]):
-            rows += [(f"{part} {name}", text(value)) for name, value in table.items()]
+def _events(document: dict[str, Any], troubles: Iterable[tuple[str, str]]) -> Rows:
+    """What happened to a run, in order: its sessions with versions and hardware, scores that failed, its end."""
+    rows: Rows = []
     for session in _tables(document.get("sessions")):
-        facts = flatten({name: value for name, value in session.items() if name != "from_step"})
-        rows.append(
-            (f"trained from step {session.get('from_step')}", ", ".join(f"{n} {text(v)}" for n, v in facts.items()))
-        )
-    for plugin in document.get("plugins") or []:
-        rows.append(
-            (f"{plugin.get('kind')} {plugin.get('name')}", f"{plugin.get('origin')}, source {plugin.get('source')}")
-        )
+        facts = {name: value for name, value in session.items() if name not in ("from_step", "started")}
+        step = session.get("from_step")
+        what = f"went on from step {step}" if step else "started"
+        rows.append((text(session.get("started", "")), f"{what}: " + _listed(flatten(facts))))
+    rows += [("warning", f"{score} could not be computed: {error}") for score, error in troubles]
+    if result := document.get("result"):
+        steps = result.get("steps")
+        at = f" at step {steps}" if steps is not None else " before it trained"
+        rows.append((text(result.get("ended") or "then"), f"{result['status']}{at}"))
     return rows
+
+
+def _listed(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {text(value)}" for name, value in facts.items())
 
 
 def _tables(values: Any) -> list[dict[str, Any]]:
     """The tables among the values of a list; what a damaged file has in their place shows nothing."""
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+def _tail(path: Path) -> str:
+    """The end of a text file of the run's own, without control characters; "" where there is none."""
+    try:
+        facts = path.lstat()
+        if not stat.S_ISREG(facts.st_mode) or not facts.st_size:
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(facts.st_size - TAIL, 0))
+            end = file.read(TAIL).decode(errors="replace")
+    except OSError:
+        return ""
+    lines = CONTROL.sub(" ", end).splitlines()
+    return "\n".join(lines[1:] if facts.st_size > TAIL else lines).strip("\n")
 
 
 def _command(grid: dict[str, Any], store: Path, row: dict[str, Any]) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from gan_bench.answers import Answer, answer, best_first
 from gan_bench.findings import Comparison, Difference, Level, compare
-from gan_bench.results import Results, real_folder
+from gan_bench.results import Results
 from gan_bench_reports.differences import Axis, make_axis
 from gan_bench_reports.heat import Heat, heat
 from gan_bench_reports.pictures import Picture, Pictures
+from gan_bench_reports.shots import Place, take
 
 COLOURS = 8  # of the palette in styles/base.css; the first is the reference levels'
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -30,6 +30,15 @@ class Cell:
     dash: str = "solid"
 
 
+@dataclass(frozen=True)
+class Tile:
+    """A level's sample grid: of its first seed, at the last snapshot."""
+
+    step: int
+    picture: Picture | None
+    real: Picture | None  # of the data that it was trained on
+
+
 @dataclass
 class ComparisonView:
     """One comparison."""
@@ -40,8 +49,9 @@ class ComparisonView:
     axis: dict[str, Axis | None]  # of the differences, by score label
     steps: list[int]  # of all snapshots
     real_pictures: list[tuple[str, Picture]]  # by the dataset's name
-    last_shots: list[tuple[int, Picture | None]]  # of each level's run of the first seed: step and picture
+    tiles: list[Tile]  # of each level
     any_picture: Picture | None  # gives the room of a missing one
+    side: int  # most samples along a side of a picture
     zoom: int  # whole factor by which pictures are enlarged
 
     @property
@@ -90,24 +100,28 @@ class Builder:
 
     results: Results
     pictures: Pictures
+    room: float | None = None  # that the pictures may take, in characters of the page
     cells: dict[tuple[str, ...], Cell] = field(default_factory=dict)
-    shots: dict[str, list[tuple[int, Picture]]] = field(default_factory=dict)  # each run's pictures, by step
 
     def __post_init__(self) -> None:
-        for run, step, path in self.results.pictures.itertuples(index=False):
-            if picture := self.pictures.add(path):
-                self.shots.setdefault(run, []).append((step, picture))
+        self.facts = compare(self.results)
+        self.shots = take(self.results, self.facts, self.pictures, self.room)
 
     def comparisons(self) -> list[ComparisonView]:
         """All comparisons, store by store, in the grid's order."""
-        return [self._view(f"comparison-{i}", facts) for i, facts in enumerate(compare(self.results), 1)]
+        return [self._view(f"comparison-{i}", facts) for i, facts in enumerate(self.facts, 1)]
 
     def _view(self, id_: str, facts: Comparison) -> ComparisonView:
         self._colour(facts.levels)
-        real_pictures = self._real_pictures(facts)
-        shown = [picture for run in facts.runs for _, picture in self.shots.get(run, [])]
+        places = {run: place for run in facts.runs if (place := self.shots.place.get(run)) in self.shots.real}
+        real_pictures = [
+            (self.shots.datasets[place]["name"], self.shots.real[place]) for place in dict.fromkeys(places.values())
+        ]
+        side = self.shots.plan.side
+        steps = {run: self.shots.runs.get(run, []) for run in facts.runs}
+        shown = [picture for shots in steps.values() for _, picture in shots]
         shown += [picture for _, picture in real_pictures]
-        widest = max((picture.width for picture in shown), default=STRIP)
+        widest = max((picture.window(side, side)[0] for picture in shown), default=STRIP)
         return ComparisonView(
             id=id_,
             facts=facts,
@@ -115,27 +129,19 @@ class Builder:
             axis={
                 score: make_axis([entry.finding for entry in entries]) for score, entries in facts.differences.items()
             },
-            steps=sorted({step for run in facts.runs for step, _ in self.shots.get(run, [])}),
+            steps=sorted({step for shots in steps.values() for step, _ in shots}),
             real_pictures=real_pictures,
-            last_shots=[self._last_shot(level) for level in facts.levels],
+            tiles=[self._tile(level, places) for level in facts.levels],
             any_picture=shown[0] if shown else None,
+            side=side,
             zoom=min(max(STRIP // ((len(facts.levels) + len(real_pictures)) * (widest + 16)), 1), 3),
         )
 
-    def _real_pictures(self, facts: Comparison) -> list[tuple[str, Picture]]:
-        """Real samples of each dataset that these runs trained on."""
-        datasets = [self.results.documents.get(run, {}).get("dataset") or {} for run in facts.runs]
-        names = {data["fingerprint"]: data["name"] for data in datasets if data}
-        taken: list[tuple[str, Picture]] = []
-        for fingerprint, name in names.items():
-            with suppress(ValueError):  # no folder of a dataset
-                picture = self.pictures.add(real_folder(self.results.stores[facts.store], fingerprint) / "samples.png")
-                taken += [(name, picture)] if picture else []
-        return taken
-
-    def _last_shot(self, level: Level) -> tuple[int, Picture | None]:
+    def _tile(self, level: Level, places: dict[str, Place]) -> Tile:
         run = level.runs[min(level.runs)] if level.runs else ""
-        return self.shots.get(run, [(0, None)])[-1]
+        step, picture = self.shots.runs.get(run, [(0, None)])[-1]
+        dataset = next((places[run] for run in level.runs.values() if run in places), None)
+        return Tile(step, picture, self.shots.real[dataset] if dataset else None)
 
     def _colour(self, levels: list[Level]) -> None:
         """Give new cells a colour that no other level of this comparison has, and as few elsewhere as can be."""

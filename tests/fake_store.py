@@ -126,6 +126,8 @@ def write_run(
         write(snapshot / "scores.json", {**moment(step), "scores": [score(value), kid(value / 500 - 0.01)]})
         noise = float(0.12 * quality + 1.2 * np.exp(-4 * step / steps))
         (snapshot / "samples.png").write_bytes(sample_grid(noise, seed))
+        if i == snapshots:
+            (snapshot / "neighbours.png").write_bytes(neighbours(noise, seed))
     if end == "unfinished":
         return folder
     result: dict[str, Any] = {
@@ -219,11 +221,24 @@ def sample_grid(noise: float, seed: int) -> bytes:
     """A PNG of 10 x 10 handwritten digits of 16 x 16 pixels, with noise."""
     rng = np.random.default_rng(seed)
     digits = _digits()[rng.integers(0, 1797, 100)]
-    noisy = np.clip(digits + rng.normal(0, noise, digits.shape), 0, 1) if noise else digits
-    grid = np.zeros((10 * 18 + 2, 10 * 18 + 2))
-    for i, digit in enumerate(noisy):
-        y, x = 2 + 18 * (i // 10), 2 + 18 * (i % 10)
-        grid[y : y + 16, x : x + 16] = digit
+    return grid_of(np.clip(digits + rng.normal(0, noise, digits.shape), 0, 1) if noise else digits, 10)
+
+
+def neighbours(noise: float, seed: int) -> bytes:
+    """A PNG of 8 noisy digits, each followed by 5 others."""
+    rng = np.random.default_rng(seed)
+    digits = _digits()[rng.integers(0, 1797, 48)]
+    digits[::6] = np.clip(digits[1::6] + rng.normal(0, noise, digits[::6].shape), 0, 1)
+    return grid_of(digits, 6)
+
+
+def grid_of(samples: np.ndarray, columns: int) -> bytes:
+    """A PNG of grey samples (N, H, W) in [0, 1], a pixel apart."""
+    height, width = samples.shape[1:]
+    grid = np.ones((len(samples) // columns * (height + 1) + 1, columns * (width + 1) + 1))
+    for i, sample in enumerate(samples):
+        y, x = 1 + (height + 1) * (i // columns), 1 + (width + 1) * (i % columns)
+        grid[y : y + height, x : x + width] = sample
     file = io.BytesIO()
     Image.fromarray((255 * grid).round().astype(np.uint8)).save(file, "png")
     return file.getvalue()

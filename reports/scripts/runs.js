@@ -1,16 +1,30 @@
 // The search in the list of runs, and links into it.
 function search() {
   const box = document.getElementById("search");
+  const input = box.querySelector("input");
+  const pressed = () => [...box.querySelectorAll("[data-status][aria-pressed=true]")].map((chip) => chip.dataset.status);
   const find = () => {
     const runs = [...document.querySelectorAll("details.run")];
-    const words = box.querySelector("input").value.toLowerCase().split(/\s+/);
+    const words = input.value.toLowerCase().split(/\s+/);
+    const statuses = pressed();
     const found = runs.filter((run) => {
-      run.hidden = !words.every((word) => run.dataset.search.includes(word));
+      const own = run.dataset.status.split(" ");
+      run.hidden = !(words.every((word) => run.dataset.search.includes(word))
+        && (!statuses.length || statuses.some((status) => own.includes(status))));
       return !run.hidden;
     });
+    for (const cell of document.querySelectorAll(".runs > .cell")) {
+      cell.hidden = !cell.querySelector(":scope > .run:not([hidden])");
+    }
     box.querySelector("output").textContent = `${found.length} of ${runs.length}`;
   };
   box.addEventListener("input", find);
+  box.addEventListener("click", ({ target }) => {
+    const chip = target.closest("[data-status]");
+    if (!chip) return;
+    chip.setAttribute("aria-pressed", chip.getAttribute("aria-pressed") !== "true");
+    find();
+  });
   box.hidden = document.querySelectorAll("details.run").length < 2;
   find();
   return find;
@@ -18,5 +32,13 @@ function search() {
 
 function openTarget() {
   const target = document.getElementById(location.hash.slice(1));
-  if (target instanceof HTMLDetailsElement) target.open = true;
+  if (!(target instanceof HTMLDetailsElement)) return;
+  target.open = true;
+  if (target.closest("[hidden]")) { // the search has left it out
+    for (const chip of document.querySelectorAll("#search [data-status]")) chip.setAttribute("aria-pressed", false);
+    const input = document.querySelector("#search input");
+    input.value = "";
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    target.scrollIntoView();
+  }
 }
