@@ -20,7 +20,7 @@ function charts(section, comparison) {
   function draw(plot, style = paper || {}) {
     const { data: lines, layout } = figure(plot, style);
     const first = !plot.data;
-    Plotly.react(plot, lines, layout, { responsive: true, displayModeBar: false, doubleClick: false, plotlyServerURL: "" });
+    Plotly.react(plot, lines, layout, { responsive: true, displayModeBar: false, doubleClick: false, showTips: false, plotlyServerURL: "" });
     stale.delete(plot);
     plot.setAttribute("aria-label", `${titleOf(plot)}, against ${AXES[view.axis]}. Last values: ${lastValues(lines) || "none"}.`);
     if (!first) return;

@@ -23,5 +23,5 @@ const number = (x) => (x === undefined ? "–" : Number(x.toPrecision(3)).toStri
 // The last entry of [[step, ...], ...] that is not after the step.
 const upTo = (entries, step) => entries.filter((entry) => entry[0] <= step).pop();
 
-// Plotly reads names as a small markup of its own; what users wrote is shown as it is.
-const text = (label) => label.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+// Plotly reads names as a small markup of its own, and as formulas between dollars; what users wrote is shown as it is.
+const text = (label) => label.replace(/[&<>$]/g, (sign) => `&#${sign.codePointAt()};`);

@@ -40,14 +40,14 @@ function linesOf(comparison, curves, view, look) {
         const [x, mean, low, high] = band;
         const least = look.log ? Math.min(...[...mean, ...high].filter((y) => y > 0)) : -Infinity;
         add({ x: [...x, ...[...x].reverse()], y: [...high, ...low.map((y) => Math.max(y, least)).reverse()], mode: "lines",
-          fill: "toself", fillcolor: colour, opacity: 0.18, line: { width: 0 } });
+          fill: "toself", fillcolor: colour, opacity: 0.18, line: { width: 0, color: colour } });
       }
       for (const [seed, run] of runs) {
         const [steps, y] = own(run.curves, quantity) || [[], []];
         const x = along(run, view.axis, steps);
         const failed = run.status === "failed";
         // In a band only what goes on where others have not come to is drawn for itself.
-        const from = band && !view.each && !failed ? x.findIndex((value) => value >= band[0].at(-1)) : 0;
+        const from = band && !view.each && !failed ? x.findLastIndex((value) => value <= band[0].at(-1)) : 0;
         if (from >= 0 && x.length - from > (band ? 1 : 0)) {
           add({ x: x.slice(from), y: y.slice(from), mode: marked, opacity: band ? 0.55 : 1, marker: { size: band ? 2 : 5 },
             line: { ...line, width: band ? 0.9 : 2 },
