@@ -20,16 +20,18 @@ from gan_bench.results import Results, load
 from gan_bench.settings_text import flatten, text
 from gan_bench.speed import speed_text
 from gan_bench_reports import budget, formats
+from gan_bench_reports.charts import charts
 from gan_bench_reports.curves import Curves
 from gan_bench_reports.gallery import columns, enlargement
 from gan_bench_reports.pictures import Pictures
 from gan_bench_reports.run_details import cell_views
+from gan_bench_reports.snapshots import snapshot_tables
 from gan_bench_reports.view import Builder, ComparisonView
 
 HERE = Path(__file__).parent
-STYLES = ("base", "answers", "findings", "tables", "heat", "samples", "charts", "runs")
+STYLES = ("base", "answers", "findings", "tables", "heat", "samples", "charts", "runs", "print")
 VERDICT_CLASS = {"better": "better", "worse": "worse", "no difference can be told": "open", "not tested": "untested"}
-SCRIPTS = ("common", "tables", "take", "samples", "charts", "runs", "start", "live")
+SCRIPTS = ("common", "tables", "take", "samples", "figures", "saving", "printing", "charts", "runs", "start", "live")
 
 
 def write_report(stores: list[Path], output: Path) -> None:
@@ -69,6 +71,8 @@ def content(
     """Everything that a page in the folder `place` shows; pictures as far as they fit in `room` characters."""
     builder = Builder(results, pictures, room)
     comparisons = builder.comparisons()
+    curves = Curves(results.curves, results.snapshots, [list(cell.runs.values()) for cell in builder.cells.values()])
+    failed = set(results.runs.loc[results.runs["status"] == "failed", "run"])
     run_cells = cell_views(results, place)
     statuses = results.runs["status"].value_counts().to_dict()
     scripts = {"plotly": plotly_js(), "page": page_js()}
@@ -83,10 +87,13 @@ def content(
         "run_cells": run_cells,
         "statuses": statuses,
         "chips": statuses | ({"stale": stale} if (stale := int((results.runs["stale"] != "").sum())) else {}),
+        "charts": {view.id: charts(view.facts.scores, curves.names(view.facts.runs)) for view in comparisons},
+        "curves": curves,
+        "snapshots": {view.id: snapshot_tables(view.facts, curves, failed) for view in comparisons},
         "seeds": sorted(results.runs["seed"].dropna().unique().tolist()),
         "speeds": [speed_text(sessions[-1]) for sessions in results.speeds.values() if sessions],
         "protocols": [(column, flatten(column.protocol)) for column in results.scores],
-        "data": _data(results, builder, comparisons),
+        "data": _data(results, builder, comparisons, curves, failed),
         # Neither file is a user's; what users wrote goes through autoescape or tojson.
         "css": Markup("\n".join((HERE / "styles" / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)),
         "picture_css": Markup(pictures.css()),
@@ -115,18 +122,19 @@ def _hash(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
-def _data(results: Results, builder: Builder, comparisons: list[ComparisonView]) -> dict[str, Any]:
+def _data(
+    results: Results, builder: Builder, comparisons: list[ComparisonView], curves: Curves, failed: set[str]
+) -> dict[str, Any]:
     """What the scripts read: each run's and each cell's curves and pictures once, however many comparisons show them."""
-    curves = Curves(results.curves, results.snapshots)
     cells = sorted(builder.cells.values(), key=lambda cell: cell.index)
     shown = {run for cell in cells for run in cell.runs.values()}
-    failed = set(results.runs.loc[results.runs["status"] == "failed", "run"])
     status = dict(zip(results.runs["run"], results.runs["status"], strict=True))
     return {
         "runs": {
             run: {
                 "status": status[run],
                 "curves": curves.of_run(run),
+                "clock": curves.clock(run),
                 "pictures": [[step, picture.name] for step, picture in builder.shots.runs.get(run, [])],
             }
             for run in sorted(shown)
@@ -136,13 +144,15 @@ def _data(results: Results, builder: Builder, comparisons: list[ComparisonView])
                 "runs": cell.runs,
                 "colour": cell.colour,
                 "dash": cell.dash,
-                "mean": curves.mean(run for run in cell.runs.values() if run not in failed),
+                "bands": curves.bands(run for run in cell.runs.values() if run not in failed),
             }
             for cell in cells
         ],
         "comparisons": {
             view.id: {
                 "levels": [{"label": level.label, "cell": view.cell(level).index} for level in view.facts.levels],
+                "title": view.facts.title,
+                "axis": view.facts.budget,
                 "steps": view.steps,
                 "score": view.facts.headline and view.facts.headline.label,
                 "scores": [column.label for column in view.facts.scores],

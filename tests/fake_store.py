@@ -116,14 +116,15 @@ def write_run(
     quality *= float(np.exp(rng.normal(0, 0.08)))
     reached = steps if end == "finished" else int(steps * 0.6)
     write(folder / "run.json", run_document(folder.name, settings, seed, identity, steps, snapshots))
-    write_curves(folder / "curves.jsonl", reached, quality, rng)
+    pace = 0.0207 * (1 + int(identity[8:10], 16) / 1000)  # no two runs take the same time
+    write_curves(folder / "curves.jsonl", reached, quality, rng, pace)
     for i in range(1, snapshots + 1):
         step = round(steps * i / snapshots)
         if step > reached:
             break
         snapshot = folder / "snapshots" / f"step-{step:08d}"
         value = 5 * quality * (1 + 25 * np.exp(-5 * step / steps)) * float(np.exp(rng.normal(0, 0.06)))
-        write(snapshot / "scores.json", {**moment(step), "scores": [score(value), kid(value / 500 - 0.01)]})
+        write(snapshot / "scores.json", {**moment(step, pace), "scores": [score(value), kid(value / 500 - 0.01)]})
         noise = float(0.12 * quality + 1.2 * np.exp(-4 * step / steps))
         (snapshot / "samples.png").write_bytes(sample_grid(noise, seed))
         if i == snapshots:
@@ -132,7 +133,7 @@ def write_run(
         return folder
     result: dict[str, Any] = {
         "status": end,
-        **moment(reached),
+        **moment(reached, pace),
         "images_per_second": 3100.0,
         "peak_memory": 412_000_000 + 1_000_000 * seed,
         "ended": "2026-01-02T03:04:05Z",
@@ -185,7 +186,7 @@ def run_document(
     }
 
 
-def write_curves(path: Path, steps: int, quality: float, rng: np.random.Generator) -> None:
+def write_curves(path: Path, steps: int, quality: float, rng: np.random.Generator, pace: float = 0.0207) -> None:
     """Write a curves.jsonl with losses that wander and a spike."""
     n = steps // WINDOW
     wander = np.cumsum(rng.normal(0, 0.02, (4, n)), axis=1) + rng.normal(0, 0.05, (4, n))
@@ -197,12 +198,13 @@ def write_curves(path: Path, steps: int, quality: float, rng: np.random.Generato
             means = dict(
                 zip(("loss_d", "loss_g", "logit_real", "logit_fake"), levels[:, i].round(6).tolist(), strict=True)
             )
-            file.write(json.dumps({**moment((i + 1) * WINDOW), **means}) + "\n")
+            norms = {"grad_norm_g": 0.3 * means["loss_g"], "grad_norm_d": 0.2 * means["loss_d"]}
+            file.write(json.dumps({**moment((i + 1) * WINDOW, pace), **means, **norms}) + "\n")
 
 
-def moment(step: int) -> dict[str, Any]:
-    """Where training stands after so many steps."""
-    return {"step": step, "d_steps": step, "images": step * 64, "seconds": round(step * 0.0207, 3)}
+def moment(step: int, pace: float = 0.0207) -> dict[str, Any]:
+    """Where training stands after so many steps, of so many seconds each."""
+    return {"step": step, "d_steps": step, "images": step * 64, "seconds": round(step * pace, 3)}
 
 
 def score(value: float, generated: int = 2000, protocol_id: str = "a1b2c3d4") -> dict[str, Any]:

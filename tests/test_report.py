@@ -8,14 +8,12 @@ import json
 import re
 from html.parser import HTMLParser
 
-import numpy as np
 import pytest
 from fake_store import BASELINE, score, write, write_run, write_store
 
 from gan_bench.results import load
 from gan_bench.statistics import paired_difference
 from gan_bench_reports import formats
-from gan_bench_reports.curves import curve, thin
 from gan_bench_reports.differences import make_axis
 from gan_bench_reports.page import plotly_js, write_report
 from gan_bench_reports.pictures import Pictures
@@ -243,18 +241,6 @@ def test_two_stores_in_one_page(store, tmp_path):
         "Settings of quickstart",
         "Settings of later",
     }
-
-
-def test_thinning_keeps_ends_and_extremes():
-    x = np.arange(100_000)
-    y = np.sin(x / 300)
-    y[77_777], y[12_345] = 50, -50
-    steps, values = thin(x, y)
-    assert len(steps) <= 502
-    assert {0, 99_999, 77_777, 12_345} <= set(steps.tolist())
-    assert (np.diff(steps) > 0).all()
-    np.testing.assert_array_equal(values, y[steps])
-    assert curve(np.array([25, 50, 75]), np.array([1.0, np.nan, np.inf])) == ([25], [1.0])
 
 
 def test_axis_shows_zero_and_every_seed():

@@ -1,82 +1,121 @@
-// The curves: losses, logits and scores over steps.
+// The charts of a comparison: one axis for all of them, what is shown of it, and which levels.
 function charts(section, comparison) {
   const training = section.querySelector(".training");
-  const hidden = new Set();
+  if (!training) return undefined;
+  const find = (selector) => [...training.querySelectorAll(selector)];
+  const plots = find(".plot"), keys = find(".legend button"), axes = find(".axis input");
+  const all = training.querySelector(".all"), reading = training.querySelector(".reading");
+  const view = { axis: "steps", logX: false, each: false, hidden: new Set(), range: undefined };
   const near = new Set(), stale = new Set(); // plots near the window, and those that show something old or nothing
+  const figureOf = (plot) => plot.closest("figure");
+  const curvesOf = (plot) => JSON.parse(plot.dataset.curves);
+  const titleOf = (plot) => figureOf(plot).querySelector(".what").textContent.trim().replace(/\s+/g, " ");
 
-  function traces(curves) {
-    const lines = [];
-    comparison.levels.forEach(({ label, cell: index }, i) => {
-      if (hidden.has(i)) return;
-      const cell = data.cells[index];
-      const colour = colourOf(`c${cell.colour}`);
-      const runs = Object.entries(cell.runs).filter(([, run]) => data.runs[run]);
-      for (const quantity of curves) {
-        const name = curves.length > 1 ? `${text(label)}, ${quantity.split("_")[1]}` : text(label);
-        const add = (curve, width, opacity, hover) => curve && curve[0].length && lines.push({
-          x: curve[0], y: curve[1], name, opacity, type: "scatter", showlegend: false,
-          mode: comparison.scores.includes(quantity) ? "lines+markers" : "lines", marker: { size: width * 2.5 },
-          line: { color: colour, width, dash: quantity === "logit_fake" ? "dot" : cell.dash },
-          hoverinfo: hover ? undefined : "skip", hovertemplate: hover ? "%{y:.4g}" : undefined,
-        });
-        const mean = cell.mean[quantity];
-        for (const [, run] of runs) {
-          const { status, curves: { [quantity]: curve } } = data.runs[run];
-          add(curve, mean ? 0.8 : 2, mean ? 0.5 : 1, !mean);
-          if (status === "failed" && curve?.[0].length) {
-            lines.push({
-              x: curve[0].slice(-1), y: curve[1].slice(-1), type: "scatter", mode: "markers", showlegend: false,
-              marker: { symbol: "x", size: 8, color: colour }, hoverinfo: "skip",
-            });
-          }
-        }
-        add(mean, 2.2, 1, true);
-      }
-    });
-    return lines;
+  function figure(plot, style) {
+    const look = { font: sans(section), log: figureOf(plot).querySelector(".log")?.checked || false, ...style, colours: colours(style.light) };
+    const lines = linesOf(comparison, curvesOf(plot), view, look);
+    return { data: lines, layout: layoutOf(lines, comparison, view, look) };
   }
 
-  function draw(plot) {
-    const ink = colourOf("ink"), soft = colourOf("soft"), line = colourOf("line"), paper = colourOf("paper");
-    const log = plot.closest("figure").querySelector(".log")?.checked;
-    const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, tickfont: { color: soft, size: 11 }, automargin: true };
-    const layout = {
-      margin: { l: 8, r: 8, t: 8, b: 8 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      font: { family: getComputedStyle(section.querySelector("h3")).fontFamily, color: ink, size: 12 },
-      hovermode: "x unified", hoverdistance: -1, hoverlabel: { bgcolor: paper, bordercolor: line, font: { color: ink, size: 12 } },
-      xaxis: { ...axis, rangemode: "tozero", hoverformat: "d", unifiedhovertitle: { text: "step %{x}" },
-        spikecolor: soft, spikethickness: -1, spikedash: "solid" }, uirevision: log ? "log" : "linear",
-      yaxis: { ...axis, type: log ? "log" : "linear", nticks: log ? 4 : 7, tickformat: log ? "~g" : "" },
-    };
-    const options = {
-      responsive: true, displaylogo: false, displayModeBar: "hover", doubleClick: "reset",
-      // These and no others: Plotly's own choice has one that would send the data to its makers' server.
-      modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]], plotlyServerURL: "",
-    };
-    Plotly.react(plot, traces(JSON.parse(plot.dataset.curves)), layout, options);
+  function draw(plot, style = paper || {}) {
+    const { data: lines, layout } = figure(plot, style);
+    const first = !plot.data;
+    Plotly.react(plot, lines, layout, { responsive: true, displayModeBar: false, doubleClick: false, showTips: false, plotlyServerURL: "" });
     stale.delete(plot);
+    plot.setAttribute("aria-label", `${titleOf(plot)}, against ${AXES[view.axis]}. Last values: ${lastValues(lines) || "none"}.`);
+    if (!first) return;
+    plot.on("plotly_relayout", (change) => {
+      const range = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+      if (range.every(Number.isFinite)) zoom(view.logX ? range.map((x) => 10 ** x) : range);
+    });
+    plot.on("plotly_doubleclick", () => zoom(undefined));
+    plot.on("plotly_hover", ({ xvals }) => others(plot).forEach((other) => Plotly.Fx.hover(other, { xval: xvals[0] }, "xy", true)));
+    plot.on("plotly_unhover", () => others(plot).forEach((other) => Plotly.Fx.unhover(other)));
+  }
+  const others = (plot) => [...near].filter((other) => other !== plot && other.data && !figureOf(other).hidden);
+  const plain = (name) => new DOMParser().parseFromString(name, "text/html").body.textContent;
+  const read = (lines) => lines.filter((line) => line.meta === "read" && line.y.length);
+  const lastValues = (lines) => read(lines).map(({ name, y }) => `${plain(name)} ${number(y.at(-1))}`).join("; ");
+
+  function zoom(range) {
+    view.range = range;
+    refresh();
   }
 
-  const plots = [...section.querySelectorAll(".plot")];
-  const keys = [...section.querySelectorAll(".legend button")];
-  const known = (name) => comparison.levels.some(({ cell }) =>
-    Object.values(data.cells[cell].runs).some((run) => data.runs[run]?.curves[name]?.[0].length));
-  const refresh = () => {
-    keys.forEach((key, i) => key.setAttribute("aria-pressed", !hidden.has(i)));
+  // Reading a chart with the keyboard: its values at one place after the other, shown and spoken.
+  const places = new Map();
+  function readAt(plot, move) {
+    const lines = read(plot.data || []);
+    const [from, to] = rangeOf(comparison, view);
+    const xs = (lines[0]?.x || []).filter((x) => x >= from && x <= to);
+    if (!xs.length) return;
+    const i = Math.min(Math.max(move(places.get(plot) ?? -1, xs.length), 0), xs.length - 1);
+    places.set(plot, i);
+    Plotly.Fx.hover(plot, { xval: view.logX ? Math.log10(xs[i]) : xs[i] }, "xy", true);
+    const at = ({ x, y }) => y[x.reduce((best, value, j) => (Math.abs(value - xs[i]) < Math.abs(x[best] - xs[i]) ? j : best), 0)];
+    reading.textContent = `${titleOf(plot)} at ${count(xs[i])} ${AXES[view.axis]}: ${lines.map((line) => `${plain(line.name)} ${number(at(line))}`).join("; ")}`;
+  }
+  function closer(factor) {
+    const [from, to] = rangeOf(comparison, view);
+    const middle = (from + to) / 2, half = ((to - from) / 2) * factor;
+    const [whole] = [rangeOf(comparison, { ...view, range: undefined })];
+    const range = [Math.max(middle - half, whole[0]), Math.min(middle + half, whole[1])];
+    zoom(range[0] === whole[0] && range[1] === whole[1] ? undefined : range);
+  }
+  const strides = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
+  function press(event) {
+    const plot = event.currentTarget, { key } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (key in strides) readAt(plot, (i) => i + strides[key]);
+    else if (key === "Home") readAt(plot, () => 0);
+    else if (key === "End") readAt(plot, (_, n) => n - 1);
+    else if (key === "+" || key === "=") closer(0.5);
+    else if (key === "-") closer(2);
+    else if (key === "0" || key === "Escape") zoom(undefined);
+    else return;
+    event.preventDefault();
+  }
+
+  const known = (name) => comparison.levels.some(({ cell }) => runsOf(data.cells[cell]).some(([, run]) => own(run.curves, name)?.[0].length));
+  function refresh() {
+    view.axis = axes.find((axis) => axis.checked).value;
+    const timed = comparison.levels.flatMap(({ cell }) => runsOf(data.cells[cell]));
+    for (const axis of axes) axis.disabled = axis.value !== "steps" && !timed.some(([, run]) => own(run.clock, axis.value));
+    if (axes.find((axis) => axis.checked).disabled) view.axis = "steps";
+    keys.forEach((key, i) => key.setAttribute("aria-pressed", !view.hidden.has(i)));
+    all.disabled = !view.range && !view.hidden.size;
     for (const plot of plots) {
-      plot.closest("figure").hidden = !JSON.parse(plot.dataset.curves).some(known);
+      figureOf(plot).hidden = !curvesOf(plot).some(known);
       stale.add(plot);
     }
-    training.hidden = plots.every((plot) => plot.closest("figure").hidden);
-    near.forEach(draw);
+    training.hidden = plots.every((plot) => figureOf(plot).hidden);
+    near.forEach((plot) => draw(plot));
+  }
+
+  for (const axis of axes) axis.addEventListener("change", () => zoom(undefined));
+  training.querySelector(".log-x").addEventListener("change", (event) => { view.logX = event.target.checked; refresh(); });
+  training.querySelector(".each").addEventListener("change", (event) => { view.each = event.target.checked; refresh(); });
+  all.addEventListener("click", () => { view.hidden.clear(); zoom(undefined); });
+  for (const plot of plots) {
+    figureOf(plot).querySelector(".log")?.addEventListener("change", () => draw(plot));
+    plot.addEventListener("keydown", press);
+    plot.addEventListener("blur", () => plot.data && Plotly.Fx.unhover(plot));
+    for (const button of figureOf(plot).querySelectorAll(".save")) {
+      button.addEventListener("click", () => save(button.textContent.toLowerCase(), comparison.title, titleOf(plot), (style) => figure(plot, style)));
+    }
+  }
+  const only = (i) => {
+    view.hidden.clear();
+    keys.forEach((_, other) => other !== i && view.hidden.add(other));
+    refresh();
   };
-  for (const plot of plots) plot.closest("figure").querySelector(".log")?.addEventListener("change", () => draw(plot));
   keys.forEach((key, i) => {
-    key.addEventListener("click", () => { if (!hidden.delete(i)) hidden.add(i); refresh(); });
-    key.addEventListener("dblclick", () => {
-      hidden.clear();
-      keys.forEach((_, other) => other !== i && hidden.add(other));
-      refresh();
+    key.addEventListener("click", () => { if (!view.hidden.delete(i)) view.hidden.add(i); refresh(); });
+    key.addEventListener("dblclick", () => only(i));
+    key.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !event.shiftKey) return;
+      event.preventDefault();
+      only(i);
     });
   });
   refresh();
@@ -88,5 +127,6 @@ function charts(section, comparison) {
     }
   }, { rootMargin: "400px" });
   plots.forEach((plot) => watcher.observe(plot));
+  onPaper.push(() => plots.filter((plot) => !figureOf(plot).hidden).forEach((plot) => draw(plot)));
   return refresh;
 }

@@ -1,18 +1,27 @@
 // What every part of the page uses. All files of this folder run in one function, in the order that page.py names.
 const data = JSON.parse(document.getElementById("data").textContent);
-const colourOf = (name) => {
-  // A custom property holds its text, light-dark() and all; only a used value is resolved for the theme.
-  const probe = document.body.appendChild(document.createElement("span"));
-  probe.style.color = `var(--${name})`;
-  const colour = getComputedStyle(probe).color;
-  probe.remove();
-  return colour;
-};
+// The palette of the theme that is shown, or of the light one. A custom property holds its text, light-dark() and all; only a used
+// value is resolved.
+const palettes = new Map();
+function colours(light = false) {
+  if (!palettes.has(light)) {
+    const probe = document.body.appendChild(document.createElement("span"));
+    if (light) probe.style.colorScheme = "light";
+    const names = ["ink", "soft", "line", "paper", ...Array.from({ length: 8 }, (_, i) => `c${i}`)];
+    palettes.set(light, Object.fromEntries(names.map((name) => {
+      probe.style.color = `var(--${name})`;
+      return [name, getComputedStyle(probe).color];
+    })));
+    probe.remove();
+  }
+  return palettes.get(light);
+}
+const sans = (section) => getComputedStyle(section.querySelector("h3")).fontFamily;
 const count = (n) => Math.round(n).toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
 const number = (x) => (x === undefined ? "–" : Number(x.toPrecision(3)).toString().replace("-", "−"));
 
 // The last entry of [[step, ...], ...] that is not after the step.
 const upTo = (entries, step) => entries.filter((entry) => entry[0] <= step).pop();
 
-// Plotly reads names as a small markup of its own; what users wrote is shown as it is.
-const text = (label) => label.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+// Plotly reads names as a small markup of its own, and as formulas between dollars; what users wrote is shown as it is.
+const text = (label) => label.replace(/[&<>$]/g, (sign) => `&#${sign.codePointAt()};`);

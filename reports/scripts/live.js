@@ -15,11 +15,11 @@ function live() {
       if (old.data !== fresh.data) old.data = fresh.data;
       return;
     }
+    if (old.matches(inside)) return;
     for (const { name } of [...old.attributes]) if (!ours.has(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
     for (const { name, value } of fresh.attributes) {
       if (!ours.has(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
     }
-    if (old.matches(inside)) return;
     let next = old.firstChild;
     for (const child of [...fresh.childNodes]) {
       const same = child.id ? [...old.children].find((one) => one.id === child.id) : next;

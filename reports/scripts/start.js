@@ -7,6 +7,7 @@ function start(id) {
 Object.keys(data.comparisons).forEach(start);
 const find = search();
 const refresh = () => {
+  palettes.clear();
   Object.values(refreshes).flat().forEach((part) => part?.());
   find();
 };
