@@ -152,7 +152,8 @@ def run_grid(
     store = store_of(grid, out)
     devices = resolve_devices(execution.devices, execution.slots)
     data = prepare_data(grid, console)
-    every_run = mark_stale(grid, make_runs(grid, data, store), data, store, keep=stale == "keep")
+    with warnings_told(console):
+        every_run = mark_stale(grid, make_runs(grid, data, store), data, store, keep=stale == "keep")
     runs = select(every_run, only)
     for line in stale_lines(runs):
         console.print(line, soft_wrap=True)
