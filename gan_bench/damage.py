@@ -33,7 +33,7 @@ def lost_for_good(folder: RunFolder, steps: int, result: dict[str, Any] | None) 
         if not zipfile.is_zipfile(folder.snapshot(step) / WEIGHTS):
             return f"snapshots/{folder.snapshot(step).name}/{WEIGHTS} is damaged or lost"
     for step in taken:
-        if not folder.has_weights(step):
+        if step <= steps and not folder.has_weights(step):
             for name in spoiled(folder, step):
                 return (
                     f"snapshots/{folder.snapshot(step).name}/{name} is damaged or lost, and no weights were kept there"

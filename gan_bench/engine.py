@@ -165,7 +165,8 @@ def run_grid(
     devices = resolve_devices(execution.devices, execution.slots)
     data = prepare_data(grid, console)
     looks = kept_looks(grid, store) if looks is None else looks
-    every_run = mark_stale(grid, make_runs(grid, data, store, looks), data, store, keep=stale == "keep")
+    with warnings_told(console):
+        every_run = mark_stale(grid, make_runs(grid, data, store, looks), data, store, keep=stale == "keep")
     runs = select(every_run, only)
     for line in stale_lines(runs):
         console.print(line, soft_wrap=True)

@@ -20,14 +20,17 @@ from gan_bench.errors import GanBenchError
 LEFTOVER = re.compile(r"\.step-\d+|\.checkpoint\.new\.pt|\..+\.[0-9a-f]{8}")  # of a snapshot, a checkpoint, any file
 
 
-def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make the file beside its place, and move it there once it is complete and on the disk."""
+def replace_file(path: Path, write: Callable[[Path], object], *, flushed: bool = True) -> None:
+    """Let `write` make the file beside its place, and move it there once it is complete and, if `flushed`, on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         write(beside)
-        flush(beside)
-        move(beside, path)
+        if flushed:
+            flush(beside)
+            move(beside, path)
+        else:
+            os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -59,10 +62,10 @@ def remove_leftovers(folder: Path) -> None:
                 path.unlink()
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, flushed: bool = True) -> None:
     """Write JSON by `replace_file`."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    replace_file(path, lambda beside: beside.write_text(text + "\n", encoding="utf-8"))
+    replace_file(path, lambda beside: beside.write_text(text + "\n", encoding="utf-8"), flushed=flushed)
 
 
 def read_json(path: Path) -> Any:

@@ -50,11 +50,12 @@ def hold(store: Path, tell: Callable[[str], object], wait: float = 0.5) -> Itera
                 yield
             finally:
                 ended.set()
-                thread.join()
+                thread.join(1.0)
                 with suppress(OSError):
                     if _is_ours(store / HEART, file):
                         (store / HEART).unlink()
-                os.close(file)
+                if not thread.is_alive():  # else a slow disk has it, and another file must not get its number
+                    os.close(file)
     except Timeout as error:
         raise Held("on this machine, or one that shares its locks") from error
 

@@ -25,6 +25,8 @@ def rescore(training: Training) -> bool:
     """
     folder, wanted = training.folder, training.evaluator.columns()
     for step in folder.snapshot_steps():
+        if step > training.loop.steps:
+            break  # those are taken again
         damaged = set(spoiled(folder, step))
         outdated = step in training.snapshot_steps and folder.score_columns(step) != wanted
         if not (damaged or outdated) or not folder.has_weights(step):

@@ -73,8 +73,8 @@ class ResultDocument(Document):
 
     @model_validator(mode="after")
     def _complete(self) -> ResultDocument:
-        if self.status == "finished" and self.steps is None:
-            raise ValueError("a finished run has steps")
+        if self.status == "finished" and None in (self.steps, self.d_steps, self.images):
+            raise ValueError("a finished run has steps, d_steps and images")
         return self
 
 

@@ -65,7 +65,8 @@ def write_speed(store: Path, summary: dict[str, Any]) -> None:
         sessions = (read_object(file, SpeedDocument) or {"sessions": []})["sessions"]
     except ValueError:
         sessions = []  # damaged; the runs' own files have what matters
-    write_json(file, {"sessions": [*sessions, summary]})
+    # Not worth the wait for a slow disk by one who has stopped the command.
+    write_json(file, {"sessions": [*sessions, summary]}, flushed=False)
 
 
 def speed_text(summary: Mapping[str, Any]) -> str:

@@ -119,6 +119,7 @@ class Training:
                 self.loop.steps, self.loop.d_steps = self.ended["steps"], self.ended["d_steps"]
                 self._row_is_missing = False
                 return
+            folder.result_file.unlink(missing_ok=True)  # before anything of what it tells of changes
             state = folder.load_checkpoint()
             if state is not None:
                 self.load_state_dict(state)

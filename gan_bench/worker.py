@@ -278,8 +278,6 @@ class Worker:
                 step_seconds=self.setup.step_seconds,
             )
             before = read_or_warn(folder.run_file, "it is written again", RunDocument)
-        if training.ended is None:
-            folder.result_file.unlink(missing_ok=True)
         write_json(folder.run_file, provenance(job, cell, plugins, data, before, training))
         self._announce("gan_bench_run_started", folder=job.path)
         self.tell("started", run=job.run, **training.counters())

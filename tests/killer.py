@@ -7,6 +7,8 @@ or "one". KILL_COUNTER names the file that counts.
 from __future__ import annotations
 
 import os
+import pathlib
+import shutil
 import signal
 import time
 from functools import wraps
@@ -70,7 +72,24 @@ def replace(source, target, rename=os.replace):
     strike("after a rename")
 
 
+def clear(path, *args, remove=shutil.rmtree, **options):
+    """Strike when half of a run folder that --fresh clears is deleted."""
+    if POINT == "half cleared" and pathlib.Path(path).name.endswith(".discarded") and os.path.exists(path):
+        os.unlink(pathlib.Path(path, "result.json"))
+        strike("half cleared")
+    remove(path, *args, **options)
+
+
+def rename(self, target, rename=pathlib.Path.rename):
+    """Strike before the folder of a run that --fresh clears is set aside."""
+    if str(target).endswith(".discarded"):
+        strike("before clearing")
+    return rename(self, target)
+
+
 os.replace = replace
+shutil.rmtree = clear
+pathlib.Path.rename = rename
 files.flush = store.flush = half_written
 store.RunFolder.append_curve = append_half
 before("evaluation", evaluation.Evaluator, "score")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from stores import assert_equal_stores, command, gan_bench, write_grid
+from stores import assert_equal_stores, command, gan_bench, run_folders, write_grid
 
 KILLER = Path(__file__).with_name("killer.py")
 LONG = {
@@ -28,13 +29,20 @@ CHOSEN = [  # where, the how manieth time, whom
 START_AND_END = [("decoding", 1, "all"), ("half a file", 1, "all"), ("report", 1, "all")]
 
 
-class Victim:
-    """A grid whose command is killed, beside an uninterrupted run of the same grid."""
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("whole")
+    gan_bench("run", write_grid(folder, **LONG), "--out", "store", cwd=folder)
+    return folder / "store"
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.kills = folder, 0
+
+class Victim:
+    """A grid whose command is killed."""
+
+    def __init__(self, folder: Path, whole: Path) -> None:
+        self.folder, self.whole, self.kills = folder, whole, 0
         self.grid = write_grid(folder, **LONG)
-        gan_bench("run", self.grid, "--out", "whole", cwd=folder)
 
     def start(self, *options: object, **environment: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -46,15 +54,20 @@ class Victim:
             start_new_session=True,
         )
 
-    def kill_at(self, point: str, count: int, who: str) -> None:
+    def kill_at(self, point: str, count: int, who: str, *options: str) -> None:
         """Run the command until it is killed at a chosen point, or to its end if one of its workers was."""
         counter = self.folder / "counter"
         counter.unlink(missing_ok=True)
         cache = str(self.folder / f"cache-{self.kills}") if point == "decoding" else os.environ["GAN_BENCH_CACHE"]
         process = self.start(
-            "--plugin", KILLER, KILL_AT=f"{point}:{count}:{who}", KILL_COUNTER=str(counter), GAN_BENCH_CACHE=cache
+            "--plugin",
+            KILLER,
+            *options,
+            KILL_AT=f"{point}:{count}:{who}",
+            KILL_COUNTER=str(counter),
+            GAN_BENCH_CACHE=cache,
         )
-        errors = process.communicate(timeout=120)[1].decode()
+        errors = process.communicate(timeout=900)[1].decode()
         assert process.returncode == (-signal.SIGKILL if who == "all" else 0), errors
         assert counter.stat().st_size >= count
         self.kills += 1
@@ -74,13 +87,13 @@ class Victim:
             else:
                 os.kill(chance.choice(others), signal.SIGKILL)
             self.kills += 1
-        errors = process.communicate(timeout=180)[1].decode()
+        errors = process.communicate(timeout=900)[1].decode()
         assert process.returncode in (0, -signal.SIGKILL), errors
 
     def finish_and_compare(self, name: str) -> None:
         """The same command ends, with every tensor, curve, score and picture of the uninterrupted run; the store gets a name."""
         gan_bench("run", self.grid, "--out", "killed", cwd=self.folder)
-        assert_equal_stores(self.folder / "whole", self.folder / "killed")
+        assert_equal_stores(self.whole, self.folder / "killed")
         (self.folder / "killed").rename(self.folder / name)
 
 
@@ -96,17 +109,31 @@ def processes(session: int) -> list[int]:
     return found
 
 
-def test_killed_at_chosen_points_it_ends_with_the_same_bits(tmp_path):
-    victim = Victim(tmp_path)
+def test_killed_at_chosen_points_it_ends_with_the_same_bits(tmp_path, whole):
+    victim = Victim(tmp_path, whole)
     for point, count, who in CHOSEN:
         victim.kill_at(point, count, who)
     assert victim.kills == 5
-    assert_equal_stores(tmp_path / "whole", tmp_path / "killed")
+    assert_equal_stores(whole, tmp_path / "killed")
+
+
+def test_killed_while_it_clears_what_is_trained_afresh(tmp_path, whole):
+    victim, store = Victim(tmp_path, whole), tmp_path / "killed"
+    shutil.copytree(whole, store)
+    old = {run.name: (run / "run.json").stat().st_mtime_ns for run in run_folders(store)}
+    victim.kill_at("before clearing", 1, "all", "--fresh")
+    assert old.items() == {run.name: (run / "run.json").stat().st_mtime_ns for run in run_folders(store)}.items()
+    victim.kill_at("half cleared", 1, "all", "--fresh")
+    assert list((store / "runs").glob(".*.discarded"))
+    victim.kill_at("before clearing", 2, "one", "--fresh")
+    assert not list((store / "runs").glob(".*.discarded"))
+    assert all((run / "run.json").stat().st_mtime_ns > old[run.name] for run in run_folders(store))
+    assert_equal_stores(whole, store)
 
 
 @pytest.mark.slow
-def test_killed_fifty_times_it_ends_with_the_same_bits(tmp_path):
-    victim, chance, stores = Victim(tmp_path), random.Random(0), 0
+def test_killed_fifty_times_it_ends_with_the_same_bits(tmp_path, whole):
+    victim, chance, stores = Victim(tmp_path, whole), random.Random(0), 0
     began = time.monotonic()
     gan_bench("run", victim.grid, "--out", "again", cwd=tmp_path)
     seconds = time.monotonic() - began + 4  # a process of its own has to import

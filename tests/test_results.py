@@ -267,7 +267,7 @@ def test_null_and_missing_values(tmp_path):
             "result.json is damaged: status: Input should be 'finished' or",
         ),
         ("result.json", '{"status": "finished", "steps": "all"}', "result.json is damaged: steps: "),
-        ("result.json", '{"status": "finished"}', "result.json is damaged: a finished run has steps"),
+        ("result.json", '{"status": "finished"}', "result.json is damaged: a finished run has steps,"),
         (
             "run.json",
             '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}",

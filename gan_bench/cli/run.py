@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -94,6 +95,7 @@ def command(
         else:
             outcome = run_grid(loaded, out=out, only=only, fresh=fresh, stale=stale, execution=execution)
     if outcome.stopped:
+        gc.freeze()  # Python's last garbage collection would take a second of who waits for the end
         click.echo("Stopped. The same command goes on from here.", err=True)
         click.echo(f"`gan-bench report {outcome.store}` shows what there is.", err=True)
         ctx.exit(outcome.exit_code)
