@@ -262,6 +262,7 @@ def train(
         keep=grid.evaluate.keep,
         slots=1 if set(devices) == {"cpu"} else execution.slots,  # there a slot is a process
         step_seconds=execution.step_seconds,
+        stop_hopeless=grid.evaluate.stop_hopeless,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DamageWarning)  # it is told already

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gan_bench.canonical import canonical, canonical_hash
 from gan_bench.data import PreparedData, cache_root, told
+from gan_bench.diversity import SAME, SAMPLES, diversity, real_distances
 from gan_bench.errors import GanBenchError
 from gan_bench.networks import place_of
 from gan_bench.pictures import as_saved
@@ -79,7 +80,7 @@ class Evaluator:
         GanBenchError: the features or a metric are not what they should be, so that nothing could be scored after training.
         """
         self._check()
-        _ = self.real
+        _ = self.real, self._real_distances
         for metric in self.metrics:
             with suppress(Exception):  # it becomes each score's error
                 self.reference(metric)
@@ -122,6 +123,17 @@ class Evaluator:
                 extracted.append(self.extract(lambda: iter(generated.split(BATCH))))
             scores += self._score(metric, generated, *extracted)
         return scores
+
+    def diversity(self, generated: Tensor) -> float | None:
+        """How varied generated samples (N, *shape) are beside held-out data (`gan_bench.diversity`): no score, but a sign."""
+        return diversity(generated, self._real_distances)
+
+    @property
+    def _real_distances(self) -> Tensor:
+        def compute() -> Tensor:
+            return real_distances(self.data.held_out.batch(shuffled(len(self.data.held_out))[:SAMPLES]))
+
+        return self._kept(f"distances-{canonical_hash([self.data.fingerprint, SAME, SAMPLES])[:20]}", compute)
 
     def columns(self) -> Columns:
         """Label and protocol of every score that is made."""

@@ -32,6 +32,7 @@ from gan_bench.settings_text import flatten
 from gan_bench.statistics import Better, Scale
 from gan_bench.store import replace_file
 
+DIAGNOSIS_COLUMNS = ["run", "name", "step", "evidence"]
 RUN_COLUMNS = ["run", "folder", "store", "cell"]
 OUTCOME_COLUMNS = ["steps", "d_steps", "images", "seconds", "images_per_second", "share_of_peak", "ended"]
 TIME_COLUMNS = ("evaluation", "checkpoints", "waiting")  # seconds beside those of training
@@ -66,6 +67,7 @@ class Results:
     curves: pd.DataFrame  # one row a run and window
     snapshots: pd.DataFrame  # one row a run, snapshot and score
     comparisons: pd.DataFrame  # one row a comparison, level and seed
+    diagnoses: pd.DataFrame  # one row a run and diagnosis: run, name, step, evidence
     pictures: pd.DataFrame  # one row a sample grid: run, step, path
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
     documents: dict[str, dict[str, Any]] = field(repr=False)  # run.json of each run, with result.json as `result`
@@ -134,6 +136,9 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         curves=_curve_table(files),
         snapshots=snapshots,
         comparisons=_comparison_table(grids),
+        diagnoses=pd.DataFrame(
+            [{"run": run.run, **diagnosis} for run in files for diagnosis in run.diagnoses], columns=DIAGNOSIS_COLUMNS
+        ),
         pictures=pd.DataFrame(
             [(run.run, step, path) for run in files for step, path in run.pictures], columns=["run", "step", "path"]
         ),
@@ -328,13 +333,14 @@ def _run_table(
                 "seed": run.seed,
                 "status": run.status,
                 "reason": run.reason,
+                "health": run.health,
                 "stale": stale[run.run],
                 **{f"g_{name}" if name == "steps" else name: result.get(name) for name in OUTCOME_COLUMNS},
                 **{f"{kind}_seconds": (result.get("time") or {}).get(kind) for kind in TIME_COLUMNS},
                 **parameters,
             }
         )
-    table = pd.DataFrame(rows, columns=None if rows else [*RUN_COLUMNS, "seed", "status", "reason", "stale"])
+    table = pd.DataFrame(rows, columns=None if rows else [*RUN_COLUMNS, "seed", "status", "reason", "health", "stale"])
     whole = ["seed", "g_steps", "d_steps", "images", "generator_parameters", "discriminator_parameters"]
     table = table.astype({name: "Int64" for name in whole if name in table})
     last = {run.run: run.snapshots[-1] for run in files if run.snapshots}

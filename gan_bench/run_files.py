@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gan_bench.diagnosis import Record, as_json
+
 LARGEST = 1e100  # of a score: the sum of its squares is a number still
 Whole = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -46,6 +48,10 @@ class _RunSession(Document):
     from_step: Whole = 0
 
 
+class _Execution(Document):
+    log_odds: bool = False
+
+
 class RunDocument(Document):
     """run.json."""
 
@@ -54,7 +60,14 @@ class RunDocument(Document):
     dataset: _Dataset | None = None
     networks: dict[str, _Network] = {}
     plugins: list[dict[str, Any]] = []
+    execution: _Execution = _Execution()
     sessions: list[_RunSession] = []
+
+
+class _Diagnosis(Document):
+    name: str
+    step: Whole
+    evidence: str
 
 
 class ResultDocument(Document):
@@ -69,6 +82,8 @@ class ResultDocument(Document):
     images_per_second: float | None = None
     share_of_peak: float | None = None
     time: dict[str, float] = {}
+    health: str = ""  # "" where it is not known, as of a run trained before there were diagnoses
+    diagnoses: list[_Diagnosis] = []
 
     @model_validator(mode="after")
     def _complete(self) -> ResultDocument:
@@ -95,6 +110,7 @@ class ScoresDocument(Document):
     d_steps: Whole | None = None
     images: Whole | None = None
     seconds: float | None = None
+    diversity: float | None = None
     scores: list[_Score] = []
 
 
@@ -156,9 +172,12 @@ class RunFiles:
     scores: list[dict[str, Any]] = field(
         default_factory=list
     )  # of all snapshots, with the snapshot's step, images, ...
+    diversity: list[float | None] = field(default_factory=list)  # of each snapshot (`gan_bench.diversity`)
     pictures: list[tuple[int, Path]] = field(default_factory=list)  # step and sample grid
     status: str = "unfinished"  # finished, failed, unfinished, damaged
     reason: str = ""
+    health: str = ""  # names of its diagnoses, "healthy", or "" where that is not known
+    diagnoses: list[dict[str, Any]] = field(default_factory=list)  # name, step, evidence
 
     @property
     def progress(self) -> dict[str, Any]:
@@ -195,6 +214,9 @@ def read_run(files: RunFiles, length: float = math.inf) -> RunFiles:
                 result |= {name: last[name] for name in ("d_steps", "images", "seconds")} | {"steps": length}
             files.document["result"] = result
             files.status, files.reason = result["status"], result.get("reason") or ""
+        whole = files.status != "unfinished" and steps <= length
+        known = result if result and whole else as_json(_record(files))
+        files.health, files.diagnoses = known.get("health", ""), known.get("diagnoses", [])
     except (ValueError, OSError) as error:
         files.status, files.reason = "damaged", str(error)
     return files
@@ -206,8 +228,23 @@ def _read_snapshot(snapshot: Path, files: RunFiles) -> None:
     if (snapshot / "samples.png").is_file():
         files.pictures.append((step, snapshot / "samples.png"))
     document = read_object(snapshot / "scores.json", ScoresDocument) or {}
+    files.diversity.append(document.get("diversity"))
     moment = {"step": step, **{name: document.get(name) for name in ("d_steps", "images", "seconds")}}
     files.scores += [{**score, **moment} for score in scores_in(document)]
+
+
+def _record(files: RunFiles) -> Record:
+    """What diagnoses are made from, of a run that has not said them itself, or that has trained further than is asked."""
+    shots = [
+        {"step": step, "diversity": diversity, "scores": [score for score in files.scores if score["step"] == step]}
+        for step, diversity in zip(files.snapshots, files.diversity, strict=True)
+    ]
+    return Record(
+        files.curves,
+        shots,
+        log_odds=bool((files.document.get("execution") or {}).get("log_odds")),
+        failed=files.status == "failed",
+    )
 
 
 def read_object(path: Path, model: type[Document]) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from gan_bench.speed import speed_text
 from gan_bench.store import replace_file
 from gan_bench_reports import formats
 from gan_bench_reports.curves import Curves
+from gan_bench_reports.health import Health
 from gan_bench_reports.pictures import Pictures
 from gan_bench_reports.run_details import run_views
 from gan_bench_reports.view import Builder, ComparisonView
@@ -65,6 +66,7 @@ def content(results: Results, pictures: Pictures) -> dict[str, Any]:
         "title": " and ".join(str(grid["name"]) for grid in results.grids.values()),
         "results": results,
         "comparisons": comparisons,
+        "health": Health(results),
         "runs": run_views(results),
         "statuses": results.runs["status"].value_counts().to_dict(),
         "seeds": sorted(results.runs["seed"].dropna().unique().tolist()),

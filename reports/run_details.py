@@ -27,6 +27,7 @@ class RunView:
     seed: str
     status: str
     reason: str
+    health: str  # names of its diagnoses, "healthy", or empty where that is not known
     stale: str  # why it is out of date; empty where it isn't
     traceback: str
     score: str  # headline score at the last snapshot
@@ -39,7 +40,8 @@ class RunView:
     @property
     def search(self) -> str:
         """What the search looks through."""
-        return f"{self.run} {self.cell} seed {self.seed} {self.status} {self.reason} {self.stale and 'stale'}".lower()
+        about = f"{self.status} {self.reason} {self.health} {self.stale and 'stale'}"
+        return f"{self.run} {self.cell} seed {self.seed} {about}".lower()
 
 
 def run_views(results: Results) -> list[RunView]:
@@ -80,11 +82,16 @@ def _view(row: dict[str, Any], results: Results, baseline: dict[str, Any], id_: 
         seed="?" if row["seed"] is pd.NA else str(row["seed"]),
         status=row["status"],
         reason=row["reason"],
+        health=row["health"],
         stale=row["stale"],
         traceback=str(result.get("traceback") or ""),
         score=score,
         settings=settings,
-        outcome=[(name, text(value)) for name, value in result.items() if name not in ("reason", "traceback")],
+        outcome=[
+            (name, text(value))
+            for name, value in result.items()
+            if name not in ("reason", "traceback", "health", "diagnoses")
+        ],
         provenance=_provenance(document, Path(row["folder"])),
         networks=[
             (name, network) for name, network in (document.get("networks") or {}).items() if isinstance(network, dict)

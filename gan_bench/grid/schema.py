@@ -115,6 +115,9 @@ class Evaluate(Keys):
     samples: int = Field(10_000, ge=2, le=10**7, description="generated samples that are scored at each snapshot")
     features: PluginTable = Field({"name": "classifier"}, description="feature extractor that metrics look through")
     keep: Literal["all", "best+last", "last"] = Field("all", description="snapshots whose weights are kept")
+    stop_hopeless: int = Field(
+        0, ge=0, le=10**9, description="generator steps of a hopeless diagnosis after which a run fails; 0: never"
+    )
 
     @model_validator(mode="after")
     def _one_rhythm(self) -> Evaluate:
