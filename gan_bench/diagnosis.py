@@ -18,7 +18,7 @@ SHARE = 0.2  # of the run so far for which it must have held
 SNAPSHOTS = 2  # at which a condition on samples or scores must have held
 PERIODS = 4  # of an oscillation that must have been seen
 JUMPS = 3  # times as far from the best score as scores usually jump from one snapshot to the next
-SWING = 0.1  # of an oscillation from its lowest to its highest, beside the loss itself
+SWING = 0.05  # of an oscillation from its lowest to its highest, beside the loss itself
 
 
 @dataclass(frozen=True)
