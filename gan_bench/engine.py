@@ -278,6 +278,7 @@ def train(
         slots=1 if set(devices) == {"cpu"} else execution.slots,  # there a slot is a process
         step_seconds=execution.step_seconds,
         against_training=grid.evaluate.against_training,
+        stop_hopeless=grid.evaluate.stop_hopeless,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DamageWarning)  # it is told already

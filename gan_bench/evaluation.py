@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from gan_bench import neighbours
 from gan_bench.canonical import canonical, canonical_hash
 from gan_bench.data import PreparedData, cache_root, told
+from gan_bench.diversity import SAME, SAMPLES, diversity, real_distances
 from gan_bench.errors import GanBenchError
 from gan_bench.files import read_tensors, write_tensors
 from gan_bench.networks import place_of
@@ -92,7 +93,7 @@ class Evaluator:
         GanBenchError: the features or a metric are not what they should be, so that nothing could be scored after training.
         """
         self._check()
-        _ = self.real
+        _ = self.real, self._real_distances
         if self.data.spec.kind == "image":
             neighbours.reference(self)
         for metric in self.metrics:
@@ -147,6 +148,17 @@ class Evaluator:
         began = time.perf_counter()
         yield
         self.seconds[what] += time.perf_counter() - began
+
+    def diversity(self, generated: Tensor) -> float | None:
+        """How varied generated samples (N, *shape) are beside held-out data (`gan_bench.diversity`): no score, but a sign."""
+        return diversity(generated, self._real_distances)
+
+    @property
+    def _real_distances(self) -> Tensor:
+        def compute() -> Tensor:
+            return real_distances(self.data.held_out.batch(shuffled(len(self.data.held_out))[:SAMPLES]))
+
+        return self.kept(f"distances-{canonical_hash([self.data.fingerprint, SAME, SAMPLES])[:20]}", compute)
 
     def columns(self) -> Columns:
         """Label and protocol of every score that is made."""

@@ -21,6 +21,7 @@ class Loss(ABC):
         False  # True: the loss compares logits with `self.target(...)`, which tricks may transform
     )
     generator_needs_real: ClassVar[bool] = False  # True: `generator` reads real_logits, which cost a forward pass
+    log_odds: ClassVar[bool] = False  # True: a logit is the log odds of "real", so that its size says how sure D is
 
     def __init__(self) -> None:
         self.target_transforms: list[TargetTransform] = []
@@ -48,6 +49,7 @@ class BinaryCrossEntropy(Loss):
     """
 
     has_targets = True
+    log_odds = True
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return self._term(real_logits, "discriminator", True) + self._term(fake_logits, "discriminator", False)

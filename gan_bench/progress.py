@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -28,6 +28,7 @@ class Active:
     first_step: int
     since: float
     task: TaskID | None = None
+    told: set[str] = field(default_factory=set)  # names of its diagnoses that were told
 
 
 class Display:
@@ -91,7 +92,12 @@ class Display:
         if active.task is not None:
             pace = (time.monotonic() - active.since) / max(1, step - active.first_step)
             epoch = f"epoch {step / self.steps_an_epoch:.1f}  {short(pace * self.steps_an_epoch)}/epoch"
-            self.bars.update(active.task, completed=step, text=f"{epoch}  {losses(content['means'])}")
+            sick = "".join(f"  {diagnosis.name}" for diagnosis in content["diagnoses"])
+            self.bars.update(active.task, completed=step, text=f"{epoch}  {losses(content['means'])}{sick}")
+        for diagnosis in content["diagnoses"]:
+            if diagnosis.name not in active.told:
+                active.told.add(diagnosis.name)
+                self.console.print(f"{run.title}: {diagnosis.name}: {diagnosis.evidence}", style="yellow")
 
     def _end(self, run: Run, kind: str, content: Mapping[str, Any]) -> None:
         active = self.active.pop(run.name, None)

@@ -73,6 +73,10 @@ def provenance(
             for found in plugins
         ],
         "networks": dry.networks,
-        "execution": {"memory_format": dry.memory_format, "joined_pass": dry.joined},
+        "execution": {
+            "memory_format": dry.memory_format,
+            "joined_pass": dry.joined,
+            "log_odds": training.recipe.loss.log_odds,
+        },
         "sessions": [*(before or {}).get("sessions", ()), session],
     }

@@ -48,8 +48,9 @@ def rescore(training: Training) -> bool:
                 save_grid(shown(samples), place / "samples.png")
             if outdated or "scores.json" in damaged:
                 scores = folder.scores(step) if "scores.json" not in damaged else _moment(training, step)
-                scores |= {"scores": training.evaluator.score(samples[: training.evaluator.count])}
-                scores |= {"time": training.evaluator.seconds}
+                scores["diversity"] = training.evaluator.diversity(samples)
+                scores["scores"] = training.evaluator.score(samples[: training.evaluator.count])
+                scores["time"] = training.evaluator.seconds
                 scores.pop("again", None)  # of the other protocol
                 save_neighbours(place, samples, training.evaluator)
                 write_json(place / "scores.json", scores)

@@ -31,6 +31,7 @@ from gan_bench.run_files import (
 from gan_bench.score_columns import Named, ScoreColumn, column_finder, score_columns
 from gan_bench.settings_text import flatten
 
+DIAGNOSIS_COLUMNS = ["run", "name", "step", "evidence"]
 RUN_COLUMNS = ["run", "folder", "store", "cell"]
 OUTCOME_COLUMNS = [
     "steps",
@@ -60,6 +61,7 @@ class Results:
     curves: pd.DataFrame  # one row a run and window
     snapshots: pd.DataFrame  # one row a run, snapshot and score
     comparisons: pd.DataFrame  # one row a comparison, level and seed
+    diagnoses: pd.DataFrame  # one row a run and diagnosis: run, name, step, evidence
     pictures: pd.DataFrame  # one row a sample grid: run, step, path
     neighbours: pd.DataFrame  # one row a picture of samples and their nearest training samples: run, step, path
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
@@ -121,6 +123,9 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         curves=_curve_table(files),
         snapshots=snapshots,
         comparisons=_comparison_table(grids),
+        diagnoses=pd.DataFrame(
+            [{"run": run.run, **diagnosis} for run in files for diagnosis in run.diagnoses], columns=DIAGNOSIS_COLUMNS
+        ),
         pictures=_picture_table((run.run, run.pictures) for run in files),
         neighbours=_picture_table((run.run, run.neighbours) for run in files),
         real=_real_table(real, columns),
@@ -290,13 +295,14 @@ def _run_table(
                 "seed": run.seed,
                 "status": run.status,
                 "reason": run.reason,
+                "health": run.health,
                 "stale": stale[run.run],
                 **{f"g_{name}" if name == "steps" else name: result.get(name) for name in OUTCOME_COLUMNS},
                 **{f"{kind}_seconds": (result.get("time") or {}).get(kind) for kind in TIME_COLUMNS},
                 **sizes,
             }
         )
-    table = pd.DataFrame(rows, columns=None if rows else [*RUN_COLUMNS, "seed", "status", "reason", "stale"])
+    table = pd.DataFrame(rows, columns=None if rows else [*RUN_COLUMNS, "seed", "status", "reason", "health", "stale"])
     whole = ["seed", "g_steps", "d_steps", "images", "peak_memory"]
     whole += [f"{net}_{size}" for size in ("parameters", "flops") for net in ("generator", "discriminator")]
     table = table.astype({name: "Int64" for name in whole if name in table})

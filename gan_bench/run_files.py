@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gan_bench.diagnosis import Record, as_json
+
 LARGEST = 1e100  # of a score: the sum of its squares is a number still
 Whole = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -46,6 +48,10 @@ class _RunSession(Document):
     from_step: Whole = 0
 
 
+class _Execution(Document):
+    log_odds: bool = False
+
+
 class RunDocument(Document):
     """run.json."""
 
@@ -54,7 +60,14 @@ class RunDocument(Document):
     dataset: _Dataset | None = None
     networks: dict[str, _Network] = {}
     plugins: list[dict[str, Any]] = []
+    execution: _Execution = _Execution()
     sessions: list[_RunSession] = []
+
+
+class _Diagnosis(Document):
+    name: str
+    step: Whole
+    evidence: str
 
 
 class ResultDocument(Document):
@@ -70,6 +83,8 @@ class ResultDocument(Document):
     share_of_peak: float | None = None
     peak_memory: Whole | None = None
     time: dict[str, float] = {}
+    health: str = ""  # "" where it is not known, as of a run trained before there were diagnoses
+    diagnoses: list[_Diagnosis] = []
 
     @model_validator(mode="after")
     def _complete(self) -> ResultDocument:
@@ -102,6 +117,7 @@ class ScoresDocument(Document):
     d_steps: Whole | None = None
     images: Whole | None = None
     seconds: float | None = None
+    diversity: float | None = None
     scores: list[_Score] = []
     time: dict[str, float] = {}
     again: list[_Score] = []
@@ -172,10 +188,13 @@ class RunFiles:
         default_factory=list
     )  # of all snapshots, with the snapshot's step, images, ...
     again: list[dict[str, Any]] = field(default_factory=list)  # of best snapshots, on other samples, with the step
+    diversity: list[float | None] = field(default_factory=list)  # of each snapshot (`gan_bench.diversity`)
     pictures: list[tuple[int, Path]] = field(default_factory=list)  # step and sample grid
     neighbours: list[tuple[int, Path]] = field(default_factory=list)  # step and picture of nearest training samples
     status: str = "unfinished"  # finished, failed, unfinished, damaged
     reason: str = ""
+    health: str = ""  # names of its diagnoses, "healthy", or "" where that is not known
+    diagnoses: list[dict[str, Any]] = field(default_factory=list)  # name, step, evidence
 
     @property
     def progress(self) -> dict[str, Any]:
@@ -212,6 +231,9 @@ def read_run(files: RunFiles, length: float = math.inf) -> RunFiles:
                 result |= {name: last[name] for name in ("d_steps", "images", "seconds")} | {"steps": length}
             files.document["result"] = result
             files.status, files.reason = result["status"], result.get("reason") or ""
+        whole = files.status != "unfinished" and steps <= length
+        known = result if result and whole else as_json(_record(files))
+        files.health, files.diagnoses = known.get("health", ""), known.get("diagnoses", [])
     except (ValueError, OSError) as error:
         files.status, files.reason = "damaged", str(error)
     return files
@@ -226,9 +248,24 @@ def _read_snapshot(snapshot: Path, files: RunFiles) -> None:
         files.neighbours.append((step, snapshot / "neighbours.png"))
     document = read_object(snapshot / "scores.json", ScoresDocument) or {}
     costs = document.get("time") or {}
+    files.diversity.append(document.get("diversity"))
     moment = {"step": step, **{name: document.get(name) for name in ("d_steps", "images", "seconds")}}
     files.scores += [{**score, **moment, "cost": costs.get(score["metric"])} for score in scores_in(document)]
     files.again += [{**score, "step": step} for score in scores_in(document, "again")]
+
+
+def _record(files: RunFiles) -> Record:
+    """What diagnoses are made from, of a run that has not said them itself, or that has trained further than is asked."""
+    shots = [
+        {"step": step, "diversity": diversity, "scores": [score for score in files.scores if score["step"] == step]}
+        for step, diversity in zip(files.snapshots, files.diversity, strict=True)
+    ]
+    return Record(
+        files.curves,
+        shots,
+        log_odds=bool((files.document.get("execution") or {}).get("log_odds")),
+        failed=files.status == "failed",
+    )
 
 
 def read_object(path: Path, model: type[Document]) -> dict[str, Any] | None:

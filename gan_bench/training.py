@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gan_bench.batches import Batches
 from gan_bench.clock import Clock
+from gan_bench.diagnosis import Diagnosis, Record, as_json, diagnose, hopeless
 from gan_bench.evaluation import GRID_SAMPLES, Evaluator, draw, shown
 from gan_bench.files import write_json, write_tensors
 from gan_bench.global_state import tf32_products
@@ -22,6 +23,7 @@ from gan_bench.neighbours import save_neighbours
 from gan_bench.networks import build_networks, memory_format
 from gan_bench.peak_memory import PeakMemory
 from gan_bench.recipe import Recipe
+from gan_bench.run_files import read_curves
 from gan_bench.sample_grid import save_grid
 from gan_bench.steps import BLOCK, CudaCapture, Steps
 from gan_bench.store import WEIGHTS, WINDOW, RunFolder
@@ -33,11 +35,20 @@ if TYPE_CHECKING:
     from gan_bench.grid import Cell
     from gan_bench.plugin import DataSpec
 
+LOOK_STEPS = 20 * WINDOW  # G steps between two looks for trouble, at first
 CHECKPOINT_SECONDS = 60.0  # of training between two checkpoints
 
 
 class Diverged(Exception):
-    """A loss or an output of D is not a finite number any more."""
+    """A loss, an output of D, a gradient's norm or what a trick reports is not a finite number any more."""
+
+    def __init__(self, step: int, names: Sequence[str]) -> None:
+        super().__init__(f"not a finite number in the steps up to {step}: {', '.join(names)}")
+        self.where = step, ", ".join(names)
+
+
+class Hopeless(Exception):
+    """A diagnosis has held for so long that the run is not to go on."""
 
 
 def build_loop(
@@ -87,7 +98,9 @@ class Training:
         graphs: bool = True,
         limit: float | None = None,
         step_seconds: float | None = None,
+        stop_hopeless: int = 0,
     ) -> None:
+        self.stop_hopeless = stop_hopeless  # G steps after which a hopeless run ends; 0: none does
         self.limit = limit  # images a second at the device's peak, if it is known
         self.step_seconds = step_seconds  # that a step may take before its process is ended
         self.seed, self.latent, self.device, self.folder = seed, cell.architecture.latent, device, folder
@@ -101,6 +114,8 @@ class Training:
         self.saved_step = 0  # that the checkpoint stands at
         self.interruptible = False  # whether what is being done may be broken off: it changes nothing of the run
         self.means: dict[str, float | None] = {}  # of the latest window that was looked at
+        self.diagnoses: list[Diagnosis] = []  # when they were last looked for
+        self._rows: list[dict[str, Any]] = []  # of curves.jsonl
         self._open_window: tuple[dict[str, Any], Callable[[], dict[str, float | None]]] | None = None
         with self.turn():
             self.streams = Streams(seed, device)
@@ -112,12 +127,12 @@ class Training:
                 self.loop, self.batches, CudaCapture(self.loop, self.stream) if self.stream and graphs else None
             )
             ended = folder.finished()
-            self.ended = (
-                ended if ended and ended["steps"] >= self.total_steps else None
-            )  # result.json: no more to train
+            # What result.json says of a run that needs no more training.
+            self.ended = ended if ended and ended["steps"] >= self.total_steps else None
             if self.ended:
                 self.loop.steps, self.loop.d_steps = self.ended["steps"], self.ended["d_steps"]
                 self._row_is_missing = False
+                self._rows = read_curves(folder.curves_file)
                 return
             folder.result_file.unlink(missing_ok=True)  # before anything of what it tells of changes
             state = folder.load_checkpoint()
@@ -125,6 +140,8 @@ class Training:
                 self.load_state_dict(state)
             ends = self.loop.steps >= self.total_steps
             kept = folder.cut_curves(self.loop.steps - (0 if ends else self.loop.steps % WINDOW))
+            with suppress(ValueError):  # what is damaged there is told by whoever reads the store
+                self._rows = read_curves(folder.curves_file)
             self._row_is_missing = self.loop.steps == self.total_steps and 0 <= kept < self.loop.steps
 
     def turn(self) -> AbstractContextManager[None]:
@@ -139,6 +156,7 @@ class Training:
         if self.loop.steps in self.snapshot_steps and not self.folder.snapshot(self.loop.steps).exists():
             self._take_snapshot()  # it was broken off
             yield "snapshot"
+        self._look_for_trouble()
         while self.loop.steps < self.total_steps:
             now = self.loop.steps
             window_ends = min(now - now % WINDOW + WINDOW, self.total_steps)
@@ -157,6 +175,8 @@ class Training:
                 yield "snapshot"
             elif self.clock.training - self._saved_at > CHECKPOINT_SECONDS:
                 self.save()
+            if self._looks():
+                self._look_for_trouble()
             yield "window" if self.loop.steps == window_ends else "step"
 
     def save(self) -> None:
@@ -189,11 +209,12 @@ class Training:
         """Write result.json: the run is finished. Drops weights of snapshots that are not to be kept."""
         self._drop_weights()
         if self.ended:
-            write_json(self.folder.result_file, self.ended | self.folder.kept_files())
+            # Its health too, for it may have been scored by another metric since.
+            write_json(self.folder.result_file, self.ended | as_json(self.record()) | self.folder.kept_files())
             return
         self.folder.drop_previous_checkpoint()
-        result = {"status": "finished", "reason": None, "traceback": None, **self.counters(), **ending(self)}
-        write_json(self.folder.result_file, result | self.folder.kept_files())
+        result = {"status": "finished", "reason": None, "traceback": None, **self.counters(), **as_json(self.record())}
+        write_json(self.folder.result_file, result | ending(self) | self.folder.kept_files())
 
     def counters(self) -> dict[str, Any]:
         """How far training has come."""
@@ -203,6 +224,26 @@ class Training:
             "images": self.loop.d_steps * self.batch_size,
             "seconds": self.clock.training,
         }
+
+    def record(self) -> Record:
+        """What diagnoses are made from: windows that have been looked at, and snapshots, up to where the run stands."""
+        steps = [step for step in self.folder.snapshot_steps() if step <= self.loop.steps]
+        return Record(self._rows, [self.folder.scores(step) for step in steps], self.recipe.loss.log_odds)
+
+    def _looks(self) -> bool:
+        """Whether a run, interrupted or not, is looked at for trouble where it stands."""
+        step = self.loop.steps
+        return step in self.snapshot_steps or step % look_every(step) == 0
+
+    def _look_for_trouble(self) -> None:
+        """Bring the diagnoses up to date. Hopeless: one ends the run, whose checkpoint stands here then."""
+        self._settle_window()
+        self.diagnoses = diagnose(self.record())
+        may_end = self.stop_hopeless and self._looks() and self.loop.steps < self.total_steps
+        if may_end and (found := hopeless(self.diagnoses, self.loop.steps, self.stop_hopeless)):
+            self.save()
+            self.folder.drop_previous_checkpoint()
+            raise Hopeless(f"hopeless: {found.name} since step {found.step}: {found.evidence}")
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
@@ -243,8 +284,10 @@ class Training:
         step = counters.pop("steps")
         bad = [name for name, mean in self.means.items() if mean is not None and not math.isfinite(mean)]
         if bad:
-            raise Diverged(f"not a finite number in the steps up to {step}: {', '.join(bad)}")
-        self.folder.append_curve({"step": step, **counters, **self.means})
+            raise Diverged(step, bad)
+        row = {"step": step, **counters, **self.means}
+        self.folder.append_curve(row)
+        self._rows.append(row)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -265,6 +308,7 @@ class Training:
             write_tensors(place / WEIGHTS, self.recipe.sampled.state_dict())
             counters = self.counters()
             facts = {"step": counters.pop("steps"), **counters, "precision": self.cell.precision}
+            facts["diversity"] = self.evaluator.diversity(samples)
             scores = self.evaluator.score(samples[: self.evaluator.count])
             save_neighbours(place, samples, self.evaluator)
             write_json(place / "scores.json", {**facts, "scores": scores, "time": self.evaluator.seconds})
@@ -276,6 +320,11 @@ class Training:
             kept |= best_columns(self.folder).keys()
         for step in set(steps) - kept:
             (self.folder.snapshot(step) / WEIGHTS).unlink(missing_ok=True)
+
+
+def look_every(step: int) -> int:
+    """G steps between two looks for trouble: fewer and further between in long runs, for each goes through all curves."""
+    return LOOK_STEPS * max(1, step // (40 * LOOK_STEPS))
 
 
 def best_columns(folder: RunFolder) -> dict[int, set[str]]:
@@ -308,6 +357,10 @@ def ending(training: Training) -> dict[str, Any]:
 
 def record_failure(folder: RunFolder, error: BaseException, training: Training | None) -> str:
     """Write result.json of a run that failed, with its reason and traceback; returns the reason."""
-    counters = training.counters() | ending(training) if training else {}
-    reason = str(error) if isinstance(error, Diverged) else f"{type(error).__name__}: {error}"
-    return folder.write_failure(reason, "".join(traceback.format_exception(error)), **counters)
+    facts: dict[str, Any] = {}
+    if training:
+        record = training.record()
+        record.failed, record.not_finite = True, error.where if isinstance(error, Diverged) else None
+        facts = training.counters() | as_json(record) | ending(training)
+    reason = str(error) if isinstance(error, Diverged | Hopeless) else f"{type(error).__name__}: {error}"
+    return folder.write_failure(reason, "".join(traceback.format_exception(error)), **facts)

@@ -55,6 +55,7 @@ class Setup:
     slots: int | None = 1  # runs at a time in this process; None: as many as measuring finds to pay
     step_seconds: float | None = None  # that a training step may take
     against_training: bool = True  # whether scores against training data stand beside the others
+    stop_hopeless: int = 0  # G steps after which a hopeless run ends; 0: none does
 
 
 @dataclass(frozen=True)
@@ -276,6 +277,7 @@ class Worker:
                 run.stream,
                 limit=job.limit,
                 step_seconds=self.setup.step_seconds,
+                stop_hopeless=self.setup.stop_hopeless,
             )
             before = read_or_warn(folder.run_file, "it is written again", RunDocument)
         write_json(folder.run_file, provenance(job, cell, plugins, data, before, training))
@@ -318,7 +320,7 @@ class Worker:
             images = counters["images"]
             if now - told > EVENT_SECONDS:
                 told = now
-                self.tell("progress", run=job.run, means=training.means, **counters)
+                self.tell("progress", run=job.run, means=training.means, diagnoses=training.diagnoses, **counters)
             yield
 
     def _announce(self, hook: str, **content: Any) -> None:

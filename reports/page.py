@@ -23,6 +23,7 @@ from gan_bench_reports import budget, formats
 from gan_bench_reports.charts import charts
 from gan_bench_reports.curves import Curves
 from gan_bench_reports.gallery import columns, enlargement
+from gan_bench_reports.health import Health
 from gan_bench_reports.pictures import Pictures
 from gan_bench_reports.run_details import cell_views
 from gan_bench_reports.snapshots import snapshot_tables
@@ -80,6 +81,7 @@ def content(
         "title": " and ".join(str(grid["name"]) for grid in results.grids.values()),
         "results": results,
         "comparisons": comparisons,
+        "health": Health(results),
         "gallery": builder.shots.gallery,
         "cells": builder.cells,
         "thinned": builder.shots.plan.note(),

@@ -35,6 +35,7 @@ class RunView:
     seed: str
     status: str
     reason: str
+    health: str  # names of its diagnoses, "healthy", or empty where that is not known
     stale: str  # why it is out of date; empty where it isn't
     traceback: str
     score: str  # headline score at the last snapshot
@@ -47,7 +48,8 @@ class RunView:
     @property
     def search(self) -> str:
         """What the search looks through."""
-        return f"{self.run} {self.cell} seed {self.seed} {self.status} {self.reason} {self.stale and 'stale'}".lower()
+        about = f"{self.status} {self.reason} {self.health} {self.stale and 'stale'}"
+        return f"{self.run} {self.cell} seed {self.seed} {about}".lower()
 
 
 @dataclass
@@ -152,7 +154,7 @@ def _view(
     # The first that it has: on another dataset, or under an older protocol, a run has others.
     last = ((column.title, row[f"{column.label} last"]) for column in results.scores)
     score = next((f"{title} {number(value)}" for title, value in last if not math.isnan(value)), "")
-    said = ("reason", "traceback", "status", "ended")
+    said = ("reason", "traceback", "status", "ended", "health", "diagnoses")
     return RunView(
         run=row["run"],
         id=id_,
@@ -160,6 +162,7 @@ def _view(
         seed="?" if row["seed"] is pd.NA else str(row["seed"]),
         status=row["status"],
         reason=row["reason"],
+        health=row["health"],
         stale=row["stale"],
         traceback=str(result.get("traceback") or ""),
         score=score,

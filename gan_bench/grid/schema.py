@@ -116,6 +116,9 @@ class Evaluate(Keys):
     features: PluginTable = Field({"name": "classifier"}, description="feature extractor that metrics look through")
     against_training: bool = Field(True, description="scores against training data beside those against held-out data")
     keep: Literal["all", "best+last", "last"] = Field("all", description="snapshots whose weights are kept")
+    stop_hopeless: int = Field(
+        0, ge=0, le=10**9, description="generator steps of a hopeless diagnosis after which a run fails; 0: never"
+    )
 
     @model_validator(mode="after")
     def _one_rhythm(self) -> Evaluate:

@@ -16,10 +16,10 @@ class InputNoise(Trick):
 
     def edit(self, recipe: Recipe) -> None:
         def add_noise(x):
-            sigma = self.sigma
-            if self.decay_steps:
-                sigma = (self.sigma * (1 - recipe.step / self.decay_steps).clamp(min=0)).to(x.dtype)
-                recipe.report("input_noise_sigma", sigma)
+            if not self.decay_steps:
+                return x + self.sigma * torch.randn_like(x)
+            sigma = self.sigma * (1 - recipe.step / self.decay_steps).clamp(min=0).to(x.dtype)
+            recipe.report("input_noise_sigma", sigma)
             return x + sigma * torch.randn_like(x)
 
         recipe.d_inputs(add_noise)
