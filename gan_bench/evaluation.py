@@ -260,7 +260,13 @@ class Evaluator:
                 score["generated"] = len(samples)
             score |= found["held_out"](name)
             if "training" in found:
-                score["against_training"] = {"value": None, **found["training"](name)}
+                real = min(len(self.data.training), len(self.data.held_out))
+                score["against_training"] = {
+                    "value": None,
+                    **found["training"](name),
+                    "split": "training",
+                    "real": real,
+                }
             scores.append(score)
         return scores
 
