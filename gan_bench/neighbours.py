@@ -77,7 +77,7 @@ def reference(evaluator: Evaluator) -> dict[str, Any]:
         return {"indices": chosen, "features": features, "held_out_median": nearest.median().item()}
 
     key = canonical_hash([data.fingerprint, evaluator.features.protocol, evaluator.extractor, SEARCHED, HELD_OUT])
-    return evaluator.kept(f"neighbours-{key[:20]}", compute)  # type: ignore[no-any-return]
+    return evaluator.kept(f"neighbours-{key[:20]}", compute)
 
 
 def _distances(rows: Tensor, columns: Tensor) -> Tensor:
