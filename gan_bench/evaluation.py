@@ -188,7 +188,7 @@ class Evaluator:
         if part == "held_out":
             return self.data.held_out.batches(BATCH)
         chosen = shuffled(len(self.data.training))[: len(self.data.held_out)]
-        return (self.data.training.batch(indices) for indices in chosen.split(BATCH))
+        return (self.data.training.batch(indices) for indices in chosen.to(self.data.training.device).split(BATCH))
 
     def reference(self, metric: Metric, against: Part = "held_out") -> Any:
         """What a metric's scores compare with, made of the held-out data or of as many training samples; kept in the cache."""
@@ -275,7 +275,13 @@ class Evaluator:
                 score["generated"] = len(samples)
             score |= found["held_out"](name)
             if "training" in found:
-                score["against_training"] = {"value": None, **found["training"](name)}
+                real = min(len(self.data.training), len(self.data.held_out))
+                score["against_training"] = {
+                    "value": None,
+                    **found["training"](name),
+                    "split": "training",
+                    "real": real,
+                }
             scores.append(score)
         return scores
 

@@ -70,13 +70,14 @@ def reference(evaluator: Evaluator) -> dict[str, Any]:
     def compute() -> dict[str, Any]:
         chosen = shuffled(len(data.training))[:SEARCHED]
         fresh = shuffled(len(data.held_out))[:HELD_OUT]
-        features = evaluator.extract(lambda: (data.training.batch(some) for some in chosen.split(BATCH)))
+        places = chosen.to(data.training.device)
+        features = evaluator.extract(lambda: (data.training.batch(some) for some in places.split(BATCH)))
         others = evaluator.extract(lambda: (data.held_out.batch(some) for some in fresh.split(BATCH)))
         nearest = torch.cat([_distances(some, features).amin(1) for some in others.split(BATCH)])
         return {"indices": chosen, "features": features, "held_out_median": nearest.median().item()}
 
     key = canonical_hash([data.fingerprint, evaluator.features.protocol, evaluator.extractor, SEARCHED, HELD_OUT])
-    return evaluator.kept(f"neighbours-{key[:20]}", compute)  # type: ignore[no-any-return]
+    return evaluator.kept(f"neighbours-{key[:20]}", compute)
 
 
 def _distances(rows: Tensor, columns: Tensor) -> Tensor:

@@ -193,11 +193,12 @@ def test_scores_against_training_data_stand_beside_and_change_nothing(data, samp
     training = torch.load(next((tmp_path / "b").glob("training-*")), weights_only=True)
     features = both.extract(lambda: iter([samples]))
     fid = FrechetDistance()
-    assert beside[0] == {"value": fid.score(features, fid.reference(training))}
+    split = {"split": "training", "real": len(training)}
+    assert beside[0] == {"value": fid.score(features, fid.reference(training)), **split}
     assert beside[0]["value"] != scores[0]["value"]
-    assert beside[1] == {"value": pytest.approx(float((features.mean(0) - training.mean(0)).norm()))}
+    assert beside[1] == {"value": pytest.approx(float((features.mean(0) - training.mean(0)).norm())), **split}
     assert beside[3] is beside[4] is None, "a metric that asks for training data itself has no second score"
-    assert beside[5] == {"value": None, "error": f"{len(training)} samples are too few"}
+    assert beside[5] == {"value": None, "error": f"{len(training)} samples are too few", **split}
     assert all("against_training" not in score for score in both.score_training_data()), "it would be against itself"
 
 

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from fake_store import BASELINE, write_run
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 from small_runs import CPU
@@ -15,6 +16,7 @@ from gan_bench import neighbours
 from gan_bench.data import PreparedData, prepare
 from gan_bench.evaluation import Evaluator
 from gan_bench.neighbours import save_neighbours
+from gan_bench.results import load
 from gan_bench_plugins.datasets.digits import Digits
 from gan_bench_plugins.datasets.ring import Ring
 from gan_bench_plugins.metrics.fid import FrechetDistance
@@ -94,6 +96,16 @@ def test_samples_that_are_not_finite_have_no_row(digits, tmp_path):
     save_neighbours(tmp_path / "none", samples * torch.nan, evaluator)
     assert json.loads((tmp_path / "none" / "neighbours.json").read_text())["rows"] == []
     assert not (tmp_path / "none" / "neighbours.png").exists()
+
+
+@pytest.mark.parametrize("file", ["neighbours.png", "neighbours.json"])
+def test_a_link_in_their_place_is_not_followed(tmp_path, file):
+    run = write_run(tmp_path / "runs" / "a", BASELINE, 0, "0" * 64, snapshots=1, steps=100)
+    (tmp_path / "secret").write_text("secret")
+    (run / "snapshots" / "step-00000100" / file).symlink_to(tmp_path / "secret")
+    results = load(tmp_path)
+    assert results.runs.at[0, "reason"] == f"{file} is a symbolic link, and none is followed in a store"
+    assert results.neighbours.empty
 
 
 def test_points_have_none(tmp_path):

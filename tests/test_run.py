@@ -89,6 +89,14 @@ def test_writes_tables_report_and_run_folders(finished):
             "run.json",
             "snapshots",
         ]
+        for snapshot in (folder / "snapshots").iterdir():
+            files = {"neighbours.json", "neighbours.png", "samples.png", "scores.json", "weights.pt"}
+            assert {file.name for file in snapshot.iterdir()} == files
+            document = json.loads((snapshot / "scores.json").read_text())
+            assert document["scores"][0]["against_training"]["value"] > 0
+            assert set(document["time"]) == {"features", "fid"}
+    assert table["FD[random] last against training"].notna().all()
+    assert len(api.load(store).neighbours) == 4
 
 
 def test_again_trains_nothing(finished):

@@ -31,7 +31,7 @@ class TruePrecisionRecall(Metric):
     numbers = {
         "true precision": Number("higher", unit="share"),
         "true recall": Number("higher", unit="share"),
-        "distance": Number("lower", unit="of black to white"),
+        "distance": Number("lower"),
     }
     tolerance: float = Field(
         0.045, gt=0, lt=1, description="distance from the nearest polygon, up to which a picture is one"
