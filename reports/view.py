@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from gan_bench.findings import Comparison, Difference, Level, compare
+from gan_bench.answers import Difference
+from gan_bench.findings import Comparison, Level, compare
 from gan_bench.results import Results, real_folder
 from gan_bench.statistics import SEEDS_FOR_A_TEST, Verdict
 from gan_bench_reports.differences import Axis, make_axis
