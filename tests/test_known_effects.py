@@ -84,7 +84,7 @@ def test_a_verdict_that_failures_decide_says_that_they_did():
 @pytest.mark.parametrize("scale", ["raw", "log"])
 def test_intervals_cover_through_the_whole_chain(n, scale):
     """Normal scores compared raw, log-normal ones by logarithms, with an effect and half of the noise shared by pairs."""
-    rng, trials, truth, covered = np.random.default_rng(n), 1000, 0.4, 0
+    rng, trials, truth, covered = np.random.default_rng(n), 500, 0.4, 0
     for _ in range(trials):
         shared, x, y = rng.normal(size=(3, n))
         x, y = 9 + shared + x, 9 + shared + y + truth
@@ -117,7 +117,7 @@ def test_power_is_what_the_seeds_needed_promise():
 @pytest.mark.parametrize("n", [3, 10])
 def test_main_effects_and_interactions_cover(n):
     """Each seed has its own luck with y, in all cells: cells of a seed are no independent observations."""
-    rng, trials = np.random.default_rng(n), 500
+    rng, trials = np.random.default_rng(n), 300
     truth = {"two": -0.2, "y": 0.5, "two together with y": 0.4}  # main effects are means over the other axis
     covered = dict.fromkeys(truth, 0)
     for _ in range(trials):
