@@ -59,10 +59,12 @@ def effect_sentence(
     unit: str = "",
     failed: BySeed | None = None,
     missing: BySeed | None = None,
+    unscored: BySeed | None = None,
 ) -> str:
     """A main effect or an interaction of a product of axes in plain words.
 
-    `failed` and `missing` give, by cell, the seeds that are left out because a run has failed or is not finished.
+    `failed`, `missing` and `unscored` give, by cell, the seeds that are left out because a run has failed, is not finished,
+    or has no score.
     """
     failures = _clauses(failed or {}, " failed", " failed")
     if finding.n == 0:
@@ -80,8 +82,7 @@ def effect_sentence(
     if failures:
         only = ", so this holds only for seeds that succeed in all cells" if finding.n else ""
         words += f" {_capital(failures)}{only}."
-    waiting = _clauses(missing or {})
-    return words + (f" Not finished: {waiting}." if waiting else "")
+    return words + _left_out(finding, {}, missing or {}, unscored or {})
 
 
 def budget_sentence(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gan_bench.errors import GanBenchError
 from gan_bench.grid.schema import MAX_RUNS
 from gan_bench.looks import Look, Looks, first_looks, kept_looks, next_look, seeds_of
+from gan_bench.statistics import SEEDS_FOR_A_TEST
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -104,6 +105,10 @@ def ending(found: Mapping[str, Comparison], looks: Looks, most: int) -> list[str
 
 
 def _check_size(grid: Grid, most: int) -> None:
+    if most < SEEDS_FOR_A_TEST:
+        raise GanBenchError(
+            f"a comparison can't be settled with {most} seeds; a verdict needs at least {SEEDS_FOR_A_TEST}"
+        )
     if (runs := len(grid.cells) * most) > MAX_RUNS:
         raise GanBenchError(f"{most} seeds would be up to {runs:,} runs, and at most {MAX_RUNS:,} are allowed")
 

@@ -136,7 +136,7 @@ class _Level(Document):
 
 class _Look(Document):
     seeds: list[Whole]
-    share: Annotated[float, Field(gt=0, le=1)]
+    share: Annotated[float, Field(ge=1e-9, le=1)]
 
 
 class _Comparison(Document):

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from gan_bench.answers import Answer, answer, best_first
-from gan_bench.findings import Comparison, Difference, Level, compare
+from gan_bench.differences import Difference
+from gan_bench.findings import Comparison, Level, compare
 from gan_bench.results import Results
 from gan_bench_reports.differences import Axis, make_axis
 from gan_bench_reports.heat import Heat, heat

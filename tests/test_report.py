@@ -112,6 +112,20 @@ def test_verdicts_from_six_seeds(tmp_path):
     assert "fcgan is worse than dcgan: " in page.text
 
 
+def test_it_says_whether_best_snapshots_were_scored_on_other_samples(tmp_path):
+    store = write_store(tmp_path / "s", seeds=1, snapshots=1, steps=100, trouble=False)
+    assert (
+        "chosen on the samples that are scored, so it flatters (these runs were not scored on others)."
+        in Page(report(store)).text
+    )
+    for file in store.glob("runs/*/snapshots/*/scores.json"):
+        scores = json.loads(file.read_text())
+        write(file, scores | {"again": [{**score, "value": 77.25} for score in scores["scores"]]})
+    page = Page(report(store))
+    assert "of up to 1, chosen on one set of samples and scored again on another." in page.text
+    assert "77.2" in page.text
+
+
 def test_a_finished_run_without_a_score_is_said(tmp_path):
     store = write_store(tmp_path / "s", seeds=3, snapshots=2, steps=100, trouble=False)
     file = next((store / "runs").glob("fcgan-1-*")) / "snapshots" / "step-00000100" / "scores.json"
