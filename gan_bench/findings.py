@@ -15,7 +15,8 @@ import pandas as pd
 from gan_bench.effects import effects
 from gan_bench.finding_text import details, effect_sentence, sentence
 from gan_bench.grid.labels import plugin_text, tricks_text
-from gan_bench.results import Results, ScoreColumn, run_key
+from gan_bench.questions import Question, questions
+from gan_bench.results import Results, ScoreColumn
 from gan_bench.settings_text import text
 from gan_bench.statistics import Finding, Verdict, correct, paired_difference
 
@@ -95,7 +96,7 @@ class AxisEffect:
 class Comparison:
     """One question, and what the runs say to it."""
 
-    store: str
+    stores: list[str]  # whose runs these are
     title: str
     axes: list[str]
     budget: str
@@ -108,6 +109,16 @@ class Comparison:
     looks: int  # most snapshots that a best one was picked from
     differences: dict[str, list[Difference]] = field(default_factory=dict)  # by score label
     effects: list[AxisEffect] = field(default_factory=list)  # of a product of axes, by the headline score
+
+    beside: list[Comparison] = field(default_factory=list)  # the same question in each store that asks it, untested
+    apart: str = ""  # why it is not pooled with the same question of another store
+    notes: list[str] = field(default_factory=list)  # on how it was pooled
+    doubles: list[str] = field(default_factory=list)  # runs that do not count, for another store's copies do
+
+    @property
+    def store(self) -> str:
+        """The stores in words."""
+        return " and ".join(self.stores)
 
     @property
     def reference(self) -> Level:
@@ -136,13 +147,9 @@ class Comparison:
 
 
 def compare(results: Results) -> list[Comparison]:
-    """All comparisons, store by store, in the grid's order."""
+    """All comparisons, store by store, in the grid's order; equal ones of several stores together (`gan_bench.questions`)."""
     runs = results.runs.set_index("run")
-    comparisons = [
-        _comparison(results, runs, store, comparison)
-        for store, grid in results.grids.items()
-        for comparison in grid["comparisons"]
-    ]
+    comparisons = [_comparison(results, runs, question) for question in questions(results)]
     _correct(comparisons)
     scored = set(results.snapshots[["run", "score"]].itertuples(index=False, name=None))
     for comparison in comparisons:
@@ -150,17 +157,18 @@ def compare(results: Results) -> list[Comparison]:
     return comparisons
 
 
-def _comparison(results: Results, runs: pd.DataFrame, store: str, asked: dict[str, Any]) -> Comparison:
-    levels = [_level(results, runs, store, level) for level in asked["levels"]]
+def _comparison(results: Results, runs: pd.DataFrame, question: Question, *, alone: bool = False) -> Comparison:
+    stores, asked = question.stores, question.asked
+    levels = [_level(results, runs, level) for level in asked["levels"]]
     mine = results.snapshots[results.snapshots["run"].isin({run for level in levels for run in level.runs.values()})]
     scores = [column for column in results.scores if column.label in set(mine["score"])]
     for column in scores:
         _mark_best(column, levels)
-    real = results.real[results.real["store"] == store]
+    real = results.real[results.real["store"].isin(stores)]
     floors = {row.score: (row.value, row.generated) for row in real.itertuples() if not math.isnan(row.value)}
     axes = asked.get("axes", [])
     comparison = Comparison(
-        store=store,
+        stores=stores,
         title=asked["title"],
         axes=axes,
         budget=asked.get("budget", "steps"),
@@ -169,6 +177,10 @@ def _comparison(results: Results, runs: pd.DataFrame, store: str, asked: dict[st
         words=_words(axes, [level.get("values") for level in asked["levels"]]),
         real={column.label: floors[column.label] for column in scores if column.label in floors},
         looks=int(mine.groupby("run")["step"].nunique().max()) if len(mine) else 0,
+        beside=[] if alone else [_comparison(results, runs, other, alone=True) for other in question.beside],
+        apart=question.apart,
+        notes=question.notes,
+        doubles=question.doubles,
     )
     reference = comparison.reference
     for column in scores:
@@ -181,8 +193,8 @@ def _comparison(results: Results, runs: pd.DataFrame, store: str, asked: dict[st
     return comparison
 
 
-def _level(results: Results, runs: pd.DataFrame, store: str, asked: dict[str, Any]) -> Level:
-    by_seed = {int(seed): run_key(run, store, results.stores) for seed, run in asked["runs"].items()}
+def _level(results: Results, runs: pd.DataFrame, asked: dict[str, Any]) -> Level:
+    by_seed = {int(seed): run for seed, run in asked["runs"].items()}
     seeds: dict[str, list[int]] = {status: [] for status in STATUSES}
     for seed, run in by_seed.items():
         seeds[runs.at[run, "status"]].append(seed)

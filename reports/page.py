@@ -64,12 +64,15 @@ def content(results: Results, pictures: Pictures) -> dict[str, Any]:
     """Everything that the page shows."""
     builder = Builder(results, pictures)
     comparisons = builder.comparisons()
+    counted = {run for view in comparisons for run in view.facts.runs}
+    doubles = {run for view in comparisons for run in view.facts.doubles} - counted
     scripts = {"plotly": plotly_js(), "page": page_js()}
     return {
-        "title": " and ".join(str(grid["name"]) for grid in results.grids.values()),
+        "title": " and ".join(dict.fromkeys(str(grid["name"]) for grid in results.grids.values())),
         "results": results,
         "comparisons": comparisons,
         "runs": run_views(results),
+        "doubles": doubles,
         "statuses": results.runs["status"].value_counts().to_dict(),
         "seeds": sorted(results.runs["seed"].dropna().unique().tolist()),
         "speeds": [speed_text(sessions[-1]) for sessions in results.speeds.values() if sessions],

@@ -24,6 +24,7 @@ class RunView:
     run: str
     id: str
     cell: str
+    store: str  # where several are shown
     seed: str
     status: str
     reason: str
@@ -77,6 +78,7 @@ def _view(row: dict[str, Any], results: Results, baseline: dict[str, Any], id_: 
         run=row["run"],
         id=id_,
         cell=row["cell"],
+        store=row["store"] if len(results.stores) > 1 else "",
         seed="?" if row["seed"] is pd.NA else str(row["seed"]),
         status=row["status"],
         reason=row["reason"],

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from gan_bench.answers import Answer, answer, best_first
 from gan_bench.findings import Comparison, Difference, Level, compare
+from gan_bench.questions import stores_of
 from gan_bench.results import Results, real_folder
 from gan_bench_reports.differences import Axis, make_axis
 from gan_bench_reports.heat import Heat, heat
@@ -60,6 +61,30 @@ class ComparisonView:
         """What is said of it first."""
         return answer(self.facts)
 
+    def origins(self, level: Level) -> str:
+        """How many runs of a level each store has, where they are of several."""
+        if len(self.facts.stores) < 2:
+            return ""
+        return ", ".join(f"{n} {store}" for store, n in stores_of(list(level.runs.values())).items())
+
+    @property
+    def side_by_side(self) -> list[tuple[str, list[tuple[Comparison, Level | None, Difference | None]]]]:
+        """By label: in each store that asks the same question, the level and its difference to the reference."""
+        parts = self.facts.beside
+        labels = dict.fromkeys(level.label for part in parts for level in part.levels)
+        levels = [{level.label: level for level in part.levels} for part in parts]
+        entries = [{entry.level.label: entry for entry in part.answers} for part in parts]
+        return [
+            (
+                label,
+                [
+                    (part, own.get(label), found.get(label))
+                    for part, own, found in zip(parts, levels, entries, strict=True)
+                ],
+            )
+            for label in labels
+        ]
+
     @property
     def heat(self) -> Heat | None:
         """Its heat maps."""
@@ -99,7 +124,7 @@ class Builder:
                 self.shots.setdefault(run, []).append((step, picture))
 
     def comparisons(self) -> list[ComparisonView]:
-        """All comparisons, store by store, in the grid's order."""
+        """All comparisons, in the order of `compare`."""
         return [self._view(f"comparison-{i}", facts) for i, facts in enumerate(compare(self.results), 1)]
 
     def _view(self, id_: str, facts: Comparison) -> ComparisonView:
@@ -129,8 +154,9 @@ class Builder:
         taken: list[tuple[str, Picture]] = []
         for fingerprint, name in names.items():
             with suppress(ValueError):  # no folder of a dataset
-                picture = self.pictures.add(real_folder(self.results.stores[facts.store], fingerprint) / "samples.png")
-                taken += [(name, picture)] if picture else []
+                folders = (real_folder(self.results.stores[store], fingerprint) for store in facts.stores)
+                pictures = (self.pictures.add(folder / "samples.png") for folder in folders)
+                taken += [(name, picture) for picture in pictures if picture][:1]
         return taken
 
     def _last_shot(self, level: Level) -> tuple[int, Picture | None]:
