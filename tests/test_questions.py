@@ -22,12 +22,13 @@ def eight(tmp_path_factory):
 
 @pytest.fixture
 def split(eight, tmp_path):
-    """Two stores with these seeds of one."""
+    """Two stores with these seeds and so many comparisons of one."""
 
-    def make(monday, tuesday):
+    def make(monday, tuesday, count=1):
         stores = []
         for name, seeds in (("monday", monday), ("tuesday", tuesday)):
             grid = json.loads((eight / "grid.json").read_text())
+            grid["comparisons"] = grid["comparisons"][:count]
             for level in (level for comparison in grid["comparisons"] for level in comparison["levels"]):
                 level["runs"] = {seed: run for seed, run in level["runs"].items() if int(seed) in seeds}
             used = {run for c in grid["comparisons"] for level in c["levels"] for run in level["runs"].values()}
@@ -53,14 +54,15 @@ def retold(store, pattern, change):
 
 
 def numbers(comparison):
-    return [(entry.level.label, entry.finding) for entry in comparison.answers]
+    findings = [(entry.level.label, entry.finding) for entry in comparison.answers]
+    return [(label, finding.seeds, finding.differences, finding.p) for label, finding in findings]
 
 
 def test_disjoint_seeds_are_pooled_to_the_same_numbers(eight, split):
     stores = split(range(4), range(4, 8))
     pooled, whole = compare(load(*stores)), compare(load(eight))
-    assert [c.title for c in pooled] == [c.title for c in whole]
-    assert [numbers(c) for c in pooled] == [numbers(c) for c in whole]
+    assert [c.title for c in pooled] == ["Convolutional or fully connected?"]
+    assert numbers(pooled[0]) == numbers(whole[0])
     assert pooled[0].stores == ["monday", "tuesday"]
     assert "Pooled over 2 stores: 8 runs of monday, 8 runs of tuesday." in pooled[0].notes
     assert [part.answers[0].finding.n for part in pooled[0].beside] == [4, 4]
@@ -71,7 +73,7 @@ def test_disjoint_seeds_are_pooled_to_the_same_numbers(eight, split):
 def test_a_run_in_both_stores_counts_once(eight, split):
     stores = split(range(5), range(3, 8))
     pooled = compare(load(*stores))
-    assert [numbers(c) for c in pooled] == [numbers(c) for c in compare(load(eight))]
+    assert numbers(pooled[0]) == numbers(compare(load(eight))[0])
     assert "4 runs are in more than one store and count once." in pooled[0].notes
     assert set(pooled[0].doubles) == {run for run in pooled[0].doubles if run.startswith("tuesday/")}
     assert len(pooled[0].runs) == len(set(pooled[0].runs)) == 16
@@ -100,21 +102,21 @@ def test_another_protocol_is_set_apart_and_never_averaged(split, tmp_path):
         ("Convolutional or fully connected?", ["monday"]),
         ("Convolutional or fully connected?", ["tuesday"]),
     ]
-    assert len(apart) == 6
+    assert len(apart) == 2
     assert all(len(entry.finding.seeds) == 4 for c in apart for entry in c.answers)
     assert apart[0].headline.protocol_id != apart[1].headline.protocol_id
     assert "its scores follow another protocol (FD[classifier] #a1b2 (2000 generated, 360 real)" in apart[0].apart
     write_report(stores, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
-    assert page.count("<strong>Not pooled:</strong>") == 6
-    assert page.count("Store by store: ") == 6
+    assert page.count("<strong>Not pooled:</strong>") == 2
+    assert page.count("Store by store: ") == 2
 
 
 def test_other_versions_are_pooled_and_told(split):
     stores = split(range(4), range(4, 8))
     retold(stores[1], "*", lambda run: run["sessions"][0]["versions"].update(torch="2.12.0"))
     pooled = compare(load(*stores))
-    assert len(pooled) == 3
+    assert len(pooled) == 1
     assert "different places (monday: torch 2.11.0, an ordinary one; tuesday: torch 2.12.0, an" in pooled[0].notes[-1]
 
 
@@ -150,13 +152,13 @@ def test_another_length_is_set_apart(split):
 
 
 def test_a_level_of_one_store_alone_is_kept(split):
-    stores = split(range(8), range(8))
+    stores = split(range(6), range(6), 2)
     grid = json.loads((stores[1] / "grid.json").read_text())
     del grid["comparisons"][1]["levels"][2:]
     write(stores[1] / "grid.json", grid)
     tricks = compare(load(stores[1], stores[0]))[1]
     assert [level.label for level in tricks.levels][2:] == ["ema", "label_noise (amount 0.05) + ema"]
-    assert all(entry.finding.n == 8 for entry in tricks.answers)
+    assert all(entry.finding.n == 6 for entry in tricks.answers)
 
 
 def test_exports_say_where_runs_come_from(split, tmp_path):
@@ -165,5 +167,5 @@ def test_exports_say_where_runs_come_from(split, tmp_path):
     assert "Runs of monday and tuesday. Pooled over 2 stores: 8 runs of monday, 8 runs of tuesday." in text
     gan_bench("report", *stores, "-o", "both.html", cwd=tmp_path)
     page = (tmp_path / "both.html").read_text()
-    assert "2 stores: monday, tuesday · 56 runs" in " ".join(page.split())
+    assert "2 stores: monday, tuesday · 16 runs" in " ".join(page.split())
     assert "4 monday, 4 tuesday" in page
