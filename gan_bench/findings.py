@@ -16,7 +16,8 @@ from gan_bench.budgets import AtBudget, Budget, at_budgets
 from gan_bench.differences import AxisEffect, Difference, axis_effects, correct_together, difference, put_into_words
 from gan_bench.grid.labels import plugin_text, tricks_text
 from gan_bench.looks import Look, looks_in
-from gan_bench.results import Results, ScoreColumn, run_key
+from gan_bench.questions import Question, questions
+from gan_bench.results import Results, ScoreColumn
 from gan_bench.settings_text import text
 
 STATUSES = ("finished", "failed", "unfinished", "damaged")
@@ -67,7 +68,7 @@ class Level:
 class Comparison:
     """One question, and what the runs say to it."""
 
-    store: str
+    stores: list[str]  # whose runs these are
     title: str
     axes: list[str]
     budget: str
@@ -87,6 +88,16 @@ class Comparison:
     budgets: dict[Budget, list[AtBudget]] = field(
         default_factory=dict
     )  # at equal images and seconds, by the headline score
+
+    beside: list[Comparison] = field(default_factory=list)  # the same question in each store that asks it, untested
+    apart: str = ""  # why it is not pooled with the same question of another store
+    notes: list[str] = field(default_factory=list)  # on how it was pooled
+    doubles: list[str] = field(default_factory=list)  # runs that do not count, for another store's copies do
+
+    @property
+    def store(self) -> str:
+        """The stores in words."""
+        return " and ".join(self.stores)
 
     @property
     def reference(self) -> Level:
@@ -115,13 +126,12 @@ class Comparison:
 
 
 def compare(results: Results, *, words: bool = True) -> list[Comparison]:
-    """All comparisons, store by store, in the grid's order; without `words`, which take most of the time, no sentences."""
+    """All comparisons, store by store, in the grid's order; equal ones of several stores together (`gan_bench.questions`).
+
+    Without `words`, which take most of the time, there are no sentences.
+    """
     runs = results.runs.set_index("run")
-    comparisons = [
-        _comparison(results, runs, store, comparison)
-        for store, grid in results.grids.items()
-        for comparison in grid["comparisons"]
-    ]
+    comparisons = [_comparison(results, runs, question) for question in questions(results)]
     correct_together(comparisons)
     scored = set(results.snapshots[["run", "score"]].itertuples(index=False, name=None))
     for comparison in comparisons if words else ():
@@ -133,18 +143,19 @@ def compare(results: Results, *, words: bool = True) -> list[Comparison]:
     return comparisons
 
 
-def _comparison(results: Results, runs: pd.DataFrame, store: str, asked: dict[str, Any]) -> Comparison:
-    levels = [_level(results, runs, store, level) for level in asked["levels"]]
+def _comparison(results: Results, runs: pd.DataFrame, question: Question, *, alone: bool = False) -> Comparison:
+    stores, asked = question.stores, question.asked
+    levels = [_level(results, runs, level) for level in asked["levels"]]
     mine = results.snapshots[results.snapshots["run"].isin({run for level in levels for run in level.runs.values()})]
     scores = [column for column in results.scores if column.label in set(mine["score"])]
     again = _score_best_again(runs, levels, scores)
     for column in scores:
         _mark_best(column, levels)
-    real = results.real[results.real["store"] == store]
+    real = results.real[results.real["store"].isin(stores)]
     floors = {row.score: (row.value, row.generated) for row in real.itertuples() if not math.isnan(row.value)}
     axes = asked.get("axes", [])
     comparison = Comparison(
-        store=store,
+        stores=stores,
         title=asked["title"],
         axes=axes,
         budget=asked.get("budget", "steps"),
@@ -155,6 +166,10 @@ def _comparison(results: Results, runs: pd.DataFrame, store: str, asked: dict[st
         looks=int(mine.groupby("run")["step"].nunique().max()) if len(mine) else 0,
         best_again=again,
         seed_looks=looks_in(asked),
+        beside=[] if alone else [_comparison(results, runs, other, alone=True) for other in question.beside],
+        apart=question.apart,
+        notes=question.notes,
+        doubles=question.doubles,
     )
     reference = comparison.reference
     for column in scores:
@@ -167,8 +182,8 @@ def _comparison(results: Results, runs: pd.DataFrame, store: str, asked: dict[st
     return comparison
 
 
-def _level(results: Results, runs: pd.DataFrame, store: str, asked: dict[str, Any]) -> Level:
-    by_seed = {int(seed): run_key(run, store, results.stores) for seed, run in asked["runs"].items()}
+def _level(results: Results, runs: pd.DataFrame, asked: dict[str, Any]) -> Level:
+    by_seed = {int(seed): run for seed, run in asked["runs"].items()}
     seeds: dict[str, list[int]] = {status: [] for status in STATUSES}
     for seed, run in by_seed.items():
         seeds[runs.at[run, "status"]].append(seed)

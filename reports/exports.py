@@ -78,6 +78,7 @@ def _markdown_section(comparison: Comparison) -> str:
         f"**{markdown_text(said.lead)}**{markdown_text(said.rest)}",
         "",
     ]
+    lines += [markdown_text(line) + "\n" for line in _about(comparison)]
     lines += [f"- {markdown_text(sentence)}" for sentence in _sentences(comparison)]
 
     def row(cells: Iterable[str]) -> str:
@@ -108,6 +109,7 @@ def _latex_section(comparison: Comparison) -> str:
         f"\\textbf{{{latex_text(said.lead)}}}{latex_text(said.rest)}",
         "",
     ]
+    lines += [latex_text(line) + "\n" for line in _about(comparison)]
     if sentences := _sentences(comparison):
         lines += [
             "\\begin{itemize}",
@@ -190,6 +192,14 @@ def _difference(entry: Difference | None) -> str:
 
 def _name(level: Level) -> str:
     return f"{level.label}{' (reference)' if level.reference else ''}"
+
+
+def _about(comparison: Comparison) -> list[str]:
+    """Where the runs come from, if several stores ask the same."""
+    if not comparison.beside:
+        return []
+    apart = [f"Not pooled with the same question of another store: {comparison.apart}."] if comparison.apart else []
+    return [" ".join([f"Runs of {comparison.store}.", *comparison.notes, *apart])]
 
 
 def _sentences(comparison: Comparison) -> list[str]:

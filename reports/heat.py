@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,11 +74,15 @@ def heat(comparison: Comparison) -> Heat | None:
         level = by_place.get(place)
         return None if level is None else _cell(level, entries.get(id(level)), largest)
 
+    def named(axis: int, word: str) -> str:
+        """A level by itself, with its axis where it is a bare number or truth value."""
+        return word if not re.fullmatch(r"[-+.\deE]+|yes|no", word) else f"{comparison.axes[axis]} {word}"
+
     maps = tuple(
         HeatMap(
-            combination,
-            tuple(values[down]),
-            tuple(values[across]),
+            tuple(named(axis, word) for axis, word in zip(others, combination, strict=True)),
+            tuple(named(down, word) for word in values[down]),
+            tuple(named(across, word) for word in values[across]),
             tuple(tuple(cell((combination, row, column)) for column in values[across]) for row in values[down]),
         )
         for combination in combinations[:MOST_MAPS]

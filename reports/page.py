@@ -76,9 +76,11 @@ def content(
     failed = set(results.runs.loc[results.runs["status"] == "failed", "run"])
     run_cells = cell_views(results, place)
     statuses = results.runs["status"].value_counts().to_dict()
+    counted = {run for view in comparisons for run in view.facts.runs}
+    doubles = {run for view in comparisons for run in view.facts.doubles} - counted
     scripts = {"plotly": plotly_js(), "page": page_js()}
     return {
-        "title": " and ".join(str(grid["name"]) for grid in results.grids.values()),
+        "title": " and ".join(dict.fromkeys(str(grid["name"]) for grid in results.grids.values())),
         "results": results,
         "comparisons": comparisons,
         "health": Health(results),
@@ -87,6 +89,7 @@ def content(
         "thinned": builder.shots.plan.note(),
         "runs": [run for cell in run_cells for run in cell.runs],
         "run_cells": run_cells,
+        "doubles": doubles,
         "statuses": statuses,
         "chips": statuses | ({"stale": stale} if (stale := int((results.runs["stale"] != "").sum())) else {}),
         "charts": {view.id: charts(view.facts.scores, curves.names(view.facts.runs)) for view in comparisons},

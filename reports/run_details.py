@@ -32,6 +32,7 @@ class RunView:
     run: str
     id: str
     cell: str
+    store: str  # where several are shown
     seed: str
     status: str
     reason: str
@@ -159,6 +160,7 @@ def _view(
         run=row["run"],
         id=id_,
         cell=row["cell"],
+        store=row["store"] if len(results.stores) > 1 else "",
         seed="?" if row["seed"] is pd.NA else str(row["seed"]),
         status=row["status"],
         reason=row["reason"],

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from gan_bench.answers import Answer, answer, best_first
 from gan_bench.differences import Difference
 from gan_bench.findings import Comparison, Level, compare
+from gan_bench.questions import stores_of
 from gan_bench.results import Results
 from gan_bench_reports.differences import Axis, make_axis
 from gan_bench_reports.heat import Heat, heat
@@ -71,6 +72,30 @@ class ComparisonView:
         """What is said of it first."""
         return answer(self.facts)
 
+    def origins(self, level: Level) -> str:
+        """How many runs of a level each store has, where they are of several."""
+        if len(self.facts.stores) < 2:
+            return ""
+        return ", ".join(f"{n} {store}" for store, n in stores_of(list(level.runs.values())).items())
+
+    @property
+    def side_by_side(self) -> list[tuple[str, list[tuple[Comparison, Level | None, Difference | None]]]]:
+        """By label: in each store that asks the same question, the level and its difference to the reference."""
+        parts = self.facts.beside
+        labels = dict.fromkeys(level.label for part in parts for level in part.levels)
+        levels = [{level.label: level for level in part.levels} for part in parts]
+        entries = [{entry.level.label: entry for entry in part.answers} for part in parts]
+        return [
+            (
+                label,
+                [
+                    (part, own.get(label), found.get(label))
+                    for part, own, found in zip(parts, levels, entries, strict=True)
+                ],
+            )
+            for label in labels
+        ]
+
     @property
     def heat(self) -> Heat | None:
         """Its heat maps."""
@@ -109,7 +134,7 @@ class Builder:
         self.shots = take(self.results, self.facts, self.pictures, self.room)
 
     def comparisons(self) -> list[ComparisonView]:
-        """All comparisons, store by store, in the grid's order."""
+        """All comparisons, in the order of `compare`."""
         return [self._view(f"comparison-{i}", facts) for i, facts in enumerate(self.facts, 1)]
 
     def _view(self, id_: str, facts: Comparison) -> ComparisonView:

@@ -155,7 +155,7 @@ def test_numbers_in_the_page_are_the_tables(store, page):
     results = load(store)
     joined = results.comparisons.merge(results.runs.drop(columns=["store", "seed"]), on="run")
     finished = joined[joined["status"] == "finished"]
-    shown = {round(float(cell["data-value"]), 9) for cell in page.all("td") if cell.get("data-value")}
+    shown = {round(float(cell["data-value"]), 9) for cell in page.all("td") if cell.get("data-deviation")}
     columns = [f"{label} {moment}" for label in ("FD[classifier]", "KID[classifier]") for moment in ("last", "best")]
     means = finished.groupby(["comparison", "level"])[columns].mean()
     assert {round(value, 9) for value in means.to_numpy().ravel()} == shown
@@ -250,7 +250,8 @@ def test_two_stores_in_one_page(store, tmp_path):
     write_report([store, other], tmp_path / "both.html")
     page = Page((tmp_path / "both.html").read_text())
     assert len([a for a in page.all("section") if a.get("class") == "comparison"]) == 6
-    assert "quickstart and quickstart" in page.text  # both grids have this name
+    assert "2 stores: quickstart, later" in page.text
+    assert page.text.count("Not pooled:") == 6  # their runs are of other lengths
     assert {a["aria-label"].split("/")[0] for a in page.all("div") if "Settings" in (a.get("aria-label") or "")} == {
         "Settings of quickstart",
         "Settings of later",

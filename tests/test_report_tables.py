@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 
 import pytest
 from fake_store import write, write_store
@@ -13,6 +14,9 @@ from test_report_browser import BROWSER, browser, visit  # noqa: F401 - fixtures
 
 from gan_bench.findings import compare
 from gan_bench.results import load
+from gan_bench.server import address as address_of
+from gan_bench.server import listen, new_token
+from gan_bench.watcher import make_server
 from gan_bench_reports.exports import csv_text, latex_text, markdown_text
 from gan_bench_reports.page import write_report
 
@@ -102,6 +106,35 @@ def test_all_tables_of_a_run_come_in_one_file(visit):  # noqa: F811 - the fixtur
     assert [part.splitlines()[0].split(":")[0].strip('"') for part in text.split("\n\n")] == [
         "Settings", "Outcome", "Provenance", "Generator", "Discriminator",
     ]  # fmt: skip
+
+
+def test_a_sorted_table_stays_sorted_while_it_is_watched(browser, tmp_path):  # noqa: F811 - the fixture
+    store = write_store(tmp_path / "s", seeds=1, snapshots=1, steps=50, trouble=False)
+    with listen(0) as listener:
+        server = make_server(listener, new_token(), [store], [], lambda: True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = browser.new_page()
+        page.goto(address_of(listener, server.token))
+        page.locator(f"{TABLE} .sort").filter(has_text="last snapshot").first.click()
+        before = column(page, 2)
+        rows = page.locator(f"{TABLE} tbody tr").evaluate_all("rows => rows.map(row => row.dataset.row)")
+        assert rows != sorted(rows)
+        file = next((store / "runs").glob(f"{best_run(store)}/snapshots/*/scores.json"))
+        scores = json.loads(file.read_text())
+        scores["scores"][0]["value"] = 1000.0
+        write(file, scores)
+        page.wait_for_function(
+            "table => table.textContent.includes('1\u202f000')", arg=page.locator(TABLE).element_handle()
+        )
+        assert column(page, 2) == [*before[1:], "1000.0"]
+        assert page.locator(f"{TABLE} [aria-sort=ascending]").count() == 1
+        page.close()
+        server.shutdown()
+
+
+def best_run(store):
+    levels = compare(load(store))[1].levels
+    return min(levels, key=lambda level: level.values["FD[classifier]"]["last"].mean).runs[0]
 
 
 def test_no_buttons_that_do_nothing(visit):  # noqa: F811 - the fixture

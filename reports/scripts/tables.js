@@ -23,7 +23,7 @@ function compareCells(a, b, direction) {
 }
 
 function sorting(section) {
-  const tables = [...section.querySelectorAll("table.sortable")].map((table) => {
+  const tables = [...section.querySelectorAll("table[data-sortable]")].map((table) => {
     let chosen, direction; // a column's number, and 1 or -1; none in the grid's own order
     const heads = () => spread([...table.tHead.rows]).pop();
     const show = () => {
