@@ -20,7 +20,9 @@ LARGEST = 2**63 - 1  # what a table's whole numbers hold
 NESTED = 40  # containers within one another
 LEVELS = 3  # of folders that anything is read from: a run folder, its snapshots, and each of them
 # Everything in a run folder that is read, written or gone into; what listeners put beside it is their affair.
-OWN = re.compile(r"(run|result|scores|neighbours)\.json|curves\.jsonl|output\.txt|(samples|neighbours)\.png|.*\.pt|snapshots|step-.*")
+OWN = re.compile(
+    r"(run|result|scores|neighbours)\.json|curves\.jsonl|output\.txt|(samples|neighbours)\.png|.*\.pt|snapshots|step-.*"
+)
 
 
 def check_name(name: str) -> str:
