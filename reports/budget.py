@@ -24,7 +24,8 @@ GALLERY, NEIGHBOURS, REAL = 0.35, 0.15, 0.1  # shares of the room that they may 
 # Samples along a side; of the snapshots of each cell's first seed every so many-th; of its other seeds' too.
 THINNER = (
     (10, 1, 1), (8, 1, 1), (7, 1, 1), (6, 1, 1), (5, 1, 1), (5, 1, 2), (4, 1, 2), (4, 1, 4), (4, 1, LAST), (3, 1, LAST),
-    (3, 2, LAST), (3, 4, LAST), (2, 4, LAST), (2, 4, NONE), (2, LAST, NONE), (1, LAST, NONE), (1, NONE, NONE),
+    (3, 2, LAST), (2, 1, LAST), (2, 2, LAST), (2, 4, LAST), (1, 1, LAST), (1, 2, LAST), (1, 4, LAST), (1, 4, NONE),
+    (1, LAST, NONE), (1, NONE, NONE),
 )  # fmt: skip
 
 
@@ -40,6 +41,11 @@ class Cost:
         """Characters in the page for so many of its samples."""
         share = min(columns, self.columns) * min(rows, self.rows) / (self.columns * self.rows)
         return (HEAD + self.bytes * share) * BASE64 + RULE
+
+    def part(self, side: int) -> Cost:
+        """The cost of its first samples alone, so many along a side."""
+        columns, rows = min(side, self.columns), min(side, self.rows)
+        return Cost(self.bytes * columns * rows / (self.columns * self.rows), columns, rows)
 
 
 @dataclass
@@ -72,18 +78,20 @@ class Plan:
         """What is left out, in words; "" where nothing is."""
         parts = []
         if self.side < ALL:
-            parts.append(f"the sample grids that the slider moves show {self.side**2} of {ALL**2} samples")
-        named = [(self.first, "each cell's first seed"), (self.others, "the other seeds")]
-        parts += [f"{_often(every)} of {whose}" for every, whose in named if every != 1]
+            parts.append(f"the slider's grids show {self.side**2} of {ALL**2} samples")
+        if self.first != 1:
+            parts.append(f"of each cell's first seed {_often(self.first)}")
+        if self.others != 1:
+            parts.append(f"of the other seeds {_often(self.others)}")
         if not self.gallery:
-            parts.append("no gallery")
-        return "; ".join(parts)
+            parts.append("the gallery is left out")
+        return ", ".join(parts)
 
 
 def _often(every: int) -> str:
     if every in (LAST, NONE):
-        return "only the last snapshot" if every else "no snapshot"
-    return "every second snapshot" if every == 2 else f"every {every}th snapshot"
+        return "only the last snapshot is shown" if every else "no snapshot is shown"
+    return "every second snapshot is shown" if every == 2 else f"every {every}th snapshot is shown"
 
 
 def stride(count: int, every: int) -> list[int]:

@@ -35,16 +35,17 @@ VERDICT_CLASS = {"better": "better", "worse": "worse", "no difference can be tol
 SCRIPTS = ("common", "tables", "take", "samples", "figures", "saving", "printing", "charts", "runs", "start", "live")
 
 
-def write_report(stores: list[Path], output: Path) -> None:
-    """Write the report of the stores to the file `output`."""
-    html = render(load(*stores), Path(output).parent)
-    replace_file(Path(output), lambda path: path.write_text(html, encoding="utf-8"))
-
-
-def render(results: Results, place: Path | None = None) -> str:
-    """The page, as it will lie in the folder `place`."""
+def write_report(stores: list[Path], output: Path) -> str:
+    """Write the report of the stores to the file `output`; returns its size, and what it leaves out, in words."""
+    results = load(*stores)
     room = budget.room(results, len(plotly_js()))
-    return template().render(content(results, Pictures(), room, place))
+    shown = content(results, Pictures(), room, Path(output).parent)
+    html = template().render(shown)
+    replace_file(Path(output), lambda path: path.write_text(html, encoding="utf-8"))
+    thinned = (
+        f"; to keep it small, {shown['thinned']} (the full grids are in the run folders)" if shown["thinned"] else ""
+    )
+    return f"{len(html.encode()) / 1e6:.1f} MB{thinned}"
 
 
 def template() -> jinja2.Template:

@@ -93,6 +93,16 @@ class Pictures:
         self._by_key: dict[str, Picture] = {}
         self.rules: dict[str, str] = {}  # of style, by the class that they are of
 
+    def clear(self) -> None:
+        """Begin again without any."""
+        self._by_key.clear()
+        self.rules.clear()
+
+    @property
+    def size(self) -> int:
+        """Characters that they take in the page."""
+        return sum(map(len, self.rules.values()))
+
     def add(self, path: Path, dataset: Dataset | None = None, most: Size | None = None) -> Picture | None:
         """Take a PNG of a dataset's samples into the page, or the first ones alone (`most`: columns and rows).
 

@@ -34,11 +34,10 @@ def take(results: Results, facts: list[Comparison], pictures: Pictures, room: fl
     if room is None:
         return taker.take(Plan(), pictures)
     for plan in budget.plans(taker.wanted(), room):
-        trial = type(pictures)()
-        shots = taker.take(plan, trial)
-        if sum(map(len, trial.rules.values())) <= room:  # else the estimate was too low
+        pictures.clear()
+        shots = taker.take(plan, pictures)
+        if pictures.size <= room:  # else the estimate was too low
             break
-    pictures.__dict__.update(trial.__dict__)
     return shots
 
 
@@ -77,7 +76,8 @@ class _Taker:
             known.update({(run, step): one for (step, _), one in zip(shots, costs, strict=True)})
             (wanted.first if run in self.first else wanted.others).append(costs)
         for exhibit in self.exhibits:
-            wanted.gallery += [known[moment.run, moment.step] for moment in exhibit.moments]
+            side = columns(spacing(self.dataset(exhibit.last.run)), ALL)
+            wanted.gallery += [known[moment.run, moment.step].part(side) for moment in exhibit.moments]
             if shown := exhibit.neighbours:
                 path = self.neighbours[shown.run, shown.step]
                 wanted.neighbours.append(budget.cost(path, self.dataset(shown.run)))

@@ -100,6 +100,67 @@ def test_slider_moves_all_pictures_together(visit):
     assert not set(after) & set(pictures.evaluate_all("all => all.map(one => getComputedStyle(one).backgroundImage)"))
 
 
+def shown(page, comparison: int) -> list[str]:
+    pictures = page.locator(f"#comparison-{comparison} .strip [data-cell] .picture")
+    return pictures.evaluate_all("all => all.map(one => getComputedStyle(one).backgroundImage)")
+
+
+def test_one_slider_moves_every_comparison(visit):
+    page = visit()
+    before = {i: shown(page, i) for i in (1, 2, 3)}
+    heights = page.evaluate("document.documentElement.scrollHeight")
+    page.locator("#comparison-2 .moment").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    assert page.locator(".strip output").all_inner_texts() == ["step 75"] * 3
+    assert all(not set(before[i]) & set(shown(page, i)) for i in before)
+    page.locator("#comparison-1 .play").focus()  # arrow keys work beside the slider too
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".strip output").all_inner_texts() == ["step 150"] * 3
+    page.locator("#comparison-3 select.seed").select_option("1")
+    assert page.locator(".seed-shown").all_inner_texts() == ["1"] * 3
+    assert page.evaluate("document.documentElement.scrollHeight") == heights
+
+
+def test_play_goes_to_the_end_and_stops(visit):
+    page = visit()
+    button = page.locator("#comparison-1 .play")
+    width = button.bounding_box()["width"]
+    button.press("Enter")
+    assert (button.inner_text(), page.locator("#comparison-2 .play").inner_text()) == ("Pause", "Play")
+    assert page.locator("#comparison-2 .strip output").inner_text() == "step 75"
+    assert button.bounding_box()["width"] == width
+    page.locator("#comparison-1 .play", has_text="Play").wait_for(timeout=20_000)
+    assert page.locator(".strip output").all_inner_texts() == ["step 300"] * 3
+    button.click()
+    button.click()
+    assert button.inner_text() == "Play"
+    assert page.locator("#comparison-1 .strip output").inner_text() != "step 300"
+
+
+def test_play_is_slow_where_little_motion_is_wanted(visit):
+    page = visit(reduced_motion="reduce")
+    page.clock.install()
+    page.locator("#comparison-1 .play").click()
+    page.clock.run_for(1400)
+    assert page.locator("#comparison-1 .strip output").inner_text() == "step 75"
+    page.clock.run_for(200)
+    assert page.locator("#comparison-1 .strip output").inner_text() == "step 150"
+
+
+def test_the_gallery_is_large_and_sharp(visit):
+    page = visit()
+    frames = page.locator("#gallery .hung .frame")
+    assert {frame.bounding_box()["width"] for frame in frames.all()} == {(5 * 17 + 1) * 3}
+    assert page.locator("#gallery .hung figcaption b").all_inner_texts().count("Real data") == 7
+    picture = page.locator("#gallery .hung .picture").last
+    # The grid's first samples, at the frame's size: the picture is larger than its frame.
+    size = picture.evaluate("it => getComputedStyle(it).backgroundSize")
+    assert float(size.split("%")[0]) == pytest.approx(100 * 171 / 86, rel=1e-4)
+    page.locator("#gallery details.neighbours summary").first.click()
+    assert page.locator("#gallery details[open] .picture").bounding_box()["height"] == (8 * 17 + 1) * 3
+
+
 def test_a_failed_run_shows_its_last_picture(visit):
     page = visit()
     strip = page.locator("#comparison-1 .strip")
@@ -113,7 +174,7 @@ def test_pixels_are_crisp_and_the_strip_is_one_row(visit):
     assert set(frames.evaluate_all("all => all.map(one => getComputedStyle(one).imageRendering)")) == {"pixelated"}
     boxes = [frame.bounding_box() for frame in frames.all()]
     assert len({box["y"] for box in boxes}) == 1
-    assert {box["width"] / 182 for box in boxes} == {1.0}
+    assert {box["width"] / 171 for box in boxes} == {1.0}
 
 
 def test_log_switch_legend_and_hover(visit):
@@ -175,7 +236,12 @@ def test_search_and_links_to_runs(visit):
     page.locator("#search input").fill("failed fcgan")
     assert page.locator("details.run:visible").count() == 1
     assert page.locator("#search output").inner_text() == "1 of 21"
-    page.locator("header .notice a").click()
+    page.locator("#search input").fill("")
+    page.locator("#search [data-status=unfinished]").click()
+    assert page.locator("#search output").inner_text() == "1 of 21"
+    assert page.locator(".runs > .cell:visible").count() == 1
+    page.locator("header .notice a").click()  # what the search has left out is shown again
+    assert page.locator("#search output").inner_text() == "21 of 21"
     assert "FloatingPointError: <NaN> & co" in page.locator("details.run[open] pre").inner_text()
 
 
@@ -186,6 +252,9 @@ def test_readable_without_javascript(visit):
     assert page.locator("#comparison-1 .picture").last.bounding_box()["width"] > 100
     page.locator("details.run summary").first.click()
     assert page.locator("details.run[open] .facts").first.is_visible()
+    page.locator("details.shared summary").first.click()
+    assert page.locator("details.shared[open] .layers").first.is_visible()
+    assert page.locator("#gallery .hung .picture").last.bounding_box()["width"] > 200
 
 
 def test_tables_and_controls_take_the_keyboard(visit):
@@ -194,4 +263,4 @@ def test_tables_and_controls_take_the_keyboard(visit):
     for _ in range(40):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
-    assert {"theme", "scroll", "sort", "moment", "seed", "log"} <= reached
+    assert {"theme", "scroll", "sort", "play", "moment", "seed", "log"} <= reached

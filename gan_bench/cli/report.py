@@ -53,5 +53,7 @@ def command(stores: tuple[Path, ...], output: Path | None, format: str, plugins:
     for store in stores:
         write_tables(store)
     output = output or stores[0] / "report.html"
-    manager.hook.gan_bench_report(stores=list(stores), output=output)
+    told = manager.hook.gan_bench_report(stores=list(stores), output=output)
     click.echo(output)
+    for line in told:
+        click.echo(line, err=True)
