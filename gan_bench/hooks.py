@@ -57,8 +57,11 @@ def gan_bench_run_ended(folder: Path) -> None:
 
 
 @hookspec
-def gan_bench_report(stores: list[Path], output: Path) -> None:
-    """Write a report of the stores beside or at `output` (called in the parent, when a grid ends or `report` is asked)."""
+def gan_bench_report(stores: list[Path], output: Path) -> str | None:
+    """Write a report of the stores beside or at `output` (called in the parent, when a grid ends or `report` is asked).
+
+    `gan-bench report` prints what it returns: the size of what was written, say, and what was left out of it.
+    """
 
 
 @hookspec(firstresult=True)

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 @hookimpl
-def gan_bench_report(stores: list[Path], output: Path) -> None:
+def gan_bench_report(stores: list[Path], output: Path) -> str:
     """Write the report of the stores to the file `output`."""
     from gan_bench_reports import page
 
-    page.write_report(stores, output)
+    return page.write_report(stores, output)
 
 
 @hookimpl

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.util
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,14 @@ STYLES = ("base", "answers", "findings", "tables", "samples", "charts", "runs", 
 SCRIPTS = ("common", "samples", "figures", "saving", "printing", "charts", "runs", "start", "live")
 
 
-def write_report(stores: list[Path], output: Path) -> None:
-    """Write the report of the stores to the file `output`."""
-    html = render(load(*stores))
-    replace_file(Path(output), lambda path: path.write_text(html, encoding="utf-8"))
-
-
-def render(results: Results) -> str:
-    """The page."""
-    return template().render(content(results, Pictures()))
+def write_report(stores: list[Path], output: Path) -> str:
+    """Write the report of the stores to the file `output`; returns its size, the time it took and what it thins, in words."""
+    began = time.perf_counter()
+    shown = content(load(*stores), Pictures())
+    html = template().render(shown).encode()
+    replace_file(Path(output), lambda path: path.write_bytes(html))
+    facts = [f"{len(html) / 1e6:.1f} MB in {time.perf_counter() - began:.1f} s", *filter(None, [shown["curves"].note])]
+    return "; ".join(facts)
 
 
 def template() -> jinja2.Template:

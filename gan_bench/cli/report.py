@@ -31,5 +31,7 @@ def command(stores: tuple[Path, ...], output: Path | None, plugins: tuple[Path, 
             )
         write_tables(store)
     output = output or stores[0] / "report.html"
-    Registry.load(plugins).manager.hook.gan_bench_report(stores=list(stores), output=output)
+    told = Registry.load(plugins).manager.hook.gan_bench_report(stores=list(stores), output=output)
     click.echo(output)
+    for line in told:
+        click.echo(line, err=True)
