@@ -95,10 +95,11 @@ function layoutOf(lines, comparison, view, look) {
   const { ink, soft, line, paper } = look.colours;
   const range = rangeOf(comparison, view);
   const y = heights(lines, view, look.log);
-  const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, tickfont: { color: soft, size: 11 }, automargin: true };
+  const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, tickfont: { color: soft, size: 11 }, automargin: !!look.saved };
   const title = (words) => ({ text: words, font: { color: soft, size: 11 }, standoff: 6 });
   return {
-    margin: { l: 8, r: 10, t: 8, b: 8 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    // Fixed, so that the x axes of charts above each other are, too; Plotly's own choice takes it a second drawing.
+    margin: { l: 54, r: 10, t: 8, b: 40 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: look.font, color: ink, size: 12 }, dragmode: touched ? false : "zoom", ...look.size,
     hovermode: "x unified", hoverdistance: -1, hoverlabel: { bgcolor: paper, bordercolor: line, font: { color: ink, size: 12 }, namelength: 40 },
     xaxis: { ...axis, fixedrange: touched, type: view.logX ? "log" : "linear", range: view.logX ? range.map(Math.log10) : range, title: title(AXES[view.axis]),
