@@ -18,7 +18,7 @@ import pandas as pd
 CLOCKS = ("images", "seconds")
 NO_QUANTITIES = {"run", "step", "d_steps", *CLOCKS}  # columns of the table of curves
 NUMBERS = 320_000  # in all curves of a page: about 2 MB
-MOST, LEAST = 500, 64  # points of a curve
+MOST, LEAST = 500, 96  # points of a curve
 TICKS = 200  # points of a clock, at most
 STRAIGHT = 0.002  # of its range, by which a clock may be off between its points: about a pixel
 
@@ -84,6 +84,13 @@ class Curves:
             self._clocks.setdefault(run, {})[name] = steps, np.maximum.accumulate(values)  # whatever a file says
         self.longest = max((len(x) for curves in self._curves.values() for x, _ in curves.values()), default=0)
         self.points = self._affordable(cells)
+
+    @property
+    def note(self) -> str:
+        """What is thinned, in words; "" where nothing is."""
+        if self.longest <= self.points:
+            return ""
+        return f"curves of up to {self.longest:,} points are drawn with {self.points}, the extremes of each stretch among them"
 
     def of_run(self, run: str) -> dict[str, Columns]:
         """Every curve of a run over steps, by quantity or score label."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.util
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +37,18 @@ SCRIPTS = ("common", "tables", "take", "samples", "figures", "saving", "printing
 
 
 def write_report(stores: list[Path], output: Path) -> str:
-    """Write the report of the stores to the file `output`; returns its size, and what it leaves out, in words."""
+    """Write the report of the stores to the file `output`; returns its size, the time it took and what it thins, in words."""
+    began = time.perf_counter()
     results = load(*stores)
     room = budget.room(results, len(plotly_js()))
     shown = content(results, Pictures(), room, Path(output).parent)
-    html = template().render(shown)
-    replace_file(Path(output), lambda path: path.write_text(html, encoding="utf-8"))
-    thinned = (
-        f"; to keep it small, {shown['thinned']} (the full grids are in the run folders)" if shown["thinned"] else ""
+    html = template().render(shown).encode()
+    replace_file(Path(output), lambda path: path.write_bytes(html))
+    pictures = (
+        f"to keep it small, {shown['thinned']} (the full grids are in the run folders)" if shown["thinned"] else ""
     )
-    return f"{len(html.encode()) / 1e6:.1f} MB{thinned}"
+    facts = [f"{len(html) / 1e6:.1f} MB in {time.perf_counter() - began:.1f} s", shown["curves"].note, pictures]
+    return "; ".join(filter(None, facts))
 
 
 def template() -> jinja2.Template:

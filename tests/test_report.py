@@ -199,6 +199,17 @@ def test_readable_without_scripts(page):
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`{{7*7}}&lt;\u2028"
 
 
+def test_the_command_tells_size_time_and_what_is_thinned(store, tmp_path, monkeypatch):
+    told = write_report([store], tmp_path / "report.html")
+    size = (tmp_path / "report.html").stat().st_size
+    assert re.fullmatch(rf"{size / 1e6:.1f} MB in \d+\.\d s", told)
+    monkeypatch.setattr("gan_bench_reports.curves.NUMBERS", 0)
+    monkeypatch.setattr("gan_bench_reports.curves.LEAST", 6)
+    told = write_report([store], tmp_path / "report.html")
+    assert told.endswith("curves of up to 12 points are drawn with 6, the extremes of each stretch among them")
+    assert "Curves of up to 12 points are drawn with 6;" in Page((tmp_path / "report.html").read_text()).text
+
+
 def test_names_cannot_inject_markup(tmp_path):
     settings = {**BASELINE, "tricks": [{"name": HOSTILE, HOSTILE: HOSTILE}]}
     run = write_run(tmp_path / "runs" / "dcgan-0-x", settings, 0, end="failed", snapshots=2, steps=100)

@@ -20,21 +20,38 @@ FOREIGN = (
 LONG = "unbroken" * 60
 
 
-def test_axe_finds_nothing(visit):  # noqa: F811
+def axe_findings(page, looks, leave_out):
+    """What axe finds in some looks of the page, each a theme and a width."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    page = visit(bypass_csp=True)  # axe's own script is no part of the page
-    draw_all(page)
-    for part in page.locator("details").all()[:6] + page.locator("details.run").all()[-1:]:
+    for part in (
+        page.locator("#comparison-1 details").all() + page.locator("#protocols details, details.run").all()[-1:]
+    ):
         part.evaluate("part => { part.open = true; }")
     page.evaluate(axe.Axe().axe_script)
     found = []
-    for scheme, width in (("light", 1280), ("dark", 400)):
+    for scheme, width in looks:
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 900})
-        # What Plotly draws stands behind a label; axe would look at each of its thousands of elements.
-        for rule in page.evaluate("axe.run({ exclude: ['.main-svg'] }, { resultTypes: ['violations'] })")["violations"]:
+        result = page.evaluate("exclude => axe.run({ exclude }, { resultTypes: ['violations'] })", leave_out)
+        for rule in result["violations"]:
             found.append((scheme, width, rule["impact"], rule["id"], rule["nodes"][0]["html"][:200]))
-    assert found == []
+    return found
+
+
+# What Plotly draws stands behind a label of its own; axe would look at each of its thousands of elements.
+def test_axe_finds_nothing(visit):  # noqa: F811
+    page = visit(bypass_csp=True)  # axe's own script is no part of the page
+    page.locator("#comparison-1 .plot").first.scroll_into_view_if_needed()
+    looks = [("light", 1280), ("dark", 400)]
+    assert axe_findings(page, looks, [".main-svg", "#comparison-2", "#comparison-3"]) == []
+
+
+@pytest.mark.slow
+def test_axe_finds_nothing_anywhere(visit):  # noqa: F811
+    page = visit(bypass_csp=True)
+    draw_all(page)
+    looks = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 400)]
+    assert axe_findings(page, looks, ["#none"]) == []
 
 
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit):  # noqa: F811
@@ -95,7 +112,7 @@ def test_on_paper_every_chart_is_drawn_in_light_colours_and_nothing_is_cut_off(v
     assert printed["closed"] == 0
     assert page.locator("details.findings[open]").count() == 0  # afterwards all is as it was
     page.locator(".plot").first.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('.plot .main-svg').clientWidth > 400")
+    page.wait_for_function("() => document.querySelector('.plot .main-svg').clientWidth > 400")
     page.set_viewport_size({"width": 680, "height": 900})  # a page of A4 between its margins
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")

@@ -19,6 +19,7 @@ function charts(section, comparison) {
 
   function draw(plot, style = paper || {}) {
     const { data: lines, layout } = figure(plot, style);
+    if (plot.layout?.width && !style.size) Plotly.purge(plot); // else it would keep the size that it had on paper
     const first = !plot.data;
     Plotly.react(plot, lines, layout, { responsive: true, displayModeBar: false, doubleClick: false, showTips: false, plotlyServerURL: "" });
     stale.delete(plot);
@@ -118,15 +119,23 @@ function charts(section, comparison) {
       only(i);
     });
   });
+  // One after the other, so that the page listens in between.
+  function drawNext() {
+    const plot = [...near].find((one) => stale.has(one) && !figureOf(one).hidden);
+    if (!plot) return;
+    draw(plot);
+    setTimeout(drawNext);
+  }
   refresh();
   // Charts are drawn when they come near the window: a page of many comparisons opens at once.
   const watcher = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) near.delete(target);
-      else if (near.add(target) && stale.has(target)) draw(target);
+      else near.add(target);
     }
+    drawNext();
   }, { rootMargin: "400px" });
   plots.forEach((plot) => watcher.observe(plot));
-  onPaper.push(() => plots.filter((plot) => !figureOf(plot).hidden).forEach((plot) => draw(plot)));
+  onPaper[section.id] = () => plots.filter((plot) => !figureOf(plot).hidden).forEach((plot) => draw(plot));
   return refresh;
 }

@@ -2,6 +2,9 @@
 const AXES = { steps: "generator steps", images: "real images seen", seconds: "training seconds" };
 const own = (object, name) => (object && Object.hasOwn(object, name) ? object[name] : undefined);
 
+// A finger that moves over a chart scrolls the page.
+const touched = matchMedia("(pointer: coarse)").matches;
+
 // Where a run was along an axis at these steps. Its clock is straight between its points.
 function along(run, axis, steps) {
   if (axis === "steps") return steps;
@@ -92,13 +95,14 @@ function layoutOf(lines, comparison, view, look) {
   const { ink, soft, line, paper } = look.colours;
   const range = rangeOf(comparison, view);
   const y = heights(lines, view, look.log);
-  const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, tickfont: { color: soft, size: 11 }, automargin: true };
+  const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, tickfont: { color: soft, size: 11 }, automargin: !!look.saved };
   const title = (words) => ({ text: words, font: { color: soft, size: 11 }, standoff: 6 });
   return {
-    margin: { l: 8, r: 10, t: 8, b: 8 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: look.font, color: ink, size: 12 }, dragmode: "zoom", ...look.size,
+    // Fixed, so that the x axes of charts above each other are, too; Plotly's own choice takes it a second drawing.
+    margin: { l: 54, r: 10, t: 8, b: 40 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: look.font, color: ink, size: 12 }, dragmode: touched ? false : "zoom", ...look.size,
     hovermode: "x unified", hoverdistance: -1, hoverlabel: { bgcolor: paper, bordercolor: line, font: { color: ink, size: 12 }, namelength: 40 },
-    xaxis: { ...axis, type: view.logX ? "log" : "linear", range: view.logX ? range.map(Math.log10) : range, title: title(AXES[view.axis]),
+    xaxis: { ...axis, fixedrange: touched, type: view.logX ? "log" : "linear", range: view.logX ? range.map(Math.log10) : range, title: title(AXES[view.axis]),
       hoverformat: view.axis === "seconds" ? ".1f" : ",d", unifiedhovertitle: { text: `%{x} ${AXES[view.axis]}` },
       nticks: view.logX ? 5 : 0, tickformat: view.logX ? "~s" : "", spikecolor: soft, spikethickness: -1, spikedash: "solid" },
     yaxis: { ...axis, type: look.log ? "log" : "linear", nticks: look.log ? 4 : 7, tickformat: look.log ? "~g" : "", fixedrange: true,

@@ -1,7 +1,7 @@
 // On paper all charts are drawn, in light colours and at a width that fits two beside each other on A4 and on US letter.
-const onPaper = []; // what draws the charts of each comparison
+const onPaper = {}; // by comparison: what draws its charts
 const WIDTH = 640; // CSS pixels of a printed page's column, that wide tables are made to fit
-const SMALLER = 0.8; // the print style's text to the screen's
+const smaller = () => (matchMedia("print").matches ? 1 : 0.8); // the print style's text to the text that is measured
 const tables = () => document.querySelectorAll(".scroll > table");
 let paper; // how charts look there; undefined on the screen
 let opened = [];
@@ -12,10 +12,10 @@ addEventListener("beforeprint", () => {
   for (const part of opened) part.open = true;
   for (const table of tables()) {
     table.style.width = "min-content";
-    table.style.zoom = Math.min(1, WIDTH / (SMALLER * table.offsetWidth));
+    table.style.zoom = Math.min(1, WIDTH / (smaller() * table.offsetWidth));
     table.style.width = "";
   }
-  onPaper.forEach((draw) => draw());
+  Object.values(onPaper).forEach((draw) => draw());
 });
 addEventListener("afterprint", () => {
   paper = undefined;

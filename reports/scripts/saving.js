@@ -2,7 +2,7 @@
 const slug = (words) => words.normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60);
 
 function save(format, question, title, figure) {
-  const { data: lines, layout } = figure({ light: true });
+  const { data: lines, layout } = figure({ light: true, saved: true });
   const named = new Set();
   for (const line of lines) {
     line.showlegend = line.meta === "read" && !named.has(line.name);
