@@ -39,11 +39,15 @@ class Question:
 def questions(results: Results) -> list[Question]:
     """All comparisons, store by store, in the grid's order, equal ones together."""
     alike: dict[tuple[Any, ...], list[Question]] = {}
+    every: list[Question] = []
     for store, grid in results.grids.items():
         for comparison in grid["comparisons"]:
             question = Question([store], _with_keys(comparison, store, results))
             key = (comparison["title"], tuple(comparison.get("axes", [])), comparison.get("budget", "steps"))
             alike.setdefault(key, []).append(question)
+            every.append(question)
+    if len(results.grids) < 2:
+        return every
     facts = _Facts(results)
     found: list[Question] = []
     for group in alike.values():

@@ -108,8 +108,8 @@ class Training:
         self.evaluator, self.keep = evaluator, keep
         self.cell, self.batch_size = cell, cell.batch_size
         self.clock = Clock()
-        self.memory = PeakMemory(device)
         self.stream = stream or torch.cuda.Stream(device) if device.type == "cuda" else None
+        self.memory = PeakMemory(device)
         self._saved_at = 0.0
         self.saved_step = 0  # that the checkpoint stands at
         self.interruptible = False  # whether what is being done may be broken off: it changes nothing of the run
