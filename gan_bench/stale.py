@@ -121,7 +121,7 @@ def _marked(run: Run, known: dict[Key, list[Earlier]], grid: Grid, data: dict[st
     if keep:
         for one in candidates:
             earlier = replace(run, path=one.path, identity=one.identity)
-            if earlier.todo() == "nothing":
+            if earlier.todo() in ("nothing", "evaluate"):  # files that could be mended stay as they are, too
                 return replace(earlier, stale=_cause(run, one, grid, data), kept=True)
     return replace(run, stale=_cause(run, candidates[0], grid, data)) if candidates else run
 

@@ -130,7 +130,9 @@ class Training:
             # What result.json says of a run that needs no more training.
             self.ended = ended if ended and ended["steps"] >= self.total_steps else None
             if self.ended:
-                self.loop.steps, self.loop.d_steps = self.ended["steps"], self.ended["d_steps"]
+                # Its networks are not the trained ones: nothing of them may be saved or sampled.
+                self.loop.steps = self.saved_step = self.ended["steps"]
+                self.loop.d_steps = self.ended["d_steps"]
                 self._row_is_missing = False
                 self._rows = read_curves(folder.curves_file)
                 return
@@ -151,6 +153,8 @@ class Training:
     def __iter__(self) -> Iterator[str]:
         """Train to the end; yields what was just done: "step", "window" or "snapshot"."""
         self.clock.start()
+        if self.ended:
+            return
         if self._row_is_missing and self.loop.steps % WINDOW:
             self._end_window()
         if self.loop.steps in self.snapshot_steps and not self.folder.snapshot(self.loop.steps).exists():

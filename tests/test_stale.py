@@ -171,6 +171,8 @@ def test_changed_data_is_told_from_changed_plugins(place):
 def test_a_new_parameter_with_a_default_does_not_hide_what_is_stale(place):
     change(place / "tiny.py", "    width: int = 3\n", "    width: int = 3\n    bias: bool = True\n")
     assert "4 runs are stale" in gan_bench("plan", "grid.toml", "--no-pilot", cwd=place).stdout
+    kept = gan_bench("plan", "grid.toml", "--no-pilot", "--stale", "keep", cwd=place).stdout
+    assert "their old results are kept" in kept
     change(place / "tiny.py", "    width: int = 3\n", "")
     assert "stale" not in gan_bench("plan", "grid.toml", "--no-pilot", cwd=place).stdout  # it asks for something else
 

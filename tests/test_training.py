@@ -110,6 +110,21 @@ def test_packed_runs_have_the_bits_of_lone_ones(cell, train):
         assert_equal_runs(training.folder.path, alone)
 
 
+def test_a_finished_run_that_is_opened_keeps_its_checkpoint_unread(registry, train):
+    """It is opened to be scored again, which may be broken off: its networks are not the trained ones."""
+    cell = make_cell(registry, *CELLS["averages"])
+    folder = RunFolder(finish(train(cell)))
+    before, result = folder.checkpoint_file.read_bytes(), folder.result_file.read_bytes()
+    opened = train(cell)
+    opened.save()
+    assert list(opened) == []
+    opened.finish()
+    assert folder.checkpoint_file.read_bytes() == before
+    assert json.loads(folder.result_file.read_bytes()) == json.loads(result)
+    opened.folder.snapshot(60).rename(folder.path / "elsewhere")
+    assert list(train(cell)) == []
+
+
 def test_longer_training_goes_on_from_the_old_end(registry, train):
     cell = make_cell(registry, *CELLS["averages"])
     whole = finish(train(cell, "whole", (30, 70)))
