@@ -277,12 +277,12 @@ class Training:
         for step in self.folder.snapshot_steps():
             scores, wanted = self.folder.scores(step), best.get(step, set())
             found = scores.pop("again", [])
-            again = [
-                score for score in found if score["protocol_id"] in wanted
-            ]  # the others were best when it was shorter
-            if len(again) < len(wanted) and (
-                sampled := self._sampled_at(step, "its best scores are those of its choice")
-            ):
+            # Of others it was the best when the run was shorter.
+            again = [score for score in found if score["protocol_id"] in wanted]
+            sampled = None
+            if len(again) < len(wanted):
+                sampled = self._sampled_at(step, "its best scores are those of its choice")
+            if sampled is not None:
                 with self._evaluating():
                     count = self.evaluator.count
                     samples = draw(sampled, self.latent, count, self.seed, self.device, "evaluation of the best")
