@@ -8,6 +8,7 @@ primary one is at the last snapshot, and a second question asked of the same run
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gan_bench.results import ScoreColumn
 
 Budget = Literal["images", "seconds"]
+Spent = dict[str, list[tuple[float, float]]]  # by run, of its snapshots in order: what was spent by then, and the score
 
 
 @dataclass(frozen=True)
@@ -41,37 +43,41 @@ def at_budgets(
 
     `snapshots` is `Results.snapshots`.
     """
-    rows = snapshots[snapshots["score"] == column.label].sort_values("step")
-    runs = {str(run): own for run, own in rows.groupby("run")}
+    mine = {run for level in levels for run in level.runs.values()}
+    rows = snapshots[(snapshots["score"] == column.label) & snapshots["run"].isin(mine)].sort_values("step")
     found: dict[Budget, list[AtBudget]] = {"images": [], "seconds": []}
     for budget, entries in found.items():
+        runs: Spent = {}
+        for run, spent, value in rows[["run", budget, "value"]].itertuples(index=False, name=None):
+            runs.setdefault(run, []).append((float("nan" if spent is None else spent), float(value)))
         for level in levels:
             entry = None if level is reference else _at_budget(runs, level, reference, column, budget)
             entries += [entry] if entry else []
     return found
 
 
-def _at_budget(
-    runs: dict[str, pd.DataFrame], level: Level, reference: Level, column: ScoreColumn, budget: Budget
-) -> AtBudget | None:
+def _at_budget(runs: Spent, level: Level, reference: Level, column: ScoreColumn, budget: Budget) -> AtBudget | None:
+    both = (level, reference)
     seeds = [s for s in level.seeds["finished"] if s in reference.seeds["finished"]]
-    own = {(each.label, s): runs.get(each.runs[s]) for each in (level, reference) for s in seeds}
-    ends = [rows[budget].max() for rows in own.values() if rows is not None]
-    if not seeds or len(ends) < len(own) or not all(end > 0 for end in ends):  # NaN where a store does not say
+    own = [{s: runs.get(each.runs[s], []) for s in seeds} for each in both]
+    ends = [rows[-1][0] if rows else math.nan for taken in own for rows in taken.values()]
+    if not all(end > 0 for end in ends) or not ends:  # a run has no snapshot, or the store does not say when they were
         return None
-    amount = float(min(ends))
-    scores: list[dict[int, float]] = []
-    spent: dict[str, tuple[float, float]] = {}
-    for each in (level, reference):
-        latest = {s: rows[rows[budget] <= amount].tail(1) for s in seeds if (rows := own[each.label, s]) is not None}
-        taken = [float(row[budget].iloc[0]) for row in latest.values() if len(row)]
-        if len(taken) < len(seeds):  # its first snapshot comes later than the other's last
-            return None
-        scores.append({s: float(row["value"].iloc[0]) for s, row in latest.items()})
-        spent[each.label] = (min(taken), max(taken))
+    amount = min(ends)
+    latest = [{s: [row for row in rows if row[0] <= amount][-1:] for s, rows in taken.items()} for taken in own]
+    if not all(rows for taken in latest for rows in taken.values()):  # a first snapshot comes later than another's last
+        return None
+    scores = [{s: rows[0][1] for s, rows in taken.items()} for taken in latest]
+    spent = [[rows[0][0] for rows in taken.values()] for taken in latest]
     finding = paired_difference(scores[0], scores[1], column.scale, column.better)
     sentence = budget_sentence(
-        finding, level=level.label, reference=reference.label, score=column.title, unit=column.unit,
-        budget=budget, limit=amount, spent=spent,
-    )  # fmt: skip
+        finding,
+        level=level.label,
+        reference=reference.label,
+        score=column.title,
+        unit=column.unit,
+        budget=budget,
+        limit=amount,
+        spent={each.label: (min(own), max(own)) for each, own in zip(both, spent, strict=True)},
+    )
     return AtBudget(level, budget, amount, finding, sentence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,14 +146,14 @@ def run_grid(
     stale: Literal["rerun", "keep"] = "rerun",
     console: Console | None = None,
     execution: Execution = Execution(),
-    looks: Looks | None = None,
+    add_looks: Callable[[Looks], Looks] | None = None,
     leave: Collection[str] = (),
 ) -> Outcome:
     """Train what is missing of a grid, evaluate, write tables and report.
 
     `stale` says what becomes of results that a changed plugin or dataset has put out of date: their runs train again, or
-    they are kept and marked. `looks` are those of comparisons to which seeds are added, by default those that the store has
-    already; `leave` names runs that are left as they are. GanBenchError: bad input. A failing run does not raise; the
+    they are kept and marked. `add_looks` is given the looks that the store's comparisons have, and returns those that they
+    shall have; `leave` names runs that are left as they are. GanBenchError: bad input. A failing run does not raise; the
     outcome counts it.
     """
     from gan_bench.results import write_tables  # imports pandas, which a plan does without
@@ -164,9 +164,12 @@ def run_grid(
     store = store_of(grid, out)
     devices = resolve_devices(execution.devices, execution.slots)
     data = prepare_data(grid, console)
-    looks = kept_looks(grid, store) if looks is None else looks
+    planned = make_runs(grid, data, store)
+    looks: Looks = kept_looks(grid, store, {run.name for run in planned})
+    looks = looks if add_looks is None else add_looks(looks)
+    planned = make_runs(grid, data, store, looks) if looks else planned
     with warnings_told(console):
-        every_run = mark_stale(grid, make_runs(grid, data, store, looks), data, store, keep=stale == "keep")
+        every_run = mark_stale(grid, planned, data, store, keep=stale == "keep")
     runs = select(every_run, only)
     for line in stale_lines(runs):
         console.print(line, soft_wrap=True)

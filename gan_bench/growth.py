@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gan_bench.errors import GanBenchError
 from gan_bench.grid.schema import MAX_RUNS
-from gan_bench.looks import Look, Looks, first_looks, kept_looks, next_look, seeds_of
+from gan_bench.looks import Look, Looks, first_looks, looks_in, next_look, seeds_of
 from gan_bench.statistics import SEEDS_FOR_A_TEST
 
 if TYPE_CHECKING:
@@ -54,15 +54,20 @@ def run_until_settled(
     console = console or plain_console()
     store = store_of(grid, out)
     _check_size(grid, most)
-    looks: Looks = first_looks(grid, kept_looks(grid, store), most)
+    more: Looks | None = None
     failed: set[str] = set()
+
+    def add_looks(kept: Looks) -> Looks:
+        return first_looks(grid, kept, most) if more is None else more
+
     while True:
         outcome = run_grid(
-            grid, out=out, fresh=fresh, stale=stale, console=console, looks=looks, leave=failed, **options
+            grid, out=out, fresh=fresh, stale=stale, console=console, add_looks=add_looks, leave=failed, **options
         )
         if outcome.stopped:
             return Growth(outcome, [])
         results = load(store)
+        looks = {facts["title"]: looks_in(facts) for grid_ in results.grids.values() for facts in grid_["comparisons"]}
         failed = set(results.runs.loc[results.runs["status"] == "failed", "run"])
         found = {comparison.title: comparison for comparison in compare(results, words=False)}
         more = grown(found, looks, most)
@@ -71,7 +76,7 @@ def run_until_settled(
         for title, own in more.items():
             if own != looks[title]:
                 console.print(f"{title} Still open: adding {_seeds_text(own[-1].seeds)}.", soft_wrap=True)
-        looks, fresh = more, False
+        fresh = False
 
 
 def state(comparison: Comparison) -> State:

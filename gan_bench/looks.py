@@ -82,8 +82,10 @@ def following(seeds: Collection[int], count: int) -> list[int]:
     return [max(seeds) + 1 + i for i in range(count)]
 
 
-def kept_looks(grid: Grid, store: Path) -> dict[str, list[Look]]:
-    """The looks of the store's comparisons, as the grid's seeds continue them.
+def kept_looks(grid: Grid, store: Path, runs: Collection[str]) -> dict[str, list[Look]]:
+    """The looks of the store's comparisons, as the grid's seeds continue them. `runs` names the runs that these seeds make.
+
+    - None of a comparison's runs is among those: its settings have changed, and nothing of them has been seen.
 
     - The grid has the seeds that it had: what was added to them stays.
     - It has those of a comparison and more: if that comparison could be tested and all of its runs have ended, its findings
@@ -95,7 +97,8 @@ def kept_looks(grid: Grid, store: Path) -> dict[str, list[Look]]:
     before = {comparison["title"]: comparison for comparison in document.get("comparisons", [])}
     kept = {}
     for title in (comparison.title for comparison in grid.comparisons):
-        if title in before:
+        had_runs = {run for level in before.get(title, {}).get("levels", ()) for run in level["runs"].values()}
+        if not had_runs.isdisjoint(runs):
             looks = looks_in(before[title])
             same = looks and had == list(grid.seeds)
             kept[title] = looks if same else _continued(before[title], looks, grid.seeds, store)

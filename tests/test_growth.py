@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
+import subprocess
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,24 +87,29 @@ def store_with(folder, seeds: range, looks: list[Look] | None = None, ended: boo
     return folder
 
 
+def kept(grid, store, runs=("x-0",)):
+    return kept_looks(grid, store, runs)
+
+
 def test_what_a_later_command_makes_of_the_seeds_that_there_are(tmp_path):
-    assert kept_looks(grid_of(0, 1), tmp_path) == {}
+    assert kept(grid_of(0, 1), tmp_path) == {}
     grown_store = store_with(tmp_path / "grown", range(9), looks_of(6, 9))
-    assert kept_looks(grid_of(*range(6)), grown_store) == {"A": looks_of(6, 9)}  # a plain `run` keeps what was added
-    assert kept_looks(grid_of(*range(12)), grown_store) == {"A": looks_of(6, 9, 12)}  # --seeds 0-11: one more look
-    assert kept_looks(grid_of(*range(4)), grown_store) == {}  # fewer, or others: another experiment
-    assert kept_looks(grid_of(*range(20, 30)), grown_store) == {}
-    assert kept_looks(grid_of(*range(6), titles=("B",)), grown_store) == {}
+    assert kept(grid_of(*range(6)), grown_store) == {"A": looks_of(6, 9)}  # a plain `run` keeps what was added
+    assert kept(grid_of(*range(12)), grown_store) == {"A": looks_of(6, 9, 12)}  # --seeds 0-11: one more look
+    assert kept(grid_of(*range(4)), grown_store) == {}  # fewer, or others: another experiment
+    assert kept(grid_of(*range(20, 30)), grown_store) == {}
+    assert kept(grid_of(*range(6), titles=("B",)), grown_store) == {}
+    assert kept(grid_of(*range(12)), grown_store, ["x-0-of-another-learning-rate"]) == {}
 
 
 def test_seeds_added_by_hand_are_a_look_if_there_was_anything_to_see(tmp_path):
     tested = store_with(tmp_path / "tested", range(6))
-    assert kept_looks(grid_of(*range(6)), tested) == {}
-    assert kept_looks(grid_of(*range(10)), tested) == {"A": looks_of(6, 10)}
+    assert kept(grid_of(*range(6)), tested) == {}
+    assert kept(grid_of(*range(10)), tested) == {"A": looks_of(6, 10)}
     few = store_with(tmp_path / "few", range(3))
-    assert kept_looks(grid_of(*range(10)), few) == {}  # under six seeds nothing was tested
+    assert kept(grid_of(*range(10)), few) == {}  # under six seeds nothing was tested
     broken_off = store_with(tmp_path / "broken", range(6), ended=False)
-    assert kept_looks(grid_of(*range(10)), broken_off) == {}
+    assert kept(grid_of(*range(10)), broken_off) == {}
     begun = store_with(tmp_path / "begun", range(6), looks_of(6))
     for seed in (6, 7, 8):  # the second look was stopped before its runs had ended
         (begun / "runs" / f"x-{seed}").mkdir()
@@ -108,7 +117,7 @@ def test_seeds_added_by_hand_are_a_look_if_there_was_anything_to_see(tmp_path):
     facts["comparisons"][0]["levels"][0]["runs"] |= {str(seed): f"x-{seed}" for seed in (6, 7, 8)}
     facts["comparisons"][0]["looks"] = [look.facts() for look in looks_of(6, 9)]
     (begun / "grid.json").write_text(json.dumps(facts))
-    assert kept_looks(grid_of(*range(12)), begun) == {"A": looks_of(6, 12)}
+    assert kept(grid_of(*range(12)), begun) == {"A": looks_of(6, 12)}
 
 
 def cells_with(effect: float, n: int, rng, name: str = "ema") -> dict[tuple[str, ...], dict[int, float]]:
@@ -281,11 +290,6 @@ def test_run_until_settled_trains_what_is_missing_and_says_how_it_ended(tmp_path
 
 @pytest.mark.slow
 def test_a_killed_command_goes_on_with_the_same_looks(tmp_path):
-    import os
-    import signal
-    import subprocess
-    import time
-
     settings = ENDLESS | {"steps": "steps = 60"}
     whole = write_grid(tmp_path / "whole", **settings)
     gan_bench("run", whole, "--until-settled", "--most-seeds", 9, cwd=tmp_path / "whole")
