@@ -128,7 +128,11 @@ def _vanished(kind: Kind, record: Record) -> Found:
 
 
 def _collapsed(kind: Kind, record: Record) -> Found:
+    if len(record.rows) < WINDOWS:
+        return None
+    begun = record.rows[WINDOWS - 1]["step"]  # before that, all that a generator makes may still be one grey blob
     known = [(s["step"], s["diversity"]) for s in record.snapshots if s.get("diversity") is not None]
+    known = [(step, value) for step, value in known if step >= begun]
     low = list(_trailing(known, lambda value: value < kind.threshold))
     if len(low) < SNAPSHOTS:
         return None

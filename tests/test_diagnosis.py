@@ -12,7 +12,7 @@ import torch
 from fake_store import write_store
 from rich.console import Console
 from small_runs import CPU
-from stores import assert_equal_runs
+from stores import assert_equal_runs, gan_bench
 from torch import nn
 from torch.nn import functional as F
 
@@ -295,7 +295,7 @@ def test_logits_that_are_no_log_odds_have_no_size_that_says_anything():
         (shots(9, 3, 1, 1, 5, 30, 40, scale="raw"), []),
         (shots(3, 2, 1, 1, diversity=0.3), ["mode collapse"]),
         (shots(3, 2, 1, 1, diversity=0.5), []),
-        (shots(3, diversity=0.1), []),  # it has only begun
+        (shots(3, 2, 1, diversity=0.1), []),  # it has only begun
     ],
 )
 def test_conditions_on_snapshots(snapshots, expected):
@@ -361,6 +361,36 @@ def stop(training, until):
         training.save()
         raise KeyboardInterrupt
     look(training)
+
+
+def test_the_command_ends_hopeless_runs_and_counts_them_as_failures(tmp_path):
+    (tmp_path / "grid.toml").write_text(HOPELESS)
+    said = gan_bench("run", "grid.toml", "--devices", "cpu", "--slots", "1", cwd=tmp_path, code=1)
+    results = load(tmp_path / "runs" / "hopeless")
+    run = results.runs.iloc[0]
+    assert (run["status"], run["g_steps"], run["health"]) == ("failed", 500, "discriminator saturated")
+    assert run["reason"].startswith("hopeless: discriminator saturated since step ")
+    assert run["reason"] in said.stderr.replace("\n", " ")
+
+
+HOPELESS = """
+name = "hopeless"
+dataset = { name = "gaussians", modes = 1, radius = 10, std = 0.5, training = 500, held_out = 200 }
+architecture = { name = "fcgan", width = 16, depth = 1, latent = 4, dropout = 0, batch_norm = false }
+seeds = [0]
+steps = 800
+batch_size = 32
+
+[optimizer]
+lr = 1e-6
+discriminator = { lr = 0.2 }
+
+[evaluate]
+snapshots = 1
+samples = 100
+features = "pixels"
+stop_hopeless = 300
+"""
 
 
 def test_only_hopeless_diagnoses_end_a_run():
