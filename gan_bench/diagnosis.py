@@ -280,7 +280,7 @@ CONDITIONS: dict[Kind, Callable[[Kind, Record], Found]] = {
         "The first metric, where it is told on a logarithmic scale, is worse than at its best snapshot by this factor, "
         "and three times as far from it as it usually jumps between snapshots.",
         2,
-        "Lucic et al. 2018, section 5",
+        "Lucic et al. 2018",
     ): _diverged,
 }
 KINDS = tuple(CONDITIONS)
