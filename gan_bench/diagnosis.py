@@ -128,7 +128,11 @@ def _vanished(kind: Kind, record: Record) -> Found:
 
 
 def _collapsed(kind: Kind, record: Record) -> Found:
+    if len(record.rows) < WINDOWS:
+        return None
+    begun = record.rows[WINDOWS - 1]["step"]  # before that, all that a generator makes may still be one grey blob
     known = [(s["step"], s["diversity"]) for s in record.snapshots if s.get("diversity") is not None]
+    known = [(step, value) for step, value in known if step >= begun]
     low = list(_trailing(known, lambda value: value < kind.threshold))
     if len(low) < SNAPSHOTS:
         return None
@@ -276,7 +280,7 @@ CONDITIONS: dict[Kind, Callable[[Kind, Record], Found]] = {
         "The first metric, where it is told on a logarithmic scale, is worse than at its best snapshot by this factor, "
         "and three times as far from it as it usually jumps between snapshots.",
         2,
-        "Lucic et al. 2018, section 5",
+        "Lucic et al. 2018",
     ): _diverged,
 }
 KINDS = tuple(CONDITIONS)

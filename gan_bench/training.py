@@ -367,4 +367,5 @@ def record_failure(folder: RunFolder, error: BaseException, training: Training |
         record.failed, record.not_finite = True, error.where if isinstance(error, Diverged) else None
         facts = training.counters() | as_json(record) | ending(training)
     reason = str(error) if isinstance(error, Diverged | Hopeless) else f"{type(error).__name__}: {error}"
-    return folder.write_failure(reason, "".join(traceback.format_exception(error)), **facts)
+    trace = None if isinstance(error, Hopeless) else "".join(traceback.format_exception(error))  # that is no fault
+    return folder.write_failure(reason, trace, **facts)

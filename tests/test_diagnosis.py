@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from fake_store import write_store
+from rich.console import Console
 from small_runs import CPU
-from stores import assert_equal_runs
+from stores import assert_equal_runs, gan_bench
 from torch import nn
 from torch.nn import functional as F
 
 from gan_bench.data import prepare
-from gan_bench.diagnosis import KINDS, Record, as_json, diagnose, hopeless
+from gan_bench.diagnosis import KINDS, Diagnosis, Record, as_json, diagnose, hopeless
 from gan_bench.evaluation import Evaluator
 from gan_bench.grid import cell_from_settings
 from gan_bench.losses import BinaryCrossEntropy
 from gan_bench.plugin import Architecture, Trick
+from gan_bench.progress import Display
 from gan_bench.registry import Registry
+from gan_bench.results import load, write_tables
 from gan_bench.store import RunFolder
 from gan_bench.training import Training, record_failure
 from gan_bench_plugins.architectures.fcgan import FCGAN
+from gan_bench_reports.page import render
 
 ROOT = Path(__file__).parents[1]
 
@@ -78,7 +84,7 @@ class Shaken(Trick):
 
     def edit(self, recipe):
         def shake():
-            amount = (recipe.step - 150).clamp(min=0) * 1e-4
+            amount = (recipe.step - 150).clamp(min=0) * 4e-4
             for parameter in recipe.generator.parameters():
                 parameter += amount * torch.randn_like(parameter)
 
@@ -289,7 +295,7 @@ def test_logits_that_are_no_log_odds_have_no_size_that_says_anything():
         (shots(9, 3, 1, 1, 5, 30, 40, scale="raw"), []),
         (shots(3, 2, 1, 1, diversity=0.3), ["mode collapse"]),
         (shots(3, 2, 1, 1, diversity=0.5), []),
-        (shots(3, diversity=0.1), []),  # it has only begun
+        (shots(3, 2, 1, diversity=0.1), []),  # it has only begun
     ],
 )
 def test_conditions_on_snapshots(snapshots, expected):
@@ -357,6 +363,36 @@ def stop(training, until):
     look(training)
 
 
+def test_the_command_ends_hopeless_runs_and_counts_them_as_failures(tmp_path):
+    (tmp_path / "grid.toml").write_text(HOPELESS)
+    said = gan_bench("run", "grid.toml", "--devices", "cpu", "--slots", "1", cwd=tmp_path, code=1)
+    results = load(tmp_path / "runs" / "hopeless")
+    run = results.runs.iloc[0]
+    assert (run["status"], run["g_steps"], run["health"]) == ("failed", 500, "discriminator saturated")
+    assert run["reason"].startswith("hopeless: discriminator saturated since step ")
+    assert run["reason"] in said.stderr.replace("\n", " ")
+
+
+HOPELESS = """
+name = "hopeless"
+dataset = { name = "gaussians", modes = 1, radius = 10, std = 0.5, training = 500, held_out = 200 }
+architecture = { name = "fcgan", width = 16, depth = 1, latent = 4, dropout = 0, batch_norm = false }
+seeds = [0]
+steps = 800
+batch_size = 32
+
+[optimizer]
+lr = 1e-6
+discriminator = { lr = 0.2 }
+
+[evaluate]
+snapshots = 1
+samples = 100
+features = "pixels"
+stop_hopeless = 300
+"""
+
+
 def test_only_hopeless_diagnoses_end_a_run():
     ends = [
         Record(rows(100, **{"loss_g": 1 + 0.2 * np.sin(np.arange(100))}), []),
@@ -364,3 +400,39 @@ def test_only_hopeless_diagnoses_end_a_run():
     ]
     assert [bool(hopeless(diagnose(record), 2500, 1000)) for record in ends] == [False, True]
     assert hopeless(diagnose(ends[1]), 2500, 2500) is None
+
+
+def test_tables_and_report_tell_the_health_of_runs(tmp_path):
+    store = write_store(tmp_path / "store")
+    ill, healthy = sorted((store / "runs").glob("dcgan-0-*"))[:2]
+    found = {"name": "mode collapse", "step": 300, "evidence": "<i>0.2</i> times as far apart"}
+    for run, facts in ((ill, {"health": found["name"], "diagnoses": [found]}), (healthy, {"health": "healthy"})):
+        result = json.loads((run / "result.json").read_text())
+        (run / "result.json").write_text(json.dumps(result | facts))
+    results = load(store)
+    assert results.diagnoses.to_dict("records") == [{"run": ill.name, **found}]
+    health = results.runs.set_index("run")["health"]
+    assert (health[ill.name], health[healthy.name]) == ("mode collapse", "healthy")
+    assert set(health.drop([ill.name, healthy.name, *results.runs.query("status == 'unfinished'")["run"]])) == {""}
+    assert set(results.runs.query("status == 'unfinished'")["health"]) == {"healthy"}, "told from its files"
+    write_tables(store, results)
+    assert "mode collapse" in (store / "results.csv").read_text()
+    page = render(results)
+    assert ">Health</th>" in page
+    assert 'title="seed 0: &lt;i&gt;0.2&lt;/i&gt; times as far apart">1 mode collapse</small>' in page
+    assert "<strong>Mode collapse</strong> since step 300: &lt;i&gt;0.2&lt;/i&gt; times as far apart." in page
+
+
+def test_a_diagnosis_is_told_once_while_its_run_trains():
+    class ARun:
+        name, title, total_steps = "a", "a run", 1000
+        folder = RunFolder(Path("nowhere"))
+
+    console = Console(file=io.StringIO(), width=200)
+    display = Display([ARun()], 10.0, console)
+    sick = [Diagnosis("mode collapse", 300, "they are alike")]
+    with display:
+        display("started", {"run": "a", "steps": 0})
+        for step, diagnoses in ((100, []), (400, sick), (500, sick)):
+            display("progress", {"run": "a", "steps": step, "means": {}, "diagnoses": diagnoses})
+    assert console.file.getvalue().count("a run: mode collapse: they are alike") == 1

@@ -9,6 +9,7 @@ import torch
 from small_runs import CPU
 
 from gan_bench.data import PreparedData, prepare
+from gan_bench.diversity import diversity, real_distances
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import Evaluator, shuffled
 from gan_bench.plugin import Estimate, Metric, Number
@@ -132,7 +133,7 @@ def test_reference_is_made_once_for_all_processes(evaluator, samples, tmp_path):
     assert torch.equal(first.reference(Noisy())["drawn"], again.reference(Noisy())["drawn"])
     assert [real.shape for real in made] == [(len(first.data.held_out), 8)]
     kept = sorted(file.name.rpartition("-")[0] for file in tmp_path.iterdir())
-    assert kept == ["held-out", "neighbours", "reference-noisy"]
+    assert kept == ["distances", "held-out", "neighbours", "reference-noisy"]
 
 
 def test_workers_need_no_features_of_real_data(evaluator, samples, tmp_path):
@@ -314,3 +315,20 @@ def test_numbers_that_are_none_are_refused(evaluator):
         evaluator(Wrong()).prepare()
     with pytest.raises(ValueError, match="a Number is 'lower' or 'higher' \\(found: 'up'\\)"):
         Number("up")  # type: ignore[arg-type]
+
+
+def test_diversity_is_one_for_the_data_and_falls_with_every_mode_that_is_missing():
+    random = torch.Generator().manual_seed(0)
+
+    def ring(*modes: int) -> torch.Tensor:
+        angles = torch.tensor(modes)[torch.randint(len(modes), (500,), generator=random)] * torch.pi / 4
+        return torch.stack([angles.cos(), angles.sin()], 1) + 0.01 * torch.randn(500, 2, generator=random)
+
+    real = real_distances(ring(*range(8)))
+    found = [diversity(ring(*modes), real) for modes in (range(8), (0, 2, 4, 6), (0, 2, 5), (0, 4), (0,))]
+    assert found[0] == pytest.approx(1, abs=0.05)
+    assert found == sorted(found, reverse=True)
+    assert found[1] > 0.5 > found[2] > 0.4 > found[3] > 0.1 > found[4] > 0
+    assert diversity(ring(0).mul(0), real) == pytest.approx(0.01 / float(real[1] / real[0] * 0.01), rel=1e-6)
+    assert diversity(ring(0) / 0, real) is None
+    assert diversity(ring(0), real_distances(torch.zeros(50, 2))) is None, "data without any diversity"
