@@ -14,6 +14,7 @@ from gan_bench_reports.shots import Place, take
 COLOURS = 8  # of the palette in styles/base.css; the first is the reference levels'
 DASHES = ("solid", "dash", "dot", "dashdot")
 STRIP = 1200  # CSS pixels in which a comparison's sample grids should stand in one row
+SEEN = 200  # CSS pixels up to which one is enlarged all the same
 
 
 @dataclass
@@ -111,7 +112,7 @@ class Builder:
             tiles=[self._tile(level, places) for level in facts.levels],
             any_picture=shown[0] if shown else None,
             side=side,
-            zoom=min(max(STRIP // ((len(facts.levels) + len(real_pictures)) * (widest + 16)), 1), 3),
+            zoom=min(max(STRIP // ((len(facts.levels) + len(real_pictures)) * (widest + 16)), SEEN // widest, 1), 3),
         )
 
     def _tile(self, level: Level, places: dict[str, Place]) -> Tile:
