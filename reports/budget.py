@@ -85,7 +85,7 @@ class Plan:
             parts.append(f"of the other seeds {_often(self.others)}")
         if not self.gallery:
             parts.append("the gallery is left out")
-        return ", ".join(parts)
+        return ", and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 def _often(every: int) -> str:

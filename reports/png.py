@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 DECODED = 2**25  # pixels of a picture that is opened here: a hundred samples of 512 x 512 are fewer
+MASKED = 2**22  # and of a picture of points, which has 240 x 240
 Size = tuple[int, int]
 
 
@@ -18,18 +19,18 @@ def first_samples(content: bytes, size: Size) -> bytes:
 
 def as_mask(content: bytes) -> bytes:
     """A picture of points with its ink as opacity, so that a page can give it a colour. ValueError: it is damaged."""
-    opacity = 255 - np.asarray(_open(content).convert("L"))
+    opacity = 255 - np.asarray(_open(content, MASKED).convert("L"))
     levels, places = np.unique(opacity, return_inverse=True)
     picture = Image.fromarray(places.reshape(opacity.shape).astype(np.uint8), "P")
     picture.putpalette(bytes(3 * len(levels)))
     return _saved(picture, transparency=levels.tobytes())
 
 
-def _open(content: bytes) -> Image.Image:
+def _open(content: bytes, most: int = DECODED) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(content), formats=("PNG",))
-        if picture.width * picture.height > DECODED:
-            raise ValueError(f"it has more than {DECODED:,} pixels")
+        if picture.width * picture.height > most:
+            raise ValueError(f"it has more than {most:,} pixels")
         picture.load()
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from error

@@ -20,6 +20,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 GLANCE = 6  # levels at most in the picture beside an answer
 GLANCE_APART = 26.0  # percent of its width between two ticks
 STRIP = 1200  # CSS pixels in which a comparison's sample grids should stand in one row
+SEEN = 200  # CSS pixels up to which one is enlarged all the same
 
 
 @dataclass
@@ -160,7 +161,7 @@ class Builder:
             tiles=[self._tile(level, places) for level in facts.levels],
             any_picture=shown[0] if shown else None,
             side=side,
-            zoom=min(max(STRIP // ((len(facts.levels) + len(real_pictures)) * (widest + 16)), 1), 3),
+            zoom=min(max(STRIP // ((len(facts.levels) + len(real_pictures)) * (widest + 16)), SEEN // widest, 1), 3),
         )
 
     def _tile(self, level: Level, places: dict[str, Place]) -> Tile:

@@ -135,9 +135,9 @@ def test_a_plan_fits_and_thins_no_more_than_needed(cells, seeds, snapshots, samp
 def test_what_is_left_out_is_said():
     assert Plan().note() == ""
     assert Plan(4, 1, 4).note() == (
-        "the slider's grids show 16 of 100 samples, of the other seeds every 4th snapshot is shown"
+        "the slider's grids show 16 of 100 samples, and of the other seeds every 4th snapshot is shown"
     )
-    assert Plan(2, LAST, NONE, gallery=0).note().endswith("no snapshot is shown, the gallery is left out")
+    assert Plan(2, LAST, NONE, gallery=0).note().endswith("no snapshot is shown, and the gallery is left out")
 
 
 @pytest.mark.parametrize(
