@@ -115,16 +115,19 @@ class Curves:
             parts = {run: curves[name] for run, curves in own.items() if name in curves}
             if len(parts) < 2:
                 continue
-            steps = reduce(np.intersect1d, [x for x, _ in parts.values()])
-            self._band(bands["steps"], name, steps, [y[np.isin(x, steps)] for x, y in parts.values()])
+            xs = [x for x, _ in parts.values()]
+            alike = all(np.array_equal(xs[0], x) for x in xs[1:])
+            steps = xs[0] if alike else reduce(np.intersect1d, xs)
+            values = [y if alike else y[np.isin(x, steps)] for x, y in parts.values()]
+            self._band(bands["steps"], name, steps, values)
             clocks = [self._clocks.get(run, {}).get("seconds") for run in parts]
             if all(clocks):
                 timed = [
                     (np.interp(x, *clock), y) for (x, y), clock in zip(parts.values(), clocks, strict=True) if clock
                 ]
-                moments = np.unique(np.concatenate([x for x, _ in timed]))
+                moments = np.sort(np.concatenate([x for x, _ in timed]))
                 first, last = max(x[0] for x, _ in timed), min(x[-1] for x, _ in timed)
-                moments = moments[(moments >= first) & (moments <= last)]
+                moments = moments[(moments >= first) & (moments <= last) & (np.diff(moments, prepend=-np.inf) > 0)]
                 self._band(bands["seconds"], name, moments, [np.interp(moments, x, y) for x, y in timed])
         return bands
 
