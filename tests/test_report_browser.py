@@ -140,7 +140,8 @@ def test_play_goes_to_the_end_and_stops(visit):
 
 def test_play_is_slow_where_little_motion_is_wanted(visit):
     page = visit(reduced_motion="reduce")
-    page.clock.install()
+    page.clock.install(time=0)
+    page.clock.pause_at(3_600)  # seconds later: from here on time stands still unless it is run
     page.locator("#comparison-1 .play").click()
     page.clock.run_for(1400)
     assert page.locator("#comparison-1 .strip output").inner_text() == "step 75"
