@@ -7,6 +7,7 @@ grid's first metric is tested, and all tests of one report are corrected togethe
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,6 +47,7 @@ class Level:
     values: dict[str, dict[str, Value]]  # by score label, then last or best
     numbers: dict[str, float | None]  # means: parameters, FLOPs an image, seconds, images a second, peak memory
     stale: int  # runs whose results are out of date
+    health: dict[str, int]  # how many runs have which diagnosis, or are "healthy"; of those of which it is known
 
     @property
     def cell(self) -> tuple[str, ...]:
@@ -200,6 +202,7 @@ def _level(results: Results, runs: pd.DataFrame, asked: dict[str, Any]) -> Level
         },
         numbers={name: _mean(known if name in SIZES else finished, name) for name in MEANS},
         stale=int((known["stale"] != "").sum()),
+        health=dict(Counter(name for names in known["health"] if names for name in names.split(", "))),
     )
 
 

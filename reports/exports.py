@@ -149,7 +149,7 @@ def _latex_groups(columns: Sequence[Column]) -> list[str]:
 
 def table_columns(comparison: Comparison) -> list[Column]:
     """The columns beside the level's name."""
-    columns = [Column("", "Seeds", lambda level: _seeds(level))]
+    columns = [Column("", "Seeds", lambda level: _seeds(level)), Column("", "Health", _health)]
     for score in comparison.scores:
         floor = number(comparison.real[score.label][0]) if score.label in comparison.real else "–"
         columns += [_score(score, moment, floor if moment == "last" else "") for moment in ("last", "best")]
@@ -180,6 +180,10 @@ def _number(name: str, told: Callable[[float | None], str]) -> Callable[[Level],
 
 def _seeds(level: Level) -> str:
     return f"{len(level.seeds['finished'])}{f' ({level.troubled})' if level.troubled else ''}"
+
+
+def _health(level: Level) -> str:
+    return ", ".join(f"{n} {name}" for name, n in level.health.items())
 
 
 def _difference(entry: Difference | None) -> str:
@@ -242,6 +246,7 @@ def _csv_row(
         "level": level.label,
         "reference": level.reference,
         **{f"seeds_{status}": len(seeds) for status, seeds in level.seeds.items()},
+        "health": _health(level),
         "score": score and score.title,
         "protocol_id": score and score.protocol_id,
         "better": score and score.better,

@@ -43,6 +43,7 @@ def results_of(
                     "seed": seed,
                     "status": status,
                     "stale": "",
+                    "health": "",
                     "FD last": value,
                     "FD best": value,
                 }
@@ -61,7 +62,21 @@ def results_of(
     real = pd.DataFrame(columns=["store", "score", "value", "generated"])
     empty = pd.DataFrame()
     grids = {"s": {"name": "s", "comparisons": entries}}
-    return Results({}, grids, {}, [column], table, empty, snapshots, empty, empty, real, {})
+    return Results(
+        stores={},
+        grids=grids,
+        speeds={},
+        scores=[column],
+        runs=table,
+        curves=empty,
+        snapshots=snapshots,
+        comparisons=empty,
+        diagnoses=empty,
+        pictures=empty,
+        neighbours=empty,
+        real=real,
+        documents={},
+    )
 
 
 def findings(*arguments: Any, words: bool = False, **options: Any) -> list[Comparison]:

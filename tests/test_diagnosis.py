@@ -28,7 +28,7 @@ from gan_bench.results import load, write_tables
 from gan_bench.store import RunFolder
 from gan_bench.training import Training, record_failure
 from gan_bench_plugins.architectures.fcgan import FCGAN
-from gan_bench_reports.page import render
+from gan_bench_reports.page import write_report
 
 ROOT = Path(__file__).parents[1]
 
@@ -417,8 +417,9 @@ def test_tables_and_report_tell_the_health_of_runs(tmp_path):
     assert set(results.runs.query("status == 'unfinished'")["health"]) == {"healthy"}, "told from its files"
     write_tables(store, results)
     assert "mode collapse" in (store / "results.csv").read_text()
-    page = render(results)
-    assert ">Health</th>" in page
+    write_report([store], store / "report.html")
+    page = (store / "report.html").read_text(encoding="utf-8")
+    assert ">Health</button></th>" in page
     assert 'title="seed 0: &lt;i&gt;0.2&lt;/i&gt; times as far apart">1 mode collapse</small>' in page
     assert "<strong>Mode collapse</strong> since step 300: &lt;i&gt;0.2&lt;/i&gt; times as far apart." in page
 

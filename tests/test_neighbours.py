@@ -102,7 +102,9 @@ def test_samples_that_are_not_finite_have_no_row(digits, tmp_path):
 def test_a_link_in_their_place_is_not_followed(tmp_path, file):
     run = write_run(tmp_path / "runs" / "a", BASELINE, 0, "0" * 64, snapshots=1, steps=100)
     (tmp_path / "secret").write_text("secret")
-    (run / "snapshots" / "step-00000100" / file).symlink_to(tmp_path / "secret")
+    place = run / "snapshots" / "step-00000100" / file
+    place.unlink(missing_ok=True)
+    place.symlink_to(tmp_path / "secret")
     results = load(tmp_path)
     assert results.runs.at[0, "reason"] == f"{file} is a symbolic link, and none is followed in a store"
     assert results.neighbours.empty

@@ -45,14 +45,14 @@ def column(page, number):
 
 def test_sorted_by_keyboard_and_told_to_screen_readers(visit):  # noqa: F811 - the fixture
     page = visit()
-    own = column(page, 2)
+    own = column(page, 3)
     button = page.get_by_role("button", name="last snapshot").and_(page.locator(f"{TABLE} .sort")).first
     button.focus()
     seen = []
     for _ in range(3):
         page.keyboard.press("Enter")
         sorts = page.locator(f"{TABLE} [aria-sort]").evaluate_all("all => all.map(one => one.ariaSort)")
-        seen.append((sorts, column(page, 2)))
+        seen.append((sorts, column(page, 3)))
     ordered = sorted(own, key=float)
     assert ordered != own
     assert seen == [(["ascending"], ordered), (["descending"], ordered[::-1]), ([], own)]
@@ -74,38 +74,42 @@ def test_saved_in_all_formats(visit, store):  # noqa: F811 - the fixture
     page = visit()
     levels = compare(load(store))[1].levels
     rows = list(csv.reader(io.StringIO(saved(page, "csv"))))
-    assert rows[0][:3] == ["Level", "Seeds", "FD[classifier] (2000 generated, 360 real), last snapshot"]
+    assert rows[0][:3] == ["Level", "Seeds", "Healthy seeds"]
     assert rows[0][-3:] == ["Training time (s)", "Images/s", "Peak memory (bytes)"]
     assert [row[0] for row in rows[1:]] == [csv_text(level.label) for level in levels] + ["Real training data"]
     values = [level.values["FD[classifier]"]["last"] for level in levels]
-    assert [tuple(map(float, row[2:4])) for row in rows[1:5]] == [(value.mean, value.deviation) for value in values]
+    assert [tuple(map(float, row[3:5])) for row in rows[1:5]] == [(value.mean, value.deviation) for value in values]
     assert rows[1][-1] == str(int(levels[0].numbers["peak_memory"]))
     markdown = saved(page, "md").splitlines()
     assert markdown[0] == "**Which tricks help?**"
     assert markdown[5].startswith(f"| {markdown_text(HOSTILE)} | 3 | ")
     latex = saved(page, "tex")
     assert f"\n{latex_text(HOSTILE)} & 3 & " in latex
-    assert "\\cmidrule(lr){3-4}\\cmidrule(lr){5-6}" in latex
+    assert "\\cmidrule(lr){4-5}\\cmidrule(lr){6-7}" in latex
 
 
 def test_a_sorted_table_is_saved_as_it_is_seen(visit):  # noqa: F811 - the fixture
     page = visit()
     page.locator(f"{TABLE} .sort").filter(has_text="last snapshot").first.click()
     rows = list(csv.reader(io.StringIO(saved(page, "csv"))))
-    assert [row[2] for row in rows[1:5]] == sorted((row[2] for row in rows[1:5]), key=float)
+    assert [row[3] for row in rows[1:5]] == sorted((row[3] for row in rows[1:5]), key=float)
 
 
-def test_all_tables_of_a_run_come_in_one_file(visit):  # noqa: F811 - the fixture
-    page = visit()
-    run = page.locator("details.run").first
-    run.locator("summary").click()
-    with page.expect_download() as download:
-        run.locator("[data-format=csv]").click()
+@pytest.mark.parametrize(
+    ("element", "tables"),
+    [
+        ("details.run", ["Outcome", "Events and folder"]),
+        ("details.shared", ["Settings", "Provenance", "Generator", "Discriminator"]),
+    ],
+)
+def test_all_tables_of_a_run_come_in_one_file(visit, element, tables):  # noqa: F811 - the fixture
+    place = visit().locator(element).first
+    place.locator("summary").click()
+    with place.page.expect_download() as download:
+        place.locator("[data-format=csv]").click()
     with open(download.value.path(), encoding="utf-8") as file:
         text = file.read()
-    assert [part.splitlines()[0].split(":")[0].strip('"') for part in text.split("\n\n")] == [
-        "Settings", "Outcome", "Provenance", "Generator", "Discriminator",
-    ]  # fmt: skip
+    assert [part.splitlines()[0].split(":")[0].strip('"') for part in text.split("\n\n")] == tables
 
 
 def test_a_sorted_table_stays_sorted_while_it_is_watched(browser, tmp_path):  # noqa: F811 - the fixture
@@ -116,7 +120,7 @@ def test_a_sorted_table_stays_sorted_while_it_is_watched(browser, tmp_path):  # 
         page = browser.new_page()
         page.goto(address_of(listener, server.token))
         page.locator(f"{TABLE} .sort").filter(has_text="last snapshot").first.click()
-        before = column(page, 2)
+        before = column(page, 3)
         rows = page.locator(f"{TABLE} tbody tr").evaluate_all("rows => rows.map(row => row.dataset.row)")
         assert rows != sorted(rows)
         file = next((store / "runs").glob(f"{best_run(store)}/snapshots/*/scores.json"))
@@ -126,7 +130,7 @@ def test_a_sorted_table_stays_sorted_while_it_is_watched(browser, tmp_path):  # 
         page.wait_for_function(
             "table => table.textContent.includes('1\u202f000')", arg=page.locator(TABLE).element_handle()
         )
-        assert column(page, 2) == [*before[1:], "1000.0"]
+        assert column(page, 3) == [*before[1:], "1000.0"]
         assert page.locator(f"{TABLE} [aria-sort=ascending]").count() == 1
         page.close()
         server.shutdown()
