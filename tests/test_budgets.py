@@ -18,7 +18,7 @@ COLUMN = ScoreColumn("FD", "FD (64 generated)", "fid", "lower", "raw", "0", {})
 def level(label: str, seeds: int, failed: tuple[int, ...] = ()) -> Level:
     runs = {seed: f"{label}-{seed}" for seed in range(seeds)}
     ended = {"finished": [s for s in runs if s not in failed], "failed": [*failed], "unfinished": [], "damaged": []}
-    return Level(label, label == "one", runs, ended, {}, {}, 0)
+    return Level(label, label == "one", runs, ended, values={}, numbers={}, stale=0, health={})
 
 
 def table(**runs: list[tuple[float, float, float]]) -> pd.DataFrame:
