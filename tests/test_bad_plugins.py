@@ -290,7 +290,7 @@ LAMBDA = "TypeError: Idea.edit.<locals>.<lambda>() takes"
             "recipe.register('x', 3)",
             "ValueError: what is registered must be a tensor or module (found: trick:idea.x, int)",
         ),
-        ("recipe.d_inputs(lambda x: x[:, :, :4])", "RuntimeError: addmm: mat1 and mat2 shapes cannot be multiplied"),
+        ("recipe.d_inputs(lambda x: x[:, :, :4])", "RuntimeError: "),
         ("recipe.d_inputs(lambda: 0)", f"{LAMBDA} 0 positional arguments but 1 was given"),
         ("recipe.targets(lambda target: target)", f"{LAMBDA} 1 positional argument but 3 were given"),
         ("recipe.d_inputs(lambda x: x / 0)", f"{NOT_FINITE}loss_d, logit_real, logit_fake, loss_g, gradients of the "),

@@ -29,6 +29,7 @@ def rows(text: str) -> dict[str, list[float]]:
     return {match[1]: [float(number.replace(",", "")) for number in match.groups()[1:]] for match in found}
 
 
+@pytest.mark.slow
 def test_prints_every_contestant_with_ratio_and_share(tmp_path, monkeypatch):
     monkeypatch.setattr(teams, "cpu_slots", lambda: 2)
     options = ("--case", "16x16", "--seconds", "0.1", "--rounds", "2", "--devices", "cpu")

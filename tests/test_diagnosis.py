@@ -363,6 +363,7 @@ def stop(training, until):
     look(training)
 
 
+@pytest.mark.slow
 def test_the_command_ends_hopeless_runs_and_counts_them_as_failures(tmp_path):
     (tmp_path / "grid.toml").write_text(HOPELESS)
     said = gan_bench("run", "grid.toml", "--devices", "cpu", "--slots", "1", cwd=tmp_path, code=1)

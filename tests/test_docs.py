@@ -19,6 +19,7 @@ from gan_bench.recipe import Recipe
 
 INSTALLING = ("python3 -m venv .venv && .venv/bin/pip install -e ",)  # what .ci/run does
 WITH_CODE = [d for d in DOCUMENTS if any(b.language in ("sh", "python", "toml") for b in blocks(d))]
+LONG = ("dataset.md", "metric.md", "trick.md", "watch.md")  # also at toy length
 
 
 def toy_length(grid: Path) -> list[str]:
@@ -54,7 +55,9 @@ def follow(document: Path, folder: Path, monkeypatch, *, full: bool) -> None:
             exec(compile(part.text, str(document), "exec"), {})
 
 
-@pytest.mark.parametrize("document", WITH_CODE, ids=lambda d: d.name)
+@pytest.mark.parametrize(
+    "document", [pytest.param(d, id=d.name, marks=[pytest.mark.slow] if d.name in LONG else []) for d in WITH_CODE]
+)
 def test_document_at_toy_length(document, tmp_path, monkeypatch):
     follow(document, tmp_path, monkeypatch, full=False)
 

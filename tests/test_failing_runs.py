@@ -103,6 +103,7 @@ def assert_others_undisturbed(store: Path, undisturbed: Path) -> None:
         assert_equal_runs(mine[name], theirs[name])
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_died_is_tried_again_and_has_the_same_bits(tmp_path, undisturbed):
     marker = tmp_path / "died"
     grid = grid_of(tmp_path, fault("die_once", str(marker)), "", '"ema"')
@@ -142,6 +143,7 @@ def test_global_state_is_put_back_and_the_process_replaced(tmp_path, undisturbed
     assert_others_undisturbed(store, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_process_that_leaks_memory_is_replaced(tmp_path, undisturbed):
     marker = tmp_path / "processes"
     grid = grid_of(tmp_path, "", fault("leak", str(marker)), '"ema"', fault("change_nothing", str(marker)))
@@ -162,6 +164,7 @@ def test_a_fault_of_the_device_ends_the_process_and_fails_only_its_run(tmp_path,
     assert_others_undisturbed(store, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_run_that_has_finished_stays_so_whatever_comes_after(tmp_path):
     listener = """
 import os
@@ -178,6 +181,7 @@ def gan_bench_run_ended(folder):
         assert result(folder)["status"] == "finished"
 
 
+@pytest.mark.slow
 def test_only_failed_runs_just_those(tmp_path):
     marker = tmp_path / "died"
     grid = grid_of(tmp_path, fault("die_once", str(marker)), "")

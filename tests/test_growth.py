@@ -275,6 +275,7 @@ def test_known_effects_are_settled_with_as_many_seeds_as_they_take():
 ENDLESS = {"seeds": "seeds = [0, 1]", "steps": "steps = 8", "samples": "samples = 32", "snapshots": "snapshots = 1"}
 
 
+@pytest.mark.slow
 def test_run_until_settled_trains_what_is_missing_and_says_how_it_ended(tmp_path):
     file = write_grid(tmp_path, **ENDLESS)
     said = gan_bench("run", file, "--until-settled", "--most-seeds", 7, cwd=tmp_path).output

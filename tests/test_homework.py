@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pandas as pd
+import pytest
 from dataset_files import write_mnist, write_oxford_pets
 from markdown import ROOT
 from stores import gan_bench, run_folders
@@ -15,6 +16,7 @@ TOY = [
 ]
 
 
+@pytest.mark.slow
 def test_homework_at_toy_length(tmp_path, monkeypatch):
     data = tmp_path / "data"
     write_mnist(data, 60, 30)

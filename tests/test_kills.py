@@ -117,6 +117,7 @@ def test_killed_at_chosen_points_it_ends_with_the_same_bits(tmp_path, whole):
     assert_equal_stores(whole, tmp_path / "killed")
 
 
+@pytest.mark.slow
 def test_killed_while_it_clears_what_is_trained_afresh(tmp_path, whole):
     victim, store = Victim(tmp_path, whole), tmp_path / "killed"
     shutil.copytree(whole, store)

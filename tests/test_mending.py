@@ -144,6 +144,7 @@ def test_what_can_be_made_again_is_mended_without_training(tmp_path, whole):
     assert "nothing is trained" in gan_bench("run", grid, "--out", store, cwd=tmp_path).stderr
 
 
+@pytest.mark.slow
 def test_what_only_training_can_make_is_trained_again(tmp_path, whole):
     grid, store = damaged(whole, tmp_path, AGAIN)
     planned = gan_bench("plan", grid, "--out", store, "--no-pilot", cwd=tmp_path)
@@ -155,6 +156,7 @@ def test_what_only_training_can_make_is_trained_again(tmp_path, whole):
     assert "nothing is trained" in gan_bench("run", grid, "--out", store, cwd=tmp_path).stderr
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_with_a_gap_in_its_past_trains_again(tmp_path, whole):
     """Its checkpoint stands at 80; the grid asks for more."""
     grid, store = damaged(whole, tmp_path, [without_line(1), lost(FIRST), cut("curves.jsonl", 0.9), lost("run.json")])

@@ -77,6 +77,7 @@ def draw_all(page) -> None:
     page.wait_for_function("[...document.querySelectorAll('.plot')].every(plot => plot.querySelector('.main-svg'))")
 
 
+@pytest.mark.slow
 def test_everything_is_drawn_without_complaint(visit):
     page = visit()
     draw_all(page)
@@ -138,6 +139,7 @@ def test_play_goes_to_the_end_and_stops(visit):
     assert page.locator("#comparison-1 .strip output").inner_text() != "step 300"
 
 
+@pytest.mark.slow
 def test_play_is_slow_where_little_motion_is_wanted(visit):
     page = visit(reduced_motion="reduce")
     page.clock.install(time=0)
@@ -178,6 +180,7 @@ def test_pixels_are_crisp_and_the_strip_is_one_row(visit):
     assert {box["width"] / 171 for box in boxes} == {1.0}
 
 
+@pytest.mark.slow
 def test_log_switch_legend_and_hover(visit):
     page = visit()
     draw_all(page)

@@ -21,6 +21,7 @@ def settled(page, section):
     return section.locator(".plot:has(.main-svg)")
 
 
+@pytest.mark.slow
 def test_one_axis_for_all_charts_of_a_comparison(visit):  # noqa: F811
     page = visit()
     section = page.locator("#comparison-3")
@@ -53,6 +54,7 @@ def test_one_axis_for_all_charts_of_a_comparison(visit):  # noqa: F811
     assert other.evaluate_all("plots => plots[0].data.find(l => l.marker?.symbol === 'x').x") == [150]
 
 
+@pytest.mark.slow
 def test_zoom_and_reading_are_common_to_all_charts(visit):  # noqa: F811
     page = visit()
     section = page.locator("#comparison-2")

@@ -177,6 +177,6 @@ def test_a_thinned_page_says_so_and_stays_small(store, tmp_path, monkeypatch):
     monkeypatch.setattr(budget, "PAGE", 0)
     told = write_report([store], tmp_path / "report.html")
     html = (tmp_path / "report.html").read_text()
-    assert re.fullmatch(r"\d\.\d MB; to keep it small, the slider's grids show \d+ of 100 samples.*", told)
+    assert re.fullmatch(r"\d\.\d MB in [\d.]+ s; to keep it small, the slider's grids show \d+ of 100 samples.*", told)
     assert html.count("To keep the page small") == 4  # three comparisons and the gallery
     assert len(html) < len(plotly_js()) + 300_000 + 500_000

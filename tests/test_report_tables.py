@@ -88,6 +88,7 @@ def test_saved_in_all_formats(visit, store):  # noqa: F811 - the fixture
     assert "\\cmidrule(lr){4-5}\\cmidrule(lr){6-7}" in latex
 
 
+@pytest.mark.slow
 def test_a_sorted_table_is_saved_as_it_is_seen(visit):  # noqa: F811 - the fixture
     page = visit()
     page.locator(f"{TABLE} .sort").filter(has_text="last snapshot").first.click()
@@ -112,6 +113,7 @@ def test_all_tables_of_a_run_come_in_one_file(visit, element, tables):  # noqa: 
     assert [part.splitlines()[0].split(":")[0].strip('"') for part in text.split("\n\n")] == tables
 
 
+@pytest.mark.slow
 def test_a_sorted_table_stays_sorted_while_it_is_watched(browser, tmp_path):  # noqa: F811 - the fixture
     store = write_store(tmp_path / "s", seeds=1, snapshots=1, steps=50, trouble=False)
     with listen(0) as listener:

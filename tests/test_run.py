@@ -128,6 +128,7 @@ def test_new_levels_and_seeds_train_only_what_is_new(tmp_path):
     assert before.items() <= times(tmp_path / "runs" / "toy").items()
 
 
+@pytest.mark.slow
 def test_tables_show_the_runs_of_this_grid_as_far_as_it_goes(tmp_path):
     grid = write_grid(tmp_path, steps="steps = 40")
     gan_bench("run", grid, "--set", "batch_size=8", "--only", "no tricks", cwd=tmp_path)
@@ -142,6 +143,7 @@ def test_tables_show_the_runs_of_this_grid_as_far_as_it_goes(tmp_path):
     assert api.load(store).snapshots.step.max() == 20
 
 
+@pytest.mark.slow
 def test_a_snapshot_in_the_past_trains_again_and_plan_says_so(tmp_path):
     grid = write_grid(tmp_path, steps="steps = 20", tricks='tricks = [[], ["hinge"]]')
     gan_bench("run", grid, cwd=tmp_path)
@@ -234,6 +236,7 @@ def run_with_plugin(folder: Path, code: str, **replaced: str) -> Path:
     return write_grid(folder, name='name = "toy"\nplugins = ["plugin.py"]', **replaced)
 
 
+@pytest.mark.slow
 def test_a_shorter_run_never_deletes_a_longer_one(finished, tmp_path):
     grid = write_grid(tmp_path, steps="steps = 30", tricks='tricks = [[], ["hinge"]]')
     gan_bench("run", grid, cwd=tmp_path)
@@ -326,6 +329,7 @@ def test_a_metric_that_is_not_a_number_is_told(tmp_path):
     assert [(s["value"] is None, s.get("error")) for s in scores] == [(True, "nan is nan"), (False, None)]
 
 
+@pytest.mark.slow
 def test_scores_are_not_made_again_where_no_weights_were_kept(tmp_path):
     grid = write_grid(tmp_path, steps="steps = 10", samples='samples = 64\nkeep = "last"')
     gan_bench("run", grid, cwd=tmp_path)

@@ -82,6 +82,7 @@ def results(events: list[tuple[str, Path]]) -> list[dict]:
     return [json.loads((folder / "result.json").read_text()) for folder in folders(events)]
 
 
+@pytest.mark.slow
 def test_packed_runs_give_the_bits_of_lone_ones(tmp_path):
     alone, packed = train(tmp_path / "alone", 1), train(tmp_path / "packed", 3)
     assert [kind for kind, _ in alone] == ["started", "finished"] * 3

@@ -121,6 +121,7 @@ def test_a_changed_source_is_said_and_trains_again(place):
     assert "stale" not in gan_bench("run", "grid.toml", cwd=place).stderr
 
 
+@pytest.mark.slow
 def test_kept_runs_stand_marked_in_tables_and_report(place):
     before, trained_at = names(place), [f.stat().st_mtime_ns for f in place.rglob("result.json")]
     change(place / "tiny.py", "nn.Tanh()", "nn.Hardtanh()")
@@ -204,6 +205,7 @@ def gan_bench_features():
 """
 
 
+@pytest.mark.slow
 def test_a_changed_extractor_scores_again_and_trains_nothing(place):
     (place / "eyes.py").write_text(EXTRACTOR)
     change(place / "grid.toml", '"blobs.py"]', '"blobs.py", "eyes.py"]')

@@ -120,6 +120,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path, whole):
     assert_goes_on_with_the_same_bits(tmp_path, whole)
 
 
+@pytest.mark.slow
 def test_workers_end_with_their_parent(evaluating):
     evaluating.kill()
     evaluating.communicate()
@@ -133,6 +134,7 @@ def test_workers_end_with_their_parent(evaluating):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_what_was_broken_off_is_taken_from_the_checkpoint(tmp_path, evaluating):
     """Of a snapshot that was asked for by its time as well: the run does not train again."""
     evaluating.send_signal(signal.SIGTERM)

@@ -263,6 +263,7 @@ def test_the_page_follows_a_run_in_the_browser(tmp_path, browser):  # noqa: F811
     context.close()
 
 
+@pytest.mark.slow
 def test_run_watch_serves_until_the_run_ends(tmp_path):
     grid = write_grid(tmp_path)
     with started("run", grid, "--watch", cwd=tmp_path) as run:
