@@ -96,6 +96,7 @@ def test_with_instance_noise_it_arrives():
     assert np.hypot(*train(600, start, [])[-1]) > 0.3  # large orbits shrink slowly, as the exact ones do
 
 
+@pytest.mark.slow
 def test_a_user_can_run_it(tmp_path):
     (tmp_path / "grid.toml").write_text(
         """

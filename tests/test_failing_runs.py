@@ -153,6 +153,7 @@ def test_a_process_that_leaks_memory_is_replaced(tmp_path, undisturbed):
     assert_others_undisturbed(tmp_path / "runs" / "toy", undisturbed)
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_device_ends_the_process_and_fails_only_its_run(tmp_path, undisturbed):
     grid = grid_of(tmp_path, fault("device_fault"), "", '"ema"')
     done = gan_bench("run", grid, "--slots", 1, cwd=tmp_path, code=1)

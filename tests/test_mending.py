@@ -134,6 +134,7 @@ def assert_mended(store: Path, whole: Path) -> None:
         assert_equal_runs(run, whole / "runs" / run.name)
 
 
+@pytest.mark.slow
 def test_what_can_be_made_again_is_mended_without_training(tmp_path, whole):
     grid, store = damaged(whole, tmp_path, MENDED)
     checkpoints = {run: (run / "checkpoint.pt").stat().st_mtime_ns for run in run_folders(store)}

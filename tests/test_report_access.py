@@ -54,6 +54,7 @@ def test_axe_finds_nothing_anywhere(visit):  # noqa: F811
     assert axe_findings(page, looks, ["#none"]) == []
 
 
+@pytest.mark.slow
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit):  # noqa: F811
     page = visit()
     draw_all(page)
@@ -83,7 +84,7 @@ new PerformanceObserver((list) => {
 }).observe({ type: "layout-shift", buffered: true });"""
 
 
-@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("width", [400, pytest.param(1280, marks=pytest.mark.slow)])
 def test_nothing_jumps_while_it_loads_and_is_scrolled_through(visit, width):  # noqa: F811
     page = visit(script=SHIFTS, viewport={"width": width, "height": 900})
     draw_all(page)

@@ -123,6 +123,7 @@ def test_one_slider_moves_every_comparison(visit):
     assert page.evaluate("document.documentElement.scrollHeight") == heights
 
 
+@pytest.mark.slow
 def test_play_goes_to_the_end_and_stops(visit):
     page = visit()
     button = page.locator("#comparison-1 .play")
@@ -205,7 +206,7 @@ def test_log_switch_legend_and_hover(visit):
     assert "generator steps" in figure.locator(".hoverlayer").text_content()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_both_themes_and_the_toggle(visit, scheme):
     page = visit(color_scheme=scheme)
     draw_all(page)
@@ -227,7 +228,7 @@ def test_both_themes_and_the_toggle(visit, scheme):
     assert before[1] != after[1]  # the charts follow
 
 
-@pytest.mark.parametrize("width", [400, 768, 2000])
+@pytest.mark.parametrize("width", [400, *(pytest.param(width, marks=pytest.mark.slow) for width in (768, 2000))])
 def test_no_sideways_scrolling(visit, width):
     page = visit(viewport={"width": width, "height": 900})
     draw_all(page)

@@ -182,7 +182,8 @@ def uninterrupted(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_the_same_command_goes_on_with_the_same_bits(uninterrupted, number):
     grid, out = uninterrupted / "grid.toml", f"stopped-{number.name}"
     process = start(grid, out)

@@ -94,6 +94,7 @@ def test_packed_runs_give_the_bits_of_lone_ones(tmp_path):
         assert_equal_runs(one, three)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_fails_only_the_run_that_ended_it(tmp_path):
     levels = '[[], [{ name = "trouble", kind = "exit" }], ["ema"]]'
     events = train(tmp_path / "runs", 3, levels)

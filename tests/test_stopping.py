@@ -93,6 +93,7 @@ def assert_goes_on_with_the_same_bits(folder: Path, whole: Path) -> None:
     assert_equal_stores(folder / "stopped", whole)
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_broken_off(tmp_path, evaluating, whole):
     evaluating.send_signal(signal.SIGTERM)
     assert "The same command goes on from here." in assert_ends_soon(evaluating)

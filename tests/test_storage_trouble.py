@@ -116,6 +116,7 @@ def test_a_file_that_can_t_be_written_fails_its_run_and_later_it_goes_on(tmp_pat
     assert_equal_stores(tmp_path / "store", whole)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_stops_runs_and_later_they_go_on(tmp_path, whole, small_disk):
     filler, once = small_disk / "filler", small_disk / "once"
     once.touch()
@@ -254,6 +255,7 @@ def test_a_deleted_store_costs_no_other_run(tmp_path, whole):
     assert sorted(pd.read_csv(store / "results.csv").status) == ["failed", "finished", "finished"]
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_of_a_finished_run_is_told_when_it_is_needed(tmp_path, whole):
     """Other metrics don't need it; longer training starts anew."""
     store, grid = tmp_path / "store", write_grid(tmp_path, **LONG)

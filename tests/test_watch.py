@@ -173,6 +173,7 @@ def test_only_what_changed_is_sent_again(tmp_path):
     assert "styles" not in update
 
 
+@pytest.mark.slow
 def test_damaged_files_are_said_and_the_rest_is_shown(tmp_path):
     store = write_store(tmp_path / "store", seeds=2, snapshots=2, steps=100, trouble=False)
     live = Live([store], lambda: True)
