@@ -78,6 +78,7 @@ class Server(ThreadingHTTPServer):
         self.token, self.page = token, page
         self.hosts = [f"{name}:{listener.getsockname()[1]}" for name in (LOOPBACK, "localhost")]
         self.asked = float("-inf")  # when the page has last asked for anything
+        self.told = float("-inf")  # when it had asked for what it was answered last
 
     def answer(self, path: str, headers: Message) -> Answer:
         """What a GET of this path gets."""
@@ -114,6 +115,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer."""
+        asked = time.monotonic()
         status, kind, content = self.server.answer(self.path, self.headers)
         self.send_response(status)
         for name, value in (HEADERS | {"Content-Type": kind, "Content-Length": str(len(content))}).items():
@@ -121,6 +123,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(content)
+            self.server.told = max(self.server.told, asked)
 
     do_HEAD = do_GET
 

@@ -18,7 +18,8 @@ from gan_bench.server import Server, address, listen, new_token
 
 NICE = 10  # training goes first
 OPEN_SECONDS = 5.0  # a page that has asked within them is open
-LAST_SECONDS = 5.0  # that an open page has to hear of the end
+LAST_SECONDS = 5.0  # that an open page has at least to hear of the end
+MOST_SECONDS = 30.0  # and at most, where a busy machine takes long to make the page
 
 
 def make_server(
@@ -85,8 +86,11 @@ def main() -> None:
     def end() -> None:
         sys.stdin.read()
         ended.set()
-        if time.monotonic() - server.asked < OPEN_SECONDS:
+        end = time.monotonic()
+        if end - server.asked < OPEN_SECONDS or server.told < server.asked:  # or an answer is being made
             time.sleep(LAST_SECONDS)
+            while server.told < end and time.monotonic() - end < MOST_SECONDS:
+                time.sleep(0.1)
         server.shutdown()
 
     threading.Thread(target=end, daemon=True).start()
