@@ -80,8 +80,8 @@ class Server(ThreadingHTTPServer):
         self.asked = float("-inf")  # when the page has last asked for anything
         self.told = float("-inf")  # when it had asked for what it was answered last
 
-    def answer(self, path: str, headers: Message) -> Answer:
-        """What a GET of this path gets."""
+    def answer(self, path: str, headers: Message, asked: float) -> Answer:
+        """What a GET of this path gets, which came at this time (`time.monotonic`)."""
         # A page of any other site can have the browser come here, by a name of its own too, but not hide that.
         hosts = headers.get_all("Host", [])
         if len(hosts) != 1 or hosts[0] not in self.hosts:
@@ -91,7 +91,7 @@ class Server(ThreadingHTTPServer):
         route = ROUTES.fullmatch(path)
         if route is None or not hmac.compare_digest(route[1].encode(), self.token.encode()):
             return _refusal(HTTPStatus.NOT_FOUND)
-        self.asked = time.monotonic()
+        self.asked = asked
         if route["since"] is not None:
             return HTTPStatus.OK, "application/json", self.page.update(int(route["since"])).encode()
         if route["picture"] is None:
@@ -116,14 +116,14 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         asked = time.monotonic()
-        status, kind, content = self.server.answer(self.path, self.headers)
+        status, kind, content = self.server.answer(self.path, self.headers, asked)
         self.send_response(status)
         for name, value in (HEADERS | {"Content-Type": kind, "Content-Length": str(len(content))}).items():
             self.send_header(name, value)
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(content)
-            self.server.told = max(self.server.told, asked)
+        self.server.told = max(self.server.told, asked)
 
     do_HEAD = do_GET
 
