@@ -47,10 +47,11 @@ def test_checkpoints_take_less_than_three_percent(title: str, tmp_path: Path, mo
     training = Training(cell, 0, (length,), folder, data, no_evaluator, torch.device("cpu"))
     steps, saves = [], []  # seconds of a step and of a save
     processor: tuple[list[float], list[float]] = ([], [])  # the same, of the processor: other work hardly changes those
-    training.steps.advance(5)  # makes the optimisers' moments
+    training.loop.step()  # makes the optimisers' moments
     for _ in range(SAVES):
         began, used = time.perf_counter(), time.process_time()
-        training.steps.advance(STEPS)
+        for _ in range(STEPS):
+            training.loop.step()
         trained, between = time.perf_counter(), time.process_time()
         training.save()
         processor[0].append((between - used) / STEPS)

@@ -80,7 +80,8 @@ class Samples:
 def _scaled(data: Tensor) -> Tensor:
     if data.dtype != torch.uint8:
         return data
-    return data.to(torch.float32).div_(127.5).sub_(1)  # a division, not a product: 255 must become 1 exactly
+    # A division, not a product: 255 must become 1 exactly. By a tensor: CUDA multiplies by a number's reciprocal instead.
+    return data.to(torch.float32).div_(torch.full((1,), 127.5, device=data.device)).sub_(1)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ def _best_rate(size: int, seconds: float, device: torch.device, dtype: Precision
         torch.bfloat16 if dtype == "bf16" else torch.float32
     )
     product, best, began = torch.empty_like(matrix), 0.0, time.perf_counter()
+    torch.mm(matrix, matrix, out=product)  # the first of its kind also loads a library, which can take a GPU a second
     while not best or time.perf_counter() - began < seconds:
         start = _now(device)
         torch.mm(matrix, matrix, out=product)

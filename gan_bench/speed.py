@@ -46,7 +46,9 @@ class Speed:
         whole = wall * self.processes
         # The seconds that the images would take at the peak of the device that they were trained on.
         at_peak = sum(images / self.limits[run] for run, images in self.images.items())
-        busy = {kind: self.seconds[kind] / whole for kind in KINDS if kind != "waiting"}
+        # The runs of a GPU's slots share its process, so that their seconds can add up to more than it has.
+        busy = {kind: self.seconds[kind] for kind in KINDS if kind != "waiting"}
+        shared = max(whole, sum(busy.values()))
         return {
             "started": self.started,
             "seconds": wall,
@@ -54,7 +56,7 @@ class Speed:
             "images": self.images.total(),
             "images_per_second": self.images.total() / wall,
             "share_of_peak": at_peak / whole,
-            "time": {**busy, "waiting": max(0.0, 1 - sum(busy.values()))},
+            "time": {**{k: s / shared for k, s in busy.items()}, "waiting": 1 - sum(busy.values()) / shared},
         }
 
 

@@ -19,6 +19,7 @@ from gan_bench.bench.cases import cases
 from gan_bench.bench.contestants import engine, usual
 from gan_bench.bench.rounds import WARM_UP, Contestant, take_turns
 from gan_bench.errors import GanBenchError
+from gan_bench.steps import BLOCK
 
 ROW = re.compile(r"(.+?)  +([\d,]+)  +([\d,]+) to ([\d,]+)  +([\d.]+) x  +(\d+)%")
 
@@ -108,7 +109,7 @@ def test_a_contestant_that_fails_ends_all(tmp_path):
 @pytest.mark.gpu
 def test_contestants_train_on_the_gpu(tmp_path, monkeypatch):
     device = torch.device("cuda:0")
-    assert engine(cases()[2], 8, device, 2, "fp32")() == 16
+    assert engine(cases()[2], 8, device, 2, "fp32")() == 2 * BLOCK * 8
     monkeypatch.setattr(teams, "GPU_SLOTS", (1, 2))
     options = ("--case", "16x16", "--seconds", "0.1", "--rounds", "1", "--devices", "cuda:0")
     figures = rows(gan_bench("bench", *options, cwd=tmp_path).stdout)

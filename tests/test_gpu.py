@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from stores import GRID, assert_equal, assert_equal_runs, gan_bench, run_folders, write_grid
+from victim import Victim
 
 from gan_bench.data import prepare
 from gan_bench.evaluation import Evaluator
@@ -142,6 +145,18 @@ def test_a_grid_trains_on_slots_of_the_gpu(tmp_path):
         assert json.loads((folder / "result.json").read_text())["graphs"]["captured"]
         for other in ("alone", "measured"):
             assert_equal_runs(folder, tmp_path / other / "runs" / folder.name)
+
+
+def test_killed_at_random_instants_it_ends_with_the_same_bits(tmp_path):
+    grid = write_grid(tmp_path, GRID, seeds='seeds = "0-2"', steps="steps = 2000")
+    options = ("--devices", "cuda:0", "--slots", "3")
+    began = time.monotonic()
+    gan_bench("run", grid, "--out", "whole", *options, cwd=tmp_path)
+    seconds, chance = time.monotonic() - began, random.Random(0)
+    victim = Victim(tmp_path, tmp_path / "whole", grid, *options)
+    while victim.kills < 3:
+        victim.kill_after(chance.uniform(4, 4 + seconds), chance)
+    victim.finish_and_compare("killed thrice")
 
 
 def test_plan_measures_the_gpu(tmp_path):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from stores import assert_equal_stores, command, gan_bench, run_folders, write_grid
+from stores import assert_equal_stores, gan_bench, run_folders, write_grid
+from victim import Victim
 
-KILLER = Path(__file__).with_name("killer.py")
 LONG = {
     "steps": "steps = 120",
     "snapshots": "snapshots = 3",
@@ -37,80 +34,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "store"
 
 
-class Victim:
-    """A grid whose command is killed."""
-
-    def __init__(self, folder: Path, whole: Path) -> None:
-        self.folder, self.whole, self.kills = folder, whole, 0
-        self.grid = write_grid(folder, **LONG)
-
-    def start(self, *options: object, **environment: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            command("run", self.grid, "--out", "killed", *options),
-            cwd=self.folder,
-            env=os.environ | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-
-    def kill_at(self, point: str, count: int, who: str, *options: str) -> None:
-        """Run the command until it is killed at a chosen point, or to its end if one of its workers was."""
-        counter = self.folder / "counter"
-        counter.unlink(missing_ok=True)
-        cache = str(self.folder / f"cache-{self.kills}") if point == "decoding" else os.environ["GAN_BENCH_CACHE"]
-        process = self.start(
-            "--plugin",
-            KILLER,
-            *options,
-            KILL_AT=f"{point}:{count}:{who}",
-            KILL_COUNTER=str(counter),
-            GAN_BENCH_CACHE=cache,
-        )
-        errors = process.communicate(timeout=900)[1].decode()
-        assert process.returncode == (-signal.SIGKILL if who == "all" else 0), errors
-        assert counter.stat().st_size >= count
-        self.kills += 1
-
-    def kill_after(self, seconds: float, chance: random.Random) -> None:
-        """Kill the parent, another process, or all, after a time; the command may come to its end before or after."""
-        process = self.start()
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            who = chance.choice(["all", "parent", "another"])
-            others = [pid for pid in processes(process.pid) if pid != process.pid]
-            if who == "all":
-                os.killpg(process.pid, signal.SIGKILL)
-            elif who == "parent" or not others:
-                process.kill()
-            else:
-                os.kill(chance.choice(others), signal.SIGKILL)
-            self.kills += 1
-        errors = process.communicate(timeout=900)[1].decode()
-        assert process.returncode in (0, -signal.SIGKILL), errors
-
-    def finish_and_compare(self, name: str) -> None:
-        """The same command ends, with every tensor, curve, score and picture of the uninterrupted run; the store gets a name."""
-        gan_bench("run", self.grid, "--out", "killed", cwd=self.folder)
-        assert_equal_stores(self.whole, self.folder / "killed")
-        (self.folder / "killed").rename(self.folder / name)
-
-
-def processes(session: int) -> list[int]:
-    """All processes of a session, as far as they still run."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.getsid(int(folder.name)) == session:
-                found.append(int(folder.name))
-        except ProcessLookupError:
-            continue
-    return found
-
-
 def test_killed_at_chosen_points_it_ends_with_the_same_bits(tmp_path, whole):
-    victim = Victim(tmp_path, whole)
+    victim = Victim(tmp_path, whole, write_grid(tmp_path, **LONG))
     for point, count, who in CHOSEN:
         victim.kill_at(point, count, who)
     assert victim.kills == 5
@@ -119,7 +44,7 @@ def test_killed_at_chosen_points_it_ends_with_the_same_bits(tmp_path, whole):
 
 @pytest.mark.slow
 def test_killed_while_it_clears_what_is_trained_afresh(tmp_path, whole):
-    victim, store = Victim(tmp_path, whole), tmp_path / "killed"
+    victim, store = Victim(tmp_path, whole, write_grid(tmp_path, **LONG)), tmp_path / "killed"
     shutil.copytree(whole, store)
     old = {run.name: (run / "run.json").stat().st_mtime_ns for run in run_folders(store)}
     victim.kill_at("before clearing", 1, "all", "--fresh")
@@ -134,7 +59,7 @@ def test_killed_while_it_clears_what_is_trained_afresh(tmp_path, whole):
 
 @pytest.mark.slow
 def test_killed_fifty_times_it_ends_with_the_same_bits(tmp_path, whole):
-    victim, chance, stores = Victim(tmp_path, whole), random.Random(0), 0
+    victim, chance, stores = Victim(tmp_path, whole, write_grid(tmp_path, **LONG)), random.Random(0), 0
     began = time.monotonic()
     gan_bench("run", victim.grid, "--out", "again", cwd=tmp_path)
     seconds = time.monotonic() - began + 4  # a process of its own has to import

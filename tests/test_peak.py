@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 import torch
@@ -46,6 +47,21 @@ def test_a_damaged_cache_is_measured_anew(tmp_path, damage):
     file.write_text(damage.replace("KEY", key))
     assert peak(CPU, "fp32") > 1e8
     assert json.loads(file.read_text())[key] > 1e8
+
+
+def test_the_time_of_loading_a_library_does_not_make_the_matrices_small(monkeypatch):
+    sizes, mm = [], torch.mm
+
+    def slow_at_first(a, b, *, out):
+        sizes.append(len(a))
+        if len(sizes) == 1:
+            time.sleep(1)
+        return mm(a, b, out=out)
+
+    monkeypatch.setattr(torch, "mm", slow_at_first)
+    monkeypatch.setattr(module, "SIZE", {"cpu": 1024})
+    peak(CPU, "fp32")
+    assert sizes[-1] == 1024
 
 
 def test_leaves_torch_as_it_was():

@@ -31,6 +31,15 @@ def test_a_session_adds_up_its_runs():
     assert speed_text(summary).startswith("3,000 images in 10 s: 300 images/s, 35% of the peak of 2 processes")
 
 
+def test_runs_that_share_a_process_have_shares_of_their_time():
+    speed = Speed(1, {"a": 1.0, "b": 1.0}, began=time.monotonic() - 10)
+    for run in "ab":
+        speed("finished", {"run": run, "images": 5, "time": {"training": 9.0, "evaluation": 1.0}})
+    assert speed.summary()["time"] == pytest.approx(
+        {"training": 0.9, "evaluation": 0.1, "checkpoints": 0, "waiting": 0}, abs=0.001
+    )
+
+
 def test_sessions_are_appended_and_a_damaged_file_is_begun_anew(tmp_path):
     one, two, three = ({**Speed(count, {}).summary(), "images": count} for count in (1, 2, 3))
     write_speed(tmp_path, one)
