@@ -84,6 +84,19 @@ def test_everything_is_drawn_without_complaint(visit):
     assert page.locator(".plot .scatterlayer .trace").count() > 50
 
 
+@pytest.mark.slow
+def test_a_single_snapshot_has_no_slider_and_its_charts_wait_until_they_are_near(visit, tmp_path):
+    store = write_store(tmp_path / "short", seeds=1, snapshots=1, steps=50)
+    write_report([store], store / "report.html")
+    page = visit((store / "report.html").as_uri())
+    strip = page.locator("#comparison-1 .strip")
+    assert strip.locator(".seed").is_visible()
+    assert not strip.locator(".moment").is_visible()
+    assert not page.evaluate("'Plotly' in window")
+    draw_all(page)
+    assert page.evaluate("'Plotly' in window")
+
+
 def test_slider_moves_all_pictures_together(visit):
     page = visit()
     strip = page.locator("#comparison-2 .strip")

@@ -18,7 +18,7 @@ function charts(section, comparison) {
   }
 
   function draw(plot, style = paper || {}) {
-    const { data: lines, layout } = figure(plot, style);
+    const { data: lines, layout } = figure(plot, style), Plotly = charting();
     if (plot.layout?.width && !style.size) Plotly.purge(plot); // else it would keep the size that it had on paper
     const first = !plot.data;
     Plotly.react(plot, lines, layout, { responsive: true, displayModeBar: false, doubleClick: false, showTips: false, plotlyServerURL: "" });

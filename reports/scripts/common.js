@@ -23,5 +23,16 @@ const number = (x) => (x === undefined ? "–" : Number(x.toPrecision(3)).toStri
 // The last entry of [[step, ...], ...] that is not after the step.
 const upTo = (entries, step) => entries.filter((entry) => entry[0] <= step).pop();
 
+// Plotly, whose script takes longer to run than all else here: it is text until the first chart is drawn. What is put into the
+// page as a script runs at once; its hash is among those that the page's policy names.
+function charting() {
+  if (!window.Plotly) {
+    const script = document.createElement("script");
+    script.textContent = document.getElementById("plotly").textContent;
+    document.head.append(script);
+  }
+  return window.Plotly;
+}
+
 // Plotly reads names as a small markup of its own, and as formulas between dollars; what users wrote is shown as it is.
 const text = (label) => label.replace(/[&<>$]/g, (sign) => `&#${sign.codePointAt()};`);

@@ -30,6 +30,7 @@ function samples(section, comparison) {
   const play = strip.querySelector(".play");
   const output = strip.querySelector("output");
   const show = () => {
+    slider.closest("label").hidden = comparison.steps.length < 2;
     slider.max = comparison.steps.length - 1;
     slider.value = shown.step === undefined ? slider.max : comparison.steps.findLastIndex((step) => step <= shown.step);
     if ([...seed.options].some((option) => option.value === shown.seed)) seed.value = shown.seed;

@@ -12,5 +12,5 @@ function save(format, question, title, figure) {
   Object.assign(layout, { paper_bgcolor: "#fff", plot_bgcolor: "#fff", legend: { orientation: "h", y: -0.2, yref: "paper" } });
   layout.margin = { l: 20, r: 20, t: 70, b: 20 };
   const filename = [document.querySelector("h1").textContent, question, title].map(slug).filter(Boolean).join("_");
-  return Plotly.downloadImage({ data: lines, layout }, { format, filename, width: 900, height: 560, scale: 2 });
+  return charting().downloadImage({ data: lines, layout }, { format, filename, width: 900, height: 560, scale: 2 });
 }
