@@ -1,4 +1,4 @@
-"""kill -9 at random instants on grids of all kinds: points, penalties, precisions, budgets, metrics, weights kept, seeds added."""
+"""kill -9 at random instants on grids of all kinds: points, penalties, precisions, budgets, metrics, kept weights, more seeds."""
 
 from __future__ import annotations
 
