@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gan_bench.results import Results
+from gan_bench_reports import curves
 from gan_bench_reports.pictures import Dataset, pitch_of, size_of
 
 PAGE = 12_000_000  # bytes of the page, if pictures can make it so
@@ -101,10 +102,16 @@ def stride(count: int, every: int) -> list[int]:
 
 def room(results: Results, script: int) -> float:
     """Characters that the page has left for pictures beside `script` bytes of the charts' JavaScript, and its text."""
-    windows = results.curves.groupby("run").size().clip(upper=500).sum() if len(results.curves) else 0
-    curves = 14 * windows * max(len(results.curves.columns) - 5, 0) * 1.3 + 30 * len(results.snapshots)
-    text = 200_000 + 4_000 * len(results.runs)
-    return max(PAGE - script - curves - text, LEAST)
+    lengths = results.curves.groupby("run").size()
+    quantities = len(set(results.curves.columns) - curves.NO_QUANTITIES)
+
+    def numbers(points: int) -> float:
+        """In curves of so many points, and in their bands."""
+        return 2 * 1.3 * lengths.clip(upper=points).sum() * quantities
+
+    data = 7 * min(numbers(curves.MOST), max(curves.NUMBERS, numbers(curves.LEAST))) + 30 * len(results.snapshots)
+    text = 300_000 + 4_000 * len(results.runs)
+    return max(PAGE - script - data - text, LEAST)
 
 
 def cost(path: Path, dataset: Dataset) -> Cost:

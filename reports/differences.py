@@ -50,8 +50,11 @@ class Axis:
 
     def at(self, difference: float) -> float:
         """Where a difference stands; one beyond an end stands at the end."""
-        share = (difference - self.low) / (self.high - self.low)
-        return round(100 * min(max(share, 0.0), 1.0), 2)
+        return round(100 * (self.clipped(difference) - self.low) / (self.high - self.low), 2)
+
+    def clipped(self, difference: float) -> float:
+        """A difference, or the end of the axis that it lies beyond."""
+        return min(max(difference, self.low), self.high)
 
     def beyond(self, difference: float) -> bool:
         """Whether a difference lies outside."""

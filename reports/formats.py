@@ -64,3 +64,8 @@ def duration(seconds: float | None) -> str:
 def minus(text: str) -> str:
     """A number's text with a true minus sign."""
     return text.replace("-", "−")
+
+
+def brief(verdict: str) -> str:
+    """A verdict where there is little room."""
+    return {"no difference can be told": "can’t be told", "not tested": "no verdict yet"}.get(verdict, verdict)

@@ -33,7 +33,10 @@ from gan_bench_reports.view import Builder, ComparisonView
 HERE = Path(__file__).parent
 STYLES = ("base", "answers", "findings", "tables", "heat", "samples", "charts", "runs", "print")
 VERDICT_CLASS = {"better": "better", "worse": "worse", "no difference can be told": "open", "not tested": "untested"}
-SCRIPTS = ("common", "tables", "take", "samples", "figures", "saving", "printing", "charts", "runs", "start", "live")
+SCRIPTS = (
+    *("common", "tables", "take", "samples", "figures", "saving", "sheets", "differences"),
+    *("printing", "charts", "runs", "start", "live"),
+)
 
 
 def write_report(stores: list[Path], output: Path) -> str:
@@ -61,7 +64,7 @@ def template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        name: getattr(formats, name) for name in ("bare", "count", "number", "scaled", "spread", "duration")
+        name: getattr(formats, name) for name in ("bare", "count", "number", "scaled", "spread", "duration", "brief")
     }
     environment.filters |= {"text": text, "interval": interval_text}
     environment.globals |= {"columns": columns, "enlargement": enlargement}
@@ -165,6 +168,7 @@ def _data(
                 "steps": view.steps,
                 "score": view.facts.headline and view.facts.headline.label,
                 "scores": [column.label for column in view.facts.scores],
+                "differences": view.figures,
             }
             for view in comparisons
         },

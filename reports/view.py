@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from gan_bench.answers import Answer, answer, best_first
 from gan_bench.differences import Difference
+from gan_bench.finding_text import amount
 from gan_bench.findings import Comparison, Level, compare
 from gan_bench.questions import stores_of
 from gan_bench.results import Results
 from gan_bench_reports.differences import Axis, make_axis
+from gan_bench_reports.formats import brief
 from gan_bench_reports.heat import Heat, heat
 from gan_bench_reports.pictures import Picture, Pictures
 from gan_bench_reports.shots import Place, take
@@ -63,6 +66,33 @@ class ComparisonView:
         numbers = sorted({answer.finding.n for answer in self.facts.answers}) or [0]
         few = f"{numbers[0]} to " if len(numbers) > 1 else ""
         return f"{few}{numbers[-1]} seed{'s' if numbers[-1] != 1 else ''}"
+
+    @property
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """What a saved picture of the differences shows, by score label."""
+        return {
+            column.label: {
+                "title": column.title,
+                "better": column.better,
+                "reference": self.facts.reference.label,
+                "ends": [axis.low, axis.high],
+                "ticks": [(axis.low + (axis.high - axis.low) * at / 100, words) for at, words in axis.ticks],
+                "rows": [
+                    {
+                        "label": entry.level.label,
+                        "colour": self.cell(entry.level).colour,
+                        "seeds": entry.finding.differences,
+                        "interval": entry.finding.interval and [*map(axis.clipped, entry.finding.interval)],
+                        "mean": entry.finding.mean,
+                        "said": f"{amount(entry.finding, entry.finding.mean)}, {brief(entry.verdict)}",
+                    }
+                    for entry in self.facts.differences[column.label]
+                    if entry.finding.n
+                ],
+            }
+            for column in self.facts.scores
+            if (axis := self.axis[column.label])
+        }
 
     def cell(self, level: Level) -> Cell:
         """A level's colour and runs."""

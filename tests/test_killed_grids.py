@@ -74,6 +74,7 @@ steps = 3000
 batch_size = 4
 [evaluate]
 metrics = ["fid"]
+features = "pixels"
 samples = 10
 snapshots = 30
 [[compare]]

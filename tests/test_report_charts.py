@@ -1,7 +1,8 @@
-"""The report's charts in a real browser: one axis for all of a comparison, read and zoomed by mouse and keyboard, saved."""
+"""The report's figures in a real browser: one axis for all of a comparison, read and zoomed by mouse and keyboard, saved."""
 
 from __future__ import annotations
 
+import base64
 from io import BytesIO
 from pathlib import Path
 
@@ -125,3 +126,40 @@ def test_charts_are_saved_on_white_with_title_and_legend(visit):  # noqa: F811
     for words in ("Do more layers help?", "Loss of G", "depth 1", "depth 3", "generator steps"):
         assert words in drawing
     assert "rgb(28, 27, 25)" in drawing  # the light theme's ink
+
+
+@pytest.mark.slow
+def test_differences_are_saved_with_names_and_numbers(visit):  # noqa: F811
+    page = visit(color_scheme="dark")
+    section = page.locator("#comparison-2")
+    files = {}
+    for kind in ("png", "svg"):
+        with page.expect_download() as download:
+            section.locator(f"[data-kind={kind}]").first.press("Enter")
+        name = f"quickstart_which-tricks-help_fd-classifier-2000-generated-360-real.{kind}"
+        assert download.value.suggested_filename == name
+        files[kind] = Path(download.value.path()).read_bytes()
+    assert Image.open(BytesIO(files["png"])).convert("RGB").getpixel((3, 3)) == (255, 255, 255)
+    drawing = files["svg"].decode()
+    for words in ("Which tricks help?", "FD[classifier]", "ema", "paired difference to no tricks", "no verdict yet"):
+        assert words in drawing
+
+
+@pytest.mark.slow
+def test_sample_grids_are_saved_as_they_are_shown(visit):  # noqa: F811
+    page = visit(color_scheme="dark")
+    strip = page.locator("#comparison-2 .strip")
+    strip.locator(".moment").focus()
+    page.keyboard.press("ArrowLeft")
+    tile = strip.locator("[data-cell]").first
+    with page.expect_download() as download:
+        strip.locator(".save-sheet").press("Enter")
+    assert download.value.suggested_filename == "quickstart_which-tricks-help_samples.png"
+    sheet = Image.open(download.value.path()).convert("RGB")
+    source = tile.locator(".picture").evaluate('it => /base64,(.*)"/.exec(getComputedStyle(it).backgroundImage)[1]')
+    picture = Image.open(BytesIO(base64.b64decode(source))).convert("RGB")
+    zoom = round(300 / picture.width)
+    enlarged = picture.resize((zoom * picture.width, zoom * picture.height), Image.Resampling.NEAREST)
+    left = 24 + enlarged.width + 24  # beside the real data
+    assert sheet.crop((left, 70, left + enlarged.width, 70 + enlarged.height)).tobytes() == enlarged.tobytes()
+    assert page.evaluate("document.documentElement.style.colorScheme") == ""

@@ -20,6 +20,15 @@ const sans = (section) => getComputedStyle(section.querySelector("h3")).fontFami
 const count = (n) => Math.round(n).toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
 const number = (x) => (x === undefined ? "–" : Number(x.toPrecision(3)).toString().replace("-", "−"));
 
+// A file's name of what users and we call its content, and the file as if it had been downloaded.
+const slug = (words) => words.normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60);
+const figureName = (...names) => [document.querySelector("h1").textContent, ...names].map(slug).filter(Boolean).join("_");
+function download(file, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
 // The last entry of [[step, ...], ...] that is not after the step.
 const upTo = (entries, step) => entries.filter((entry) => entry[0] <= step).pop();
 

@@ -81,10 +81,6 @@ function takeAway({ target }) {
   const place = button.closest("[data-take]");
   const tables = [...place.querySelectorAll("table")].filter((table) => table.closest("[data-take]") === place).map(parts);
   const file = new Blob([formats[button.dataset.format](tables, place.dataset.take)], { type: "text/plain;charset=utf-8" });
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file) });
-  const name = place.dataset.take.normalize("NFKD").replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 60).toLowerCase();
-  link.download = `${name || "table"}.${button.dataset.format}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  download(file, `${slug(place.dataset.take) || "table"}.${button.dataset.format}`);
 }
 document.addEventListener("click", takeAway);
