@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gan_bench.differences import Difference
+from gan_bench.comparisons import Comparison, Difference
 from gan_bench.finding_text import amount, interval_text, more_seeds, needs
-from gan_bench.findings import Comparison
 from gan_bench.statistics import SEEDS_FOR_A_TEST, Finding, Verdict, seeds_needed
 
 NAMED = 3  # levels of one verdict that are named; the others are counted

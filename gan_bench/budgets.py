@@ -9,31 +9,18 @@ primary one is at the last snapshot, and a second question asked of the same run
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from gan_bench.comparisons import AtBudget, Budget, Level
 from gan_bench.finding_text import budget_sentence
-from gan_bench.statistics import Finding, paired_difference
+from gan_bench.statistics import paired_difference
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gan_bench.findings import Level
     from gan_bench.results import ScoreColumn
 
-Budget = Literal["images", "seconds"]
 Spent = dict[str, list[tuple[float, float]]]  # by run, of its snapshots in order: what was spent by then, and the score
-
-
-@dataclass(frozen=True)
-class AtBudget:
-    """A level and its reference at an equal budget."""
-
-    level: Level
-    budget: Budget
-    amount: float  # images, or seconds of training
-    finding: Finding
-    sentence: str
 
 
 def at_budgets(

@@ -4,52 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gan_bench.comparisons import AxisEffect, Comparison, Difference, Level
 from gan_bench.effects import effects
 from gan_bench.finding_text import details, effect_sentence, sentence
 from gan_bench.looks import Look, ended, seeds_of
 from gan_bench.sequential import at_look
-from gan_bench.statistics import SEEDS_FOR_A_TEST, Finding, Verdict, correct, paired_difference
+from gan_bench.statistics import SEEDS_FOR_A_TEST, Finding, correct, paired_difference
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gan_bench.findings import Comparison, Level
     from gan_bench.results import ScoreColumn
-
-
-@dataclass
-class Difference:
-    """A level's difference to the reference, with its sentence."""
-
-    level: Level
-    finding: Finding
-    primary: bool  # whether a verdict is given: of the grid's first metric alone
-    seeds: frozenset[int] = frozenset()  # that it is about: those of looks whose runs have all ended
-    sentence: str = ""
-    details: str = ""
-
-    @property
-    def verdict(self) -> Verdict:
-        """What is said of it."""
-        return self.finding.verdict if self.primary else "not tested"
-
-
-@dataclass
-class AxisEffect:
-    """A main effect or an interaction of a product comparison, with its sentence."""
-
-    finding: Finding
-    change: str  # the levels, in words
-    references: str
-    others: str  # axes that it is averaged over
-    turns: bool
-    failed: dict[str, list[int]]  # by cell: seeds that are left out because their runs failed
-    missing: dict[str, list[int]]  # or have not ended
-    unscored: dict[str, list[int]]  # or have no score
-    sentence: str = ""
 
 
 def last_scores(

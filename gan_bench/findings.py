@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from gan_bench.budgets import AtBudget, Budget, at_budgets
-from gan_bench.differences import AxisEffect, Difference, axis_effects, correct_together, difference, put_into_words
+from gan_bench.budgets import at_budgets
+from gan_bench.comparisons import Comparison, Level, Value
+from gan_bench.differences import axis_effects, correct_together, difference, put_into_words
 from gan_bench.grid.labels import plugin_text, tricks_text
-from gan_bench.looks import Look, looks_in
+from gan_bench.looks import looks_in
 from gan_bench.questions import Question, questions
 from gan_bench.results import Results, ScoreColumn
 from gan_bench.settings_text import text
@@ -24,107 +25,6 @@ from gan_bench.settings_text import text
 STATUSES = ("finished", "failed", "unfinished", "damaged")
 SIZES = ("generator_parameters", "discriminator_parameters", "generator_flops", "discriminator_flops")
 MEANS = (*SIZES, "seconds", "images_per_second", "peak_memory")
-
-
-@dataclass(frozen=True)
-class Value:
-    """Mean and standard deviation over seeds of one score at one moment."""
-
-    mean: float
-    deviation: float
-    n: int
-    best: bool = False  # the best mean of the comparison's levels
-
-
-@dataclass
-class Level:
-    """One row of a comparison's table."""
-
-    label: str
-    reference: bool
-    runs: dict[int, str]  # by seed
-    seeds: dict[str, list[int]]  # by status: finished, failed, unfinished, damaged
-    values: dict[str, dict[str, Value]]  # by score label, then last or best
-    numbers: dict[str, float | None]  # means: parameters, FLOPs an image, seconds, images a second, peak memory
-    stale: int  # runs whose results are out of date
-    health: dict[str, int]  # how many runs have which diagnosis, or are "healthy"; of those of which it is known
-
-    @property
-    def cell(self) -> tuple[str, ...]:
-        """What it shares with equal levels of other comparisons: its runs."""
-        return tuple(sorted(self.runs.values()))
-
-    @property
-    def missing(self) -> list[int]:
-        """Seeds that have neither finished nor failed."""
-        return self.seeds["unfinished"] + self.seeds["damaged"]
-
-    @property
-    def troubled(self) -> str:
-        """Runs that are missing in the means, and those that are out of date, in words."""
-        counts = {status: len(seeds) for status, seeds in self.seeds.items() if status != "finished"}
-        return ", ".join(f"{n} {status}" for status, n in {**counts, "stale": self.stale}.items() if n)
-
-
-@dataclass
-class Comparison:
-    """One question, and what the runs say to it."""
-
-    stores: list[str]  # whose runs these are
-    title: str
-    axes: list[str]
-    budget: str
-    levels: list[Level]
-    scores: list[ScoreColumn]  # those that its runs have; the first is the headline's
-    words: list[
-        tuple[str, ...]
-    ]  # of each level its value of each axis; empty where these are not known or not distinct
-    real: dict[str, tuple[float, float]]  # by score label: the floor, and the number of real samples in it
-    looks: int  # most snapshots that a best one was picked from
-    best_again: (
-        bool  # whether best snapshots have scores on other samples than those they were picked by; else these stand
-    )
-    seed_looks: list[Look]  # that were taken while seeds were added; empty where seeds are the grid's
-    differences: dict[str, list[Difference]] = field(default_factory=dict)  # by score label
-    effects: list[AxisEffect] = field(default_factory=list)  # of a product of axes, by the headline score
-    budgets: dict[Budget, list[AtBudget]] = field(
-        default_factory=dict
-    )  # at equal images and seconds, by the headline score
-
-    beside: list[Comparison] = field(default_factory=list)  # the same question in each store that asks it, untested
-    apart: str = ""  # why it is not pooled with the same question of another store
-    notes: list[str] = field(default_factory=list)  # on how it was pooled
-    doubles: list[str] = field(default_factory=list)  # runs that do not count, for another store's copies do
-
-    @property
-    def store(self) -> str:
-        """The stores in words."""
-        return " and ".join(self.stores)
-
-    @property
-    def reference(self) -> Level:
-        """The level that the others are compared with."""
-        return next((level for level in self.levels if level.reference), self.levels[0])
-
-    @property
-    def headline(self) -> ScoreColumn | None:
-        """The score that the short answer is about: the first of the grid's metrics."""
-        return self.scores[0] if self.scores else None
-
-    @property
-    def answers(self) -> list[Difference]:
-        """The headline score's differences."""
-        return self.differences[self.headline.label] if self.headline else []
-
-    @property
-    def runs(self) -> list[str]:
-        """Runs of all levels."""
-        return [run for level in self.levels for run in level.runs.values()]
-
-    @property
-    def seeds(self) -> list[int]:
-        """Seeds of all levels."""
-        return sorted({seed for level in self.levels for seed in level.runs})
 
 
 def compare(results: Results, *, words: bool = True) -> list[Comparison]:

@@ -15,8 +15,8 @@ from gan_bench.statistics import SEEDS_FOR_A_TEST
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gan_bench.comparisons import Comparison
     from gan_bench.engine import Outcome
-    from gan_bench.findings import Comparison
     from gan_bench.grid import Grid
 
 MOST_SEEDS = 30  # of a comparison, unless the command says otherwise

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from gan_bench.answers import answer
-from gan_bench.differences import Difference
+from gan_bench.comparisons import Comparison, Difference, Level
 from gan_bench.finding_text import amount, interval_text
-from gan_bench.findings import SIZES, Comparison, Level, compare
+from gan_bench.findings import SIZES, compare
 from gan_bench.results import ScoreColumn, load
 from gan_bench_reports.formats import count, duration, number, scaled, spread
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from gan_bench.findings import Comparison, Level
+from gan_bench.comparisons import Comparison, Level
 from gan_bench.results import Results
 from gan_bench_reports.pictures import Picture, Size
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gan_bench.findings import Level
+from gan_bench.comparisons import Level
 from gan_bench.results import Results
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gan_bench.findings import Comparison
+from gan_bench.comparisons import Comparison
 from gan_bench.results import Results, real_folder
 from gan_bench_reports import budget
 from gan_bench_reports.budget import ALL, Plan, Wanted

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gan_bench.answers import Answer, answer, best_first
-from gan_bench.differences import Difference
+from gan_bench.comparisons import Comparison, Difference, Level
 from gan_bench.finding_text import amount
-from gan_bench.findings import Comparison, Level, compare
+from gan_bench.findings import compare
 from gan_bench.questions import stores_of
 from gan_bench.results import Results
 from gan_bench_reports.differences import Axis, make_axis

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from gan_bench.findings import Comparison, compare
+from gan_bench.comparisons import Comparison
+from gan_bench.findings import compare
 from gan_bench.looks import Look
 from gan_bench.results import Results, ScoreColumn
 

@@ -9,7 +9,8 @@ import pytest
 from fake_store import write_store
 
 from gan_bench.budgets import at_budgets
-from gan_bench.findings import Level, compare
+from gan_bench.comparisons import Level
+from gan_bench.findings import compare
 from gan_bench.results import ScoreColumn, load
 
 COLUMN = ScoreColumn("FD", "FD (64 generated)", "fid", "lower", "raw", "0", {})
