@@ -70,13 +70,13 @@ tricks = [[], ["label_smoothing", "spectral_norm", "label_noise"]]
 dataset = "dirac"
 architecture = "dirac"
 seeds = [0, 1, 2]
-steps = 3000
+steps = 1000
 batch_size = 4
 [evaluate]
 metrics = ["fid"]
 features = "pixels"
 samples = 10
-snapshots = 30
+snapshots = 10
 [[compare]]
 title = "What makes it converge?"
 tricks = [[], ["r1"], ["wgan_gp"], ["label_shift"]]
