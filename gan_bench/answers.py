@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gan_bench.comparisons import Comparison, Difference
+from gan_bench.comparisons import Comparison, Difference, Level
 from gan_bench.finding_text import amount, interval_text, more_seeds, needs
 from gan_bench.statistics import SEEDS_FOR_A_TEST, Finding, Verdict, seeds_needed
 
@@ -37,6 +37,8 @@ def answer(comparison: Comparison) -> Answer:
     verdict, entries = next(iter(groups.items()))
     if verdict == "worse" and len(entries) == len(comparison.answers) > 1:
         return _all_worse(comparison, entries)
+    if verdict == "worse" and len(comparison.answers) > MANY:
+        return _none_better(comparison, entries)
     # Of what is better the best, of what is worse the worst, and else what differs most.
     first = {"better": entries[0], "worse": entries[-1]}.get(verdict) or max(entries, key=_size)
     lead, rest = _first(comparison, verdict, first, len(entries))
@@ -62,9 +64,7 @@ def best_first(entries: Sequence[Difference]) -> list[Difference]:
 
 
 def size_text(finding: Finding, score: str, reference: str = "") -> str:
-    """`FD[classifier] is 34 % lower (95 % interval −38 % to −30 %; 8 seeds)`, or lower than that of a reference."""
-    if not finding.n:
-        return "no seed succeeds in both"
+    """`FD[classifier] is 34 % lower (95 % interval −38 % to −30 %; 8 seeds)`, or than that of a reference. Of a pair or more."""
     seeds = f"{finding.n} seed{'s' if finding.n > 1 else ''}"
     if failed := sum(finding.failures):
         seeds += f", {failed} more failed"
@@ -91,16 +91,36 @@ def _first(comparison: Comparison, verdict: Verdict, entry: Difference, alike: i
     finding, score = entry.finding, comparison.headline.label
     level, reference = entry.level.label, comparison.reference.label
     if verdict in ("better", "worse"):
-        return f"{level} is {verdict} than {reference}", f": {size_text(finding, score)}."
+        size = size_text(finding, score) if finding.n else _without_pairs(entry.level, comparison.reference)
+        return f"{level} is {verdict} than {reference}", f": {size}."
+    if not finding.n:
+        return "No verdict yet", f": {_without_pairs(entry.level, comparison.reference)}."
     told = size_text(finding, f"{score} of {level}{', which differs most,' if alike > 1 else ''}", reference)
     if verdict == "not tested":
-        if not finding.n:
-            return "No verdict yet", f": there is no seed in which both {level} and {reference} have a score."
         return "No verdict yet", f": so far {told}. {_needs(finding)}"
     both = (
         f"between {level} and {reference}" if alike == 1 else f"between {reference} and {_number(alike)} other levels"
     )
-    return "No difference can be told", f" {both}: {told}.{more_seeds(finding)}"
+    return "No difference can be told", f" {both}: {told}.{_left_out_zero(finding)}{more_seeds(finding)}"
+
+
+def _left_out_zero(finding: Finding) -> str:
+    """Why there is no verdict all the same where the interval, taken alone, leaves out zero."""
+    if not finding.interval or finding.interval[0] <= 0 <= finding.interval[1] or finding.family < 2:
+        return ""
+    return f" Alone, its interval leaves out zero; among {finding.family} tests, that is no finding."
+
+
+def _without_pairs(level: Level, reference: Level) -> str:
+    """Why no seed has a score in both: whose runs failed, and whose have not ended."""
+    parts = []
+    for one in (level, reference):
+        for seeds, what in ((one.seeds["failed"], "failed"), (one.missing, "not ended yet")):
+            if seeds:
+                many = "all" if len(seeds) == len(one.runs) else f"{len(seeds)} of"
+                verb = what if what == "failed" else f"ha{'ve' if len(one.runs) > 1 else 's'} {what}"
+                parts.append(f"{many} {len(one.runs)} seeds of {one.label} {verb}")
+    return " and ".join(parts) or f"no seed has a score in both {level.label} and {reference.label}"
 
 
 def _all_worse(comparison: Comparison, entries: list[Difference]) -> Answer:
@@ -111,6 +131,20 @@ def _all_worse(comparison: Comparison, entries: list[Difference]) -> Answer:
         f"{comparison.reference.label} is better than {'both' if len(entries) == 2 else f'all {_number(len(entries))}'} others",
         f": with {nearest.level.label}, the nearest, {size_text(nearest.finding, score)}; "
         f"with {farthest.level.label}, the farthest, {size_text(farthest.finding, score)}.",
+    )
+
+
+def _none_better(comparison: Comparison, worse: list[Difference]) -> Answer:
+    """Of many levels, where some are worse and of the rest no difference can be told."""
+    assert comparison.headline is not None
+    nearest = best_first(comparison.answers)[0]
+    size = size_text(nearest.finding, comparison.headline.label) if nearest.finding.n else "no score"
+    rest = len(comparison.answers) - len(worse)
+    return Answer(
+        "worse",
+        f"No level is better than {comparison.reference.label}",
+        f": of {len(comparison.answers)} others {_number(len(worse))} {'are' if len(worse) > 1 else 'is'} worse, and "
+        f"of {_number(rest)} no difference can be told; with {nearest.level.label}, the best of them, {size}.",
     )
 
 
@@ -145,4 +179,4 @@ def _levels(n: int) -> str:
 
 
 def _number(n: int) -> str:
-    return {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}.get(n, str(n))
+    return {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}.get(n, str(n))

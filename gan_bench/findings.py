@@ -130,10 +130,10 @@ def _score_best_again(runs: pd.DataFrame, levels: list[Level], scores: list[Scor
 
 
 def _mark_best(column: ScoreColumn, levels: list[Level]) -> None:
-    """Mark the best mean of each moment, where there are at least two to choose from."""
+    """Mark the best mean of each moment, where there are at least two to choose from that differ."""
     for moment in ("last", "best"):
         scored = [level.values[column.label] for level in levels if level.values[column.label][moment].n]
-        if len(scored) > 1:
+        if len({values[moment].mean for values in scored}) > 1:
             best = (max if column.better == "higher" else min)(scored, key=lambda values: values[moment].mean)
             best[moment] = replace(best[moment], best=True)
 

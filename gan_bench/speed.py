@@ -73,9 +73,11 @@ def write_speed(store: Path, summary: dict[str, Any]) -> None:
 
 def speed_text(summary: Mapping[str, Any]) -> str:
     """A session's speed in one line."""
+    # Runs tell where their time went when they end.
+    ended = any(share for kind, share in summary["time"].items() if kind != "waiting")
     shares = ", ".join(f"{kind} {share:.0%}" for kind, share in summary["time"].items())
     return (
         f"{summary['images']:,} images in {summary['seconds']:.0f} s: {summary['images_per_second']:,.0f} images/s, "
         f"{summary['share_of_peak']:.0%} of the peak of {summary['processes']} "
-        f"process{'es' if summary['processes'] > 1 else ''} ({shares})"
+        f"process{'es' if summary['processes'] > 1 else ''}{f' ({shares})' if ended else ''}"
     )

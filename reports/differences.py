@@ -9,33 +9,10 @@ from dataclasses import dataclass
 from gan_bench.finding_text import amount
 from gan_bench.statistics import Finding
 
+SMALL = tuple(digit * 10**-power for power in (3, 2, 1) for digit in (1, 2, 5))  # percent: 0.001 to 0.5
 PERCENT = (
-    -99,
-    -95,
-    -90,
-    -80,
-    -65,
-    -50,
-    -35,
-    -20,
-    -10,
-    -5,
-    -2,
-    -1,
-    0,
-    1,
-    2,
-    5,
-    10,
-    25,
-    50,
-    100,
-    200,
-    400,
-    900,
-    1900,
-    4900,
-    9900,
+    *(-99, -95, -90, -80, -65, -50, -35, -20, -10, -5, -2, -1, *(-one for one in SMALL), 0),
+    *(*SMALL, 1, 2, 5, 10, 25, 50, 100, 200, 400, 900, 1900, 4900, 9900),
 )
 FEWEST_APART = 13.0  # percent of the axis between two ticks' labels
 

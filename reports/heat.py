@@ -10,6 +10,7 @@ from gan_bench.comparisons import Comparison, Difference, Level
 
 MOST_MAPS = 6  # one for each combination of the other axes' levels
 DEEPEST = 45.0  # percent of the colour in the cell that differs most, so that its text can be read
+PALE = 15.0  # the same where no difference can be told
 
 
 @dataclass(frozen=True)
@@ -94,4 +95,5 @@ def _cell(level: Level, entry: Difference | None, largest: float) -> Cell:
         return Cell(level, entry, "", 0.0)
     mean = entry.finding.mean
     better = (mean < 0) == (entry.finding.better == "lower")
-    return Cell(level, entry, "better" if better else "worse", round(DEEPEST * abs(mean) / largest, 1))
+    depth = DEEPEST if entry.verdict in ("better", "worse") else PALE
+    return Cell(level, entry, "better" if better else "worse", round(depth * abs(mean) / largest, 1))

@@ -82,9 +82,10 @@ def content(
     curves = Curves(results.curves, results.snapshots, [list(cell.runs.values()) for cell in builder.cells.values()])
     failed = set(results.runs.loc[results.runs["status"] == "failed", "run"])
     run_cells = cell_views(results, place)
-    statuses = results.runs["status"].value_counts().to_dict()
     counted = {run for view in comparisons for run in view.facts.runs}
     doubles = {run for view in comparisons for run in view.facts.doubles} - counted
+    counted_runs = results.runs[~results.runs["run"].isin(doubles)]
+    statuses = results.runs["status"].value_counts().to_dict()
     scripts = {"plotly": plotly_js(), "page": page_js()}
     return {
         "title": " and ".join(dict.fromkeys(str(grid["name"]) for grid in results.grids.values())),
@@ -97,7 +98,7 @@ def content(
         "runs": [run for cell in run_cells for run in cell.runs],
         "run_cells": run_cells,
         "doubles": doubles,
-        "statuses": statuses,
+        "statuses": counted_runs["status"].value_counts().to_dict(),
         "chips": statuses | ({"stale": stale} if (stale := int((results.runs["stale"] != "").sum())) else {}),
         "charts": {view.id: charts(view.facts.scores, curves.names(view.facts.runs)) for view in comparisons},
         "curves": curves,

@@ -23,7 +23,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 GLANCE = 6  # levels at most in the picture beside an answer
 GLANCE_APART = 26.0  # percent of its width between two ticks
 STRIP = 1200  # CSS pixels in which a comparison's sample grids should stand in one row
-SEEN = 200  # CSS pixels up to which one is enlarged all the same
+SEEN = 300  # CSS pixels up to which one is enlarged all the same
 
 
 @dataclass
@@ -148,7 +148,9 @@ class ComparisonView:
         """How many more levels there are, by verdict, in words."""
         rest = best_first(self.facts.answers)[len(self.glance) :]
         counts = Counter(entry.verdict for entry in rest)
-        return f"{len(rest)} more: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}" if rest else ""
+        return (
+            f"{len(rest)} more: {', '.join(f'{n} {brief(verdict)}' for verdict, n in counts.items())}" if rest else ""
+        )
 
 
 @dataclass

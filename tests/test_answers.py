@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,3 +101,41 @@ def test_a_store_without_scores(tmp_path):
     level = {"label": "a", "reference": True, "runs": {"0": "a-0"}}
     write(tmp_path / "grid.json", {"comparisons": [{"title": "?", "levels": [level, {**level, "reference": False}]}]})
     assert str(answers(tmp_path)[0]) == "No verdict yet: there is no score."
+
+
+@pytest.mark.parametrize(("seeds", "lead"), [(3, "No verdict yet"), (7, "fcgan is worse than dcgan")])
+def test_that_all_runs_of_a_level_failed_is_the_answer(store, seeds, lead):
+    made = store(seeds)
+    grid = json.loads((made / "grid.json").read_text())
+    for run, facts in grid["runs"].items():
+        if facts["label"] == "fcgan, no tricks":
+            result = made / "runs" / run / "result.json"
+            write(result, {**json.loads(result.read_text()), "status": "failed", "reason": "not a number"})
+    assert str(answers(made)[0]) == f"{lead}: all {seeds} seeds of fcgan failed."
+
+
+def test_of_many_levels_where_none_is_better_the_nearest_is_named(store):
+    made = store(6)
+    quality(made, "dcgan, depth 2, no tricks", 1.0, jitter=0.1)
+    quality(made, "dcgan, depth 3, no tricks", 1.02, jitter=0.1)
+    quality(made, "dcgan, depth 1, no tricks", 2.0)
+    grid = json.loads((made / "grid.json").read_text())
+    levels = grid["comparisons"][2]["levels"]
+    worse = next(level for level in levels if level["label"] == "depth 1")
+    levels += [{**worse, "label": f"again {i}"} for i in range(5)]
+    write(made / "grid.json", grid)
+    said = answers(made)[2]
+    assert (said.verdict, said.lead) == ("worse", "No level is better than depth 2")
+    assert said.rest.startswith(
+        ": of 7 others six are worse, and of one no difference can be told; with depth 3, the best"
+    )
+
+
+def test_alone_an_interval_may_leave_out_zero_without_a_finding(store):
+    made = store(6)
+    for cell, factor in (("fcgan, no tricks", 1.01), ("dcgan, depth 2, no tricks", 1.0)):
+        quality(made, cell, factor, jitter=0.2)
+    facts = compare(load(made))[0]
+    assert "Alone" not in str(answer(facts))
+    facts.answers[0].finding = replace(facts.answers[0].finding, interval=(0.001, 0.3), family=12)
+    assert "Alone, its interval leaves out zero; among 12 tests, that is no finding." in str(answer(facts))

@@ -278,7 +278,7 @@ def test_readable_without_javascript(visit):
 def test_tables_and_controls_take_the_keyboard(visit):
     page = visit()
     reached = set()
-    for _ in range(40):
+    for _ in range(60):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
     assert {"theme", "scroll", "sort", "play", "moment", "seed", "log"} <= reached

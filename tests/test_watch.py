@@ -231,7 +231,7 @@ def test_the_page_follows_a_run_in_the_browser(tmp_path, browser):  # noqa: F811
             page.locator("details.run summary").first.evaluate("it => it.click()")
             page.locator(".log").nth(1).evaluate("it => it.click()")
             page.locator(".legend button").nth(1).evaluate("it => it.click()")
-            page.locator(".moment").first.evaluate("it => it.focus({ preventScroll: true })")
+            page.locator(".seed").first.evaluate("it => it.focus({ preventScroll: true })")
             height, caption = page.evaluate("scrollY"), page.locator(".strip .at").first.inner_text()
             page.wait_for_function(
                 "([plot, n]) => plot.data[0].x.length > n + 2",
@@ -244,7 +244,7 @@ def test_the_page_follows_a_run_in_the_browser(tmp_path, browser):  # noqa: F811
             )  # fmt: skip
             picture = page.locator("[data-cell] .picture").first.evaluate("it => getComputedStyle(it).backgroundImage")
             assert picture.startswith(f'url("{address}picture/')
-            assert page.evaluate("document.activeElement.className") == "moment"
+            assert page.evaluate("document.activeElement.className") == "seed"
             assert abs(page.evaluate("scrollY") - height) <= 1  # which is rounded
             assert page.locator("details.run").first.evaluate("it => it.open")
             assert page.locator(".log").nth(1).is_checked()

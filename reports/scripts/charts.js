@@ -12,7 +12,7 @@ function charts(section, comparison) {
   const titleOf = (plot) => figureOf(plot).querySelector(".what").textContent.trim().replace(/\s+/g, " ");
 
   function figure(plot, style) {
-    const look = { font: sans(section), log: figureOf(plot).querySelector(".log")?.checked || false, ...style, colours: colours(style.light) };
+    const look = { font: sans(section), log: figureOf(plot).querySelector(".log")?.checked || false, narrow: plot.clientWidth < 600, ...style, colours: colours(style.light) };
     const lines = linesOf(comparison, curvesOf(plot), view, look);
     return { data: lines, layout: layoutOf(lines, comparison, view, look) };
   }

@@ -6,6 +6,7 @@ const palettes = new Map();
 function colours(light = false) {
   if (!palettes.has(light)) {
     const probe = document.body.appendChild(document.createElement("span"));
+    probe.style.forcedColorAdjust = "none"; // else all colours are one where the system chooses them
     if (light) probe.style.colorScheme = "light";
     const names = ["ink", "soft", "line", "paper", ...Array.from({ length: 8 }, (_, i) => `c${i}`)];
     palettes.set(light, Object.fromEntries(names.map((name) => {

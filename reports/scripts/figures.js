@@ -61,7 +61,7 @@ function linesOf(comparison, curves, view, look) {
       if (band) {
         add({ x: band[0], y: band[1], name, mode: view.axis === "seconds" ? "lines" : marked, marker: { size: 5.5 }, line: { ...line, width: 2.2 },
           customdata: band[2].map((low, i) => [low, band[3][i]]), meta: "read", hoverinfo: undefined,
-          hovertemplate: "%{y:.4g} <i>(%{customdata[0]:.4g} to %{customdata[1]:.4g})</i>" });
+          hovertemplate: `%{y:.4g}${look.narrow ? "" : " <i>(%{customdata[0]:.4g} to %{customdata[1]:.4g})</i>"}` });
       }
     });
   });
@@ -101,10 +101,10 @@ function layoutOf(lines, comparison, view, look) {
     // Fixed, so that the x axes of charts above each other are, too; Plotly's own choice takes it a second drawing.
     margin: { l: 54, r: 10, t: 8, b: 40 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: look.font, color: ink, size: 12 }, dragmode: touched ? false : "zoom", ...look.size,
-    hovermode: "x unified", hoverdistance: -1, hoverlabel: { bgcolor: paper, bordercolor: line, font: { color: ink, size: 12 }, namelength: 40 },
+    hovermode: "x unified", hoverdistance: -1, hoverlabel: { bgcolor: paper, bordercolor: line, font: { color: ink, size: 12 }, namelength: look.narrow ? 20 : 40 },
     xaxis: { ...axis, fixedrange: touched, type: view.logX ? "log" : "linear", range: view.logX ? range.map(Math.log10) : range, title: title(AXES[view.axis]),
       hoverformat: view.axis === "seconds" ? ".1f" : ",d", unifiedhovertitle: { text: `%{x} ${AXES[view.axis]}` },
-      nticks: view.logX ? 5 : 0, tickformat: view.logX ? "~s" : "", spikecolor: soft, spikethickness: -1, spikedash: "solid" },
+      nticks: view.logX ? 5 : 0, tickformat: !view.logX ? "" : view.axis === "seconds" ? "~g" : "~s", spikecolor: soft, spikethickness: -1, spikedash: "solid" },
     yaxis: { ...axis, type: look.log ? "log" : "linear", nticks: look.log ? 4 : 7, tickformat: look.log ? "~g" : "", fixedrange: true,
       ...(y ? { range: y, autorange: false } : { autorange: true }) },
   };

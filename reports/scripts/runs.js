@@ -39,6 +39,7 @@ function openTarget() {
     const input = document.querySelector("#search input");
     input.value = "";
     input.dispatchEvent(new Event("input", { bubbles: true }));
-    target.scrollIntoView();
   }
+  target.scrollIntoView(); // the browser went there before it was open
+  target.querySelector("summary").focus({ preventScroll: true });
 }

@@ -63,7 +63,8 @@ async function saveSheet(sheet) {
     y += Math.max(...row.map((tile) => tile.h * zoom + SHEET.line * tile.lines.length)) + SHEET.gap;
   }
   pen.font = fonts(20, 600);
-  const title = sheet.dataset.sheet;
+  const seed = sheet.querySelector(".seed")?.value;
+  const title = sheet.dataset.sheet + (seed === undefined ? "" : `, seed ${seed}`);
   const canvas = Object.assign(pen.canvas, { width: Math.ceil(Math.max(right, pen.measureText(title).width + 2 * SHEET.gap)), height: Math.ceil(y) });
   pen.fillStyle = "#fff";
   pen.fillRect(0, 0, canvas.width, canvas.height);
@@ -79,7 +80,7 @@ async function saveSheet(sheet) {
     pen.strokeRect(x - 0.5, top - 0.5, w * zoom + 1, h * zoom + 1);
     lines.forEach(([words, font, colour], i) => write(words, font, colour, x, top + h * zoom + SHEET.line * (i + 1)));
   }
-  canvas.toBlob((file) => download(file, `${figureName(title, "samples")}.png`));
+  canvas.toBlob((file) => download(file, `${figureName(sheet.dataset.sheet, "samples")}.png`));
 }
 document.addEventListener("click", ({ target }) => {
   const sheet = target.closest?.("button.save-sheet")?.closest("[data-sheet]");
