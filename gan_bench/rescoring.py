@@ -35,7 +35,7 @@ def rescore(training: Training) -> bool:
             sampled = load_sampled(folder, step, copy.deepcopy(training.recipe.sampled))
         except GanBenchError as error:
             if training.loop.steps <= training.total_steps:
-                warnings.warn(f"{error.__cause__ or error}", DamageWarning, stacklevel=1)
+                warnings.warn(str(error.__cause__ or error).partition("\n")[0], DamageWarning, stacklevel=1)
                 return False
             warnings.warn(f"{error}; its old scores stay", DamageWarning, stacklevel=1)
             folder.forget_weights(step)

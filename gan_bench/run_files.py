@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from gan_bench.diagnosis import Record, as_json
 
 LARGEST = 1e100  # of a score: the sum of its squares is a number still
+MOST_SCORES = 200  # of a snapshot: each is a column of tables and a chart
 Whole = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -85,6 +86,8 @@ class ResultDocument(Document):
     time: dict[str, float] = {}
     health: str = ""  # "" where it is not known, as of a run trained before there were diagnoses
     diagnoses: list[_Diagnosis] = []
+    snapshots: list[Whole] = []
+    weights: list[Whole] = []
 
     @model_validator(mode="after")
     def _complete(self) -> ResultDocument:
@@ -118,9 +121,9 @@ class ScoresDocument(Document):
     images: Whole | None = None
     seconds: float | None = None
     diversity: float | None = None
-    scores: list[_Score] = []
+    scores: Annotated[list[_Score], Field(max_length=MOST_SCORES)] = []
     time: dict[str, float] = {}
-    again: list[_Score] = []
+    again: Annotated[list[_Score], Field(max_length=MOST_SCORES)] = []
 
 
 class _GridRun(Document):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Columns = set[tuple[str, str]]  # label and protocol of scores; each is one column of a table
 SNAPSHOT = re.compile(r"step-(\d{8,18})")  # a snapshot's folder
+CHECKPOINT_HOLDS = {"steps", "d_steps", "generator", "discriminator", "streams"}  # at least
 WINDOW = 25  # G steps whose means make one line of the curves
 WEIGHTS = "weights.pt"  # of the sampled network, in a snapshot's folder
 
@@ -37,6 +38,14 @@ def read_or_warn(path: Path, without: str, form: type[Document] = Document) -> d
     except ValueError as error:
         warnings.warn(f"{path.parent}: {error}; {without}", DamageWarning, stacklevel=2)
         return None
+
+
+def _check(state: Any, of: str) -> None:
+    """ValueError: this is no checkpoint, or another run's. (Earlier versions did not write whose it is.)"""
+    if not isinstance(state, dict) or not state.keys() >= CHECKPOINT_HOLDS:
+        raise ValueError("it is no checkpoint")
+    if state.get("of", of) != of:
+        raise ValueError("it is another run's")
 
 
 class RunFolder:
@@ -139,21 +148,24 @@ class RunFolder:
         finally:
             new.unlink(missing_ok=True)
 
-    def load_checkpoint(self) -> dict[str, Any] | None:
+    def load_checkpoint(self, of: str | None = None) -> dict[str, Any] | None:
         """The saved state, None where there is none.
 
-        One that can't be read is set aside with a DamageWarning, and the one before it is taken.
+        One that can't be read, or is not `of` the run of this name, is set aside with a DamageWarning, and the one before it is
+        taken.
         """
         for file in (self.checkpoint_file, self.previous_file):
             try:
                 state: dict[str, Any] = read_tensors(file)
+                if of is not None:
+                    _check(state, of)
             except FileNotFoundError:
                 continue
             except ValueError as error:
                 aside = self.path / "checkpoint.damaged.pt"
                 os.replace(file, aside)
                 what = "; it is set aside as checkpoint.damaged.pt, and the run goes on from the one before, if there is one"
-                warnings.warn(f"{file} can't be read ({error}){what}", DamageWarning, stacklevel=2)
+                warnings.warn(f"{file} can't be used ({error}){what}", DamageWarning, stacklevel=2)
             else:
                 return state
         return None
@@ -229,10 +241,10 @@ def load_sampled(folder: RunFolder, step: int, network: nn.Module) -> nn.Module:
     """
     file = folder.snapshot(step) / WEIGHTS
     try:
-        weights = read_tensors(file)
-    except ValueError as error:
+        network.load_state_dict(read_tensors(file))
+    except (ValueError, TypeError, RuntimeError) as error:  # the last two: it holds something else than these weights
+        why = str(error).partition("\n")[0]
         raise GanBenchError(
-            f"{file} can't be read ({error}). Delete it, or its run's folder to train the run again"
+            f"{file} can't be read ({why}). Delete it, or its run's folder to train the run again"
         ) from error
-    network.load_state_dict(weights)
     return network.eval().requires_grad_(False)

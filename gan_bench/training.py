@@ -137,7 +137,7 @@ class Training:
                 self._rows = read_curves(folder.curves_file)
                 return
             folder.result_file.unlink(missing_ok=True)  # before anything of what it tells of changes
-            state = folder.load_checkpoint()
+            state = folder.load_checkpoint(self.name)
             if state is not None:
                 self.load_state_dict(state)
             ends = self.loop.steps >= self.total_steps
@@ -192,9 +192,15 @@ class Training:
             self.folder.save_checkpoint(self.state_dict())
         self._saved_at, self.saved_step = self.clock.training, self.loop.steps
 
+    @property
+    def name(self) -> str:
+        """What tells its checkpoints from those of other runs."""
+        return f"seed {self.seed} of {self.cell.key}"
+
     def state_dict(self) -> dict[str, Any]:
-        """All that changes during training."""
+        """All that changes during training, and of which run it is."""
         return {
+            "of": self.name,
             "steps": self.loop.steps,
             "d_steps": self.loop.d_steps,
             "seconds": self.clock.seconds(),
@@ -348,7 +354,7 @@ def best_columns(folder: RunFolder) -> dict[int, set[str]]:
 def ending(training: Training) -> dict[str, Any]:
     """What result.json says of time and of how the steps were taken."""
     counters, seconds = training.counters(), training.clock.seconds()
-    rate = counters["images"] / seconds["training"] if counters["images"] else None
+    rate = counters["images"] / seconds["training"] if seconds["training"] else None
     return {
         "images_per_second": rate,
         "share_of_peak": rate / training.limit if rate and training.limit else None,

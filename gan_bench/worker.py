@@ -257,7 +257,7 @@ class Worker:
         if job.clear and job.path.exists():
             job.path.rename(discarded)  # at once: a half-deleted run could be taken for a whole one
             shutil.rmtree(discarded)
-        for written in (folder.path, folder.snapshots):
+        for written in (folder.path, folder.snapshots, *map(folder.snapshot, folder.snapshot_steps())):
             remove_leftovers(written)
         cell = cell_from_settings(job.settings, self.registry)
         plugins = used_plugins(cell, self.registry)

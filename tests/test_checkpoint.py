@@ -48,7 +48,7 @@ def test_a_damaged_one_is_set_aside_and_the_one_before_is_taken(folder, damage):
     damaged = damage(folder.checkpoint_file.read_bytes())
     folder.checkpoint_file.write_bytes(damaged)
     folder.drop_previous_checkpoint()
-    with pytest.warns(DamageWarning, match=r"checkpoint.pt can't be read .* set aside as checkpoint.damaged.pt"):
+    with pytest.warns(DamageWarning, match=r"checkpoint.pt can't be used .* set aside as checkpoint.damaged.pt"):
         assert_equal(folder.load_checkpoint(), state(1))
     assert (folder.path / "checkpoint.damaged.pt").read_bytes() == damaged
     assert folder.trained_steps() == 1

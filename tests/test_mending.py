@@ -50,6 +50,15 @@ def changed(name: str, **values: object) -> Damage:
     return lambda run: (run / name).write_text(json.dumps(json.loads((run / name).read_text()) | values))
 
 
+def copied(source: str, name: str) -> Damage:
+    """A file holds what another one holds, of the same run or of one beside it."""
+    return lambda run: shutil.copyfile(run / source, run / name)
+
+
+def checkpoint_of_another(run: Path) -> None:
+    shutil.copyfile(by_seed(run.parents[1])[0] / "checkpoint.pt", run / "checkpoint.pt")
+
+
 def without_line(number: int) -> Damage:
     def damage(run: Path) -> None:
         lines = (run / "curves.jsonl").read_bytes().splitlines(keepends=True)
@@ -79,6 +88,10 @@ MENDED = [  # from what else there is; nothing is trained
     flipped(f"{LAST}/samples.png"),
     cut(f"{LAST}/samples.png"),
     cut("result.json"),
+    changed("result.json", snapshots=["40"], weights=[{}]),
+    both(lost("result.json"), copied("run.json", f"{FIRST}/.scores.json.37ac5417")),  # left by a killed process
+    both(lost("result.json"), lost("run.json")),
+    changed(f"{FIRST}/scores.json", scores=300 * [{"metric": "m", "label": "m", "value": 1.0, "protocol_id": "p"}]),
 ]
 AGAIN = [  # trained again from the start
     lost("curves.jsonl"),
@@ -92,7 +105,11 @@ AGAIN = [  # trained again from the start
     both(lost(f"{FIRST}/scores.json"), flipped(f"{FIRST}/weights.pt")),
     both(lost("result.json"), cut("curves.jsonl")),
     both(lost("result.json"), lost("checkpoint.pt")),
-    changed("result.json", steps=100),
+    changed("result.json", steps=2**60),
+    both(lost("result.json"), copied(f"{LAST}/weights.pt", "checkpoint.pt")),
+    both(lost("result.json"), checkpoint_of_another),
+    both(lost("result.json"), copied("run.json", "checkpoint.pt")),
+    both(lost(f"{FIRST}/scores.json"), copied("checkpoint.pt", f"{FIRST}/weights.pt")),
 ]
 
 

@@ -268,7 +268,7 @@ def test_a_damaged_checkpoint_of_a_finished_run_is_told_when_it_is_needed(tmp_pa
     assert (folder / "checkpoint.pt").read_bytes() == damaged
     longer = ("--set", "steps=150", "--set", "evaluate.snapshots=3")
     done = gan_bench("run", grid, "--out", store, *longer, cwd=tmp_path)
-    assert "checkpoint.pt can't be read" in " ".join(done.stderr.split())  # wrapped where the path's length has it
+    assert "checkpoint.pt can't be used" in " ".join(done.stderr.split())  # wrapped where the path's length has it
     assert (folder / "checkpoint.damaged.pt").read_bytes() == damaged
     (folder / "checkpoint.damaged.pt").unlink()
     gan_bench("run", grid, "--out", "straight", *longer, cwd=tmp_path)
