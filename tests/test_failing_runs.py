@@ -247,7 +247,9 @@ def gan_bench_tricks():
 '''
 
 
-@pytest.mark.parametrize("how", ["thread", "fork", "arithmetic", "panic"])
+@pytest.mark.parametrize(
+    "how", ["thread", *(pytest.param(h, marks=pytest.mark.slow) for h in ("fork", "arithmetic", "panic"))]
+)
 def test_what_a_run_leaves_behind_holds_up_nobody(tmp_path, undisturbed, how):
     (tmp_path / "awkward.py").write_text(AWKWARD)
     tricks = f'tricks = [[{{ name = "awkward", how = "{how}" }}], [], ["ema"]]'

@@ -187,6 +187,7 @@ def test_an_unfinished_run_with_a_gap_in_its_past_trains_again(tmp_path, whole):
     assert_equal_stores(store, tmp_path / "straight")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_trained_further_is_not_thrown_away(tmp_path, whole):
     grid, store = damaged(whole, tmp_path, [without_line(2), without_line(1)])
     before = RunFolder(by_seed(store)[0]).checkpoint_file.stat().st_mtime_ns

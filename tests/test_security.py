@@ -232,7 +232,13 @@ def test_no_text_of_a_store_becomes_markup(store):
         "null",
     ],
 )
-@pytest.mark.parametrize("name", ["run.json", "result.json", "snapshots/step-00000050/scores.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run.json",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("result.json", "snapshots/step-00000050/scores.json")),
+    ],
+)
 def test_monstrous_documents_cost_their_run_alone(store, name, text):
     file = run_folders(store)[0] / name
     file.write_text(text, encoding="latin-1")

@@ -81,6 +81,10 @@ def finish(training):
     return training.folder.path
 
 
+# Penalties need D's gradients twice over, and take the most time of all.
+QUICK = [pytest.param(name, marks=[pytest.mark.slow] if name == "penalties" else []) for name in CELLS]
+
+
 def interrupt(training, at, *, saved):
     """Train to a step and stop there, saving or, as a killed process, not."""
     for _ in training:
@@ -99,6 +103,7 @@ def test_interrupted_run_ends_with_the_same_bits(cell, train):
     assert_equal_runs(finish(train(cell, "parts")), whole)
 
 
+@pytest.mark.parametrize("cell", QUICK, indirect=True)
 def test_packed_runs_have_the_bits_of_lone_ones(cell, train):
     lone = [finish(train(cell, f"lone{seed}", seed=seed)) for seed in (0, 1)]
     packed = [train(cell, f"packed{seed}", seed=seed) for seed in (0, 1)]
@@ -163,6 +168,7 @@ def test_a_run_that_diverges_says_so(registry, train):
         finish(training)
 
 
+@pytest.mark.parametrize("cell", QUICK, indirect=True)
 def test_a_finished_run_that_is_opened_again_keeps_its_files(cell, train):
     whole = finish(train(cell, "whole"))
     finish(train(cell, "again"))
