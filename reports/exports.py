@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +24,8 @@ from gan_bench.results import ScoreColumn, load
 from gan_bench_reports.formats import count, duration, number, scaled, spread
 
 FLOOR = "Real training data"
+WIDEST = 90  # characters in a row of a LaTeX table
+FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"  # a table that is too wide is set smaller
 TEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -97,12 +100,13 @@ def _markdown_section(comparison: Comparison) -> str:
 
 
 def latex(comparisons: Sequence[Comparison]) -> str:
-    """To be read by `input` in a document that uses the package booktabs: findings and a table for each comparison."""
-    return "% Needs \\usepackage{booktabs}\n" + "\n".join(_latex_section(comparison) for comparison in comparisons)
+    """To be read by `input` in a document that uses the packages named at its top: findings and a table for each comparison."""
+    return "% Needs \\usepackage{booktabs,graphicx}\n" + "\n".join(
+        _latex_section(comparison) for comparison in comparisons
+    )
 
 
 def _latex_section(comparison: Comparison) -> str:
-    columns = table_columns(comparison)
     said = answer(comparison)
     lines = [
         f"\\paragraph{{{latex_text(comparison.title)}}}",
@@ -117,21 +121,40 @@ def _latex_section(comparison: Comparison) -> str:
             "\\end{itemize}",
             "",
         ]
-    lines += ["\\begin{table}", "\\centering", f"\\caption{{{latex_text(comparison.title)}}}"]
-    lines += [f"\\begin{{tabular}}{{l{'r' * len(columns)}}}", "\\toprule", *_latex_groups(columns)]
+    tables = [_latex_table(comparison, part, " (continued)" if i else "") for i, part in enumerate(_parts(comparison))]
+    return "\n".join([*lines, *tables, ""])
 
+
+def _parts(comparison: Comparison) -> list[list[Column]]:
+    """The columns table by table, each about as wide as a page of paper; a group is never parted."""
+    parts: list[list[Column]] = []
+    room = 0
+    for _, group in itertools.groupby(table_columns(comparison), lambda column: column.group or column.name):
+        together = list(group)
+        width = sum(max(len(c.name), *(len(c.text(level)) for level in comparison.levels)) for c in together)
+        if width > room:
+            parts.append([])
+            room = WIDEST - max(len(_name(level)) for level in comparison.levels)
+        parts[-1] += together
+        room -= width
+    return parts
+
+
+def _latex_table(comparison: Comparison, columns: Sequence[Column], continued: str) -> str:
     def row(cells: Iterable[str]) -> str:
         return f"{' & '.join(cells)} \\\\"
 
+    lines = ["\\begin{table}", "\\centering", f"\\caption{{{latex_text(comparison.title + continued)}}}", FITTED]
+    lines += [f"\\begin{{tabular}}{{l{'r' * len(columns)}}}", "\\toprule", *_latex_groups(columns)]
     lines += [row(["Level", *(latex_text(column.name) for column in columns)]), "\\midrule"]
     for level in comparison.levels:
         cells = (
             f"\\textbf{{{latex_text(c.text(level))}}}" if c.best(level) else latex_text(c.text(level)) for c in columns
         )
         lines.append(row([latex_text(_name(level)), *cells]))
-    if comparison.real:
+    if comparison.real and any(column.floor for column in columns):
         lines += ["\\midrule", row([FLOOR, *(latex_text(column.floor) for column in columns)])]
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table}", ""])
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}}", "\\end{table}"])
 
 
 def _latex_groups(columns: Sequence[Column]) -> list[str]:
@@ -149,13 +172,14 @@ def _latex_groups(columns: Sequence[Column]) -> list[str]:
 
 def table_columns(comparison: Comparison) -> list[Column]:
     """The columns beside the level's name."""
-    columns = [Column("", "Seeds", lambda level: _seeds(level)), Column("", "Health", _health)]
+    columns = []
     for score in comparison.scores:
         floor = number(comparison.real[score.label][0]) if score.label in comparison.real else "–"
         columns += [_score(score, moment, floor if moment == "last" else "") for moment in ("last", "best")]
     if comparison.headline:
         found = {id(entry.level): entry for entry in comparison.answers}
         columns.append(Column("", "Difference", lambda level: _difference(found.get(id(level)))))
+    columns += [Column("", "Seeds", _seeds), Column("", "Health", _health)]
     for group, size, told in (("Parameters", "parameters", count), ("FLOPs an image", "flops", scaled)):
         for net in ("generator", "discriminator"):
             columns.append(Column(group, net[0].upper(), _number(f"{net}_{size}", told)))

@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,17 @@ import pandas as pd
 
 from gan_bench.results import Results
 from gan_bench.settings_text import flatten, text
-from gan_bench_reports.formats import number
+from gan_bench_reports.formats import count, duration, number, scaled
 
 Rows = list[tuple[str, str]]
 SHARED = ("settings", "dataset", "networks", "plugins", "execution")  # parts of run.json that make a cell
 TAIL = 4000  # bytes of what plugins printed
+OUTCOME: dict[str, Callable[[Any], str]] = {  # how parts of result.json are shown
+    **dict.fromkeys(("steps", "d_steps", "images", "images_per_second"), count),
+    **dict.fromkeys(("seconds", "time.training", "time.evaluation", "time.checkpoints", "time.waiting"), duration),
+    "share_of_peak": lambda share: f"{share:.1%}",
+    "peak_memory": lambda size: scaled(size, "B"),
+}
 CONTROL = re.compile(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
@@ -39,6 +45,7 @@ class RunView:
     health: str  # names of its diagnoses, "healthy", or empty where that is not known
     stale: str  # why it is out of date; empty where it isn't
     traceback: str
+    row: dict[str, Any]  # of `Results.runs`
     score: str  # headline score at the last snapshot
     outcome: Rows
     events: Rows
@@ -85,7 +92,7 @@ def cell_views(results: Results, page: Path | None = None) -> list[CellView]:
         for run, table in results.snapshots.dropna(subset="error").groupby("run")
     }
     cells: dict[tuple[str, str, str], CellView] = {}
-    order = runs.sort_values(["store", "cell", "seed"], kind="stable").to_dict("records")
+    order = _in_order(results).to_dict("records")
     # Runs that have not begun come with those of their label that have.
     begun = {(row["store"], row["cell"]): _shared(results, row["run"]) for row in order if _shared(results, row["run"])}
     for i, row in enumerate(order, 1):
@@ -98,6 +105,15 @@ def cell_views(results: Results, page: Path | None = None) -> list[CellView]:
             _describe(cell, document, baselines[row["store"]], results, scored.get(row["run"], []))
         cell.runs.append(_view(row, results, f"run-{i}", page, troubles.get(row["run"], [])))
     return list(cells.values())
+
+
+def _in_order(results: Results) -> pd.DataFrame:
+    """The table of runs, store by store, cells in the grid's order, seeds rising."""
+    place = {run: i for i, run in reversed([*enumerate(results.comparisons["run"])])}
+    runs = results.runs.assign(place=results.runs["run"].map(place).fillna(len(place)))
+    # The runs of a cell, which may begin at different seeds, stay together.
+    runs["place"] = runs.groupby(["store", "cell"])["place"].transform("min")
+    return runs.sort_values(["store", "place", "cell", "seed"], kind="stable").drop(columns="place")
 
 
 def _shared(results: Results, run: str) -> str:
@@ -167,8 +183,13 @@ def _view(
         health=row["health"],
         stale=row["stale"],
         traceback=str(result.get("traceback") or ""),
+        row=row,
         score=score,
-        outcome=[(path, text(value)) for path, value in flatten(result).items() if path not in said],
+        outcome=[
+            (path, OUTCOME[path](value) if path in OUTCOME and isinstance(value, int | float) else text(value))
+            for path, value in flatten(result).items()
+            if path not in said
+        ],
         events=_events(document, troubles),
         output=_tail(folder / "output.txt"),
         place=[

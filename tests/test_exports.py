@@ -69,17 +69,21 @@ def test_markdown_is_a_table_of_the_same_text(store):
     assert len(rows) == (1 + 2 + 1) + (1 + 4 + 1) + (1 + 3 + 1)
     assert len({len(row) for row in cells}) == 1
     assert '=cmd()|a_b & 50 % "q" #$~^\\{x}<b>[0.5]*`-- [31m' in [row[0] for row in cells]
-    assert ["depth 2 (reference)", "3"] in [row[:2] for row in cells]
+    assert ["depth 2 (reference)", "3"] in [[row[0], row[6]] for row in cells]
 
 
 def test_latex_is_balanced_and_has_no_character_of_its_own(store):
     text = report(store, "tex")
-    plain = re.sub(r"\\[\\&%$#_{},]|\\[A-Za-z]+\*?", " ", text.replace("% Needs \\usepackage{booktabs}\n", ""))
+    plain = re.sub(
+        r"\\[\\&%$#_{},]|\\[A-Za-z]+\*?",
+        " ",
+        text.replace("% Needs \\usepackage{booktabs,graphicx}\n", "").replace("}{!}{%\n", "}{!}{\n"),
+    )
     plain = plain.replace("$ $", "").replace("$-$", "")
     assert not set(plain) & set('#$^_%"\\\x1b')
     assert plain.count("{") == plain.count("}")
     bodies = re.findall(r"\\toprule\n(.*?)\\bottomrule", text, re.DOTALL)
-    assert len(bodies) == 3
+    assert len(bodies) == text.count("\\begin{tabular}") > 3  # wide ones are several
     for body in bodies:
         rows = [line for line in body.splitlines() if line.endswith("\\\\")]
         assert len({len(re.findall(r"(?<!\\)&", row)) for row in rows[1:]}) == 1
@@ -90,7 +94,7 @@ def test_latex_is_balanced_and_has_no_character_of_its_own(store):
 def test_latex_compiles(store, tmp_path):
     (tmp_path / "tables.tex").write_text(report(store, "tex"), encoding="utf-8")
     (tmp_path / "all.tex").write_text(
-        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\\input{tables}\\end{document}",
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\\input{tables}\\end{document}",
         encoding="utf-8",
     )
     mode = [] if "tectonic" in TEX else ["-interaction=nonstopmode", "-halt-on-error"]

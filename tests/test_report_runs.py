@@ -95,3 +95,23 @@ def test_folders_are_relative_to_the_page(store, tmp_path):
     for page, start in ((store, "runs/"), (tmp_path, "store/runs/"), (tmp_path / "elsewhere", "../store/runs/")):
         for run in runs(store, page=page).values():
             assert dict(run.place)["folder"] == start + run.run
+
+
+def test_cells_stand_in_the_grid_s_order(store):
+    assert [cell.name for cell in cell_views(load(store))] == [
+        "dcgan, depth 2, no tricks",
+        "fcgan, no tricks",
+        "dcgan, depth 2, label_noise (amount 0.05)",
+        "dcgan, depth 2, ema (decay 0.999)",
+        "dcgan, depth 2, label_noise (amount 0.05) + ema (decay 0.999)",
+        "dcgan, depth 1, no tricks",
+        "dcgan, depth 3, no tricks",
+    ]
+
+
+def test_an_outcome_is_told_in_units(store):
+    run = next((store / "runs").glob("fcgan-0-*"))
+    change(run / "result.json", peak_memory=412_000_000, images=96_000, share_of_peak=None, time={"training": 7300.0})
+    outcome = dict(runs(store)[run.name].outcome)
+    told = [outcome[name] for name in ("peak_memory", "images", "share_of_peak", "time.training")]
+    assert told == ["412 MB", "96\u202f000", "none", "2.0 h"]

@@ -18,6 +18,7 @@ from gan_bench.server import address as address_of
 from gan_bench.server import listen, new_token
 from gan_bench.watcher import make_server
 from gan_bench_reports.exports import csv_text, latex_text, markdown_text
+from gan_bench_reports.formats import spread
 from gan_bench_reports.page import write_report
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
@@ -45,14 +46,14 @@ def column(page, number):
 
 def test_sorted_by_keyboard_and_told_to_screen_readers(visit):  # noqa: F811 - the fixture
     page = visit()
-    own = column(page, 3)
+    own = column(page, 1)
     button = page.get_by_role("button", name="last snapshot").and_(page.locator(f"{TABLE} .sort")).first
     button.focus()
     seen = []
     for _ in range(3):
         page.keyboard.press("Enter")
         sorts = page.locator(f"{TABLE} [aria-sort]").evaluate_all("all => all.map(one => one.ariaSort)")
-        seen.append((sorts, column(page, 3)))
+        seen.append((sorts, column(page, 1)))
     ordered = sorted(own, key=float)
     assert ordered != own
     assert seen == [(["ascending"], ordered), (["descending"], ordered[::-1]), ([], own)]
@@ -70,22 +71,33 @@ def saved(page, format):
         return file.read()
 
 
+def shown(value):
+    return spread(value.mean, value.deviation)
+
+
 def test_saved_in_all_formats(visit, store):  # noqa: F811 - the fixture
     page = visit()
     levels = compare(load(store))[1].levels
     rows = list(csv.reader(io.StringIO(saved(page, "csv"))))
-    assert rows[0][:3] == ["Level", "Seeds", "Healthy seeds"]
+    scores = [
+        f"{name}[classifier] (2000 generated, 360 real), {moment} snapshot{deviation}"
+        for name in ("FD", "KID")
+        for moment in ("last", "best")
+        for deviation in ("", ", standard deviation")
+    ]
+    assert rows[0][:11] == ["Level", *scores, "Seeds", "Healthy seeds"]
     assert rows[0][-3:] == ["Training time (s)", "Images/s", "Peak memory (bytes)"]
     assert [row[0] for row in rows[1:]] == [csv_text(level.label) for level in levels] + ["Real training data"]
     values = [level.values["FD[classifier]"]["last"] for level in levels]
-    assert [tuple(map(float, row[3:5])) for row in rows[1:5]] == [(value.mean, value.deviation) for value in values]
+    assert [tuple(map(float, row[1:3])) for row in rows[1:5]] == [(value.mean, value.deviation) for value in values]
     assert rows[1][-1] == str(int(levels[0].numbers["peak_memory"]))
     markdown = saved(page, "md").splitlines()
     assert markdown[0] == "**Which tricks help?**"
-    assert markdown[5].startswith(f"| {markdown_text(HOSTILE)} | 3 | ")
+    assert markdown[5].startswith(f"| {markdown_text(HOSTILE)} | {shown(values[1])} | ")
     latex = saved(page, "tex")
-    assert f"\n{latex_text(HOSTILE)} & 3 & " in latex
-    assert "\\cmidrule(lr){4-5}\\cmidrule(lr){6-7}" in latex
+    assert f"\n{latex_text(HOSTILE)} & {latex_text(shown(values[1]))} & " in latex
+    assert "& \\multicolumn{2}{c}{FD{[}classifier{]} (2000 generated, 360 real)}" in latex
+    assert "\\cmidrule(lr){2-3}" in latex
 
 
 @pytest.mark.slow
@@ -93,7 +105,7 @@ def test_a_sorted_table_is_saved_as_it_is_seen(visit):  # noqa: F811 - the fixtu
     page = visit()
     page.locator(f"{TABLE} .sort").filter(has_text="last snapshot").first.click()
     rows = list(csv.reader(io.StringIO(saved(page, "csv"))))
-    assert [row[3] for row in rows[1:5]] == sorted((row[3] for row in rows[1:5]), key=float)
+    assert [row[1] for row in rows[1:5]] == sorted((row[1] for row in rows[1:5]), key=float)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +134,7 @@ def test_a_sorted_table_stays_sorted_while_it_is_watched(browser, tmp_path):  # 
         page = browser.new_page()
         page.goto(address_of(listener, server.token))
         page.locator(f"{TABLE} .sort").filter(has_text="last snapshot").first.click()
-        before = column(page, 3)
+        before = column(page, 1)
         rows = page.locator(f"{TABLE} tbody tr").evaluate_all("rows => rows.map(row => row.dataset.row)")
         assert rows != sorted(rows)
         file = next((store / "runs").glob(f"{best_run(store)}/snapshots/*/scores.json"))
@@ -132,7 +144,7 @@ def test_a_sorted_table_stays_sorted_while_it_is_watched(browser, tmp_path):  # 
         page.wait_for_function(
             "table => table.textContent.includes('1\u202f000')", arg=page.locator(TABLE).element_handle()
         )
-        assert column(page, 3) == [*before[1:], "1000.0"]
+        assert column(page, 1) == [*before[1:], "1000.0"]
         assert page.locator(f"{TABLE} [aria-sort=ascending]").count() == 1
         page.close()
         server.shutdown()
@@ -148,3 +160,21 @@ def test_no_buttons_that_do_nothing(visit):  # noqa: F811 - the fixture
     assert page.locator(".take:visible").count() == 0
     assert page.locator(TABLE).is_visible()
     assert page.locator("#answers .track .seed:visible").count() > 10
+
+
+def test_all_runs_in_one_table_are_searched_sorted_and_saved(visit):  # noqa: F811 - the fixture
+    page = visit()
+    page.locator("#search input").fill("fcgan")
+    place = page.locator("#run-table")
+    place.locator("summary").click()
+    rows = place.locator("tbody tr:visible")
+    assert rows.count() == 3
+    place.get_by_role("button", name="Seed").click(click_count=2)
+    with page.expect_download() as download:
+        place.locator("[data-format=csv]").click()
+    with open(download.value.path(), encoding="utf-8") as file:
+        head, *saved_rows = csv.reader(file)
+    assert head[:3] == ["Run", "Seed", "Status"]
+    assert [row[:2] for row in saved_rows] == [["fcgan, no tricks", str(seed)] for seed in (2, 1, 0)]
+    rows.first.locator("a").click()
+    assert page.locator("details.run[open] summary").inner_text().startswith("seed 2")

@@ -13,6 +13,9 @@ function search() {
         && (!statuses.length || statuses.some((status) => own.includes(status))));
       return !run.hidden;
     });
+    for (const row of document.querySelectorAll("#run-table tbody tr")) {
+      row.hidden = document.getElementById(row.dataset.run).hidden;
+    }
     for (const cell of document.querySelectorAll(".runs > .cell")) {
       cell.hidden = !cell.querySelector(":scope > .run:not([hidden])");
     }

@@ -19,7 +19,7 @@ const isNumber = (value) => value !== "" && Number.isFinite(Number(value));
 // A table's parts: its head by rows, the names of its columns, its rows, and whether a column holds numbers.
 function parts(table) {
   const head = table.tHead ? spread([...table.tHead.rows]) : [];
-  const rows = spread([...table.rows].filter((row) => row.parentNode !== table.tHead));
+  const rows = spread([...table.rows].filter((row) => row.parentNode !== table.tHead && !row.hidden));
   const columns = Math.max(...[...head, ...rows].map((row) => row.length));
   const once = rows.map((row) => row.map((cell, x) => (cell === row[x - 1] ? undefined : cell)));
   const names = [...Array(columns).keys()].map((x) => [...new Set(head.map((row) => row[x]))].map(cellText).join(", "));
@@ -37,7 +37,50 @@ const TEX = {
   "|": "\\textbar{}", "`": "\\textasciigrave{}", '"': "{\\char34}", "[": "{[}", "]": "{]}", "*": "{*}",
   "±": "$\\pm$", "−": "$-$", "×": "$\\times$", "≠": "$\\neq$", "–": "--", "’": "'", "\u00a0": "~", "\u202f": "\\,",
 };
+const WIDEST = 90; // characters in a row of a LaTeX table
+const FITTED = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%"; // a table that is too wide is set smaller
 const texText = (string) => string.replace(/[\\~^<>|`"[\]*±−×≠–’\u00a0\u202f&%$#_{}]|-(?=-)/g, (c) => TEX[c] ?? (c === "-" ? "-{}" : `\\${c}`));
+
+// The columns beside the first, table by table, each about as wide as a page of paper; what stands under one head is never parted.
+function pages({ head, names, rows }) {
+  const width = (x) => Math.max(...[...head.slice(-1), ...rows].map((row) => cellText(row[x]).length));
+  const parts = [];
+  let room = 0;
+  for (let x = 1; x < names.length;) {
+    const together = [...Array(head[0]?.[x]?.colSpan || 1).keys()].map((i) => x + i);
+    const needed = together.map(width).reduce((a, b) => a + b);
+    if (needed > room) {
+      parts.push([]);
+      room = WIDEST - width(0);
+    }
+    parts.at(-1).push(...together);
+    room -= needed;
+    x += together.length;
+  }
+  return parts;
+}
+
+function texTable({ head, rows, numeric }, columns, title) {
+  const shown = (cell) => (cell?.matches(".best") ? `\\textbf{${texText(cellText(cell))}}` : texText(cellText(cell)));
+  const line = (cells) => `${cells.join(" & ")} \\\\`;
+  const all = [0, ...columns];
+  const filled = rows.filter((row) => columns.some((x) => cellText(row[x])));
+  const heads = head.map((row, y) => {
+    const cells = [], rules = [];
+    for (let i = 0; i < all.length; i += row[all[i]]?.colSpan || 1) {
+      const cell = row[all[i]];
+      // What spans rows stands in the last of them.
+      const own = head[y + 1]?.[all[i]] === cell ? "" : texText(cellText(cell));
+      const span = cell?.colSpan || 1;
+      cells.push(span > 1 ? `\\multicolumn{${span}}{c}{${own}}` : own);
+      if (span > 1) rules.push(`\\cmidrule(lr){${i + 1}-${i + span}}`);
+    }
+    return line(cells) + rules.join("");
+  });
+  return ["\\begin{table}", "\\centering", `\\caption{${texText(title)}}`, FITTED, `\\begin{tabular}{${all.map((x) => (numeric[x] ? "r" : "l")).join("")}}`,
+    "\\toprule", ...heads, ...(heads.length ? ["\\midrule"] : []), ...filled.map((row) => line(all.map((x) => shown(row[x])))),
+    "\\bottomrule", "\\end{tabular}}", "\\end{table}"].join("\n");
+}
 
 const formats = {
   csv: (tables) => tables.map(({ bare: names, rows, title }) => {
@@ -55,23 +98,9 @@ const formats = {
     return `**${mdText(title || about)}**\n\n${[line(names.map(mdText)), line(numeric.map((is) => (is ? "---:" : ":---"))), ...lines].join("\n")}`;
   }).join("\n\n") + "\n",
 
-  tex: (tables, about) => "% \\usepackage{booktabs}\n" + tables.map(({ head, names, rows, numeric, title }) => {
-    const shown = (cell) => (cell?.matches(".best") ? `\\textbf{${texText(cellText(cell))}}` : texText(cellText(cell)));
-    const line = (cells) => `${cells.join(" & ")} \\\\`;
-    const heads = head.map((row, y) => {
-      const cells = [], rules = [];
-      for (let x = 0; x < names.length; x += row[x]?.colSpan || 1) {
-        // What spans rows stands in the last of them.
-        const own = head[y + 1]?.[x] === row[x] ? "" : texText(cellText(row[x]));
-        const span = row[x]?.colSpan || 1;
-        cells.push(span > 1 ? `\\multicolumn{${span}}{c}{${own}}` : own);
-        if (span > 1) rules.push(`\\cmidrule(lr){${x + 1}-${x + span}}`);
-      }
-      return line(cells) + rules.join("");
-    });
-    return ["\\begin{table}", "\\centering", `\\caption{${texText(title || about)}}`, `\\begin{tabular}{${numeric.map((is) => (is ? "r" : "l")).join("")}}`,
-      "\\toprule", ...heads, ...(heads.length ? ["\\midrule"] : []), ...rows.map((row) => line(names.map((_, x) => shown(row[x])))),
-      "\\bottomrule", "\\end{tabular}", "\\end{table}"].join("\n");
+  tex: (tables, about) => "% Needs \\usepackage{booktabs,graphicx}\n" + tables.flatMap((table) => {
+    const title = table.title || about;
+    return pages(table).map((columns, i) => texTable(table, columns, i ? `${title} (continued)` : title));
   }).join("\n\n") + "\n",
 };
 
