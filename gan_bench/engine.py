@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from rich.console import Console
+from rich.filesize import decimal
 
-from gan_bench.damage import is_picture
 from gan_bench.data import PreparedData, files_and_spec, prepare
 from gan_bench.dry import dry_pass
 from gan_bench.errors import GanBenchError
-from gan_bench.evaluation import Evaluator, save_real
+from gan_bench.evaluation import Evaluator
 from gan_bench.executor import Executor, resolve_devices
 from gan_bench.files import remove_leftovers, replace_file, write_json
+from gan_bench.floor import score_real_data
 from gan_bench.foreign import check_store
 from gan_bench.global_state import preserved
 from gan_bench.holding import Held, hold
@@ -29,11 +30,10 @@ from gan_bench.peak import peak, training_flops
 from gan_bench.plan import run_bytes
 from gan_bench.progress import Display
 from gan_bench.provenance import used_plugins
-from gan_bench.run_files import ScoresDocument
 from gan_bench.runs import Lengths, Run, Todo, comparison_seeds, dataset_key, make_runs, select
 from gan_bench.speed import Speed, speed_text, write_speed
 from gan_bench.stale import mark_stale, stale_lines
-from gan_bench.store import DamageWarning, read_or_warn
+from gan_bench.store import DamageWarning
 from gan_bench.worker import Job, Setup
 
 if TYPE_CHECKING:
@@ -181,14 +181,16 @@ def run_grid(
             remove_leftovers(store)
             evaluators = prepare_evaluators(grid, data, devices[0], console)
             todo, unreadable = what_to_do([run for run in runs if run.name not in leave], evaluators, fresh, console)
-            write_store(grid, store, every_run, data, evaluators, looks)
+            score_real_data(grid, store, data, evaluators, console)
+            write_store(grid, store, every_run, looks)
             device, precisions = torch.device(devices[0]), {run.cell.precision for run, _ in todo}
             peaks = {precision: peak(device, precision) for precision in precisions}
             jobs = [make_job(run, data, grid, peaks, clear=fresh or what in ("again", "damaged")) for run, what in todo]
             check_space(store, [run for run, what in todo if what == "train"], grid.evaluate.keep, len(devices))
             done, failed = train(grid, store, [run for run, _ in todo], jobs, data, devices, execution, console)
             if not (store / "grid.json").exists():  # somebody deleted the store; its runs were trained into a new one
-                write_store(grid, store, every_run, data, evaluators, looks)
+                score_real_data(grid, store, data, evaluators, console)
+                write_store(grid, store, every_run, looks)
             if done:  # who stops the command waits for its end
                 write_tables(store)
                 grid.registry.manager.hook.gan_bench_report(stores=[store], output=store / "report.html")
@@ -250,7 +252,7 @@ def check_space(store: Path, runs: Sequence[Run], keep: str, slots: int) -> None
     free = shutil.disk_usage(store).free
     if needed > free:
         raise GanBenchError(
-            f"{len(runs)} runs need about {needed / 1e9:.2g} GB in {store.resolve()}, and {free / 1e9:.2g} GB are free. "
+            f"{len(runs)} runs need about {decimal(int(needed))} in {store.resolve()}, and {decimal(free)} are free. "
             "Free some, give another --out, or keep fewer weights: --set evaluate.keep=last"
         )
 
@@ -321,15 +323,8 @@ def make_job(
     )
 
 
-def write_store(
-    grid: Grid,
-    store: Path,
-    runs: Sequence[Run],
-    data: dict[str, PreparedData],
-    evaluators: dict[str, Evaluator],
-    looks: Looks,
-) -> None:
-    """Write what the store holds beside its runs: the grid, what it expands to, and the real data's samples and scores."""
+def write_store(grid: Grid, store: Path, runs: Sequence[Run], looks: Looks) -> None:
+    """Write what the store holds beside its runs: the grid, and what it expands to."""
     replace_file(store / "grid.toml", lambda beside: beside.write_text(grid.text, encoding="utf-8"))
     folders = {(run.cell, run.seed): run.name for run in runs}
     comparisons = [
@@ -363,10 +358,3 @@ def write_store(
         "comparisons": comparisons,
     }
     write_json(store / "grid.json", facts)
-    for key, evaluator in evaluators.items():
-        folder = store / "real" / data[key].fingerprint[:12]
-        scores = read_or_warn(folder / "scores.json", "it is written again", ScoresDocument) or {}
-        known = {(score["label"], score["protocol_id"]) for score in scores.get("scores", ())}
-        if known != evaluator.columns() or not is_picture(folder / "samples.png"):
-            save_real(folder, data[key])
-            write_json(folder / "scores.json", {"scores": evaluator.score_training_data(), "time": evaluator.seconds})

@@ -67,6 +67,10 @@ REFUSED = {
         BASELINE.replace('"dcgan"', '"mine"') + 'plugins = ["grid.toml"]',
         "3: architecture: grid.toml: it implements no hook; return your classes from ",
     ),
+    "a metric twice": (
+        BASELINE + 'evaluate = { metrics = ["fid", "kid", "fid"] }',
+        "5: evaluate.metrics[2]: this metric stands there twice (found: 'fid').",
+    ),
     "a folder as a plugin": (BASELINE + 'plugins = ["."]', "5: plugins[0]: there is no such plugin file (found: '.')."),
     "a plugin with a zero byte": (
         BASELINE + 'plugins = ["a\\u0000b"]',

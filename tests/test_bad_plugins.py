@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -524,3 +525,41 @@ def test_datasets(tmp_path: Path, old: str, new: str, error: str) -> None:
     said = gan_bench("plan", "grid.toml", "--no-pilot", cwd=tmp_path, code=2).stderr
     assert said.startswith(f"Error: grid.toml:4: dataset: {error}"), said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "error"),
+    [
+        (
+            'metrics = ["kid", "modes"]',
+            "12: evaluate.metrics[1]: modes can't be computed of digits: dataset digits tells no modes",
+        ),
+        (
+            'metrics = ["precision_recall"]\nsamples = 2',
+            "12: evaluate.metrics[0]: precision_recall can't be computed of digits: ",
+        ),
+    ],
+)
+def test_metrics_that_no_samples_of_this_data_can_have(tmp_path: Path, evaluate: str, error: str) -> None:
+    """They would be missed after hours of training."""
+    grid = GRID.replace('plugins = ["plugin.py"]', "").replace("ARCHITECTURE", '"fcgan"').replace("TRICKS", "[]")
+    grid = grid.replace("[evaluate]\n", f"[evaluate]\n{evaluate}\n")
+    if "samples = 2" in evaluate:
+        grid = grid.replace("samples = 32\n", "")
+    (tmp_path / "grid.toml").write_text(grid)
+    said = gan_bench("run", "grid.toml", cwd=tmp_path, code=2).stderr
+    assert said.startswith(f"Error: grid.toml:{error}"), said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "runs" / "bad" / "runs").exists()
+
+
+def test_a_metric_that_some_of_the_data_can_have_is_computed_there(tmp_path: Path) -> None:
+    grid = GRID.replace('plugins = ["plugin.py"]', "").replace("ARCHITECTURE", '"fcgan"').replace("TRICKS", "[]")
+    levels = '[[compare]]\ntitle = "?"\ndataset = [{ name = "digits", size = 8 }, "ring"]\n'
+    (tmp_path / "grid.toml").write_text(grid.replace("[evaluate]\n", '[evaluate]\nmetrics = ["modes"]\n') + levels)
+    said = " ".join(gan_bench("run", "grid.toml", cwd=tmp_path).stderr.split())
+    assert "Warning: modes can't be computed of digits: dataset digits tells no modes" in said
+    scores = [
+        json.loads(file.read_text())["scores"] for file in tmp_path.glob("runs/bad/runs/*/snapshots/*/scores.json")
+    ]
+    assert sorted(score[0]["value"] is None for score in scores) == [False, True]

@@ -104,7 +104,8 @@ def test_a_broken_plugin_is_named_and_stops_only_grids_that_need_it(tmp_path):
     (tmp_path / "broken.py").write_text("import no_such_module\n")
     listed = gan_bench("plugins", "--plugin", "broken.py", cwd=tmp_path).stdout
     assert "No module named 'no_such_module'" in listed
-    gan_bench("plan", write_grid(tmp_path), "--no-pilot", "--plugin", "broken.py", cwd=tmp_path)
+    done = gan_bench("plan", write_grid(tmp_path), "--no-pilot", "--plugin", "broken.py", cwd=tmp_path)
+    assert done.stderr.startswith("Warning: the plugin broken (file broken.py): broken.py:1: ModuleNotFoundError")
     done = gan_bench(
         "plan",
         "grid.toml",
@@ -203,3 +204,8 @@ def test_an_architecture_may_read_numbers_while_it_builds(tmp_path):
     assert "values in [lo, hi] as usual" in shown
     grid = write_grid(tmp_path, architecture='architecture = "reads"', steps="steps = 2")
     gan_bench("run", grid, "--plugin", "reads.py", "--only", "no tricks", cwd=tmp_path)
+
+
+def test_not_a_number_is_no_length_of_time(tmp_path):
+    done = gan_bench("run", write_grid(tmp_path), "--step-seconds", "nan", cwd=tmp_path, code=2)
+    assert "Invalid value for '--step-seconds': nan is no number of seconds." in done.stderr

@@ -138,7 +138,7 @@ def test_a_disk_that_fills_up_stops_runs_and_later_they_go_on(tmp_path, whole, s
 def test_a_disk_without_room_is_told_before_anything_trains(tmp_path, small_disk):
     grid = write_grid(tmp_path, samples='samples = 64\nkeep = "all"')
     done = gan_bench("run", grid, "--out", small_disk / "store", "--set", "architecture.width=64", cwd=tmp_path, code=2)
-    assert "runs need about 0.0" in done.stderr
+    assert "runs need about 25.2 MB in" in done.stderr
     assert not run_folders(small_disk / "store")
 
 

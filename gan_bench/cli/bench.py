@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gan_bench.cli.options import Seconds
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("bench")
 @click.option("--case", "text", default="", metavar="TEXT", help="Only cases whose title contains TEXT.")
-@click.option("--seconds", type=click.FloatRange(0.01, 600), default=4, show_default=True, help="Length of a turn.")
+@click.option("--seconds", type=Seconds(0.01, 600), default=4, show_default=True, help="Length of a turn.")
 @click.option("--rounds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Turns of each contestant.")
 @click.option(
     "--devices", default="auto", show_default=True, help="auto (the first GPU, else the CPU), cpu, or cuda:0,cuda:1,..."

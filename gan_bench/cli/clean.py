@@ -181,16 +181,16 @@ def _check_unused(store: Path, found: Iterable[Waste]) -> None:
 
 def show(store: Path, found: list[Waste]) -> str:
     """Print every file and folder that would go, why and how large; returns the size of all."""
-    from gan_bench.cli.plan import size
+    from rich.filesize import decimal
 
     names = [str(item.path.relative_to(store)) for item in found]
     names = [name if name.isprintable() else repr(name) for name in names]  # a terminal obeys what isn't
-    sizes = [size(item.size) for item in found]
+    sizes = [decimal(item.size) for item in found]
     rows = [("file or folder", "why", "size"), *zip(names, (item.why for item in found), sizes, strict=True)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, why, bytes_ in rows:
         click.echo(f"{name.ljust(widths[0])}  {why.ljust(widths[1])}  {bytes_.rjust(widths[2])}")
-    total = size(sum(item.size for item in found))
+    total = decimal(sum(item.size for item in found))
     click.echo(f"\n{len(found)} files and folders of {total} in {store}")
     return total
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,16 @@ def grid_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+class Seconds(click.FloatRange):
+    """A length of time. `nan`, which is neither below nor above any limit, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail("nan is no number of seconds.", param, ctx)
+        return seconds
+
+
 def open_grid(
     grid: Path,
     plugins: tuple[Path, ...],
@@ -98,7 +109,10 @@ def open_grid(
         _check_plugin_files(core, plugins)
     if workers:
         warm_up()
-    return add_plugins(core, plugins)
+    loaded = add_plugins(core, plugins)
+    for broken in loaded.registry.broken:  # no cell needs it, but its events will be missed
+        click.echo(f"Warning: the plugin {broken} can't be loaded", err=True)
+    return loaded
 
 
 def _check_plugin_files(core: CoreGrid, given: tuple[Path, ...]) -> None:

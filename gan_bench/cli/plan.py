@@ -47,6 +47,8 @@ def command(
     """Show every cell and run of GRID, what is done already, and what the rest would take. Nothing is trained."""
     loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=not no_pilot)
 
+    from rich.filesize import decimal
+
     from gan_bench.engine import plain_console, prepare_data, store_of, warnings_told
     from gan_bench.executor import resolve_devices
     from gan_bench.plan import makespan, plan_cells
@@ -64,18 +66,20 @@ def command(
         click.echo(line)
     todo = sum(plan.waiting for plan in plans)
     disk = sum(plan.disk_bytes for plan in plans)
-    click.echo(f"\n{len(plans)} cells, {len(runs)} runs, {todo} of them to train, in {store}")
+    counts = ", ".join(f"{n} {word}{'s' if n != 1 else ''}" for n, word in ((len(plans), "cell"), (len(runs), "run")))
+    click.echo(f"\n{counts}, {todo} of them to train, in {store}")
     for line in stale_lines(runs):
         click.echo(line)
-    click.echo(f"disk: {size(disk)} when all are finished")
+    click.echo(f"disk: {decimal(disk)} when all are finished")
     if not no_pilot:
         seconds = makespan(plans, loaded.evaluate.samples, len(slot_devices))
         peak = max(plan.pilot.peak_bytes for plan in plans if plan.pilot)
         count = f"{len(slot_devices)} slot{'s' if len(slot_devices) > 1 else ''} on {slot_devices[0]}"
         click.echo(f"time: about {short(seconds)} of training and sampling on {count}; scoring comes on top")
-        click.echo(f"memory: about {size(peak)} a slot")
+        click.echo(f"memory: about {decimal(peak)} a slot")
 
 
+UNITS = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 TITLES = ("cell", "seeds", "steps", "G parameters", "D parameters", "FLOPs an image", "one run")
 
 
@@ -117,15 +121,7 @@ def seeds(numbers: Sequence[int]) -> str:
     return ", ".join("-".join(map(str, ends)) for ends in ranges)
 
 
-def count(number: int) -> str:
+def count(number: float) -> str:
     """A large number for a person."""
-    return f"{number / 1e6:,.1f} M" if number >= 1e6 else f"{number / 1e3:,.1f} k"
-
-
-def size(number: float) -> str:
-    """Bytes for a person."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}"
-        number /= 1000
-    return f"{number:.1f} TB"
+    unit = next((unit for unit in UNITS if number < 1000 * UNITS[unit]), "T")
+    return f"{number / UNITS[unit]:,.1f} {unit}"

@@ -11,7 +11,7 @@ from typing import Literal
 
 import click
 
-from gan_bench.cli.options import grid_options, open_grid, port_option
+from gan_bench.cli.options import Seconds, grid_options, open_grid, port_option
 
 
 @click.command("run")
@@ -26,7 +26,7 @@ from gan_bench.cli.options import grid_options, open_grid, port_option
     help="How often a run whose process died is tried again from its checkpoint.",
 )
 @click.option(
-    "--step-seconds", type=click.FloatRange(0.1), help="End a run one of whose steps takes longer.  [default: no limit]"
+    "--step-seconds", type=Seconds(0.1), help="End a run one of whose steps takes longer.  [default: no limit]"
 )
 @click.option(
     "--until-settled",

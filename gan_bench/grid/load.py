@@ -147,8 +147,12 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
     registry = Registry.load([*own_files, *more_files])
     maker = Maker(registry, core.source.file.parent)
     keys = core.keys
+    metrics: list[Any] = []
     for index, metric in enumerate(keys.evaluate.metrics):
-        maker.plugin("metric", metric, ("evaluate", "metrics", index))
+        asked = maker.plugin("metric", metric, ("evaluate", "metrics", index))
+        if asked in metrics:
+            raise Fault("this metric stands there twice", ("evaluate", "metrics", index), value=metric["name"])
+        metrics.append(asked)
     maker.plugin("features", keys.evaluate.features, ("evaluate", "features"))
     settings = baseline_of(keys)
     baseline = _make(maker, settings, [])
