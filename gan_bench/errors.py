@@ -45,6 +45,21 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
 
 
+def message(error: BaseException) -> str:
+    """An exception's type and text. A plugin's text may have megabytes, or raise itself."""
+    try:
+        text = str(error)
+    except Exception as second:  # noqa: BLE001 - a stranger's code
+        text = f"its text can't be had ({type(second).__name__})"
+    return shortened(f"{type(error).__name__}: {text}", 2000)
+
+
+def shortened(text: str, length: int) -> str:
+    """Beginning and end of a text that is longer than about so many characters."""
+    half = length // 2
+    return text if len(text) <= length else f"{text[:half]} [...] {text[-half:]}"
+
+
 def cause(error: BaseException) -> str:
     """An exception of a plugin's in one line: `my_arch.py:3: NameError: name 'nn' is not defined`.
 
@@ -54,7 +69,7 @@ def cause(error: BaseException) -> str:
         return str(error)
     if isinstance(error, SyntaxError) and error.filename and error.lineno and Path(error.filename).is_file():
         return f"{short_path(error.filename)}:{error.lineno}: {type(error).__name__}: {error.msg}"
-    text = re.sub(r"For further information visit \S+", "", f"{type(error).__name__}: {error}")
+    text = re.sub(r"For further information visit \S+", "", message(error))
     text = " ".join(text.split()).rstrip(": ")
     found = _plugins_frame(error)
     if not found:

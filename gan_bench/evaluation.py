@@ -19,7 +19,7 @@ from gan_bench import neighbours
 from gan_bench.canonical import canonical, canonical_hash
 from gan_bench.data import PreparedData, cache_root, told
 from gan_bench.diversity import SAME, SAMPLES, diversity, real_distances
-from gan_bench.errors import GanBenchError
+from gan_bench.errors import GanBenchError, message
 from gan_bench.files import read_tensors, write_tensors
 from gan_bench.networks import place_of
 from gan_bench.pictures import as_saved
@@ -294,7 +294,7 @@ class Evaluator:
                 given = samples if features is None or metric.reads == "samples" else self._seen(metric, features)
                 found = metric.score(given, self.reference(metric, against))
         except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
-            error = {"error": str(fault) if isinstance(fault, ValueError) else f"{type(fault).__name__}: {fault}"}
+            error = {"error": message(fault).removeprefix("ValueError: ")}
             return lambda name: error
         values: Mapping[str, Any] = found if isinstance(found, Mapping) else {"": found}
         return lambda name: _valued(name or metric.name, values.get(name))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gan_bench.batches import Batches
 from gan_bench.clock import Clock
 from gan_bench.diagnosis import Diagnosis, Record, as_json, diagnose, hopeless
+from gan_bench.errors import message, shortened
 from gan_bench.evaluation import GRID_SAMPLES, Evaluator, draw, shown
 from gan_bench.files import write_json, write_tensors
 from gan_bench.global_state import tf32_products
@@ -372,6 +373,8 @@ def record_failure(folder: RunFolder, error: BaseException, training: Training |
         record = training.record()
         record.failed, record.not_finite = True, error.where if isinstance(error, Diverged) else None
         facts = training.counters() | as_json(record) | ending(training)
-    reason = str(error) if isinstance(error, Diverged | Hopeless) else f"{type(error).__name__}: {error}"
-    trace = None if isinstance(error, Hopeless) else "".join(traceback.format_exception(error))  # that is no fault
+    reason = str(error) if isinstance(error, Diverged | Hopeless) else message(error)
+    trace = (
+        None if isinstance(error, Hopeless) else shortened("".join(traceback.format_exception(error)), 50_000)
+    )  # that is no fault
     return folder.write_failure(reason, trace, **facts)

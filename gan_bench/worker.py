@@ -21,7 +21,7 @@ import torch
 from filelock import FileLock
 
 from gan_bench.data import PreparedData, open_prepared
-from gan_bench.errors import GanBenchError
+from gan_bench.errors import GanBenchError, message
 from gan_bench.evaluation import Evaluator
 from gan_bench.files import remove_leftovers, write_json
 from gan_bench.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
@@ -180,7 +180,7 @@ class Worker:
         except (StopIteration, Stopped):
             ended = True
         except OSError as error:  # of its lock or folder
-            ended, reason = True, f"{type(error).__name__}: {error}"
+            ended, reason = True, message(error)
         if changed and not self.spoiled:
             self.spoiled = True  # what the run did elsewhere can't be known
             run.output.write(

@@ -235,6 +235,16 @@ class Awkward(Trick):
 
         raise Panic("caf\\\\udce9.png is no picture")
 
+    def unspeakable(self):
+        class Unspeakable(Exception):
+            def __str__(self):
+                raise self
+
+        raise Unspeakable
+
+    def verbose(self):
+        raise ValueError("a" + 50_000_000 * "x" + "b")
+
 
 @hookimpl
 def gan_bench_run_ended(folder):
@@ -247,21 +257,29 @@ def gan_bench_tricks():
 '''
 
 
-@pytest.mark.parametrize(
-    "how", ["thread", *(pytest.param(h, marks=pytest.mark.slow) for h in ("fork", "arithmetic", "panic"))]
-)
+HOW = {  # of those that fail: the reason that is recorded
+    "thread": None,
+    "fork": None,
+    "arithmetic": None,
+    "panic": "Panic: caf\\udce9.png is no picture",
+    "unspeakable": "Unspeakable: its text can't be had (Unspeakable)",
+    "verbose": f"ValueError: a{'x' * 987} [...] {'x' * 999}b",
+}
+
+
+@pytest.mark.parametrize("how", [pytest.param(how, marks=[pytest.mark.slow] * (how != "unspeakable")) for how in HOW])
 def test_what_a_run_leaves_behind_holds_up_nobody(tmp_path, undisturbed, how):
     (tmp_path / "awkward.py").write_text(AWKWARD)
     tricks = f'tricks = [[{{ name = "awkward", how = "{how}" }}], [], ["ema"]]'
     grid = write_grid(tmp_path, tricks=tricks, name='name = "toy"\nplugins = ["awkward.py"]')
-    code = 1 if how == "panic" else 0
-    gan_bench("run", grid, "--slots", 1, cwd=tmp_path, code=code)
+    gan_bench("run", grid, "--slots", 1, cwd=tmp_path, code=1 if HOW[how] else 0)
     store = tmp_path / "runs" / "toy"
     for folder in run_folders(store):
         assert "SystemExit" in (folder / "output.txt").read_text()  # of the listener
         (folder / "output.txt").unlink()
     assert_others_undisturbed(store, undisturbed)
-    if how == "panic":
+    if HOW[how]:
         failure = result(by_trick(store)[how])
-        assert failure["reason"] == "Panic: caf\\udce9.png is no picture"
-        assert "in panic" in failure["traceback"]
+        assert failure["reason"] == HOW[how]
+        assert f"in {how}" in failure["traceback"]
+        assert len(failure["traceback"]) < 60_000
