@@ -139,12 +139,17 @@ class Executor:
 
         Of several runs, any may have ended it: each goes on from its checkpoint by itself, so that only the guilty one fails.
         """
+        process.process.join(1)
+        deaf = process.process.exitcode is None
         if pid := process.process.pid:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)  # it still runs if it is the server of processes that has ended
+                os.kill(
+                    pid, signal.SIGKILL
+                )  # it still runs if it is deaf, or if it is the server of processes that has ended
         process.process.join()
         process.connection.close()
-        cause = self._last_cause = exit_cause(process.process.exitcode or 0)
+        cause = "it no longer answered" if deaf else exit_cause(process.process.exitcode or 0)
+        self._last_cause = cause
         if not process.ready and not self.stopping:
             self._stillborn[process.device] += 1
         for run, job in process.jobs.items():

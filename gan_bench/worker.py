@@ -33,7 +33,7 @@ from gan_bench.rescoring import rescore, score_best_again
 from gan_bench.run_files import RunDocument
 from gan_bench.slots import Slots
 from gan_bench.store import DamageWarning, RunFolder, read_or_warn
-from gan_bench.training import Diverged, Training, record_failure
+from gan_bench.training import Diverged, Hopeless, Training, record_failure
 from gan_bench.watch import end_with_parent
 
 LOCK_SECONDS = 120.0  # to wait for another process that is still writing to the same run
@@ -169,7 +169,7 @@ class Worker:
 
     def _turn(self, run: ActiveRun) -> None:
         """Let a run train for a while, with the process's global state as if it were alone."""
-        self.turning, ended, reason = run, False, ""
+        self.turning, ended, reason, spoiled = run, False, "", self.spoiled
         try:
             with (
                 contextlib.redirect_stdout(run.output),
@@ -181,7 +181,7 @@ class Worker:
             ended = True
         except OSError as error:  # of its lock or folder
             ended, reason = True, message(error)
-        if changed and not self.spoiled:
+        if changed and not spoiled:
             self.spoiled = True  # what the run did elsewhere can't be known
             run.output.write(
                 f"gan-bench: the run changed {', '.join(changed)} for the whole process; it was put back\n"
@@ -229,6 +229,7 @@ class Worker:
                     kind = "returned"
                     self.slots.lower(len(self.active) - 1)
                 else:
+                    self.spoiled |= not isinstance(error, Diverged | Hopeless)  # nobody knows what it left half done
                     kind, content = "failed", {"reason": record_failure(folder, error, run.training)}
             if run.training is not None:
                 content |= {**run.training.counters(), "time": run.training.clock.session()}

