@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from gan_bench.errors import GanBenchError, cause
+from gan_bench.files import check_regular
 from gan_bench.plugin import Dataset, DataSpec, Modes, Part, Parts, SkipSample
 from gan_bench.sources import source_hash
 
@@ -227,6 +228,7 @@ def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
     digest = hashlib.sha256()
     for done, file in enumerate(files, 1):
         try:
+            check_regular(file)
             with file.open("rb") as opened:
                 own = hashlib.file_digest(opened, "sha256").hexdigest()
         except OSError:

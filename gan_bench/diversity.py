@@ -36,9 +36,9 @@ def diversity(generated: Tensor, real: Tensor) -> float | None:
     """The geometric mean distance between generated samples (N, ...) over that between real ones, of `real_distances`.
 
     1 for the data's own distribution, near 0 where one sample is repeated. None: a sample is not finite, or all
-    real ones are equal.
+    real ones are equal, or there is but one.
     """
     least, mean = real.tolist()
-    if mean == 0 or not generated[:SAMPLES].isfinite().all():
+    if not mean > 0 or not generated[:SAMPLES].isfinite().all():
         return None
     return float(distances(generated).clamp(min=least).log().mean().exp()) / mean

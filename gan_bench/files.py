@@ -9,6 +9,7 @@ import os
 import pickle
 import re
 import shutil
+import stat
 import uuid
 import zipfile
 from collections.abc import Callable
@@ -50,6 +51,12 @@ def flush(path: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
+
+
+def check_regular(path: str | Path) -> None:
+    """OSError: the file is not there, or is a pipe, socket or device, whose reader may wait for ever."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -30,13 +30,12 @@ def score_real_data(
     """
     found = {key: _scores(store, data[key], evaluator) for key, evaluator in evaluators.items()}
     for index, metric in enumerate(next(iter(evaluators.values())).metrics):
-        refusals = [
-            f"of {data[key].name}: {refusal}"
-            for key, scores in found.items()
-            if (refusal := _refusal(metric, scores)) and len(data[key].training) >= evaluators[key].count
-        ]
-        rule = f"{metric.name} can't be computed {'; '.join(refusals)}"
-        if len(refusals) == len(found):
+        refusals = {key: refusal for key, scores in found.items() if (refusal := _refusal(metric, scores))}
+        # Of fewer samples than asked for, a metric may refuse what it will not of the generator's.
+        enough = all(len(data[key].training) >= evaluators[key].count for key in refusals)
+        told = "; ".join(f"of {data[key].name}: {refusal}" for key, refusal in refusals.items())
+        rule = f"{metric.name} can't be computed {told}"
+        if len(refusals) == len(found) and enough:
             raise grid.source.error(Fault(rule, ("evaluate", "metrics", index)))
         if refusals:
             console.print(f"Warning: {rule}", style="yellow")

@@ -331,4 +331,5 @@ def test_diversity_is_one_for_the_data_and_falls_with_every_mode_that_is_missing
     assert found[1] > 0.5 > found[2] > 0.4 > found[3] > 0.1 > found[4] > 0
     assert diversity(ring(0).mul(0), real) == pytest.approx(0.01 / float(real[1] / real[0] * 0.01), rel=1e-6)
     assert diversity(ring(0) / 0, real) is None
+    assert diversity(ring(0), real_distances(ring(0)[:1])) is None  # one sample has no distance
     assert diversity(ring(0), real_distances(torch.zeros(50, 2))) is None, "data without any diversity"

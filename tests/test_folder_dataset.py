@@ -161,6 +161,18 @@ def test_a_link_that_leads_nowhere_is_left_out(tmp_path: Path) -> None:
         prepare(PictureFolder(root=root))
 
 
+def test_what_is_no_file_is_left_out_unopened(tmp_path: Path) -> None:
+    """A pipe's reader would wait for ever, and a device never ends."""
+    root = fill(tmp_path / "mine", 8)
+    os.mkfifo(root / "pipe.png")
+    (root / "zeros.png").symlink_to("/dev/zero")
+    with pytest.warns(
+        UserWarning, match=r"2 of 10 .*pipe\.png: it is no regular file.*zeros\.png: it is no regular file"
+    ):
+        prepared = prepare(PictureFolder(root=root, size=8))
+    assert len(prepared.training) + len(prepared.held_out) == 8
+
+
 def test_a_decompression_bomb_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = fill(tmp_path / "mine", 9)
     Image.new("1", (200, 200)).save(root / "warned.png")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_bench.errors import GanBenchError
+from gan_bench.files import check_regular
 from gan_bench.plugin import Dataset, Field, Parts, SkipSample, hookimpl
 
 from ._pictures import PictureDataset, PicturePart, expanded, size_field
@@ -97,12 +98,14 @@ class _Pictures:
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
         from PIL import Image
 
+        check_regular(self.files[index])
         return Image.open(self.files[index]), self.labels[index]
 
 
 def _content(file: str) -> bytes | None:
     """A hash of the file's bytes; None: it can't be read, which is told of when it is decoded."""
     try:
+        check_regular(file)
         with open(file, "rb") as opened:
             return hashlib.file_digest(opened, "sha256").digest()
     except OSError:
