@@ -164,6 +164,7 @@ def run_grid(
     store = store_of(grid, out)
     devices = resolve_devices(execution.devices, execution.slots)
     data = prepare_data(grid, console)
+    check_store(store)  # before its list of comparisons is read
     planned = make_runs(grid, data, store)
     looks: Looks = kept_looks(grid, store, {run.name for run in planned})
     looks = looks if add_looks is None else add_looks(looks)
@@ -174,7 +175,6 @@ def run_grid(
     for line in stale_lines(runs):
         console.print(line, soft_wrap=True)
     store.mkdir(parents=True, exist_ok=True)
-    check_store(store, (run.path for run in runs))  # nothing is written through a link
     try:
         with hold(store, lambda line: console.print(line, soft_wrap=True)), preserved():
             torch.set_num_threads(1)  # as in a worker, so that whoever computes features gets the same bits

@@ -34,10 +34,12 @@ def check_name(name: str) -> str:
 
 def check_store(store: Path, folders: Iterable[Path] = ()) -> None:
     """GanBenchError: a part of the store, or one of these run folders or its lock, is a link or holds one."""
-    parts = (strange_part(store / name) for name in (".lock", ".heart", "grid.json", "speed.json", "runs", "real"))
-    runs = (strange(run) or strange_part(run.with_name(f".{run.name}.lock")) for run in folders)
-    if why := next(filter(None, chain(parts, runs)), ""):
-        raise GanBenchError(f"{store}: {why}")
+    for name in (".lock", ".heart", "grid.json", "speed.json", "runs", "real"):
+        if why := strange_part(store / name):
+            raise GanBenchError(f"{store}: {why}")
+    for run in folders:
+        if why := strange(run) or strange_part(run.with_name(f".{run.name}.lock")):
+            raise GanBenchError(f"{run}: {why}")
 
 
 def strange(folder: Path, levels: int = LEVELS) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_bench.canonical import canonical
 from gan_bench.errors import GanBenchError
-from gan_bench.foreign import strange
+from gan_bench.foreign import check_store, strange
 from gan_bench.run_files import RunDocument, read_object
 
 if TYPE_CHECKING:
@@ -43,8 +43,10 @@ def mark_stale(
     """The runs, with `stale` where the store holds the same settings and seed under another identity only.
 
     With `keep`, such a run becomes the earlier one where that has finished at the asked length. Run folders are read once,
-    and none where no run is missing. `data` holds the prepared datasets by `dataset_key`.
+    and none where no run is missing. `data` holds the prepared datasets by `dataset_key`. GanBenchError: the store holds a
+    link or a pipe, through which nothing is read or written.
     """
+    check_store(store, (run.path for run in runs))
     folder = store / "runs"
     names = set(os.listdir(folder)) if folder.is_dir() else set()
     missing = {run.name for run in runs if run.name not in names}

@@ -248,6 +248,21 @@ def test_monstrous_documents_cost_their_run_alone(store, name, text):
     gan_bench("report", store, cwd=store.parent, code=2)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_neither_a_plan_nor_a_run_waits_for_a_pipe(tmp_path):
+    grid = write_grid(tmp_path, steps="steps = 3")
+    gan_bench("run", grid, cwd=tmp_path)
+    store = tmp_path / "runs" / "toy"
+    for file, commands in ((run_folders(store)[0] / "run.json", ("plan", "run")), (store / "grid.json", ("run",))):
+        file.rename(tmp_path / "aside")
+        os.mkfifo(file)
+        for command in commands:
+            done = gan_bench(command, grid, "--set", "steps=30", cwd=tmp_path, code=2)
+            assert f"{file.name} is neither a file nor a folder" in done.stderr
+        file.unlink()
+        (tmp_path / "aside").rename(file)
+
+
 def test_training_does_not_write_through_a_link(tmp_path):
     grid = write_grid(tmp_path, steps="steps = 3")
     gan_bench("run", grid, cwd=tmp_path)
