@@ -20,7 +20,7 @@ from gan_bench.dry import dry_pass
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import Evaluator
 from gan_bench.executor import Executor, resolve_devices
-from gan_bench.files import remove_leftovers, replace_file, write_json
+from gan_bench.files import remove_leftovers, replace_file
 from gan_bench.floor import score_real_data
 from gan_bench.foreign import check_store
 from gan_bench.global_state import preserved
@@ -30,6 +30,7 @@ from gan_bench.peak import peak, training_flops
 from gan_bench.plan import run_bytes
 from gan_bench.progress import Display
 from gan_bench.provenance import used_plugins
+from gan_bench.run_files import write_object
 from gan_bench.runs import Lengths, Run, Todo, comparison_seeds, dataset_key, make_runs, select
 from gan_bench.speed import Speed, speed_text, write_speed
 from gan_bench.stale import mark_stale, stale_lines
@@ -357,4 +358,4 @@ def write_store(grid: Grid, store: Path, runs: Sequence[Run], looks: Looks) -> N
         },
         "comparisons": comparisons,
     }
-    write_json(store / "grid.json", facts)
+    write_object(store / "grid.json", facts)

@@ -11,11 +11,10 @@ from rich.console import Console
 from gan_bench.damage import is_picture
 from gan_bench.data import PreparedData
 from gan_bench.evaluation import Evaluator, save_real
-from gan_bench.files import write_json
 from gan_bench.grid import Grid
 from gan_bench.grid.source import Fault
 from gan_bench.plugin import Metric
-from gan_bench.run_files import ScoresDocument
+from gan_bench.run_files import ScoresDocument, write_object
 from gan_bench.store import read_or_warn
 
 NOT_FINITE = (" is nan", " is inf", " is -inf")  # how the errors of such scores end
@@ -48,7 +47,7 @@ def _scores(store: Path, data: PreparedData, evaluator: Evaluator) -> list[dict[
     if known != evaluator.columns() or not is_picture(folder / "samples.png"):
         save_real(folder, data)
         scores = evaluator.score_training_data()
-        write_json(folder / "scores.json", {"scores": scores, "time": evaluator.seconds})
+        write_object(folder / "scores.json", {"scores": scores, "time": evaluator.seconds})
     return scores
 
 

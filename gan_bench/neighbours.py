@@ -10,8 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from gan_bench.canonical import canonical_hash
-from gan_bench.files import replace_file, write_json
+from gan_bench.files import replace_file
 from gan_bench.pictures import as_saved, to_uint8
+from gan_bench.run_files import write_object
 
 if TYPE_CHECKING:
     from gan_bench.evaluation import Evaluator
@@ -49,7 +50,7 @@ def save_neighbours(folder: Path, samples: Tensor, evaluator: Evaluator) -> None
             for sample, nearest, far in zip(rows.tolist(), indices.tolist(), distances.tolist(), strict=True)
         ],
     }
-    write_json(folder / "neighbours.json", facts)
+    write_object(folder / "neighbours.json", facts)
     if len(rows):
         training = evaluator.data.training
         beside = training.batch(indices.flatten().to(training.device)).cpu().unflatten(0, indices.shape)

@@ -9,9 +9,8 @@ import warnings
 from gan_bench.damage import spoiled
 from gan_bench.errors import GanBenchError
 from gan_bench.evaluation import GRID_SAMPLES, draw, shown
-from gan_bench.files import write_json
 from gan_bench.neighbours import save_neighbours
-from gan_bench.run_files import read_curves
+from gan_bench.run_files import read_curves, write_object
 from gan_bench.sample_grid import save_grid
 from gan_bench.store import DamageWarning, load_sampled
 from gan_bench.training import Training, best_columns
@@ -53,7 +52,7 @@ def rescore(training: Training) -> bool:
                 scores["time"] = training.evaluator.seconds
                 scores.pop("again", None)  # of the other protocol
                 save_neighbours(place, samples, training.evaluator)
-                write_json(place / "scores.json", scores)
+                write_object(place / "scores.json", scores)
     return True
 
 
@@ -81,7 +80,7 @@ def score_best_again(training: Training) -> None:
                 scored = evaluator.score(samples, ("held_out",))
                 again = [score for score in scored if score["protocol_id"] in wanted]
         if again != found:
-            write_json(folder.snapshot(step) / "scores.json", scores | ({"again": again} if again else {}))
+            write_object(folder.snapshot(step) / "scores.json", scores | ({"again": again} if again else {}))
 
 
 def _moment(training: Training, step: int) -> dict[str, object]:

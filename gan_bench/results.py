@@ -6,6 +6,7 @@ Only the files named in docs/run-folder.md are read, so this works at any time, 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from gan_bench.run_files import (
 )
 from gan_bench.score_columns import Named, ScoreColumn, column_finder, score_columns
 from gan_bench.settings_text import flatten
+from gan_bench.store import DamageWarning
 
 DIAGNOSIS_COLUMNS = ["run", "name", "step", "evidence"]
 RUN_COLUMNS = ["run", "folder", "store", "cell"]
@@ -184,8 +186,9 @@ def _read_document(path: Path, model: type[Document]) -> dict[str, Any] | None:
 def _read_speed(store: Path) -> list[dict[str, Any]]:
     try:
         return (_read_document(store / "speed.json", SpeedDocument) or {}).get("sessions", [])
-    except ValueError as error:
-        raise GanBenchError(f"{store}: {error}. Delete the file; nothing else rests on it.") from error
+    except ValueError as error:  # nothing else rests on it, and the next session writes it anew
+        warnings.warn(f"{store}: {error}; how fast it trained is not shown", DamageWarning, stacklevel=2)
+        return []
 
 
 def _runs_shown(store: Path, grid: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -13,8 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_bench.errors import GanBenchError
-from gan_bench.files import flush, move, read_tensors, replace_file, serialized, write_json
-from gan_bench.run_files import Document, ResultDocument, ScoresDocument, read_object
+from gan_bench.files import flush, move, read_tensors, replace_file, serialized
+from gan_bench.run_files import (
+    Document,
+    ResultDocument,
+    ScoresDocument,
+    curve_line,
+    has_its_sum,
+    read_object,
+    write_object,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -107,7 +115,7 @@ class RunFolder:
     def append_curve(self, row: dict[str, Any]) -> None:
         """Append a window's means."""
         with self.curves_file.open("ab") as file:  # closing it writes all, or raises
-            file.write((json.dumps(row) + "\n").encode())
+            file.write(curve_line(row))
 
     def cut_curves(self, step: int) -> int:
         """Drop windows that ended after this step, training from there writes them again; and lines that can't be read.
@@ -201,7 +209,7 @@ class RunFolder:
         reason = reason.encode("utf-8", "backslashreplace").decode()  # it may hold a file name that is no text
         traceback = traceback and traceback.encode("utf-8", "backslashreplace").decode()
         try:
-            write_json(self.result_file, {"status": "failed", "reason": reason, "traceback": traceback, **counters})
+            write_object(self.result_file, {"status": "failed", "reason": reason, "traceback": traceback, **counters})
         except OSError as error:
             return f"{reason} (which could not be recorded: {error})"
         return reason
@@ -225,7 +233,7 @@ class RunFolder:
 def curve_step(line: bytes) -> int | None:
     """The step of a complete line of the curves; None where it is damaged."""
     try:
-        row = json.loads(line) if line.endswith(b"\n") else None
+        row = json.loads(line) if line.endswith(b"\n") and has_its_sum(line) else None
     except (ValueError, RecursionError):
         return None
     if not isinstance(row, dict) or not all(type(row.get(name)) is int for name in ("step", "d_steps", "images")):

@@ -17,14 +17,14 @@ from gan_bench.clock import Clock
 from gan_bench.diagnosis import Diagnosis, Record, as_json, diagnose, hopeless
 from gan_bench.errors import message, shortened
 from gan_bench.evaluation import GRID_SAMPLES, Evaluator, draw, shown
-from gan_bench.files import write_json, write_tensors
+from gan_bench.files import write_tensors
 from gan_bench.global_state import tf32_products
 from gan_bench.loop import Loop
 from gan_bench.neighbours import save_neighbours
 from gan_bench.networks import build_networks, memory_format
 from gan_bench.peak_memory import PeakMemory
 from gan_bench.recipe import Recipe
-from gan_bench.run_files import read_curves
+from gan_bench.run_files import read_curves, write_object
 from gan_bench.sample_grid import save_grid
 from gan_bench.steps import BLOCK, CudaCapture, Steps
 from gan_bench.store import WEIGHTS, WINDOW, RunFolder
@@ -221,11 +221,11 @@ class Training:
         self._drop_weights()
         if self.ended:
             # Its health too, for it may have been scored by another metric since.
-            write_json(self.folder.result_file, self.ended | as_json(self.record()) | self.folder.kept_files())
+            write_object(self.folder.result_file, self.ended | as_json(self.record()) | self.folder.kept_files())
             return
         self.folder.drop_previous_checkpoint()
         result = {"status": "finished", "reason": None, "traceback": None, **self.counters(), **as_json(self.record())}
-        write_json(self.folder.result_file, result | ending(self) | self.folder.kept_files())
+        write_object(self.folder.result_file, result | ending(self) | self.folder.kept_files())
 
     def counters(self) -> dict[str, Any]:
         """How far training has come."""
@@ -322,7 +322,7 @@ class Training:
             facts["diversity"] = self.evaluator.diversity(samples)
             scores = self.evaluator.score(samples[: self.evaluator.count])
             save_neighbours(place, samples, self.evaluator)
-            write_json(place / "scores.json", {**facts, "scores": scores, "time": self.evaluator.seconds})
+            write_object(place / "scores.json", {**facts, "scores": scores, "time": self.evaluator.seconds})
 
     def _drop_weights(self) -> None:
         steps = self.folder.snapshot_steps()

@@ -23,14 +23,14 @@ from filelock import FileLock
 from gan_bench.data import PreparedData, open_prepared
 from gan_bench.errors import GanBenchError, message
 from gan_bench.evaluation import Evaluator
-from gan_bench.files import remove_leftovers, write_json
+from gan_bench.files import remove_leftovers
 from gan_bench.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
 from gan_bench.grid import cell_from_settings
 from gan_bench.lazy_file import LazyFile
 from gan_bench.provenance import provenance, used_plugins
 from gan_bench.registry import Registry
 from gan_bench.rescoring import rescore, score_best_again
-from gan_bench.run_files import RunDocument
+from gan_bench.run_files import RunDocument, write_object
 from gan_bench.slots import Slots
 from gan_bench.store import DamageWarning, RunFolder, read_or_warn
 from gan_bench.training import Diverged, Hopeless, Training, record_failure
@@ -281,7 +281,7 @@ class Worker:
                 stop_hopeless=self.setup.stop_hopeless,
             )
             before = read_or_warn(folder.run_file, "it is written again", RunDocument)
-        write_json(folder.run_file, provenance(job, cell, plugins, data, before, training))
+        write_object(folder.run_file, provenance(job, cell, plugins, data, before, training))
         self._announce("gan_bench_run_started", folder=job.path)
         self.tell("started", run=job.run, **training.counters())
         if self.stopping:

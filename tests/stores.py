@@ -12,16 +12,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from gan_bench.cli import main
-
-TIMES = {
-    "seconds",
-    "time",
-    "images_per_second",
-    "share_of_peak",
-    "peak_memory",
-    "sessions",
-    "ended",
-}  # docs/run-folder.md: all that may differ
+from gan_bench.run_files import TIMES
 
 GRID = """
 name = "toy"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 from stores import assert_equal_runs, assert_equal_stores, gan_bench, run_folders, write_grid
 
+from gan_bench.run_files import Document, read_object, write_object
 from gan_bench.store import RunFolder
 
 TOY = {"steps": "steps = 80", "snapshots": "snapshots = 2", "tricks": 'tricks = [[], ["d_every", "ema"]]'}
@@ -46,8 +47,21 @@ def flipped(name: str, share: float = 0.5) -> Damage:
 
 
 def changed(name: str, **values: object) -> Damage:
-    """A JSON file holds other values."""
-    return lambda run: (run / name).write_text(json.dumps(json.loads((run / name).read_text()) | values))
+    """A JSON file holds other values, with the checksum of these."""
+    return lambda run: write_object(run / name, (read_object(run / name, Document) or {}) | values)
+
+
+def other_digit(name: str, after: str) -> Damage:
+    """A flipped bit has made a number another one, and JSON is none the wiser."""
+
+    def damage(run: Path) -> None:
+        text, count = re.subn(
+            rf"({after}.*?\d\.\d)(\d)", lambda m: f"{m[1]}{int(m[2]) ^ 1}", (run / name).read_text(), count=1
+        )
+        assert count
+        (run / name).write_text(text)
+
+    return damage
 
 
 def copied(source: str, name: str) -> Damage:
@@ -91,6 +105,8 @@ MENDED = [  # from what else there is; nothing is trained
     changed("result.json", snapshots=["40"], weights=[{}]),
     both(lost("result.json"), copied("run.json", f"{FIRST}/.scores.json.37ac5417")),  # left by a killed process
     both(lost("result.json"), lost("run.json")),
+    other_digit(f"{LAST}/scores.json", '"value":'),
+    both(lost("result.json"), other_digit(f"{FIRST}/scores.json", '"value":')),
     changed(f"{FIRST}/scores.json", scores=300 * [{"metric": "m", "label": "m", "value": 1.0, "protocol_id": "p"}]),
 ]
 AGAIN = [  # trained again from the start
@@ -107,6 +123,8 @@ AGAIN = [  # trained again from the start
     both(lost("result.json"), lost("checkpoint.pt")),
     changed("result.json", steps=2**60),
     both(lost("result.json"), copied(f"{LAST}/weights.pt", "checkpoint.pt")),
+    other_digit("curves.jsonl", '"loss_d"'),
+    both(lost("result.json"), other_digit("curves.jsonl", '"loss_g"')),
     both(lost("result.json"), checkpoint_of_another),
     both(lost("result.json"), copied("run.json", "checkpoint.pt")),
     both(lost(f"{FIRST}/scores.json"), copied("checkpoint.pt", f"{FIRST}/weights.pt")),

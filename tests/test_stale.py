@@ -15,6 +15,7 @@ from gan_bench import runs as gan_bench_runs
 from gan_bench import stale
 from gan_bench.engine import plain_console, prepare_data
 from gan_bench.grid import load_grid
+from gan_bench.run_files import RunDocument, read_object, write_object
 from gan_bench.runs import make_runs
 
 PLUGINS = """
@@ -253,12 +254,12 @@ def test_thousands_of_folders_are_read_in_a_moment(place):
     grid = load_grid(place / "grid.toml", seeds="0-999")
     data = prepare_data(grid, plain_console())
     runs = make_runs(grid, data, store)
-    document = json.loads((run_folders(place / "runs" / "toy")[0] / "run.json").read_text())
+    document = read_object(run_folders(place / "runs" / "toy")[0] / "run.json", RunDocument)
     for run in runs:
         folder = store / "runs" / f"{run.name[:-3]}old"
         folder.mkdir(parents=True)
         mine = {**document, "seed": run.seed, "settings": run.cell.settings, "identity": "0" * 64}
-        (folder / "run.json").write_text(json.dumps(mine))
+        write_object(folder / "run.json", mine)
     began = time.perf_counter()
     marked = stale.mark_stale(grid, runs, data, store)
     assert time.perf_counter() - began < 2

@@ -15,6 +15,7 @@ from gan_bench.data import Samples, prepare
 from gan_bench.evaluation import Evaluator
 from gan_bench.grid import load_grid
 from gan_bench.registry import Registry
+from gan_bench.run_files import Document, read_object, write_object
 from gan_bench.steps import Steps
 from gan_bench.store import RunFolder
 from gan_bench.training import Training
@@ -79,8 +80,7 @@ def test_replayed_blocks_train_the_same_bits_and_count_the_same(tmp_path, tricks
     results = [json.loads((run.folder.result_file).read_text()) for run in (plain, graphed)]
     assert [result.pop("graphs")["captured"] for result in results] == [False, True]
     for run in (plain, graphed):  # all else is equal
-        document = json.loads(run.folder.result_file.read_text())
-        run.folder.result_file.write_text(json.dumps({**document, "graphs": None}))
+        write_object(run.folder.result_file, {**read_object(run.folder.result_file, Document), "graphs": None})
     assert_equal_runs(tmp_path / "plain", tmp_path / "graphed")
 
 
