@@ -110,7 +110,7 @@ def room(results: Results, script: int) -> float:
         return 2 * 1.3 * lengths.clip(upper=points).sum() * quantities
 
     data = 7 * min(numbers(curves.MOST), max(curves.NUMBERS, numbers(curves.LEAST))) + 30 * len(results.snapshots)
-    text = 300_000 + 5_000 * len(results.runs)
+    text = 300_000 + 6_000 * len(results.runs)
     return max(PAGE - script - data - text, LEAST)
 
 
