@@ -32,6 +32,9 @@ def replace_file(path: Path, write: Callable[[Path], object], *, flushed: bool =
             move(beside, path)
         else:
             os.replace(beside, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say where
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

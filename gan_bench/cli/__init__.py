@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 from typing import Any
@@ -42,7 +43,10 @@ class LazyGroup(click.Group):
         except GanBenchError as error:
             raise BadInput(str(error)) from error
         except OSError as error:  # no room, no right, no disk
-            raise BadInput(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
+            text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            cure = ". What was saved before is whole. Make room, and give the same command again" if full else ""
+            raise BadInput(text + cure) from error
         except KeyboardInterrupt:
             click.echo("Stopped. The same command goes on from here.", err=True)
             ctx.exit(130)
