@@ -141,11 +141,10 @@ class Executor:
         """
         process.process.join(1)
         deaf = process.process.exitcode is None
+        # It still runs if it is deaf, or if it is the server of processes that has ended.
         if pid := process.process.pid:
             with suppress(ProcessLookupError):
-                os.kill(
-                    pid, signal.SIGKILL
-                )  # it still runs if it is deaf, or if it is the server of processes that has ended
+                os.kill(pid, signal.SIGKILL)
         process.process.join()
         process.connection.close()
         cause = "it no longer answered" if deaf else exit_cause(process.process.exitcode or 0)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
-import zlib
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -14,12 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gan_bench.checksums import checksum, has_its_sum
 from gan_bench.diagnosis import Record, as_json
 from gan_bench.files import write_json
 
-# All that differs when a run is repeated: timings, times of day, memory, and what is known of its sessions.
-TIMES = frozenset(("seconds", "time", "images_per_second", "share_of_peak", "peak_memory", "sessions", "ended"))
-LEADING = re.compile(rb"\d{1,10}(?=[,}])")  # the number that a text begins with
 LARGEST = 1e100  # of a score: the sum of its squares is a number still
 MOST_SCORES = 200  # of a snapshot: each is a column of tables and a chart
 Whole = Annotated[int, Field(ge=0, lt=2**63)]
@@ -283,18 +279,6 @@ def write_object(path: Path, value: dict[str, Any], *, flushed: bool = True) -> 
     write_json(path, {**value, "checksum": checksum(value)}, flushed=flushed)
 
 
-def checksum(value: Any) -> str:
-    """CRC-32 of a JSON value in hexadecimal digits; equal for runs that are equal, for `TIMES` are left out."""
-    text = json.dumps(_timeless(value), sort_keys=True)
-    return f"{zlib.crc32(text.encode()):08x}"
-
-
-def _timeless(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _timeless(item) for key, item in value.items() if key not in TIMES}
-    return [_timeless(item) for item in value] if isinstance(value, list) else value
-
-
 def read_object(path: Path, model: type[Document]) -> dict[str, Any] | None:
     """A JSON object of this form, None where there is no such file. ValueError: it is damaged, and where."""
     try:
@@ -340,20 +324,6 @@ def read_curves(path: Path) -> list[dict[str, Any]]:
     for row in rows:
         row.pop("crc", None)
     return rows
-
-
-def curve_line(row: dict[str, Any]) -> bytes:
-    """A line of a curves.jsonl: `crc` is the CRC-32 of what stands before it, and times stand after it."""
-    head = json.dumps({key: value for key, value in row.items() if key not in TIMES})[:-1].encode()
-    rest = {"crc": zlib.crc32(head)} | {key: value for key, value in row.items() if key in TIMES}
-    return head + b", " + json.dumps(rest)[1:].encode() + b"\n"
-
-
-def has_its_sum(line: bytes) -> bool:
-    """Whether a line of a curves.jsonl is as it was written; earlier versions wrote no `crc`."""
-    head, found, tail = line.rpartition(b', "crc": ')
-    number = LEADING.match(tail)
-    return not found or (number is not None and int(number[0]) == zlib.crc32(head))
 
 
 def scores_in(document: dict[str, Any], key: str = "scores") -> list[dict[str, Any]]:

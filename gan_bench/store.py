@@ -12,14 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gan_bench.checksums import curve_line, has_its_sum
 from gan_bench.errors import GanBenchError
 from gan_bench.files import flush, move, read_tensors, replace_file, serialized
 from gan_bench.run_files import (
     Document,
     ResultDocument,
     ScoresDocument,
-    curve_line,
-    has_its_sum,
     read_object,
     write_object,
 )

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from click.testing import CliRunner, Result
 
+from gan_bench.checksums import TIMES
 from gan_bench.cli import main
-from gan_bench.run_files import TIMES
 
 GRID = """
 name = "toy"
