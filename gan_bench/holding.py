@@ -33,6 +33,14 @@ class Held(Exception):
     """Another command is at work in the store; the text says where."""
 
 
+class Lock(FileLock):
+    """A locked file. To release it can't fail: a server that is gone holds nothing any more."""
+
+    def _release(self) -> None:
+        with suppress(OSError):
+            super()._release()
+
+
 @contextmanager
 def hold(store: Path, tell: Callable[[str], object], wait: float = 0.5) -> Iterator[None]:
     """Be the only command that works in a store. Held: another one is.
@@ -41,7 +49,7 @@ def hold(store: Path, tell: Callable[[str], object], wait: float = 0.5) -> Itera
     """
     try:
         # A moment, for a page that is watched holds the lock for an instant to see whether anybody else does.
-        with FileLock(store / ".lock", timeout=wait):
+        with Lock(store / ".lock", timeout=wait):
             file = _take(store / HEART, tell)
             ended = threading.Event()
             thread = threading.Thread(target=_beat, args=(store / HEART, file, ended), daemon=True)
@@ -55,7 +63,8 @@ def hold(store: Path, tell: Callable[[str], object], wait: float = 0.5) -> Itera
                     if _is_ours(store / HEART, file):
                         (store / HEART).unlink()
                 if not thread.is_alive():  # else a slow disk has it, and another file must not get its number
-                    os.close(file)
+                    with suppress(OSError):
+                        os.close(file)
     except Timeout as error:
         raise Held("on this machine, or one that shares its locks") from error
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 
 from gan_bench.data import PreparedData, open_prepared
 from gan_bench.errors import GanBenchError, message
@@ -26,6 +25,7 @@ from gan_bench.evaluation import Evaluator
 from gan_bench.files import remove_leftovers
 from gan_bench.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
 from gan_bench.grid import cell_from_settings
+from gan_bench.holding import Lock
 from gan_bench.lazy_file import LazyFile
 from gan_bench.provenance import provenance, used_plugins
 from gan_bench.registry import Registry
@@ -210,7 +210,7 @@ class Worker:
         job, folder = run.job, RunFolder(run.job.path)
         kind, content = "finished", dict[str, Any]()
         # A worker whose parent was killed may still be saving this run.
-        with FileLock(job.path.with_name(f".{job.run}.lock"), timeout=LOCK_SECONDS):
+        with Lock(job.path.with_name(f".{job.run}.lock"), timeout=LOCK_SECONDS):
             try:
                 run.training = self._open(run, folder)
                 yield from self._train(job, run.training)

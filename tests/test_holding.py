@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -20,7 +22,7 @@ import contextlib, platform, sys, time
 from pathlib import Path
 from gan_bench import holding
 
-holding.FileLock = lambda *_, **__: contextlib.nullcontext()
+holding.Lock = lambda *_, **__: contextlib.nullcontext()
 holding.machine, platform.node = lambda: "elsewhere", lambda: "node7"
 holding.BEAT_SECONDS, holding.DEAD_SECONDS, holding.SETTLE_SECONDS = 0.1, 1.0, 0.5
 with holding.hold(Path(sys.argv[1]), print):
@@ -105,3 +107,17 @@ def test_who_is_taken_for_dead_is_stopped(tmp_path):
         signal.signal(signal.SIGTERM, before)
     assert stopped == [signal.SIGTERM]
     assert (tmp_path / HEART).read_text() == "{}"
+
+
+def test_a_server_that_is_gone_at_the_end_costs_nothing(tmp_path, monkeypatch):
+    close = os.close
+
+    def lost(file: int) -> None:
+        close(file)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with hold(tmp_path, print):
+        monkeypatch.setattr(os, "close", lost)
+    monkeypatch.undo()
+    with hold(tmp_path, print):
+        pass
