@@ -69,13 +69,13 @@ class Loop:
                 )
         descend(objective, self.d_parameters, self.d_optimizer)
         if self.d_steps % NORM_EVERY == 0:
-            recipe.report("grad_norm_d", gradient_norm(self.d_parameters))
+            recipe.window.add("grad_norm_d", gradient_norm(self.d_parameters))
         self.d_steps += 1
         recipe.real_logits.copy_(real_logits.detach())
         recipe.fake_logits.copy_(fake_logits.detach())
-        recipe.report("loss_d", loss)
-        recipe.report("logit_real", real_logits.mean())
-        recipe.report("logit_fake", fake_logits.mean())
+        recipe.window.add("loss_d", loss)
+        recipe.window.add("logit_real", real_logits.mean())
+        recipe.window.add("logit_fake", fake_logits.mean())
         for function in recipe.after_d:
             function()
 
@@ -91,10 +91,10 @@ class Loop:
             loss = recipe.loss.generator(fake_logits, real_logits)
         descend(loss, self.g_parameters, self.g_optimizer)
         if self.steps % NORM_EVERY == 0:
-            recipe.report("grad_norm_g", gradient_norm(self.g_parameters))
+            recipe.window.add("grad_norm_g", gradient_norm(self.g_parameters))
         self.steps += 1
         recipe.step += 1
-        recipe.report("loss_g", loss)
+        recipe.window.add("loss_g", loss)
         for function in recipe.after_g:
             function()
 

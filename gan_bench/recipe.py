@@ -10,12 +10,17 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch import Tensor, nn
 
+from gan_bench.checksums import TIMES
 from gan_bench.losses import BinaryCrossEntropy, Loss, NetworkName, TargetTransform
 from gan_bench.plugin import DataSpec, Trick
 from gan_bench.streams import Streams
 
 Discriminate = Callable[[Tensor], Tensor]
 REPORTS = 64  # scalars that a run may report
+TAKEN = TIMES | {
+    *("run", "step", "d_steps", "images", "crc"),
+    *("loss_d", "loss_g", "logit_real", "logit_fake", "grad_norm_d", "grad_norm_g"),
+}  # names of the curves' other columns
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -136,8 +141,13 @@ class Recipe:
         return value
 
     def report(self, name: str, value: Tensor) -> None:
-        """Put the mean of this scalar over each window of steps into the curves."""
-        self.window.add(name, value.detach())
+        """Put the mean of this scalar over each window of steps into the curves.
+
+        ValueError: the core has the name; or it is no text, or one scalar too many.
+        """
+        if name in TAKEN:
+            raise ValueError(f"a trick can't report {name!r}, which the curves have already")
+        self.window.add(name, value)
 
     # What the core calls.
 
@@ -199,7 +209,7 @@ class Window:
         """Count one more value of this name."""
         if name not in self.sums:
             self._make_room(name)
-        self.sums[name] += value
+        self.sums[name] += value.detach()
         self.counts[name] += 1
 
     def read(self) -> Callable[[], dict[str, float | None]]:
@@ -242,6 +252,8 @@ class Window:
         self.counts = dict(state["counts"])
 
     def _make_room(self, name: str) -> None:
+        if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= 100:
+            raise ValueError(f"what is reported needs a name of 1 to 100 readable characters (found: {name!r})")
         if len(self.sums) == REPORTS:
             raise ValueError(f"a run reports at most {REPORTS} scalars; {name!r} is one too many")
         self.sums[name] = self.table[len(self.sums)]

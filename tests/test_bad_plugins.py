@@ -299,6 +299,14 @@ LAMBDA = "TypeError: Idea.edit.<locals>.<lambda>() takes"
         ("recipe.penalty(lambda d, seen: seen.real_logits.mean() / 0)", f"{NOT_FINITE}"),
         ("recipe.after_d_step(lambda: recipe.report('mine', recipe.step / 0))", f"{NOT_FINITE}mine"),
         (
+            "recipe.after_d_step(lambda: recipe.report('step', recipe.step))",
+            f"plugin.py:{EDIT + 1}: ValueError: a trick can't report 'step', which the curves have already",
+        ),
+        (
+            "recipe.after_d_step(lambda: recipe.report('a\\nb', recipe.step))",
+            f"plugin.py:{EDIT + 1}: ValueError: what is reported needs a name of 1 to 100 readable characters",
+        ),
+        (
             "recipe.penalty(lambda d, seen: seen.real_logits)",
             "RuntimeError: grad can be implicitly created only for scalar",
         ),
