@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import torch
 
-from gan_bench.data import prepare
+from gan_bench.api.registry import Registry
+from gan_bench.data.prepare import prepare
 from gan_bench.grid import cell_from_settings
-from gan_bench.registry import Registry
-from gan_bench.store import RunFolder
-from gan_bench.training import CHECKPOINT_SECONDS, Training
+from gan_bench.store.folder import RunFolder
+from gan_bench.training.training import CHECKPOINT_SECONDS, Training
 
 ADAM = {"name": "adam", "lr": 5e-4, "betas": [0.5, 0.999], "eps": 1e-8, "weight_decay": 0.0}
 SAVES, STEPS = 9, 20

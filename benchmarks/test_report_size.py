@@ -6,18 +6,14 @@ pytest benchmarks/test_report_size.py
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
+import fake_store
 import numpy as np
 import pytest
 from PIL import Image
 
 from gan_bench_reports.budget import PAGE
 from gan_bench_reports.page import write_report
-
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
-import fake_store
 
 DCGAN = fake_store.BASELINE["architecture"]
 DEPTHS = [

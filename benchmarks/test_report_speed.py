@@ -6,17 +6,14 @@ pytest benchmarks/test_report_speed.py    making is limited in processor time; o
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from pathlib import Path
 
 import pytest
-
-from gan_bench_reports.page import write_report
-
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from fake_store import BASELINE, write, write_run
 from test_report_browser import BROWSER, browser  # noqa: F401 - a fixture
+
+from gan_bench_reports.page import write_report
 
 POINTS = 2000  # of a run's curves
 OPENED = """window.opened = new Promise((done) => {

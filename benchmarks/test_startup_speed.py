@@ -20,9 +20,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from gan_bench import engine, executor
+from gan_bench.commands import run as engine
 from gan_bench.grid import load_grid
-from gan_bench.worker import Job
+from gan_bench.workers import executor
+from gan_bench.workers.jobs import Job
 
 GRID = """
 name = "tiny"

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from gan_bench.bench.cases import Case, cases
 from gan_bench.bench.contestants import BETAS, LR, Advance, engine
 from gan_bench.bench.rounds import Contestant, take_turns
-from gan_bench.executor import cpu_slots
+from gan_bench.workers.device import cpu_slots
 
 BATCH, STEPS, CPU = 64, 4, torch.device("cpu")  # STEPS: of one call, an epoch to torchgan
 

@@ -9,43 +9,58 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gan_bench.errors import GanBenchError
-    from gan_bench.notebook import load, load_generator, run
-    from gan_bench.plugin import (
+    from gan_bench.api.data_spec import DataSpec, Modes
+    from gan_bench.api.hooks import hookimpl
+    from gan_bench.api.kinds import (
         Architecture,
         ArrayPart,
         Dataset,
-        DataSpec,
         Estimate,
         FeatureExtractor,
+        Features,
         Field,
         Metric,
-        Modes,
         Number,
+        Part,
         Parts,
         SkipSample,
         Trick,
-        hookimpl,
     )
-    from gan_bench.recipe import Recipe
+    from gan_bench.api.losses import BinaryCrossEntropy, Hinge, Loss, Wasserstein
+    from gan_bench.api.network_features import NetworkFeatures
+    from gan_bench.api.recipe import Recipe, Seen
+    from gan_bench.api.samples import PreparedData, RealData
+    from gan_bench.commands.notebook import load, load_generator, run
+    from gan_bench.errors import GanBenchError
 
 __version__ = "0.1.0"
+
 __all__ = [
     "Architecture",
     "ArrayPart",
+    "BinaryCrossEntropy",
     "DataSpec",
     "Dataset",
     "Estimate",
     "FeatureExtractor",
+    "Features",
     "Field",
     "GanBenchError",
+    "Hinge",
+    "Loss",
     "Metric",
     "Modes",
+    "NetworkFeatures",
     "Number",
+    "Part",
     "Parts",
+    "PreparedData",
+    "RealData",
     "Recipe",
+    "Seen",
     "SkipSample",
     "Trick",
+    "Wasserstein",
     "hookimpl",
     "load",
     "load_generator",
@@ -53,15 +68,30 @@ __all__ = [
 ]
 
 _HOME = {
+    "DataSpec": "api.data_spec",
+    "Modes": "api.data_spec",
+    "hookimpl": "api.hooks",
+    "BinaryCrossEntropy": "api.losses",
+    "Hinge": "api.losses",
+    "Loss": "api.losses",
+    "Wasserstein": "api.losses",
+    "NetworkFeatures": "api.network_features",
+    "Recipe": "api.recipe",
+    "Seen": "api.recipe",
+    "PreparedData": "api.samples",
+    "RealData": "api.samples",
+    "load": "commands.notebook",
+    "load_generator": "commands.notebook",
+    "run": "commands.notebook",
     "GanBenchError": "errors",
-    "Recipe": "recipe",
-    "load": "notebook",
-    "load_generator": "notebook",
-    "run": "notebook",
-}
+}  # the others stand in api.kinds
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'gan_bench' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"gan_bench.{_HOME.get(name, 'plugin')}"), name)
+    return getattr(importlib.import_module(f"gan_bench.{_HOME.get(name, 'api.kinds')}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gan_bench.results import Results
+from gan_bench.findings.tables import Results
 from gan_bench_reports import curves
 from gan_bench_reports.pictures import Dataset, pitch_of, size_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gan_bench.results import ScoreColumn
+from gan_bench.findings.score_columns import ScoreColumn
 
 # Quantities of one chart, its title, and whether it is logarithmic at first; None: it never is, for its values have signs.
 KNOWN: list[tuple[tuple[str, ...], str, bool | None]] = [

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gan_bench.finding_text import amount
-from gan_bench.statistics import Finding
+from gan_bench.findings.sentences import amount
+from gan_bench.stats.paired import Finding
 
 SMALL = tuple(digit * 10**-power for power in (3, 2, 1) for digit in (1, 2, 5))  # percent: 0.001 to 0.5
 PERCENT = (

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan_bench.answers import answer
-from gan_bench.comparisons import Comparison, Difference, Level
-from gan_bench.finding_text import amount, interval_text
-from gan_bench.findings import SIZES, compare
-from gan_bench.results import ScoreColumn, load
+from gan_bench.findings.answers import answer
+from gan_bench.findings.compare import SIZES, compare
+from gan_bench.findings.comparisons import Comparison, Difference, Level
+from gan_bench.findings.score_columns import ScoreColumn
+from gan_bench.findings.sentences import amount, interval_text
+from gan_bench.findings.tables import load
 from gan_bench_reports.formats import count, duration, number, scaled, spread
 
 FLOOR = "Real training data"

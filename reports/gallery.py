@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from gan_bench.comparisons import Comparison, Level
-from gan_bench.results import Results
+from gan_bench.findings.comparisons import Comparison, Level
+from gan_bench.findings.tables import Results
 from gan_bench_reports.pictures import Picture, Size
 
 WIDTH = 300  # CSS pixels that a picture may take there

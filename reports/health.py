@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gan_bench.comparisons import Level
-from gan_bench.results import Results
+from gan_bench.findings.comparisons import Level
+from gan_bench.findings.tables import Results
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gan_bench.comparisons import Comparison, Difference, Level
+from gan_bench.findings.comparisons import Comparison, Difference, Level
 
 MOST_MAPS = 6  # one for each combination of the other axes' levels
 DEEPEST = 45.0  # percent of the colour in the cell that differs most, so that its text can be read

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_bench.hooks import hookimpl
+from gan_bench.api.hooks import hookimpl
 
 if TYPE_CHECKING:
     from gan_bench_reports.live import Live

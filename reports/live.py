@@ -12,10 +12,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from gan_bench.changes import Changes
 from gan_bench.errors import GanBenchError
-from gan_bench.results import load
-from gan_bench.standing import Standing, standings
+from gan_bench.findings.tables import load
+from gan_bench.live.changes import Changes
+from gan_bench.live.standing import Standing, standings
 from gan_bench_reports.page import content, template
 from gan_bench_reports.pictures import ServedPictures
 
@@ -32,7 +32,7 @@ class State:
 
 
 class Live:
-    """Keeps the page of some stores current (`gan_bench.server.LivePage`).
+    """Keeps the page of some stores current (`gan_bench.api.hooks.LivePage`).
 
     It looks at the stores only when it is asked.
     """

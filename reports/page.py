@@ -16,10 +16,10 @@ import jinja2
 from markupsafe import Markup
 
 from gan_bench.files import replace_file
-from gan_bench.finding_text import amount, interval_text
-from gan_bench.results import Results, load
-from gan_bench.settings_text import flatten, text
-from gan_bench.speed import speed_text
+from gan_bench.findings.sentences import amount, interval_text
+from gan_bench.findings.settings_text import flatten, text
+from gan_bench.findings.tables import Results, load
+from gan_bench.workers.speed import speed_text
 from gan_bench_reports import budget, formats
 from gan_bench_reports.charts import charts
 from gan_bench_reports.curves import Curves

@@ -15,8 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from gan_bench.results import Results
-from gan_bench.settings_text import flatten, text
+from gan_bench.findings.settings_text import flatten, text
+from gan_bench.findings.tables import Results
 from gan_bench_reports.formats import count, duration, number, scaled
 
 Rows = list[tuple[str, str]]

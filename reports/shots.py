@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gan_bench.comparisons import Comparison
-from gan_bench.results import Results, real_folder
+from gan_bench.findings.comparisons import Comparison
+from gan_bench.findings.tables import Results, real_folder
 from gan_bench_reports import budget
 from gan_bench_reports.budget import ALL, Plan, Wanted
 from gan_bench_reports.gallery import Exhibit, columns, exhibits

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_bench.comparisons import Comparison
+from gan_bench.findings.comparisons import Comparison
 from gan_bench_reports.curves import Curves
 
 ROWS = 24  # of a table; of more snapshots some are left out

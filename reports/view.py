@@ -1,4 +1,4 @@
-"""What the page shows of each comparison: its findings (`gan_bench.findings`) with colours, axes and pictures."""
+"""What the page shows of each comparison: its findings (`gan_bench.findings.compare`) with colours, axes and pictures."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from gan_bench.answers import Answer, answer, best_first
-from gan_bench.comparisons import Comparison, Difference, Level
-from gan_bench.finding_text import amount
-from gan_bench.findings import compare
-from gan_bench.questions import stores_of
-from gan_bench.results import Results
+from gan_bench.findings.answers import Answer, answer, best_first
+from gan_bench.findings.compare import compare
+from gan_bench.findings.comparisons import Comparison, Difference, Level
+from gan_bench.findings.pooling import stores_of
+from gan_bench.findings.sentences import amount
+from gan_bench.findings.tables import Results
 from gan_bench_reports.differences import Axis, make_axis
 from gan_bench_reports.formats import brief
 from gan_bench_reports.heat import Heat, heat

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gan_bench.plugin import Architecture, DataSpec
-from gan_bench.registry import Registry
+from gan_bench.api.data_spec import DataSpec
+from gan_bench.api.kinds import Architecture
+from gan_bench.api.registry import Registry
 
 PICTURES = 60_000  # as many as MNIST has
 

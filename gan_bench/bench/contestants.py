@@ -12,15 +12,17 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from gan_bench.batches import Batches
+from gan_bench.api.randomness import Streams
+from gan_bench.api.recipe import Recipe
+from gan_bench.api.samples import Samples
 from gan_bench.bench.cases import Case
-from gan_bench.data import Samples
-from gan_bench.global_state import keep_freed_memory, tf32_products
-from gan_bench.loop import Loop
-from gan_bench.networks import build_networks, memory_format
-from gan_bench.recipe import Recipe
-from gan_bench.steps import BLOCK, CudaCapture, Steps
-from gan_bench.streams import Streams
+from gan_bench.data.batches import Batches
+from gan_bench.training.build import apply_tricks
+from gan_bench.training.global_state import keep_freed_memory, tf32_products
+from gan_bench.training.loop import Loop
+from gan_bench.training.networks import build_networks, memory_format
+from gan_bench.training.steps import BLOCK, CudaCapture, Steps
+from gan_bench.training.window import Window
 
 Advance = Callable[[], int]
 LR, BETAS = 2e-4, (0.5, 0.999)
@@ -55,6 +57,7 @@ def _steps(
     random = Streams(seed, samples.device)
     generator, discriminator = build_networks(case.architecture, case.data, random)
     adam = {"name": "adam", "lr": LR, "betas": BETAS}
+    window = Window(random.device)
     recipe = Recipe(
         case.data,
         generator,
@@ -63,10 +66,11 @@ def _steps(
         batch_size=batch,
         total_steps=1,
         streams=random,
+        reports=window,
     )
-    recipe.apply([])
+    apply_tricks(recipe, [])
     batches = Batches(samples, batch, seed, memory_format(discriminator))
-    loop = Loop(recipe, random, batches, batch, case.architecture.latent, precision)
+    loop = Loop(recipe, window, random, batches, batch, case.architecture.latent, precision)
     return Steps(loop, batches, CudaCapture(loop, stream) if stream else None)
 
 

@@ -12,7 +12,7 @@ import torch
 
 from gan_bench.bench.contestants import Advance
 from gan_bench.errors import GanBenchError
-from gan_bench.forkserver import without_main, worker_context
+from gan_bench.workers.processes import without_main, worker_context
 
 WARM_UP = 3  # calls before the first turn
 

@@ -12,10 +12,10 @@ import torch
 from gan_bench.bench.cases import Case
 from gan_bench.bench.contestants import engine, usual
 from gan_bench.bench.rounds import Contestant, take_turns
-from gan_bench.executor import cpu_slots
 from gan_bench.grid.schema import Precision
-from gan_bench.networks import describe_architecture
-from gan_bench.peak import peak, training_flops
+from gan_bench.training.describe import describe_architecture
+from gan_bench.workers.device import cpu_slots
+from gan_bench.workers.peak import peak, training_flops
 
 PRECISIONS: dict[str, tuple[Precision, ...]] = {
     "cpu": ("fp32", "bf16"),

@@ -36,9 +36,8 @@ def command(text: str, seconds: float, rounds: int, devices: str) -> None:
     from gan_bench.bench.cases import cases
     from gan_bench.bench.teams import BATCHES, measure, precisions
     from gan_bench.errors import GanBenchError
-    from gan_bench.executor import cpu_slots, resolve_devices
-    from gan_bench.hardware import device_name
-    from gan_bench.peak import peak
+    from gan_bench.workers.device import cpu_slots, device_name, resolve_devices
+    from gan_bench.workers.peak import peak
 
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
     chosen = [case for case in cases() if text in case.title]

@@ -39,8 +39,8 @@ def command(place: Path, yes: bool) -> None:
     """
     from filelock import Timeout
 
-    from gan_bench.foreign import check_store
-    from gan_bench.holding import Held, hold
+    from gan_bench.store.lock import Held, hold
+    from gan_bench.store.trust import check_store
 
     store = place if place.is_dir() else _store_of(place)
     check_store(store)
@@ -79,7 +79,7 @@ def _store_of(grid: Path) -> Path:
 
 def _wanted(store: Path) -> set[str]:
     """The run folders that the store's grid names. GanBenchError: nothing says which these are."""
-    from gan_bench.run_files import GridDocument, read_object
+    from gan_bench.store.documents import GridDocument, read_object
 
     try:
         grid = read_object(store / "grid.json", GridDocument)
@@ -136,8 +136,8 @@ def _trained(runs: Path, names: Iterable[str], begins: set[str]) -> dict[Any, st
 def _asked(folder: Path) -> tuple[str, int] | None:
     """Settings and seed of a run folder; None where it doesn't say."""
     from gan_bench.canonical import canonical
-    from gan_bench.foreign import strange
-    from gan_bench.run_files import RunDocument, read_object
+    from gan_bench.store.documents import RunDocument, read_object
+    from gan_bench.store.trust import strange
 
     if not strange(folder):
         with suppress(ValueError, RecursionError, OSError):

@@ -101,8 +101,8 @@ def open_grid(
 
     GridError: also where it names plugin files that must not be run on its word alone.
     """
-    from gan_bench.forkserver import warm_up
     from gan_bench.grid import add_plugins, read_core
+    from gan_bench.workers.processes import warm_up
 
     core = read_core(grid, overrides, seeds)
     if not allow_plugins:

@@ -15,7 +15,7 @@ import click
 from gan_bench.cli.options import grid_options, open_grid
 
 if TYPE_CHECKING:
-    from gan_bench.plan import CellPlan
+    from gan_bench.planning.cost import CellPlan
 
 WORDS = {
     "nothing": "done",
@@ -49,19 +49,23 @@ def command(
 
     from rich.filesize import decimal
 
-    from gan_bench.engine import plain_console, prepare_data, store_of, warnings_told
-    from gan_bench.executor import resolve_devices
-    from gan_bench.plan import makespan, plan_cells
-    from gan_bench.progress import short
-    from gan_bench.runs import make_runs, select
-    from gan_bench.stale import mark_stale, stale_lines
+    from gan_bench.commands.run import store_of
+    from gan_bench.console import plain_console, short, warnings_told
+    from gan_bench.planning.cost import makespan, plan_cells
+    from gan_bench.planning.datasets import dataset_key, prepare_data
+    from gan_bench.planning.runs import make_runs, select
+    from gan_bench.planning.stale import mark_stale, stale_lines
+    from gan_bench.workers.device import resolve_devices
+    from gan_bench.workers.pilot import run_pilots
 
     slot_devices = resolve_devices(devices, slots)
     data = prepare_data(loaded, plain_console())
     store = store_of(loaded, out)
     runs = select(mark_stale(loaded, make_runs(loaded, data, store), data, store, keep=stale == "keep"), only)
     with warnings_told(plain_console()):
-        plans = plan_cells(loaded, runs, data, slot_devices[0], pilot=not no_pilot)
+        folders = {run.cell: data[dataset_key(run.cell)].folder for run in runs}
+        pilots = {} if no_pilot else run_pilots(folders, loaded.plugin_files, slot_devices[0])
+        plans = plan_cells(loaded, runs, pilots)
     for line in table(plans, shutil.get_terminal_size().columns if sys.stdout.isatty() else 200):
         click.echo(line)
     todo = sum(plan.waiting for plan in plans)
@@ -100,7 +104,7 @@ def table(plans: Sequence[CellPlan], width: int) -> Iterator[str]:
 
 def row(plan: CellPlan) -> tuple[str, ...]:
     """What the table says of a cell."""
-    from gan_bench.progress import short
+    from gan_bench.console import short
 
     states = "; ".join(f"{WORDS[what]}: {seeds(found)}" for what, found in plan.todo.items())
     networks = plan.dry.networks

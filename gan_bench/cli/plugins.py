@@ -12,7 +12,7 @@ import click
 from gan_bench.cli.options import plugin_option
 
 if TYPE_CHECKING:
-    from gan_bench.registry import Found
+    from gan_bench.api.registry import Found
 
 
 class Shape(click.ParamType):
@@ -36,8 +36,8 @@ class Shape(click.ParamType):
 @plugin_option
 def command(name: str | None, data: tuple[int, ...], as_json: bool, plugins: tuple[Path, ...]) -> None:
     """List all plugins by kind, or describe the one called NAME: parameters, and an architecture's layers."""
+    from gan_bench.api.registry import Registry
     from gan_bench.errors import GanBenchError, did_you_mean
-    from gan_bench.registry import Registry
 
     registry = Registry.load(plugins)
     if name is None:
@@ -78,8 +78,9 @@ def describe(plugin: Found, shape: tuple[int, ...]) -> dict[str, Any]:
     if plugin.kind == "metric":
         detail |= scored(plugin.cls)
     if plugin.kind == "architecture":
-        from gan_bench.networks import describe_architecture
-        from gan_bench.plugin import Architecture, DataSpec
+        from gan_bench.api.data_spec import DataSpec
+        from gan_bench.api.kinds import Architecture
+        from gan_bench.training.describe import describe_architecture
 
         assert issubclass(plugin.cls, Architecture)
         kind = "image" if len(shape) == 3 else "points"
@@ -93,7 +94,7 @@ def describe(plugin: Found, shape: tuple[int, ...]) -> dict[str, Any]:
 
 def scored(cls: Any) -> dict[str, Any]:
     """What a metric reads, and each of its numbers with direction, scale and unit."""
-    from gan_bench.plugin import Number
+    from gan_bench.api.kinds import Number
 
     numbers = cls.numbers or {cls.name: Number(cls.better, cls.scale, cls.unit)}
     return {"reads": cls.reads, "numbers": [{"name": name, **asdict(number)} for name, number in numbers.items()]}

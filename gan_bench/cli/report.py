@@ -29,10 +29,10 @@ def command(stores: tuple[Path, ...], output: Path | None, format: str, plugins:
 
     With --format md, tex or csv nothing of this is written: the same findings and tables come as text.
     """
+    from gan_bench.api.registry import Registry
     from gan_bench.errors import GanBenchError
-    from gan_bench.registry import Registry
-    from gan_bench.results import write_tables
-    from gan_bench.store import replace_file
+    from gan_bench.files import replace_file
+    from gan_bench.findings.tables import write_tables
 
     for store in stores:
         if not (store / "grid.json").exists():

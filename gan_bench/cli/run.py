@@ -77,8 +77,8 @@ def command(
         raise click.UsageError("--until-settled is about whole comparisons, and --only leaves some of their runs out")
     loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=True)
 
-    from gan_bench.engine import Execution, run_grid, store_of
-    from gan_bench.watcher import beside
+    from gan_bench.commands.run import Execution, run_grid, store_of
+    from gan_bench.live.beside import beside
 
     execution, said = Execution(devices, slots, fail_fast, retries, step_seconds), list[str]()
     watcher = beside(store_of(loaded, out), loaded.plugin_files, port) if watch else nullcontext()
@@ -86,7 +86,7 @@ def command(
         if address:
             click.echo(f"Watch it at {address}", err=True)
         if until_settled:
-            from gan_bench.growth import MOST_SEEDS, run_until_settled
+            from gan_bench.commands.until_settled import MOST_SEEDS, run_until_settled
 
             grown = run_until_settled(
                 loaded, most_seeds or MOST_SEEDS, out=out, fresh=fresh, stale=stale, execution=execution

@@ -36,12 +36,12 @@ def command(
 
     import torch
 
+    from gan_bench.commands.notebook import load_generator
     from gan_bench.errors import GanBenchError
-    from gan_bench.evaluation import draw
     from gan_bench.files import read_json
-    from gan_bench.notebook import load_generator
-    from gan_bench.sample_grid import save_grid
-    from gan_bench.store import RunFolder
+    from gan_bench.scoring.sample_grid import save_grid
+    from gan_bench.scoring.samples import draw
+    from gan_bench.store.folder import RunFolder
 
     generator = load_generator(run_folder, step, plugins, allow_plugins=allow_plugins)
     latent = read_json(RunFolder(run_folder).run_file)["settings"]["architecture"].get("latent")

@@ -14,7 +14,7 @@ from gan_bench.cli.options import plugin_option
 @plugin_option
 def command(plugins: tuple[Path, ...]) -> None:
     """Print the JSON Schema of grid files, with the parameters of all installed plugins."""
+    from gan_bench.api.registry import Registry
     from gan_bench.grid.json_schema import grid_schema
-    from gan_bench.registry import Registry
 
     click.echo(json.dumps(grid_schema(Registry.load(plugins)), indent=2))

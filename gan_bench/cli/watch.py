@@ -22,9 +22,9 @@ def command(stores: tuple[Path, ...], port: int, browse: bool, plugins: tuple[Pa
     The page is on this machine alone, at the address that is printed. It reads what runs write and changes nothing; Ctrl-C
     ends it.
     """
-    from gan_bench.server import address, listen, new_token
-    from gan_bench.standing import at_work
-    from gan_bench.watcher import NICE, make_server
+    from gan_bench.live.beside import NICE, make_server
+    from gan_bench.live.server import address, listen, new_token
+    from gan_bench.store.lock import at_work
 
     with listen(port) as listener:
         os.nice(NICE)

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from gan_bench.api.kinds import Architecture, Dataset, Plugin, Trick
+from gan_bench.api.registry import PluginError, Registry
 from gan_bench.canonical import canonical, equal_form
 from gan_bench.errors import GanBenchError
 from gan_bench.grid.axes import Axis, Settings, place
@@ -17,8 +19,6 @@ from gan_bench.grid.optimizer import OptimizerSettings, optimizer_settings, reso
 from gan_bench.grid.schema import BatchSize, GridFile, Precision
 from gan_bench.grid.source import Fault, fault_of
 from gan_bench.grid.toml import DocPath
-from gan_bench.plugin import Architecture, Dataset, Plugin, Trick
-from gan_bench.registry import PluginError, Registry
 
 Choices = list[tuple[Axis, int]]
 _plain: dict[str, TypeAdapter[Any]] = {"batch_size": TypeAdapter(BatchSize), "precision": TypeAdapter(Precision)}
@@ -38,6 +38,12 @@ class Cell:
     key: str  # canonical JSON of the settings
     label: str = ""  # short; no two cells of a grid have the same
     differs: Mapping[str, Any] = field(default_factory=dict)  # path -> value, of what varies over the grid's cells
+
+    @property
+    def plugins(self) -> tuple[tuple[str, str], ...]:
+        """Kind and name of each plugin that it is made of; the dataset's stands first."""
+        own = ("dataset", self.dataset.name), ("architecture", self.architecture.name)
+        return *own, *(("trick", trick.name) for trick in self.tricks)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Cell) and self.key == other.key

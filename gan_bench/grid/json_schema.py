@@ -7,10 +7,10 @@ from typing import Any, get_args
 
 from pydantic.errors import PydanticInvalidForJsonSchema
 
+from gan_bench.api.kinds import KINDS
+from gan_bench.api.registry import HOOKS, Found, Registry
 from gan_bench.grid.optimizer import OPTIMIZERS
 from gan_bench.grid.schema import NETWORKS, GridFile, Precision
-from gan_bench.plugin import KINDS
-from gan_bench.registry import HOOKS, Found, Registry
 
 Schema = dict[str, Any]
 AXIS_PATHS = r"^(dataset|architecture|tricks|optimizer)\."

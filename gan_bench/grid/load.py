@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from gan_bench.errors import GridError, cause
+from gan_bench.api.faults import cause
+from gan_bench.api.registry import Registry
+from gan_bench.errors import GridError
 from gan_bench.grid.axes import Settings, replaced
 from gan_bench.grid.cells import Cell, Choices, Maker, check_core, located
 from gan_bench.grid.expand import Expanded, baseline_of, expand
@@ -19,7 +21,6 @@ from gan_bench.grid.overrides import apply_overrides
 from gan_bench.grid.schema import Evaluate, GridFile
 from gan_bench.grid.source import Fault, Source, fault_of, validate
 from gan_bench.grid.toml import read_toml
-from gan_bench.registry import Registry
 
 
 @dataclass(frozen=True)

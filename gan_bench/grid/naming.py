@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from gan_bench.api.kinds import Plugin
 from gan_bench.canonical import canonical
 from gan_bench.grid.axes import PLAIN
 from gan_bench.grid.cells import Cell
 from gan_bench.grid.labels import path_text, tricks_text, unlike, value_text
 from gan_bench.grid.schema import NETWORKS
-from gan_bench.plugin import Plugin
 
 PLUGINS = ("dataset", "architecture")
 

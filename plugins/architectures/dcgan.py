@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import nn
 
-from gan_bench.plugin import Architecture, DataSpec, Field, hookimpl
+from gan_bench import Architecture, DataSpec, Field, hookimpl
 
 
 def stage_sizes(size: int, depth: int) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gan_bench.plugin import Architecture, DataSpec, Field, hookimpl
+from gan_bench import Architecture, DataSpec, Field, hookimpl
 
 
 class Dirac(Architecture):

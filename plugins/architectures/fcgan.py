@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from gan_bench.plugin import Architecture, DataSpec, Field, hookimpl
+from gan_bench import Architecture, DataSpec, Field, hookimpl
 
 
 class FCGAN(Architecture):

@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from gan_bench.plugin import ArrayPart, Dataset, Field, Modes, Parts
+from gan_bench import ArrayPart, Dataset, Field, Modes, Parts
 
 
 class Mixture(Dataset):

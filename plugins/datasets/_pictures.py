@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gan_bench.plugin import Dataset, Field
+from gan_bench import Dataset, Field
 
 if TYPE_CHECKING:
     from PIL import Image

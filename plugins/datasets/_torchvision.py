@@ -7,8 +7,8 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
+from gan_bench import Field, Parts
 from gan_bench.errors import GanBenchError
-from gan_bench.plugin import Field, Parts
 
 from ._downloads import careful
 from ._pictures import PictureDataset, PicturePart, expanded
@@ -43,7 +43,7 @@ class TorchvisionDataset(PictureDataset):
             return expanded(self.root)
         if chosen := os.environ.get("GAN_BENCH_DATA"):
             return expanded(Path(chosen))
-        from gan_bench.data import cache_root  # imports torch, which starting up must not
+        from gan_bench.data.cache import cache_root  # imports torch, which starting up must not
 
         return cache_root() / "data"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gan_bench import Dataset, Field, hookimpl
 from gan_bench.errors import GanBenchError, did_you_mean
-from gan_bench.plugin import Dataset, Field, hookimpl
 
 from ._pictures import size_field
 from ._torchvision import TorchvisionDataset

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from gan_bench.plugin import ArrayPart, Dataset, Parts, hookimpl
+from gan_bench import ArrayPart, Dataset, Parts, hookimpl
 
 from ._pictures import PictureDataset, channels_field, size_field
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan_bench.plugin import ArrayPart, Dataset, Field, Parts, hookimpl
+from gan_bench import ArrayPart, Dataset, Field, Parts, hookimpl
 
 
 class DiracData(Dataset):

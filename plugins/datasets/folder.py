@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gan_bench import Dataset, Field, Parts, SkipSample, hookimpl
 from gan_bench.errors import GanBenchError
 from gan_bench.files import check_regular
-from gan_bench.plugin import Dataset, Field, Parts, SkipSample, hookimpl
 
 from ._pictures import PictureDataset, PicturePart, expanded, size_field
 

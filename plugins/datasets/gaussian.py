@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gan_bench.plugin import Dataset, Field, hookimpl
+from gan_bench import Dataset, Field, hookimpl
 
 from ._mixture import Mixture
 

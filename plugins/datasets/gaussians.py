@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import model_validator
 
-from gan_bench.plugin import Dataset, Field, hookimpl
+from gan_bench import Dataset, Field, hookimpl
 
 from ._mixture import Mixture, grid, ring
 

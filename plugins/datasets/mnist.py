@@ -8,8 +8,8 @@ import zlib
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from gan_bench import Dataset, hookimpl
 from gan_bench.errors import GanBenchError
-from gan_bench.plugin import Dataset, hookimpl
 
 from ._pictures import channels_field, size_field
 from ._torchvision import TorchvisionDataset

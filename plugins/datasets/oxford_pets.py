@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gan_bench.plugin import Dataset, hookimpl
+from gan_bench import Dataset, hookimpl
 
 from ._pictures import size_field
 from ._torchvision import TorchvisionDataset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gan_bench.plugin import ArrayPart, Dataset, Field, Parts, hookimpl
+from gan_bench import ArrayPart, Dataset, Field, Parts, hookimpl
 
 from ._pictures import PictureDataset, to_array
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from gan_bench.plugin import ArrayPart, Dataset, Field, Parts, hookimpl
+from gan_bench import ArrayPart, Dataset, Field, Parts, hookimpl
 
 from ._pictures import size_field
 from ._regular_polygons import CENTRE, RADII, SIDES, render

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan_bench.plugin import Dataset, Field, hookimpl
+from gan_bench import Dataset, Field, hookimpl
 
 from ._mixture import Mixture, ring
 

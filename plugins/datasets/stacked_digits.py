@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gan_bench.plugin import Dataset, Field, Part, Parts, hookimpl
+from gan_bench import Dataset, Field, Part, Parts, hookimpl
 
 from ._pictures import size_field
 from .digits import Digits

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from gan_bench.plugin import Metric
+from gan_bench import Metric
 
 BLOCK = 100  # rows of a matrix of distances that are held at a time: few enough for the cache
 EQUAL = 1e-13  # of |x|^2 + |y|^2: a smaller |x - y|^2 is what rounding leaves of 0

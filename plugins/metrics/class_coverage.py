@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gan_bench.plugin import Field, Metric, Number, hookimpl
+from gan_bench import Field, Metric, Number, hookimpl
 
 
 class ClassCoverage(Metric):

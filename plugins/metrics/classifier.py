@@ -11,14 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from gan_bench import DataSpec, FeatureExtractor, Field, NetworkFeatures, hookimpl
+from gan_bench.api.randomness import Stream
 from gan_bench.errors import GanBenchError
-from gan_bench.features import NetworkFeatures
 from gan_bench.files import read_tensors, write_tensors
-from gan_bench.plugin import DataSpec, FeatureExtractor, Field, hookimpl
-from gan_bench.streams import Stream
 
 if TYPE_CHECKING:
-    from gan_bench.data import PreparedData, Samples
+    from gan_bench.api.samples import PreparedData, Samples
 
 CPU = torch.device("cpu")
 

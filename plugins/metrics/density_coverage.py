@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_bench.plugin import Field, Metric, Number, hookimpl
+from gan_bench import Field, Metric, Number, hookimpl
 
 from ._neighbours import NeighbourMetric
 

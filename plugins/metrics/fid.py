@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from gan_bench.plugin import Features, Metric, hookimpl
+from gan_bench import Features, Metric, hookimpl
 
 BLOCK = 256  # rows of a matrix product that are computed at a time
 

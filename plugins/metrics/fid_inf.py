@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_bench.plugin import Features, Field, Metric, hookimpl
+from gan_bench import Features, Field, Metric, hookimpl
 
 from .fid import FrechetDistance
 

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor, nn
 
+from gan_bench import FeatureExtractor, Field, NetworkFeatures, hookimpl
+from gan_bench.api.pictures import to_uint8
 from gan_bench.errors import GanBenchError
-from gan_bench.features import NetworkFeatures
-from gan_bench.pictures import to_uint8
-from gan_bench.plugin import FeatureExtractor, Field, hookimpl
 
 if TYPE_CHECKING:
-    from gan_bench.data import PreparedData
+    from gan_bench.api.samples import PreparedData
 
 VARIABLE = "GAN_BENCH_INCEPTION"
 CURE = (

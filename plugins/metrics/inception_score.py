@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from gan_bench.plugin import Estimate, Features, Field, Metric, hookimpl
-from gan_bench.real_data import RealData
+from gan_bench import Estimate, Features, Field, Metric, RealData, hookimpl
 
 
 class InceptionScore(Metric):

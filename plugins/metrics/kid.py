@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_bench.plugin import Estimate, Features, Field, Metric, hookimpl
+from gan_bench import Estimate, Features, Field, Metric, hookimpl
 
 
 class KernelDistance(Metric):

@@ -7,9 +7,8 @@ import hashlib
 import torch
 from torch import Tensor
 
-from gan_bench.pictures import to_uint8
-from gan_bench.plugin import Estimate, Metric, Number, hookimpl
-from gan_bench.real_data import RealData
+from gan_bench import Estimate, Metric, Number, RealData, hookimpl
+from gan_bench.api.pictures import to_uint8
 
 from ._neighbours import NeighbourMetric
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_bench.plugin import Metric, Number, hookimpl
-from gan_bench.real_data import RealData
+from gan_bench import Metric, Number, RealData, hookimpl
 
 BLOCK = 1000  # samples whose distances from all modes are held at a time
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_bench.plugin import Estimate, Features, Metric, hookimpl
-from gan_bench.real_data import RealData
+from gan_bench import Estimate, Features, Metric, RealData, hookimpl
 
 BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales (Wang et al. 2003)
 KERNEL = 11  # pixels

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from gan_bench.features import NetworkFeatures
-from gan_bench.plugin import FeatureExtractor, hookimpl
+from gan_bench import FeatureExtractor, NetworkFeatures, hookimpl
 
 if TYPE_CHECKING:
-    from gan_bench.data import PreparedData
+    from gan_bench.api.samples import PreparedData
 
 
 class Pixels(FeatureExtractor):

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from gan_bench.features import NetworkFeatures
-from gan_bench.plugin import DataSpec, FeatureExtractor, Field, hookimpl
-from gan_bench.streams import Stream
+from gan_bench import DataSpec, FeatureExtractor, Field, NetworkFeatures, hookimpl
+from gan_bench.api.randomness import Stream
 
 if TYPE_CHECKING:
-    from gan_bench.data import PreparedData
+    from gan_bench.api.samples import PreparedData
 
 
 class RandomFeatures(FeatureExtractor):

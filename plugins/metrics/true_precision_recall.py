@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from gan_bench.plugin import Field, Metric, Number, hookimpl
-from gan_bench.real_data import RealData
+from gan_bench import Field, Metric, Number, RealData, hookimpl
 
 from ..datasets._regular_polygons import CENTRE, RADII, SIDES, render
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gan_bench import Recipe, Trick, hookimpl
-from gan_bench.losses import Hinge
+from gan_bench import Hinge, Recipe, Trick, hookimpl
 
 
 class HingeLoss(Trick):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from gan_bench import Field, Recipe, Trick, hookimpl
-from gan_bench.losses import Wasserstein
+from gan_bench import Field, Recipe, Trick, Wasserstein, hookimpl
 
 
 class WassersteinGP(Trick):

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan_bench.plugin import ArrayPart, Dataset, Parts
+from gan_bench.api.kinds import ArrayPart, Dataset, Parts
 
 
 class Ramp(Dataset):

@@ -12,9 +12,11 @@ import pytest
 import torch
 from ramp import Ramp
 
-from gan_bench.data import Samples, open_prepared, prepare
+from gan_bench.api.kinds import ArrayPart, Dataset, Parts, SkipSample
+from gan_bench.api.samples import Samples
+from gan_bench.data.cache import open_prepared
+from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
-from gan_bench.plugin import ArrayPart, Dataset, Parts, SkipSample
 
 
 class Given(Dataset):

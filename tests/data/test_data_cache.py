@@ -15,10 +15,11 @@ import pytest
 import torch
 from ramp import Ramp
 
-from gan_bench import data as data_module
-from gan_bench.data import cache_root, open_prepared, prepare
+from gan_bench.api.kinds import Dataset
+from gan_bench.data import prepare as data_module
+from gan_bench.data.cache import cache_root, open_prepared
+from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
-from gan_bench.plugin import Dataset
 
 
 def test_decoded_once_and_opened_by_folder(decoded: list[str]) -> None:

@@ -1,0 +1,1 @@
+"""All that a plugin's author sees, and how plugins are found."""

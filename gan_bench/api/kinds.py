@@ -1,0 +1,280 @@
+"""What a plugin author writes: an architecture, a dataset, a trick, a metric or a feature extractor.
+
+A plugin is a frozen pydantic model: its fields are its parameters. The same declaration validates the grid file, prints
+``gan-bench plugins NAME`` and makes the JSON Schema for editors.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gan_bench.api.data_spec import DataSpec, Modes
+from gan_bench.errors import GanBenchError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import nn
+
+    from gan_bench.api.recipe import Recipe
+    from gan_bench.api.samples import PreparedData, RealData
+
+
+class Plugin(BaseModel, ABC):
+    """A named thing with typed, bounded, described parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: ClassVar[str]
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first line of the docstring."""
+        return (cls.__doc__ or "").strip().split("\n")[0]
+
+    def settings(self) -> dict[str, Any]:
+        """Name and every parameter, as JSON values."""
+        return {"name": self.name, **self.model_dump(mode="json")}
+
+
+class Architecture(Plugin):
+    """A generator and a discriminator for given data.
+
+    Both methods build a fresh network each time they are called, and draw its initial weights from PyTorch's default
+    generator, which the core seeds.
+    """
+
+    latent: int = Field(100, ge=1, description="size of the latent vector z")
+
+    @abstractmethod
+    def generator(self, data: DataSpec) -> nn.Module:
+        """A network (B, latent) -> (B, *data.shape); images have values in [-1, 1]. ValueError: data it can't make."""
+
+    @abstractmethod
+    def discriminator(self, data: DataSpec) -> nn.Module:
+        """A network (B, *data.shape) -> logits (B, 1). ValueError: data it can't judge."""
+
+
+class Part(Protocol):
+    """Samples and labels by index: `part[i]` is `(sample, label)`, as torchvision's datasets give them.
+
+    An image is uint8 of the dataset's shape, 0 to 255 (an array or tensor); points are float32. The label is an int,
+    -1 where there is none.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> tuple[Any, int]: ...
+
+
+class SkipSample(Exception):
+    """Raised by `part[i]`: sample i is unreadable. Its text names the sample and the reason.
+
+    The core leaves it out and counts it; more than half unreadable is an error.
+    """
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A dataset's two parts; no sample stands in both. Scores are against the held-out one."""
+
+    training: Part
+    held_out: Part
+
+
+class Dataset(Plugin):
+    """Real samples, in a training and a held-out part.
+
+    The core decodes every sample once into a memory-mapped cache, scales uint8 images from [0, 255] to [-1, 1] and takes
+    batches from there.
+    """
+
+    kind: ClassVar[Literal["image", "points"]] = "image"
+    location_fields: ClassVar[frozenset[str]] = frozenset({"root", "download"})  # say where data lies, not what it is
+
+    if TYPE_CHECKING:
+
+        @property
+        def shape(self) -> tuple[int, ...]:
+            """Shape of one sample, known without reading data: (C, H, W) for images, (D,) for points."""
+    else:  # so that both `shape = (2,)` and a property will do; pydantic would take the former for a parameter
+        shape: ClassVar[tuple[int, ...]]
+
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes that labels count from 0, or None. GanBenchError: the data that tells is missing."""
+        return None
+
+    def known_modes(self) -> Modes | None:
+        """The mixture that the samples are drawn from, where that is known: the truth that the metric `modes` counts by."""
+        return None
+
+    def files(self) -> Iterable[Path]:
+        """The files whose bytes determine the samples (none: parameters and code do). GanBenchError: they are missing."""
+        return ()
+
+    @abstractmethod
+    def load(self) -> Parts:
+        """Both parts, decoded sample by sample as they are indexed. GanBenchError: missing or damaged data, and the cure."""
+
+    def spec(self) -> DataSpec:
+        """What networks must know of this dataset. GanBenchError: its shape or classes are wrong."""
+        classes = self.classes()
+        try:
+            shape = check_shape(self.shape, self.kind)
+        except ValueError as error:
+            raise GanBenchError(f"dataset {self.name}: {error}") from None
+        return DataSpec(shape, self.kind, None if classes is None else tuple(map(str, classes)), self.known_modes())
+
+
+def check_shape(shape: Any, kind: str) -> tuple[int, ...]:
+    """The shape of a sample. ValueError: samples of this kind can't have it."""
+    wanted = "(channels, height, width)" if kind == "image" else "(numbers in a point,)"
+    numbers = isinstance(shape, tuple | list) and all(type(size) is int and size > 0 for size in shape)
+    if not numbers or len(shape) != (3 if kind == "image" else 1):
+        raise ValueError(f"`shape` must be {wanted} where kind is {kind!r} (found: {shape!r})")
+    return tuple(shape)
+
+
+class Trick(Plugin):
+    """A change of the training recipe, made once, before training."""
+
+    replaces: ClassVar[frozenset[str] | set[str]] = frozenset()  # of "loss", "targets", "schedule", "sampled", ...
+    needs: ClassVar[frozenset[str] | set[str]] = frozenset()  # what another trick of the same run must not replace
+    needs_length: ClassVar[bool] = False  # True: reads recipe.total_steps, so longer training is another run
+
+    @abstractmethod
+    def edit(self, recipe: Recipe) -> None:
+        """Change the recipe in place. ValueError: these networks or settings don't allow the trick, and why."""
+
+
+class Features(Protocol):
+    """A feature extractor that is ready: trained or loaded, on its device.
+
+    One that tells classes apart has a method `logits` as well, from features (N, d) on the CPU to logits (N, classes):
+    metrics that read logits need it.
+    """
+
+    label: str  # short name of the feature space, shown with every score: "classifier", "inception-2048"
+    protocol: dict[str, Any]  # everything a score rests on: weights' hash, resize, accuracy, ...
+
+    def __call__(self, samples: torch.Tensor) -> torch.Tensor:
+        """(B, *shape) values in [-1, 1] -> features (B, d), float32."""
+        ...
+
+
+class FeatureExtractor(Plugin):
+    """Turns samples into the features that metrics compare."""
+
+    @abstractmethod
+    def prepare(self, data: PreparedData, cache: Path, device: torch.device) -> Features:
+        """The extractor for this dataset, made once and kept in the folder `cache`; deterministic.
+
+        GanBenchError: what it needs (labels, weights) is missing, and the cure.
+        """
+
+
+@dataclass(frozen=True)
+class Number:
+    """How one of a metric's numbers is compared and shown. ValueError: words that mean nothing."""
+
+    better: Literal["lower", "higher"] = "lower"
+    scale: Literal["log", "raw"] = "raw"  # log: strictly positive, differences are told in percent
+    unit: str = ""  # such as "share" or "nats"; "": a bare number
+
+    def __post_init__(self) -> None:
+        for word, known in ((self.better, ("lower", "higher")), (self.scale, ("log", "raw"))):
+            if word not in known:
+                raise ValueError(f"a Number is {' or '.join(map(repr, known))} (found: {word!r})")
+
+
+class Estimate(NamedTuple):
+    """A number and the standard error that its finite samples leave: no interval over training runs."""
+
+    value: float
+    standard_error: float
+
+
+class Metric(Plugin):
+    """One number, or several, from generated and held-out real samples, or from features of them.
+
+    `reads` says what they are given as: features (N, d), the classifier's logits (N, classes) or the samples themselves
+    (N, *shape) in [-1, 1], pictures quantised to 8 bits as if they had been saved.
+    """
+
+    reads: ClassVar[Literal["features", "logits", "samples"]] = "features"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+    scale: ClassVar[Literal["log", "raw"]] = "raw"  # log: strictly positive, differences are told in percent
+    unit: ClassVar[str] = ""
+    numbers: ClassVar[Mapping[str, Number]] = {}  # by name, where `score` returns several, in place of the three above
+
+    def label(self, features: Features) -> str:
+        """The name under which the score is shown; it names the features. Several numbers have their own names."""
+        return named(self.name, self, features)
+
+    def reference(self, real: torch.Tensor) -> torch.Tensor | dict[str, torch.Tensor]:
+        """What `score` needs of the real (M, ...), made once and kept in a file: by default the features themselves.
+
+        ValueError: it can't be made of these, and why.
+        """
+        return real
+
+    def reference_of(self, data: RealData) -> torch.Tensor | dict[str, torch.Tensor]:
+        """As `reference`, for a metric that needs more than the held-out part: training data, labels, modes."""
+        return self.reference(data.held_out)
+
+    @abstractmethod
+    def score(
+        self, generated: torch.Tensor, reference: Any
+    ) -> float | Estimate | Mapping[str, float] | Mapping[str, Estimate]:
+        """The number, or those in `numbers` by name, from generated (N, ...) and the reference.
+
+        ValueError: it can't be computed, and why.
+        """
+
+
+def named(name: str, metric: Metric, features: Features) -> str:
+    """A number's name with that of the features that it is read from, if any."""
+    return name if metric.reads == "samples" else f"{name}[{features.label}]"
+
+
+KINDS: dict[str, type[Plugin]] = {
+    "architecture": Architecture,
+    "dataset": Dataset,
+    "trick": Trick,
+    "metric": Metric,
+    "features": FeatureExtractor,
+}
+
+
+class ArrayPart:
+    """A part held in memory: samples (N, *shape) and labels (N,), both indexable."""
+
+    def __init__(self, samples: Any, labels: Any = None) -> None:
+        self.samples, self.labels = samples, None if labels is None else _whole_numbers(labels)
+        if self.labels is not None and len(self.labels) != len(samples):
+            raise ValueError(f"{len(samples)} samples but {len(self.labels)} labels")
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return self.samples[index], -1 if self.labels is None else int(self.labels[index])
+
+
+def _whole_numbers(labels: Any) -> np.ndarray:
+    """Labels (N,) as int64. ValueError: text, fractions, or another shape."""
+    import numpy as np
+
+    found = np.asarray(labels)
+    if found.ndim != 1:
+        raise ValueError(f"labels must have shape (N,), one whole number a sample (found: shape {found.shape})")
+    if found.dtype.kind not in "biuf" or (found != np.trunc(found)).any():
+        wrong = next(label for label in found.tolist() if not isinstance(label, int | float) or label % 1)
+        rule = f"labels must be whole numbers that count the classes from 0, -1 for none (found: {wrong!r})"
+        raise ValueError(f"{rule}. names, labels = np.unique(labels, return_inverse=True) makes them")
+    return found.astype(np.int64)

@@ -1,0 +1,125 @@
+"""The same as the command line, from Python."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gan_bench.errors import GanBenchError
+from gan_bench.findings.tables import Results, load
+from gan_bench.store.documents import RunDocument, read_object
+from gan_bench.store.folder import RunFolder, load_sampled
+from gan_bench.store.trust import strange
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# What wrong values in run.json, and wrong bytes in weights, make their readers raise.
+DAMAGE = (LookupError, TypeError, AttributeError, ValueError, RuntimeError, MemoryError, pickle.UnpicklingError)
+
+
+def run(
+    grid: str | Path,
+    *,
+    out: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    seeds: str | None = None,
+    plugins: Sequence[str | Path] = (),
+    only: str | None = None,
+    fresh: bool = False,
+    stale: Literal["rerun", "keep"] = "rerun",
+    most_seeds: int | None = None,
+    **options: Any,
+) -> Results:
+    """Run a grid file as `gan-bench run` does, and return its tables.
+
+    `overrides` are "KEY=VALUE" as for `--set`; `only`, `fresh` and `stale` are as there, and `options` those of
+    `gan_bench.commands.run.Execution` (devices, slots, fail_fast, retries, step_seconds). With `most_seeds` it adds seeds to open
+    comparisons as `--until-settled` does. Runs that failed stand in the tables
+    with their reason. GanBenchError: bad input. KeyboardInterrupt: Ctrl-C or SIGTERM came, and every run is saved.
+    """
+    from gan_bench.commands.run import Execution, run_grid
+    from gan_bench.commands.until_settled import run_until_settled
+    from gan_bench.grid import load_grid
+
+    loaded = load_grid(Path(grid), registry_files=[Path(p) for p in plugins], overrides=overrides, seeds=seeds)
+    store, execution = Path(out) if out else None, Execution(**options)
+    if most_seeds is None:
+        outcome = run_grid(loaded, out=store, only=only, fresh=fresh, stale=stale, execution=execution)
+    elif only is not None:
+        raise GanBenchError("most_seeds is about whole comparisons, and only leaves some of their runs out")
+    else:
+        grown = run_until_settled(loaded, most_seeds, out=store, fresh=fresh, stale=stale, execution=execution)
+        outcome = grown.outcome
+    if outcome.stopped:
+        raise KeyboardInterrupt("stopped; every run is saved, and the same call goes on from here")
+    return load(outcome.store)
+
+
+def load_generator(
+    run_folder: str | Path,
+    step: int | None = None,
+    plugins: Sequence[str | Path] = (),
+    *,
+    allow_plugins: bool = False,
+) -> nn.Module:
+    """The generator that a run sampled and scored, at its last snapshot or that of a step: (B, latent) -> (B, *shape).
+
+    In evaluation mode, on the CPU. The code of plugin files that run.json names is run only if they are among `plugins`, or
+    with `allow_plugins`. GanBenchError: no such run, snapshot or weights, its plugins are gone, or its files are damaged.
+    """
+    folder = RunFolder(Path(run_folder))
+    if why := strange(folder.path.resolve()):
+        raise GanBenchError(f"{folder.path} is not read: {why}")
+    try:
+        facts = read_object(folder.run_file, RunDocument)
+        if facts is None:
+            raise GanBenchError(f"{folder.path} is no run folder: it holds no run.json")
+        return _load_generator(folder, facts, step, [Path(file) for file in plugins], allow_plugins)
+    except DAMAGE as error:
+        raise GanBenchError(f"{folder.path} is damaged: {type(error).__name__}: {error}") from error
+
+
+def _load_generator(
+    folder: RunFolder, facts: dict[str, Any], step: int | None, plugins: list[Path], allow_plugins: bool
+) -> nn.Module:
+    import torch
+
+    from gan_bench.api.data_spec import DataSpec
+    from gan_bench.api.randomness import Streams
+    from gan_bench.api.registry import Registry
+    from gan_bench.grid import cell_from_settings
+    from gan_bench.training.build import build_loop
+
+    steps = [s for s in folder.snapshot_steps() if folder.has_weights(s)]
+    if not steps or step not in (None, *steps):
+        wanted = "a snapshot" if step is None else f"the snapshot of step {step}"
+        raise GanBenchError(
+            f"{folder.path} holds no weights of {wanted}" + (f", only of steps {steps}" if steps else "")
+        )
+    files = [Path(plugin["file"]) for plugin in facts["plugins"] if plugin.get("file")]
+    registry = Registry.load([*(files if allow_plugins else ()), *plugins])
+    for plugin in facts["plugins"]:
+        if plugin.get("file") and not allow_plugins and plugin["name"] not in registry.names(plugin["kind"]):
+            raise GanBenchError(
+                f"{folder.run_file} says that the {plugin['kind']} {plugin['name']!r} is in {plugin['file']}, whose code is "
+                "not run on its word. Read it; then give it with --plugin (in Python: plugins=[...]), or --allow-plugins "
+                "(allow_plugins=True)"
+            )
+        if plugin["kind"] != "dataset" and registry.get(plugin["kind"], plugin["name"]).source_hash != plugin["source"]:
+            raise GanBenchError(f"the {plugin['kind']} {plugin['name']!r} has changed since {folder.path} was trained")
+    cell = cell_from_settings(facts["settings"], registry)
+    data = DataSpec(tuple(facts["dataset"]["shape"]), facts["dataset"]["kind"], _classes(facts["dataset"]["classes"]))
+    # The recipe says which network is sampled, and what its modules look like once the tricks have wrapped them.
+    loop = build_loop(cell, data, Streams(facts["seed"], torch.device("cpu")), facts["total_steps"], next_real=_no_data)
+    return load_sampled(folder, steps[-1] if step is None else step, loop.recipe.sampled)
+
+
+def _classes(names: list[str] | None) -> tuple[str, ...] | None:
+    return tuple(names) if names else None
+
+
+def _no_data() -> Any:
+    raise RuntimeError("a loaded run does not train")

@@ -1,0 +1,1 @@
+"""Real samples, decoded once: the cache, and batches without end."""

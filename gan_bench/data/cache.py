@@ -1,0 +1,60 @@
+"""The cache of decoded data, which all workers map into memory."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_bench.api.data_spec import DataSpec, Modes
+from gan_bench.api.samples import PreparedData, Samples
+from gan_bench.errors import GanBenchError
+
+_PARTS = ("training", "held_out")
+_DTYPES: dict[str, np.dtype[Any]] = {"image": np.dtype("uint8"), "points": np.dtype("float32")}
+
+
+def cache_root() -> Path:
+    """The folder of all caches: $GAN_BENCH_CACHE, else gan-bench/ in $XDG_CACHE_HOME or ~/.cache."""
+    if own := os.environ.get("GAN_BENCH_CACHE"):
+        return Path(own).expanduser()
+    shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (shared if shared.is_absolute() else Path.home() / ".cache") / "gan-bench"
+
+
+def open_prepared(folder: Path) -> PreparedData:
+    """Open what `prepare` made; nothing is decoded. GanBenchError: it is missing or damaged."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        classes = meta["classes"]
+        modes = meta.get("modes") and Modes(tuple(map(tuple, meta["modes"]["centres"])), meta["modes"]["std"])
+        spec = DataSpec(tuple(meta["shape"]), meta["kind"], None if classes is None else tuple(classes), modes)
+        training, held_out = (_open_part(folder, part, meta["lengths"][part], spec) for part in _PARTS)
+        skipped = tuple(meta["skipped"])
+        return PreparedData(meta["name"], spec, meta["fingerprint"], folder, training, held_out, skipped)
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise GanBenchError(
+            f"{folder} is no complete cache of a dataset ({type(error).__name__}: {error}). "
+            "Delete it; the next `gan-bench run` decodes the data again."
+        ) from error
+
+
+def _open_part(folder: Path, name: str, length: int, spec: DataSpec) -> Samples:
+    data = _open_array(folder / f"{name}.npy", (length, *spec.shape), _DTYPES[spec.kind])
+    labels = _open_array(folder / f"{name}_labels.npy", (length,), np.dtype("int64"))
+    return Samples(data, labels if bool((labels >= 0).any()) else None)
+
+
+def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
+    # Mode "c" (private pages, copied when written) maps the same shared pages as "r", and is what torch can wrap.
+    array = np.load(path, mmap_mode="c", allow_pickle=False)
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{path.name} holds {array.dtype} {array.shape} instead of {dtype} {shape}")
+    if array.offset + array.nbytes != path.stat().st_size:
+        raise ValueError(f"{path.name} has {path.stat().st_size} bytes instead of {array.offset + array.nbytes}")
+    return torch.from_numpy(array)

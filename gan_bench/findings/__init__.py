@@ -1,0 +1,1 @@
+"""From files to tables to sentences: run folders read, levels compared, verdicts put into words."""

@@ -1,0 +1,156 @@
+"""What a store's comparisons say: each level's scores, its paired difference to the reference, and the verdicts.
+
+`compare` is what the report, the exported tables and the command line's last lines are made of. Of each comparison the
+grid's first metric is tested, and all tests of one report are corrected together (`gan_bench.stats.paired`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from gan_bench.findings.budgets import at_budgets
+from gan_bench.findings.comparisons import Comparison, Level, Value
+from gan_bench.findings.differences import axis_effects, correct_together, difference, put_into_words
+from gan_bench.findings.pooling import Question, questions
+from gan_bench.findings.score_columns import ScoreColumn
+from gan_bench.findings.settings_text import text
+from gan_bench.findings.tables import Results
+from gan_bench.grid.labels import plugin_text, tricks_text
+from gan_bench.planning.looks import looks_in
+
+STATUSES = ("finished", "failed", "unfinished", "damaged")
+SIZES = ("generator_parameters", "discriminator_parameters", "generator_flops", "discriminator_flops")
+MEANS = (*SIZES, "seconds", "images_per_second", "peak_memory")
+
+
+def compare(results: Results, *, words: bool = True) -> list[Comparison]:
+    """All comparisons, store by store, in the grid's order; equal ones of several stores together (`gan_bench.findings.pooling`).
+
+    Without `words`, which take most of the time, there are no sentences.
+    """
+    runs = results.runs.set_index("run")
+    comparisons = [_comparison(results, runs, question) for question in questions(results)]
+    correct_together(comparisons)
+    scored = set(results.snapshots[["run", "score"]].itertuples(index=False, name=None))
+    for comparison in comparisons if words else ():
+        put_into_words(comparison, runs, scored)
+        if comparison.headline:
+            comparison.budgets = at_budgets(
+                results.snapshots, comparison.levels, comparison.reference, comparison.headline
+            )
+    return comparisons
+
+
+def _comparison(results: Results, runs: pd.DataFrame, question: Question, *, alone: bool = False) -> Comparison:
+    stores, asked = question.stores, question.asked
+    levels = [_level(results, runs, level) for level in asked["levels"]]
+    mine = results.snapshots[results.snapshots["run"].isin({run for level in levels for run in level.runs.values()})]
+    scores = [column for column in results.scores if column.label in set(mine["score"])]
+    again = _score_best_again(runs, levels, scores)
+    for column in scores:
+        _mark_best(column, levels)
+    real = results.real[results.real["store"].isin(stores)]
+    floors = {row.score: (row.value, row.generated) for row in real.itertuples() if not math.isnan(row.value)}
+    axes = asked.get("axes", [])
+    comparison = Comparison(
+        stores=stores,
+        title=asked["title"],
+        axes=axes,
+        budget=asked.get("budget", "steps"),
+        levels=levels,
+        scores=scores,
+        words=_words(axes, [level.get("values") for level in asked["levels"]]),
+        real={column.label: floors[column.label] for column in scores if column.label in floors},
+        looks=int(mine.groupby("run")["step"].nunique().max()) if len(mine) else 0,
+        best_again=again,
+        seed_looks=looks_in(asked),
+        beside=[] if alone else [_comparison(results, runs, other, alone=True) for other in question.beside],
+        apart=question.apart,
+        notes=question.notes,
+        doubles=question.doubles,
+    )
+    reference = comparison.reference
+    for column in scores:
+        comparison.differences[column.label] = [
+            difference(runs, level, reference, column, comparison.seed_looks, primary=column is scores[0])
+            for level in levels
+            if level is not reference
+        ]
+    comparison.effects = axis_effects(comparison, runs)
+    return comparison
+
+
+def _level(results: Results, runs: pd.DataFrame, asked: dict[str, Any]) -> Level:
+    by_seed = {int(seed): run for seed, run in asked["runs"].items()}
+    seeds: dict[str, list[int]] = {status: [] for status in STATUSES}
+    for seed, run in by_seed.items():
+        seeds[runs.at[run, "status"]].append(seed)
+    finished = runs.loc[[by_seed[seed] for seed in seeds["finished"]]]
+    known = runs.loc[list(by_seed.values())]
+    return Level(
+        asked["label"],
+        asked["reference"],
+        by_seed,
+        seeds,
+        values={
+            column.label: {moment: _value(finished[f"{column.label} {moment}"]) for moment in ("last", "best")}
+            for column in results.scores
+        },
+        numbers={name: _mean(known if name in SIZES else finished, name) for name in MEANS},
+        stale=int((known["stale"] != "").sum()),
+        health=dict(Counter(name for names in known["health"] if names for name in names.split(", "))),
+    )
+
+
+def _value(values: pd.Series) -> Value:
+    values = values.dropna()
+    return Value(float(values.mean()), float(values.std(ddof=1)), len(values))
+
+
+def _mean(table: pd.DataFrame, name: str) -> float | None:
+    values = table[name].dropna() if name in table else []
+    return float(sum(values) / len(values)) if len(values) else None
+
+
+def _score_best_again(runs: pd.DataFrame, levels: list[Level], scores: list[ScoreColumn]) -> bool:
+    """Give each level the best snapshots' scores on other samples, if all of these runs have them, as older stores don't."""
+    finished = {id(level): runs.loc[[level.runs[seed] for seed in level.seeds["finished"]]] for level in levels}
+    every = pd.concat(finished.values()) if finished else runs.iloc[:0]
+    names = [(f"{column.label} best", f"{column.label} best again") for column in scores]
+    if not scores or any(new not in runs or (every[old].notna() & every[new].isna()).any() for old, new in names):
+        return False
+    for level in levels:
+        for column, (_, new) in zip(scores, names, strict=True):
+            level.values[column.label]["best"] = _value(finished[id(level)][new])
+    return True
+
+
+def _mark_best(column: ScoreColumn, levels: list[Level]) -> None:
+    """Mark the best mean of each moment, where there are at least two to choose from that differ."""
+    for moment in ("last", "best"):
+        scored = [level.values[column.label] for level in levels if level.values[column.label][moment].n]
+        if len({values[moment].mean for values in scored}) > 1:
+            best = (max if column.better == "higher" else min)(scored, key=lambda values: values[moment].mean)
+            best[moment] = replace(best[moment], best=True)
+
+
+def _words(axes: list[str], values: list[Any]) -> list[tuple[str, ...]]:
+    """Each level's value of each axis; none of a store that does not say them, or in which two levels have the same."""
+    if not all(isinstance(each, dict) and each.keys() >= set(axes) for each in values):
+        return []
+    words = [tuple(_axis_text(axis, each[axis]) for axis in axes) for each in values]
+    return words if len(set(words)) == len(words) else []
+
+
+def _axis_text(axis: str, value: Any) -> str:
+    """One axis' value in words."""
+    if axis == "tricks" and isinstance(value, list):
+        return tricks_text([trick if isinstance(trick, dict) else {"name": text(trick)} for trick in value])
+    if isinstance(value, dict):
+        return plugin_text(value)
+    return text(value) if "." not in axis else f"{axis.rpartition('.')[2]} {text(value)}"

@@ -1,0 +1,61 @@
+"""The datasets of a grid, decoded once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from gan_bench.api.samples import PreparedData
+from gan_bench.canonical import canonical
+from gan_bench.console import warnings_told
+from gan_bench.data.prepare import files_and_spec, prepare
+from gan_bench.errors import GanBenchError
+from gan_bench.training.dry import dry_pass
+
+if TYPE_CHECKING:
+    from gan_bench.api.samples import PreparedData
+    from gan_bench.grid import Cell, Grid
+
+
+def prepare_data(grid: Grid, console: Console) -> dict[str, PreparedData]:
+    """Every dataset of the grid, decoded once; by `dataset_key`.
+
+    GanBenchError: data is missing or damaged, or a cell's networks or tricks don't fit it; that is found before anything
+    is decoded.
+    """
+    cells = {dataset_key(cell): cell for cell in (*grid.cells, grid.baseline)}
+    for cell in cells.values():
+        with located(grid, cell):
+            files_and_spec(cell.dataset)
+    for cell in grid.cells:
+        dry_pass(cell)
+    return {key: prepare_dataset(grid, cell, console) for key, cell in cells.items()}
+
+
+def prepare_dataset(grid: Grid, cell: Cell, console: Console) -> PreparedData:
+    """A cell's dataset, decoded; what was left out of it is told."""
+
+    def show(part: str, done: int, total: int) -> None:
+        status.update(f"{part}: {done} of {total}")
+
+    with console.status(f"dataset {cell.dataset.name}") as status, warnings_told(console), located(grid, cell):
+        return prepare(cell.dataset, progress=show)
+
+
+@contextmanager
+def located(grid: Grid, cell: Cell) -> Iterator[None]:
+    """Errors of a cell's data, with the line of the grid file that asks for it."""
+    try:
+        yield
+    except GanBenchError as error:
+        raise grid.data_error(cell, error) from error
+
+
+@functools.cache
+def dataset_key(cell: Cell) -> str:
+    """Equal for cells that train on the same data."""
+    return canonical(cell.settings["dataset"])

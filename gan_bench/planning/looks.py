@@ -1,0 +1,87 @@
+"""Which seeds each comparison of a store has, and at which looks they came (`gan_bench.stats.sequential` says why that counts).
+
+`grid.json` has the looks of a comparison whose seeds were added after its findings could be seen; one without looks has the
+grid's seeds, chosen beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_bench.errors import GanBenchError
+from gan_bench.stats.paired import SEEDS_FOR_A_TEST
+from gan_bench.stats.sequential import Look, Looks, ended, following, seeds_of, with_look
+from gan_bench.store.documents import GridDocument, read_object
+
+if TYPE_CHECKING:
+    from gan_bench.grid import Grid
+
+
+def looks_in(comparison: Mapping[str, Any]) -> list[Look]:
+    """The looks of a comparison of grid.json."""
+    return [Look(tuple(look["seeds"]), look["share"]) for look in comparison.get("looks", [])]
+
+
+def first_looks(grid: Grid, earlier: Looks, most: int) -> dict[str, list[Look]]:
+    """The looks that a grid begins or goes on with when seeds are to be added: the first one is the grid's seeds.
+
+    GanBenchError: these are more than `most`.
+    """
+    if len(grid.seeds) > most:
+        raise GanBenchError(
+            f"the grid has {len(grid.seeds)} seeds, and at most {most} are to be; raise --most-seeds, or lower --seeds"
+        )
+    first = [*grid.seeds, *following(grid.seeds, SEEDS_FOR_A_TEST - len(grid.seeds))]
+    return {
+        comparison.title: list(earlier.get(comparison.title) or with_look([], first)) for comparison in grid.comparisons
+    }
+
+
+def kept_looks(grid: Grid, store: Path, runs: Collection[str]) -> dict[str, list[Look]]:
+    """The looks of the store's comparisons, as the grid's seeds continue them. `runs` names the runs that these seeds make.
+
+    - None of a comparison's runs is among those: its settings have changed, and nothing of them has been seen.
+
+    - The grid has the seeds that it had: what was added to them stays.
+    - It has those of a comparison and more: if that comparison could be tested and all of its runs have ended, its findings
+      could be seen, and the seeds beyond are one more look. If they could not be, nothing was spent.
+    - It has other seeds, or fewer: this is another experiment. Its seeds count as chosen beforehand.
+    """
+    document = _read(store / "grid.json")
+    had = document.get("seeds")
+    before = {comparison["title"]: comparison for comparison in document.get("comparisons", [])}
+    kept = {}
+    for title in (comparison.title for comparison in grid.comparisons):
+        had_runs = {run for level in before.get(title, {}).get("levels", ()) for run in level["runs"].values()}
+        if not had_runs.isdisjoint(runs):
+            looks = looks_in(before[title])
+            same = looks and had == list(grid.seeds)
+            kept[title] = looks if same else _continued(before[title], looks, grid.seeds, store)
+    return {title: looks for title, looks in kept.items() if looks}
+
+
+def _continued(before: Mapping[str, Any], looks: list[Look], seeds: Sequence[int], store: Path) -> list[Look]:
+    runs = [level["runs"] for level in before["levels"]]
+    old = seeds_of(looks) or sorted({int(seed) for level in runs for seed in level})
+    new = [seed for seed in seeds if seed not in old]
+    if not new or not set(old) <= set(seeds):
+        return []
+    waiting = {
+        int(seed)
+        for level in runs
+        for seed, run in level.items()
+        if not (store / "runs" / run / "result.json").exists()
+    }
+    seen = looks[: ended(looks, waiting)]
+    if not looks and len(old) >= SEEDS_FOR_A_TEST and not waiting:
+        seen = with_look([], old)
+    return with_look(seen, (seed for seed in seeds if seed not in seeds_of(seen))) if seen else []
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return read_object(path, GridDocument) or {}
+    except (ValueError, RecursionError):
+        return {}  # whoever shows the store says so; it is written again

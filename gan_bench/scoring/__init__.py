@@ -1,0 +1,1 @@
+"""What a generator is worth: samples drawn, metrics against held-out data, pictures beside them."""

@@ -1,0 +1,1 @@
+"""How sure a difference is: paired tests and intervals, looks while seeds are added, effects of axes."""

@@ -1,0 +1,1 @@
+"""One run: networks and recipe built, trained step by step, saved, sampled, diagnosed."""

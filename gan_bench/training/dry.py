@@ -1,0 +1,194 @@
+"""The dry pass: a cell's whole training step before anything trains, to find networks of wrong shape and tricks that can't
+be used with them.
+
+Networks are tried on two samples first (`describe_architecture`). The step then runs on the meta device, where nothing is
+computed or allocated; or for real where it is so small that this is faster, and there all numbers must be finite.
+Cells that differ only in what can't change its outcome share one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from gan_bench.api.faults import cause, place_of
+from gan_bench.api.randomness import Streams
+from gan_bench.canonical import canonical
+from gan_bench.errors import GanBenchError
+from gan_bench.training.build import build_loop
+from gan_bench.training.describe import describe_architecture, on_meta_or_cpu
+from gan_bench.training.global_state import preserved
+from gan_bench.training.networks import NetworkError, memory_format, output_of, some_samples
+
+if TYPE_CHECKING:
+    from gan_bench.api.data_spec import DataSpec
+    from gan_bench.api.kinds import Dataset
+    from gan_bench.api.recipe import Recipe
+    from gan_bench.grid import Cell
+    from gan_bench.training.loop import Loop
+
+REAL_WORK = 1e9  # FLOPs of a training step below which computing it takes less time than the meta device's Python
+
+_specs: dict[int, tuple[Dataset, DataSpec]] = {}  # by the dataset's id; equal datasets of a grid are one object
+# By settings (those of one cell, or what several cells share) and classes.
+_passes: dict[tuple[str, tuple[type, ...]], DryPass] = {}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How often D is updated: `d_steps` times in one of every `g_per_d` G steps."""
+
+    d_steps: int
+    g_per_d: int
+
+    @property
+    def d_per_g(self) -> float:
+        """D updates a G update."""
+        return self.d_steps / self.g_per_d
+
+
+@dataclass(frozen=True)
+class DryPass:
+    """What is known of a cell before it trains."""
+
+    schedule: Schedule
+    networks: dict[str, dict[str, Any]]  # parameters, flops and layers of `generator` and `discriminator`
+    joined: bool  # whether D sees real and fake in one pass
+    memory_format: str  # of D's weights and inputs
+    checkpoint_bytes: int  # networks, moments and what tricks keep
+
+
+def dry_pass(cell: Cell) -> DryPass:
+    """Build a cell and train it for one step.
+
+    Raises GanBenchError, naming the cell, for whatever its plugins raise there.
+    """
+    # Cells are equal by their settings; a plugin file that was edited brings another class of the same name.
+    classes = (type(cell.architecture), *map(type, cell.tricks))
+    alike = canonical({**cell.settings, "optimizer": _without_numbers(cell.settings["optimizer"])})
+    found = _passes.get((alike, classes)) or _passes.get((cell.key, classes))
+    if found is None:
+        found, optimizer_matters = _dry_pass(cell)
+        _passes[cell.key if optimizer_matters else alike, classes] = found
+    return found
+
+
+def _without_numbers(settings: Any) -> Any:
+    """Optimiser settings with each number replaced by whether it is zero: only that adds or removes moments."""
+    if isinstance(settings, dict):
+        return {key: _without_numbers(value) for key, value in settings.items()}
+    return settings if isinstance(settings, str) else bool(settings)
+
+
+def _dry_pass(cell: Cell) -> tuple[DryPass, bool]:
+    """The dry pass, and whether a trick has changed the optimisers' settings, so that their numbers may matter to it."""
+    try:
+        with preserved(), contextlib.redirect_stdout(sys.stderr):  # standard output is for results
+            torch.set_num_threads(1)  # what is computed for real is too small for more
+            data = _spec(cell.dataset)
+            networks = describe_architecture(cell.architecture, data)
+            if _work(cell, data, networks) < REAL_WORK:
+                return _dry_step(cell, data, networks, torch.device("cpu"))
+            cell = replace(cell, precision="fp32")  # the meta device knows no autocast
+            return on_meta_or_cpu(lambda device: _dry_step(cell, data, networks, device))
+    except NetworkError as error:
+        raise GanBenchError(f"{cell.label}: {error}") from error
+    except GanBenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise GanBenchError(f"{cell.label}: {_told(error, cell)}") from error
+
+
+def _spec(dataset: Dataset) -> DataSpec:
+    """What networks must know of a dataset, asked for once: a folder of 100,000 pictures is searched through for its classes."""
+    if id(dataset) not in _specs:
+        _specs[id(dataset)] = dataset, dataset.spec()
+    return _specs[id(dataset)][1]
+
+
+def _work(cell: Cell, data: DataSpec, networks: dict[str, dict[str, Any]]) -> float:
+    """FLOPs of a training step, roughly; and something for each number that D sees, should its layers count none."""
+    forward = 3 * networks["generator"]["flops"] + 9 * networks["discriminator"]["flops"]
+    return cell.batch_size * (forward + 100 * data.numel)
+
+
+def _dry_step(
+    cell: Cell, data: DataSpec, networks: dict[str, dict[str, Any]], device: torch.device
+) -> tuple[DryPass, bool]:
+    def next_real() -> torch.Tensor:
+        return some_samples(cell.batch_size, data, device)
+
+    loop = build_loop(cell, data, Streams(0, device), 1, next_real)
+    for optimizer in (loop.g_optimizer, loop.d_optimizer):
+        for group in optimizer.param_groups:
+            group["lr"] = (
+                0.0  # so that what is found is no matter of the learning rate, which cells that share this differ in
+            )
+    recipe = loop.recipe
+    _check_recipe(recipe)
+    loop.step()
+    if device.type != "meta":
+        _check_finite(loop)
+    latents = torch.randn(2, cell.architecture.latent, device=device)
+    output_of(recipe.sampled.eval(), latents, (2, *data.shape), f"the sampled network ({_suspects(cell)})")
+    tensors = [*recipe.generator.state_dict().values(), *recipe.discriminator.state_dict().values()]
+    for value in recipe.state.values():
+        tensors += [value] if isinstance(value, torch.Tensor) else value.state_dict().values()
+    for optimizer in (loop.g_optimizer, loop.d_optimizer):
+        tensors += [t for state in optimizer.state.values() for t in state.values() if isinstance(t, torch.Tensor)]
+    dry = DryPass(
+        schedule=Schedule(recipe.d_steps, recipe.g_per_d),
+        networks=networks,
+        joined=loop.joined,
+        memory_format=str(memory_format(recipe.discriminator)).removeprefix("torch."),
+        checkpoint_bytes=sum(t.numel() * t.element_size() for t in tensors),
+    )
+    return dry, recipe.optimizer != {network: one.model_dump() for network, one in cell.optimizer.items()}
+
+
+def _told(error: BaseException, cell: Cell) -> str:
+    """An error in one line. Where no line of a plugin was on its way, those that may be the cause are named."""
+    text = cause(error)
+    if not text.startswith(type(error).__name__):
+        return text
+    return f"{text} ({_suspects(cell)})"
+
+
+def _suspects(cell: Cell) -> str:
+    """The tricks of a cell with file and line; its architecture where it has none."""
+    methods: dict[str, Callable[..., Any]] = {trick.name: trick.edit for trick in cell.tricks}
+    methods = methods or {cell.architecture.name: cell.architecture.generator}
+    return "in " + " or ".join(f"{name} at {place_of(method)}" for name, method in methods.items())
+
+
+def _check_recipe(recipe: Recipe) -> None:
+    """ValueError: the tricks left something in the recipe that can't be trained."""
+    numbers = {"d_steps": recipe.d_steps, "g_per_d": recipe.g_per_d}
+    numbers |= {f"every, of penalty {i},": penalty.every for i, penalty in enumerate(recipe.penalties, 1)}
+    for name, number in numbers.items():
+        if type(number) is not int or number < 1:
+            raise ValueError(f"the recipe's {name} must be a whole number of at least 1 (found: {number!r})")
+    if not isinstance(recipe.sampled, nn.Module):
+        raise ValueError(f"the recipe's sampled must be a torch.nn.Module (found: {type(recipe.sampled).__name__})")
+    for name, value in recipe.state.items():
+        if not isinstance(value, torch.Tensor | nn.Module):
+            raise ValueError(f"what is registered must be a tensor or module (found: {name}, {type(value).__name__})")
+
+
+def _check_finite(loop: Loop) -> None:
+    """ValueError: a loss, an output of D, what a trick reports, or a gradient is not finite in the first step."""
+    means = loop.window.means()
+    own = {name: mean for name, mean in means.items() if not name.startswith("grad_norm_")}  # told in words below
+    bad = [name for name, mean in own.items() if mean is not None and not math.isfinite(mean)]
+    for network, parameters in (("discriminator", loop.d_parameters), ("generator", loop.g_parameters)):
+        if not all(p.grad.isfinite().all() for p in parameters if p.grad is not None):
+            bad.append(f"gradients of the {network}")
+    if bad:
+        raise ValueError(f"not a finite number in the first step: {', '.join(bad)}")

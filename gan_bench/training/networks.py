@@ -1,0 +1,129 @@
+"""Building a run's networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from gan_bench.api.data_spec import DataSpec
+from gan_bench.api.faults import cause, place_of
+from gan_bench.api.kinds import Architecture
+from gan_bench.api.randomness import Streams
+from gan_bench.errors import GanBenchError
+from gan_bench.training.layers import quicken
+
+
+class NetworkError(GanBenchError, ValueError):
+    """A network that can't be trained, with the file and line of the method that builds it."""
+
+
+def build_networks(architecture: Architecture, data: DataSpec, streams: Streams) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator with fresh weights, in training mode, on the streams' device.
+
+    Weights are drawn on the CPU, from streams of their own, so that they are equal on every device.
+    """
+    meta = streams.device.type == "meta"
+    weights = Streams(streams.seed, torch.device("meta" if meta else "cpu"))
+    with torch.device(weights.device):
+        with weights["weights of G"], _blamed(architecture.generator):
+            generator = architecture.generator(data)
+        with weights["weights of D"], _blamed(architecture.discriminator):
+            discriminator = architecture.discriminator(data)
+    for network, build in ((generator, architecture.generator), (discriminator, architecture.discriminator)):
+        _check_module(network, build)
+        network.train().to(streams.device).to(memory_format=memory_format(network))
+        if streams.device.type == "cpu":
+            quicken(network)
+    return generator, discriminator
+
+
+def memory_format(network: nn.Module) -> torch.memory_format:
+    """The memory format of a network's weights and inputs: channels last where it has 2-D convolutions.
+
+    A fixed rule, because another format gives other bits.
+    """
+    convolutional = any(isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) for module in network.modules())
+    return torch.channels_last if convolutional else torch.contiguous_format
+
+
+def _check_module(network: Any, build: Callable[..., Any]) -> None:
+    """NetworkError: what `build` returned is no network, or not one of float32 parameters that can be trained."""
+    what = f"{place_of(build)}: the {build.__name__}"
+    if not isinstance(network, nn.Module):
+        raise NetworkError(f"{what} must be a torch.nn.Module (found: {type(network).__name__})")
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise NetworkError(f"{what} has no parameters that could be trained")
+    for name, parameter in network.named_parameters():
+        if parameter.dtype != torch.float32:
+            raise NetworkError(f"{what}'s parameters must be float32 (found: {name} of {parameter.dtype})")
+
+
+def check_outputs(generator: nn.Module, discriminator: nn.Module, data: DataSpec, architecture: Architecture) -> None:
+    """Pass a batch of two through both networks, and through the generator in evaluation mode too.
+
+    NetworkError: an output has the wrong shape or dtype, no gradient leads from it to the parameters, or (but for the meta
+    device, which has no numbers) it is not finite.
+    """
+    device = next(generator.parameters()).device
+
+    def output(network: nn.Module, inputs: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+        build = architecture.generator if network is generator else architecture.discriminator
+        with _blamed(build):
+            return output_of(network, inputs, shape, f"{place_of(build)}: the {build.__name__}")
+
+    with Streams(0, device)["shapes"]:
+        samples = output(generator, torch.randn(2, architecture.latent, device=device), (2, *data.shape))
+        output(discriminator, some_samples(2, data, device), (2, 1))
+        output(discriminator, samples, (2, 1))
+        output(generator.eval(), torch.randn(2, architecture.latent, device=device), (2, *data.shape))
+        generator.train()
+
+
+def output_of(network: nn.Module, inputs: torch.Tensor, shape: tuple[int, ...], what: str) -> torch.Tensor:
+    """What a network makes of two samples. NetworkError, about `what`: it has the wrong shape or dtype, or is not finite."""
+    found = network(inputs)
+    of = f" for a batch of two{'' if network.training else ' in evaluation mode'}"
+    if not isinstance(found, torch.Tensor) or tuple(found.shape) != shape or found.dtype != torch.float32:
+        given = f"{found.dtype} {tuple(found.shape)}" if isinstance(found, torch.Tensor) else type(found).__name__
+        raise NetworkError(f"{what} must return float32 {shape}{of}, it returns {given}")
+    if network.training and not found.requires_grad:
+        raise NetworkError(f"{what}'s output leads no gradient to its parameters, so it could not learn")
+    if not found.is_meta and not (finite := found.isfinite()).all():
+        bad = found[~finite]
+        count = f"{len(bad)} of {found.numel()} are not"
+        raise NetworkError(f"{what} must return finite numbers{of}, but {count} (found: {bad[0].item()})")
+    return found
+
+
+def some_samples(count: int, data: DataSpec, device: torch.device) -> torch.Tensor:
+    """Samples (count, *shape) in the range of real ones, of noise: a picture of one grey may be one that a network can't bear."""
+    if data.kind == "points":
+        return torch.randn(count, *data.shape, device=device)
+    return torch.rand(count, *data.shape, device=device) * 2 - 1
+
+
+@contextmanager
+def _blamed(build: Callable[..., Any]) -> Iterator[None]:
+    """An error without a line of a plugin's (a call with too few arguments, say) is told with the line of `build`."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, GanBenchError) or not (text := cause(error)).startswith(type(error).__name__):
+            raise
+        raise NetworkError(f"{place_of(build)}: {text}") from error
+
+
+def mixes_batch(network: nn.Module) -> bool:
+    """Whether a sample's output may depend on the other samples of its batch.
+
+    Only PyTorch's own modules other than batch normalisation are known not to; a module of any other class may.
+    """
+    return any(
+        isinstance(module, nn.modules.batchnorm._BatchNorm)
+        or not type(module).__module__.startswith(("torch.nn.modules", "torch.nn.utils", "gan_bench.training.layers"))
+        for module in network.modules()
+    )

@@ -1,0 +1,23 @@
+"""The optimisers of both networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+_FUSED = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+
+
+def build_optimizer(settings: dict[str, Any], parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser of settings `{"name": "adam", "lr": 1e-4, ...}`, fused where PyTorch has it."""
+    options = {key: value for key, value in settings.items() if key != "name"}
+    device = parameters[0].device.type
+    if device == "cuda" and settings["name"] != "sgd":  # which counts no steps
+        options["capturable"] = True  # the step count on the device, where a CUDA graph can raise it; from the start
+    if settings["name"] == "rmsprop":
+        return torch.optim.RMSprop(parameters, **options)
+    build: Any = _FUSED[settings["name"]]
+    return build(parameters, fused=device != "meta", **options)

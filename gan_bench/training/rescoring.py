@@ -1,0 +1,103 @@
+"""Scores made of kept weights: by another protocol, of what was damaged or lost, and of best snapshots once more."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from typing import TYPE_CHECKING
+
+from gan_bench.errors import GanBenchError
+from gan_bench.scoring.neighbours import save_neighbours
+from gan_bench.scoring.sample_grid import save_grid
+from gan_bench.scoring.samples import GRID_SAMPLES, draw, shown
+from gan_bench.store.curves import read_curves
+from gan_bench.store.damage import spoiled
+from gan_bench.store.documents import write_object
+from gan_bench.store.folder import DamageWarning, load_sampled
+from gan_bench.training.snapshots import best_columns
+from gan_bench.training.training import Training
+
+if TYPE_CHECKING:
+    pass
+
+
+def rescore(training: Training) -> bool:
+    """Score from their weights the snapshots whose scores follow another protocol than is wanted now, or are damaged.
+
+    False: weights that are needed for it are damaged, so that only training again can make them. The weights of a run that
+    was trained further than is asked now are set aside, and its old scores stay.
+    """
+    folder, wanted = training.folder, training.evaluator.columns()
+    for step in folder.snapshot_steps():
+        if step > training.loop.steps:
+            break  # those are taken again
+        damaged = set(spoiled(folder, step))
+        outdated = step in training.snapshot_steps and folder.score_columns(step) != wanted
+        if not (damaged or outdated) or not folder.has_weights(step):
+            continue
+        try:
+            sampled = load_sampled(folder, step, copy.deepcopy(training.recipe.sampled))
+        except GanBenchError as error:
+            if training.loop.steps <= training.total_steps:
+                warnings.warn(str(error.__cause__ or error).partition("\n")[0], DamageWarning, stacklevel=1)
+                return False
+            warnings.warn(f"{error}; its old scores stay", DamageWarning, stacklevel=1)
+            folder.forget_weights(step)
+            continue
+        place = folder.snapshot(step)
+        with training.evaluating():
+            count = max(training.evaluator.count, GRID_SAMPLES)
+            samples = draw(sampled, training.latent, count, training.seed, training.device)
+            if "samples.png" in damaged:
+                save_grid(shown(samples), place / "samples.png")
+            if outdated or "scores.json" in damaged:
+                scores = folder.scores(step) if "scores.json" not in damaged else _moment(training, step)
+                scores["diversity"] = training.evaluator.diversity(samples)
+                scores["scores"] = training.evaluator.score(samples[: training.evaluator.count])
+                scores["time"] = training.evaluator.seconds
+                scores.pop("again", None)  # of the other protocol
+                save_neighbours(place, samples, training.evaluator)
+                write_object(place / "scores.json", scores)
+    return True
+
+
+def score_best_again(training: Training) -> None:
+    """Score each metric's best snapshot on other samples than those that it was chosen by, for these flatter it.
+
+    A snapshot whose weights were not kept, or are damaged, goes without.
+    """
+    folder, evaluator = training.folder, training.evaluator
+    best = best_columns(folder)
+    for step in folder.snapshot_steps():
+        scores, wanted = folder.scores(step), best.get(step, set())
+        found = scores.pop("again", [])
+        again = [score for score in found if score["protocol_id"] in wanted]  # others were best when it was shorter
+        if len(again) < len(wanted) and folder.has_weights(step):
+            try:
+                sampled = load_sampled(folder, step, copy.deepcopy(training.recipe.sampled))
+            except GanBenchError as error:
+                warnings.warn(f"{error}; its best scores are those of its choice", DamageWarning, stacklevel=1)
+                folder.forget_weights(step)
+                continue
+            with training.evaluating():
+                place = "evaluation of the best"
+                samples = draw(sampled, training.latent, evaluator.count, training.seed, training.device, place)
+                scored = evaluator.score(samples, ("held_out",))
+                again = [score for score in scored if score["protocol_id"] in wanted]
+        if again != found:
+            write_object(folder.snapshot(step) / "scores.json", scores | ({"again": again} if again else {}))
+
+
+def _moment(training: Training, step: int) -> dict[str, object]:
+    """What a snapshot's scores.json says beside its scores. Its seconds are those of the window before it."""
+    recipe = training.recipe
+    d_steps = step * (recipe.d_steps - 1) + math.ceil(step / recipe.g_per_d)
+    rows = [row for row in read_curves(training.folder.curves_file) if row["step"] <= step]
+    return {
+        "step": step,
+        "d_steps": d_steps,
+        "images": d_steps * training.batch_size,
+        "seconds": rows[-1]["seconds"] if rows else 0.0,
+        "precision": training.cell.precision,
+    }

@@ -1,0 +1,71 @@
+"""What a worker process is told to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_bench.api.samples import PreparedData
+from gan_bench.planning.datasets import dataset_key
+from gan_bench.planning.runs import Run
+from gan_bench.training.dry import dry_pass
+from gan_bench.workers.peak import training_flops
+
+if TYPE_CHECKING:
+    from gan_bench.grid import Grid
+    from gan_bench.grid.schema import Precision
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all runs of a worker share; sent once."""
+
+    device: str
+    plugin_files: tuple[Path, ...]
+    metrics: tuple[dict[str, Any], ...]
+    features: dict[str, Any]
+    samples: int
+    keep: str
+    slots: int | None = 1  # runs at a time in this process; None: as many as measuring finds to pay
+    step_seconds: float | None = None  # that a training step may take
+    against_training: bool = True  # whether scores against training data stand beside the others
+    stop_hopeless: int = 0  # G steps after which a hopeless run ends; 0: none does
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to train, or to score again where it is trained."""
+
+    run: str
+    path: Path
+    identity: str
+    settings: dict[str, Any]
+    seed: int
+    snapshot_steps: tuple[int, ...]
+    data_folder: Path
+    sources: tuple[str, ...]  # hashes of its plugins, as the parent knows them
+    clear: bool  # train from the start, whatever the folder holds
+    limit: float  # images a second at the peak of its device
+    alone: bool = False  # not beside other runs: one of those that it was with ended their process
+    deaths: int = 0  # processes that ended while they trained this run and no other
+
+
+def make_job(
+    run: Run, data: dict[str, PreparedData], grid: Grid, peaks: Mapping[Precision, float], *, clear: bool
+) -> Job:
+    """What a worker must know of a run; `peaks` are its device's FLOP/s by precision."""
+    dry = dry_pass(run.cell)
+    return Job(
+        run=run.name,
+        path=run.path.resolve(),
+        identity=run.identity,
+        settings=run.cell.settings,
+        seed=run.seed,
+        snapshot_steps=run.snapshot_steps,
+        data_folder=data[dataset_key(run.cell)].folder,
+        sources=tuple(found.source_hash for found in grid.registry.those(run.cell.plugins)),
+        clear=clear,
+        limit=peaks[run.cell.precision] / max(training_flops(dry.networks, dry.schedule.d_per_g), 1.0),
+    )

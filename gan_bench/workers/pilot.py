@@ -1,0 +1,79 @@
+"""A few real steps of each cell, to estimate time and memory."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gan_bench.api.randomness import Streams
+from gan_bench.api.registry import Registry
+from gan_bench.data.batches import Batches
+from gan_bench.data.cache import open_prepared
+from gan_bench.grid import Cell, cell_from_settings
+from gan_bench.planning.cost import Pilot
+from gan_bench.scoring.samples import BATCH, draw
+from gan_bench.training.build import build_loop
+from gan_bench.training.networks import build_networks, memory_format
+from gan_bench.workers.processes import without_main, worker_context
+
+if TYPE_CHECKING:
+    pass
+
+PILOT_SECONDS = 1.0  # of timed steps for each cell, after its first
+
+
+def run_pilots(cells: dict[Cell, Path], plugin_files: Sequence[Path], device: str) -> dict[Cell, Pilot]:
+    """A few steps of each cell, in one process of its own, as a worker would train them."""
+    begin = (tuple(plugin_files), device)
+    with ProcessPoolExecutor(1, worker_context(), initializer=_begin_pilots, initargs=begin) as pool:
+        with without_main():
+            pilots = pool.map(_pilot, [(cell.settings, folder) for cell, folder in cells.items()])
+        return dict(zip(cells, pilots, strict=True))
+
+
+_process: dict[str, Any] = {}  # of the pilot process: its registry and device
+
+
+def _begin_pilots(plugin_files: tuple[Path, ...], device: str) -> None:
+    torch.set_num_threads(1)
+    _process.update(registry=Registry.load(plugin_files), device=torch.device(device))
+
+
+def _pilot(task: tuple[dict[str, Any], Path]) -> Pilot:
+    settings, folder = task
+    device = _process["device"]
+    cell, data, streams = cell_from_settings(settings, _process["registry"]), open_prepared(folder), Streams(0, device)
+    networks = build_networks(cell.architecture, data.spec, streams)
+    batches = Batches(data.training.to(device), cell.batch_size, 0, memory_format(networks[1]))
+    loop = build_loop(cell, data.spec, streams, 1, batches, networks)
+    loop.step()  # allocates moments and buffers
+    steps, began = 0, _now(device)
+    while _now(device) - began < PILOT_SECONDS:
+        loop.step()
+        steps += 1
+    trained = _now(device)
+    draw(loop.recipe.sampled, cell.architecture.latent, BATCH, 0, device)
+    return Pilot((trained - began) / steps, (_now(device) - trained) / BATCH, _peak_bytes(device))
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _peak_bytes(device: torch.device) -> int:
+    """The most memory that this process, or its part of the GPU, has had."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

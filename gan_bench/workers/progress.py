@@ -1,0 +1,138 @@
+"""What a person sees while a grid trains: a line for each active run and one for the whole grid.
+
+Without a terminal, a plain line now and then. Only the parent process draws.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
+
+from gan_bench.console import short
+from gan_bench.planning.cost import seconds_left
+from gan_bench.planning.runs import Run
+
+PLAIN_SECONDS = 10.0  # between two lines about the whole grid where there is no terminal
+
+
+@dataclass
+class Active:
+    """A run that is training."""
+
+    run: Run
+    first_step: int
+    since: float
+    task: TaskID | None = None
+    told: set[str] = field(default_factory=set)  # names of its diagnoses that were told
+
+
+class Display:
+    """Listens to the executor's events."""
+
+    def __init__(self, runs: Sequence[Run], steps_an_epoch: float, console: Console) -> None:
+        self.console = console
+        self.runs = {run.name: run for run in runs}
+        self.steps_an_epoch = steps_an_epoch
+        self.active: dict[str, Active] = {}
+        self.left = {
+            run.name: run.total_steps - (run.folder.finished_steps() or run.folder.trained_steps()) for run in runs
+        }
+        self.all_steps = max(1, sum(self.left.values()))
+        self.done = self.failed = 0
+        self.began = self._line_at = time.monotonic()
+        self.bars = Progress(
+            TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
+            BarColumn(24),
+            TextColumn("{task.fields[text]}", markup=False),
+            TimeElapsedColumn(),
+            console=self.console,
+            expand=True,
+            disable=not self.console.is_terminal,
+        )
+
+    def __enter__(self) -> Display:
+        self.bars.start()
+        self.whole = self.bars.add_task("grid", total=self.all_steps, text="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def __call__(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Take in an event of a run: started, progress, warning, finished, failed, stopped, returned (it goes on elsewhere)."""
+        run = self.runs[content["run"]]
+        if kind == "started":
+            self._start(run, content["steps"])
+        elif kind == "progress":
+            self._advance(run, content)
+        elif kind == "warning":
+            self.console.print(f"{run.title}: {content['text']}", style="yellow")
+        else:
+            self._end(run, kind, content)
+        self._show_grid()
+
+    def _start(self, run: Run, step: int) -> None:
+        before = self.active.get(run.name)
+        if before and before.task is not None:
+            self.bars.remove_task(before.task)  # it begins again, from the start
+        active = self.active[run.name] = Active(run, step, time.monotonic())
+        if self.console.is_terminal:
+            active.task = self.bars.add_task(run.title, total=run.total_steps, completed=step, text="")
+        else:
+            self.console.print(f"{run.title}: from step {step} to {run.total_steps}")
+
+    def _advance(self, run: Run, content: Mapping[str, Any]) -> None:
+        active, step = self.active[run.name], content["steps"]
+        self.left[run.name] = run.total_steps - step
+        if active.task is not None:
+            pace = (time.monotonic() - active.since) / max(1, step - active.first_step)
+            epoch = f"epoch {step / self.steps_an_epoch:.1f}  {short(pace * self.steps_an_epoch)}/epoch"
+            sick = "".join(f"  {diagnosis.name}" for diagnosis in content["diagnoses"])
+            self.bars.update(active.task, completed=step, text=f"{epoch}  {losses(content['means'])}{sick}")
+        for diagnosis in content["diagnoses"]:
+            if diagnosis.name not in active.told:
+                active.told.add(diagnosis.name)
+                self.console.print(f"{run.title}: {diagnosis.name}: {diagnosis.evidence}", style="yellow")
+
+    def _end(self, run: Run, kind: str, content: Mapping[str, Any]) -> None:
+        active = self.active.pop(run.name, None)
+        if active is not None and active.task is not None:
+            self.bars.remove_task(active.task)
+        if kind == "finished":
+            self.done += 1
+            self.left[run.name] = 0
+            self.console.print(f"{run.title}: finished")
+        elif kind == "failed":
+            self.failed += 1
+            self.left[run.name] = 0
+            self.console.print(f"{run.title}: failed: {content['reason']}", style="red")
+        elif kind == "returned" and "reason" in content:
+            self.console.print(
+                f"{run.title}: {content['reason']}; it is tried again from its checkpoint", style="yellow"
+            )
+
+    def _show_grid(self) -> None:
+        left = sum(self.left.values())
+        trained = self.all_steps - left
+        now = time.monotonic()
+        failed = f", {self.failed} failed" if self.failed else ""
+        text = f"{self.done} of {len(self.runs)} runs{failed}"
+        if (rest := seconds_left(trained, left, now - self.began)) is not None:
+            text += f", {short(rest)} left"
+        self.bars.update(self.whole, completed=trained, text=text)
+        if not self.console.is_terminal and now - self._line_at > PLAIN_SECONDS:
+            self._line_at = now
+            self.console.print(f"grid: {text}")
+
+
+def losses(means: Mapping[str, float | None]) -> str:
+    """Both losses, as far as they are known."""
+    return "  ".join(
+        f"{name} {means[key]:.3f}" for name, key in (("G", "loss_g"), ("D", "loss_d")) if means.get(key) is not None
+    )

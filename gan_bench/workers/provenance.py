@@ -1,0 +1,75 @@
+"""What run.json says: of what and how a run was trained."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gan_bench import __version__
+from gan_bench.api.registry import Found
+from gan_bench.api.samples import PreparedData
+from gan_bench.grid import Cell
+from gan_bench.training.dry import dry_pass
+from gan_bench.training.training import Training
+from gan_bench.workers.device import hardware
+
+if TYPE_CHECKING:
+    from gan_bench.workers.jobs import Job
+
+
+def provenance(
+    job: Job,
+    cell: Cell,
+    plugins: Sequence[Found],
+    data: PreparedData,
+    before: dict[str, Any] | None,
+    training: Training,
+) -> dict[str, Any]:
+    """All of run.json; `before` is what it held, whose sessions are kept."""
+    dry = dry_pass(cell)
+    session = {
+        "from_step": training.loop.steps,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": str(training.device),
+        "threads": torch.get_num_threads(),
+        "versions": {"gan_bench": __version__, "python": platform.python_version(), "torch": torch.__version__},
+        "hardware": hardware(training.device),
+    }
+    return {
+        "run": job.run,
+        "identity": job.identity,
+        "seed": job.seed,
+        "settings": job.settings,
+        "total_steps": training.total_steps,
+        "snapshot_steps": sorted(training.snapshot_steps),
+        "dataset": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "shape": list(data.spec.shape),
+            "kind": data.spec.kind,
+            "classes": list(data.spec.classes) if data.spec.classes else None,
+            "training": len(data.training),
+            "held_out": len(data.held_out),
+        },
+        "plugins": [
+            {
+                "kind": found.kind,
+                "name": found.name,
+                "origin": found.origin,
+                "source": found.source_hash,
+                "file": str(found.source) if found.origin.startswith("file ") else None,
+            }
+            for found in plugins
+        ],
+        "networks": dry.networks,
+        "execution": {
+            "memory_format": dry.memory_format,
+            "joined_pass": dry.joined,
+            "log_odds": training.recipe.loss.log_odds,
+        },
+        "sessions": [*(before or {}).get("sessions", ()), session],
+    }

@@ -1,0 +1,83 @@
+"""How fast a grid trained in one session of the command, and where its processes' time went."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gan_bench.files import write_json
+from gan_bench.store.documents import SpeedDocument, read_object
+
+KINDS = ("training", "evaluation", "checkpoints", "waiting")  # waiting: opening runs, and processes with nothing to do
+
+
+@dataclass
+class Speed:
+    """Adds up the events of a session's runs.
+
+    `limits` has for each run the images a second at which its process's device would be at its peak.
+    """
+
+    processes: int
+    limits: Mapping[str, float]
+    began: float = field(default_factory=time.monotonic)
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    images: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    _first: dict[str, int] = field(default_factory=dict)  # images that a run had when it was opened
+
+    def __call__(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Take in an event of a run."""
+        run = content["run"]
+        if kind == "started":
+            self._first[run] = content["images"] - self.images[run]
+        elif "images" in content and run in self._first:
+            self.images[run] = content["images"] - self._first[run]
+        self.seconds.update(content.get("time", {}))
+
+    def summary(self) -> dict[str, Any]:
+        """`images`, `images_per_second` of the whole grid, `share_of_peak`, and each kind's share of all processes' time."""
+        wall = time.monotonic() - self.began
+        whole = wall * self.processes
+        # The seconds that the images would take at the peak of the device that they were trained on.
+        at_peak = sum(images / self.limits[run] for run, images in self.images.items())
+        # The runs of a GPU's slots share its process, so that their seconds can add up to more than it has.
+        busy = {kind: self.seconds[kind] for kind in KINDS if kind != "waiting"}
+        shared = max(whole, sum(busy.values()))
+        return {
+            "started": self.started,
+            "seconds": wall,
+            "processes": self.processes,
+            "images": self.images.total(),
+            "images_per_second": self.images.total() / wall,
+            "share_of_peak": at_peak / whole,
+            "time": {**{k: s / shared for k, s in busy.items()}, "waiting": 1 - sum(busy.values()) / shared},
+        }
+
+
+def write_speed(store: Path, summary: dict[str, Any]) -> None:
+    """Append a session to the store's speed.json."""
+    file = store / "speed.json"
+    try:
+        sessions = (read_object(file, SpeedDocument) or {"sessions": []})["sessions"]
+    except ValueError:
+        sessions = []  # damaged; the runs' own files have what matters
+    # Not worth the wait for a slow disk by one who has stopped the command.
+    write_json(file, {"sessions": [*sessions, summary]}, flushed=False)
+
+
+def speed_text(summary: Mapping[str, Any]) -> str:
+    """A session's speed in one line."""
+    # Runs tell where their time went when they end.
+    ended = any(share for kind, share in summary["time"].items() if kind != "waiting")
+    shares = ", ".join(f"{kind} {share:.0%}" for kind, share in summary["time"].items())
+    return (
+        f"{summary['images']:,} images in {summary['seconds']:.0f} s: {summary['images_per_second']:,.0f} images/s, "
+        f"{summary['share_of_peak']:.0%} of the peak of {summary['processes']} "
+        f"process{'es' if summary['processes'] > 1 else ''}{f' ({shares})' if ended else ''}"
+    )

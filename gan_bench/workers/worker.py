@@ -1,0 +1,334 @@
+"""A worker process: trains the runs it is given on the slots of its device, and tells its parent how it goes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gan_bench.api.registry import Registry
+from gan_bench.api.samples import PreparedData
+from gan_bench.data.cache import open_prepared
+from gan_bench.errors import GanBenchError, message
+from gan_bench.files import remove_leftovers
+from gan_bench.grid import cell_from_settings
+from gan_bench.scoring.evaluator import Evaluator
+from gan_bench.store.documents import RunDocument, write_object
+from gan_bench.store.folder import DamageWarning, RunFolder, read_or_warn
+from gan_bench.store.lock import Lock
+from gan_bench.training.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
+from gan_bench.training.rescoring import rescore, score_best_again
+from gan_bench.training.training import Diverged, Hopeless, Training, record_failure
+from gan_bench.workers.jobs import Job, Setup
+from gan_bench.workers.output import LazyFile
+from gan_bench.workers.processes import end_with_parent
+from gan_bench.workers.provenance import provenance
+from gan_bench.workers.slots import Slots
+
+LOCK_SECONDS = 120.0  # to wait for another process that is still writing to the same run
+EVENT_SECONDS = 0.25  # between two progress messages of a run
+LEAK_BYTES = 2**30  # of memory above what its first run left, with which a worker is replaced
+DEVICE_FAULT = 70  # exit code
+
+
+class Stopped(BaseException):
+    """The parent asked for an end, or is gone. No plugin's or metric's `except Exception` may take it for a fault."""
+
+
+@dataclass
+class ActiveRun:
+    """A run that has a slot: what it does between two turns, and where it prints."""
+
+    job: Job
+    stream: torch.cuda.Stream | None
+    output: LazyFile
+    turns: Iterator[None] = field(init=False)
+    training: Training | None = None  # once it is open
+
+
+class Worker:
+    """A process on one device that trains runs on its slots, in turns of a window of steps."""
+
+    def __init__(self, connection: Connection, setup: Setup) -> None:
+        self.connection, self.setup = connection, setup
+        self.device = torch.device(setup.device)
+        self.registry = Registry.load(setup.plugin_files)
+        self.evaluator = lru_cache(maxsize=4)(self._evaluator)
+        self.slots = Slots(setup.slots)
+        self.active: list[ActiveRun] = []
+        self.asked = 0  # runs that the parent was asked for
+        self.ended = False  # the parent has no more
+        self.stopping = False
+        self.turning: ActiveRun | None = None  # the run whose turn it is
+        # A run has left something behind: no more runs are asked for, and another process takes over.
+        self.spoiled = False
+        self._footprint = 0  # bytes of memory after the first run
+        self._streams: list[torch.cuda.Stream] = []  # of slots that are free; 32 in all exist before they alias
+
+    def loop(self) -> None:
+        """Train what arrives until the parent says that there is no more."""
+        signal.signal(signal.SIGTERM, self._stop)
+        self.tell("ready")
+        while self._fill_slots():
+            for run in list(self.active):
+                self._turn(run)
+
+    def tell(self, kind: str, **content: Any) -> None:
+        """Send a message to the parent."""
+        try:
+            self.connection.send((kind, content))
+        except OSError as error:
+            self.stopping = True
+            raise Stopped("the parent is gone") from error
+
+    def _stop(self, *_: object) -> None:
+        self.stopping = True
+        training = self.turning and self.turning.training
+        if training and training.interruptible:  # it may take minutes
+            raise Stopped("the parent asked for an end")
+
+    def _fill_slots(self) -> bool:
+        """Ask for a run for every free slot and take in those that have come; False when nothing is left to do."""
+        with contextlib.suppress(Stopped):
+            while not self.ended and not self.stopping:
+                while not self.spoiled and self.asked + len(self.active) < self.slots.count:
+                    self.tell("want")
+                    self.asked += 1
+                if self.spoiled and not self.asked:
+                    break
+                if self.active and not (self.asked and self.connection.poll()):
+                    break
+                job = self._receive()
+                if job is None:
+                    self.ended = True
+                else:
+                    self.asked -= 1
+                    self._begin(job)
+        return bool(self.active)
+
+    def _receive(self) -> Job | None:
+        try:
+            job: Job | None = self.connection.recv()
+        except (EOFError, OSError):
+            self.stopping = True
+            return None
+        return job
+
+    def _begin(self, job: Job) -> None:
+        stream = None
+        if self.device.type == "cuda":
+            stream = self._streams.pop() if self._streams else torch.cuda.Stream(self.device)
+        run = ActiveRun(job, stream, LazyFile(RunFolder(job.path).output_file))
+        run.turns = self._turns(run)
+        self.active.append(run)
+
+    def _turn(self, run: ActiveRun) -> None:
+        """Let a run train for a while, with the process's global state as if it were alone."""
+        self.turning, ended, reason, spoiled = run, False, "", self.spoiled
+        try:
+            with (
+                contextlib.redirect_stdout(run.output),
+                contextlib.redirect_stderr(run.output),
+                preserved() as changed,
+            ):
+                next(run.turns)
+        except (StopIteration, Stopped):
+            ended = True
+        except OSError as error:  # of its lock or folder
+            ended, reason = True, message(error)
+        if changed and not spoiled:
+            self.spoiled = True  # what the run did elsewhere can't be known
+            run.output.write(
+                f"gan-bench: the run changed {', '.join(changed)} for the whole process; it was put back\n"
+            )
+        if ended:
+            self._release(run)
+        if reason:
+            with contextlib.suppress(Stopped):  # the other runs are still to be saved
+                self.tell("failed", run=run.job.run, reason=reason)
+
+    def _release(self, run: ActiveRun) -> None:
+        """Free a run's slot."""
+        self.active.remove(run)
+        run.output.close()
+        RunFolder(run.job.path).hang_file.unlink(missing_ok=True)
+        if run.stream is not None:
+            self._streams.append(run.stream)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()  # what the run had is free before another takes its slot
+        occupied = resident_bytes()
+        self._footprint = self._footprint or occupied
+        self.spoiled |= occupied > self._footprint + LEAK_BYTES
+
+    def _turns(self, run: ActiveRun) -> Iterator[None]:
+        """Train a run, a turn at a time, and tell the parent how it ended. Stopped: it is saved, and the worker is to end."""
+        job, folder = run.job, RunFolder(run.job.path)
+        kind, content = "finished", dict[str, Any]()
+        # A worker whose parent was killed may still be saving this run.
+        with Lock(job.path.with_name(f".{job.run}.lock"), timeout=LOCK_SECONDS):
+            try:
+                run.training = self._open(run, folder)
+                yield from self._train(job, run.training)
+                score_best_again(run.training)
+                run.training.finish()
+            except Stopped:
+                self._save(run)
+                raise
+            except GeneratorExit:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a plugin's fault fails this run, and only this run
+                if isinstance(error, torch.AcceleratorError):
+                    traceback.print_exc()
+                    os._exit(DEVICE_FAULT)  # nothing can be computed or saved in a process whose GPU had a fault
+                if isinstance(error, torch.OutOfMemoryError) and len(self.active) > 1:
+                    kind = "returned"
+                    self.slots.lower(len(self.active) - 1)
+                else:
+                    self.spoiled |= not isinstance(error, Diverged | Hopeless)  # nobody knows what it left half done
+                    kind, content = "failed", {"reason": record_failure(folder, error, run.training)}
+            if run.training is not None:
+                content |= {**run.training.counters(), "time": run.training.clock.session()}
+            if kind != "returned":
+                self._announce("gan_bench_run_ended", folder=job.path)
+        run.training = None
+        self.tell(kind, run=job.run, **content)
+
+    def _save(self, run: ActiveRun) -> None:
+        """Save a run that is stopped. Where that can't be, it stands at its last checkpoint, and goes on from there."""
+        try:
+            if run.training is not None:
+                run.training.save()
+        except (OSError, Diverged) as error:
+            self.tell(
+                "warning",
+                run=run.job.run,
+                text=f"it could not be saved, and will go on from its last checkpoint: {error}",
+            )
+
+    def _open(self, run: ActiveRun, folder: RunFolder) -> Training:
+        """The run, at its last checkpoint, with its folder brought up to date."""
+        job = run.job
+        discarded = job.path.with_name(f".{job.run}.discarded")
+        shutil.rmtree(discarded, ignore_errors=True)
+        if job.clear and job.path.exists():
+            job.path.rename(discarded)  # at once: a half-deleted run could be taken for a whole one
+            shutil.rmtree(discarded)
+        for written in (folder.path, folder.snapshots, *map(folder.snapshot, folder.snapshot_steps())):
+            remove_leftovers(written)
+        cell = cell_from_settings(job.settings, self.registry)
+        plugins = self.registry.those(cell.plugins)
+        if [found.source_hash for found in plugins] != list(job.sources):
+            raise GanBenchError("a plugin file was changed while the grid ran; run the same command again")
+        data, evaluator = self.evaluator(job.data_folder)
+        with self._damage_told(job):
+            run.training = training = Training(
+                cell,
+                job.seed,
+                job.snapshot_steps,
+                folder,
+                data,
+                evaluator,
+                self.device,
+                self.setup.keep,
+                run.stream,
+                limit=job.limit,
+                step_seconds=self.setup.step_seconds,
+                stop_hopeless=self.setup.stop_hopeless,
+            )
+            before = read_or_warn(folder.run_file, "it is written again", RunDocument)
+        write_object(folder.run_file, provenance(job, cell, plugins, data, before, training))
+        self._announce("gan_bench_run_started", folder=job.path)
+        self.tell("started", run=job.run, **training.counters())
+        if self.stopping:
+            raise Stopped("the parent asked for an end")
+        with self._damage_told(job):
+            mended = rescore(training)
+        if not mended:
+            self.tell("warning", run=job.run, text="the run trains again from the start")
+            run.job = replace(job, clear=True)
+            return self._open(run, folder)
+        return training
+
+    @contextlib.contextmanager
+    def _damage_told(self, job: Job) -> Iterator[None]:
+        """Tell the parent of files that can't be read; other warnings are the run's output."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DamageWarning)
+            yield
+        for warning in caught:
+            if isinstance(warning.message, DamageWarning):
+                self.tell("warning", run=job.run, text=str(warning.message))
+            else:
+                warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
+
+    def _train(self, job: Job, training: Training) -> Iterator[None]:
+        """Train to the end; a turn ends with each window, so that a GPU has work of every run while the host goes round."""
+        told, images = 0.0, training.counters()["images"]
+        for event in training:
+            if self.stopping:
+                raise Stopped("the parent asked for an end")
+            if event == "snapshot":
+                self._announce("gan_bench_snapshot_taken", folder=job.path, step=training.loop.steps)
+            if event == "step":
+                continue
+            counters, now = training.counters(), time.monotonic()
+            self.slots.trained((counters["images"] - images) / job.limit, now, running=len(self.active))
+            images = counters["images"]
+            if now - told > EVENT_SECONDS:
+                told = now
+                self.tell("progress", run=job.run, means=training.means, diagnoses=training.diagnoses, **counters)
+            yield
+
+    def _announce(self, hook: str, **content: Any) -> None:
+        """Tell listeners of an event. What they raise is their own affair: it is printed to the run's output."""
+        try:
+            getattr(self.registry.manager.hook, hook)(**content)
+        except (Exception, SystemExit):  # noqa: BLE001 - as said
+            traceback.print_exc()
+
+    def _evaluator(self, folder: Path) -> tuple[PreparedData, Evaluator]:
+        data = open_prepared(folder)
+        data = replace(data, training=data.training.to(self.device))  # once for all runs of this process
+        metrics = [self.registry.create("metric", metric) for metric in self.setup.metrics]
+        extractor = self.registry.create("features", self.setup.features)
+        beside = self.setup.against_training
+        evaluator = Evaluator(data, metrics, extractor, self.setup.samples, self.device, against_training=beside)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)  # the runs' own streams may read it from here on
+        return data, evaluator
+
+
+def main(connection: Connection, setup: Setup) -> None:
+    """A worker process's whole life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says what to do
+    if setup.device == "cpu":
+        torch.set_num_threads(1)  # a process a core: a second thread would stall whenever a neighbour is busy
+    end_with_parent()
+    keep_freed_memory()
+    torch.backends.cudnn.deterministic = True  # a GPU's other algorithms add in an order that varies
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # so does cuBLAS with other workspaces
+    code = 1
+    try:
+        with contextlib.suppress(Stopped), tf32_products(False):  # the parent is gone
+            Worker(connection, setup).loop()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # a plugin may have left threads that never end

@@ -1,0 +1,117 @@
+"""`gan-bench bench`: every contestant really trains, in turns."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import time
+from functools import partial
+
+import pytest
+import torch
+from small_runs import CPU
+from stores import gan_bench
+
+from gan_bench.bench import cases as cases_module
+from gan_bench.bench import teams
+from gan_bench.bench.cases import cases
+from gan_bench.bench.contestants import engine, usual
+from gan_bench.bench.rounds import WARM_UP, Contestant, take_turns
+from gan_bench.errors import GanBenchError
+from gan_bench.training.steps import BLOCK
+
+ROW = re.compile(r"(.+?)  +([\d,]+)  +([\d,]+) to ([\d,]+)  +([\d.]+) x  +(\d+)%")
+
+
+def rows(text: str) -> dict[str, list[float]]:
+    """Images/s, lowest, highest, ratio and share, by contestant."""
+    found = filter(None, map(ROW.fullmatch, map(str.strip, text.splitlines())))
+    return {match[1]: [float(number.replace(",", "")) for number in match.groups()[1:]] for match in found}
+
+
+@pytest.mark.slow
+def test_prints_every_contestant_with_ratio_and_share(tmp_path, monkeypatch):
+    monkeypatch.setattr(teams, "cpu_slots", lambda: 2)
+    options = ("--case", "16x16", "--seconds", "0.1", "--rounds", "2", "--devices", "cpu")
+    text = gan_bench("bench", *options, cwd=tmp_path).stdout
+    assert re.search(r"peak in fp32: [\d,]+ GFLOP/s a core", text)
+    assert "dcgan 16x16, width 16 (quickstart), batch 64" in text
+    figures = rows(text)
+    assert list(figures) == [
+        "usual loop, threads: 1",
+        "usual loop, threads: 2",
+        "gan-bench in fp32, processes: 1",
+        "gan-bench in fp32, processes: 2",
+        "gan-bench in bf16, processes: 1",
+        "gan-bench in bf16, processes: 2",
+    ]
+    best = max(speed for name, (speed, *_) in figures.items() if name.startswith("usual"))
+    for speed, low, high, ratio, _ in figures.values():
+        assert 0 < low <= speed <= high
+        assert ratio == pytest.approx(speed / best, abs=0.02)
+
+
+def test_an_unknown_case_is_told_with_those_there_are(tmp_path):
+    done = gan_bench("bench", "--case", "stylegan", cwd=tmp_path, code=2)
+    assert "no case has 'stylegan' in its title; there are dcgan 28x28" in done.stderr
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.title)
+def test_contestants_count_the_images_of_a_batch(case, monkeypatch):
+    monkeypatch.setattr(cases_module, "PICTURES", 20)
+    for build in (engine(case, 8, CPU, 1, "fp32"), usual(case, 8, CPU), usual(case, 8, CPU, resident=True)):
+        assert [build() for _ in range(4)] == [8] * 4  # 20 pictures are an epoch of two batches
+
+
+def test_slots_are_advanced_together(monkeypatch):
+    monkeypatch.setattr(cases_module, "PICTURES", 20)
+    assert engine(cases()[2], 8, CPU, 3, "bf16")() == 24
+
+
+@pytest.mark.parametrize(("most", "counts"), [(1, [1]), (2, [1, 2]), (3, [1, 2, 3]), (8, [1, 2, 4, 8])])
+def test_counts_up_to_all_cores(most, counts):
+    assert teams.doublings(most) == counts
+
+
+def noting(folder, name):
+    """A contestant that leaves the times at which it trains."""
+
+    def advance() -> int:
+        with (folder / name).open("a") as file:
+            file.write(f"{os.getpid()} {time.monotonic()}\n")
+        time.sleep(0.001)
+        return 10
+
+    return advance
+
+
+def test_turns_don_t_overlap_and_a_contestant_keeps_its_process(tmp_path):
+    a, b = (Contestant(partial(noting, tmp_path, name)) for name in "ab")
+    speeds = take_turns({"first": [a], "second": [b], "third": [a]}, seconds=0.05, rounds=2)
+    assert all(len(own) == 2 and min(own) > 0 and max(own) < 10 / 0.001 for own in speeds.values())
+    notes = {name: [line.split() for line in (tmp_path / name).read_text().splitlines()][WARM_UP:] for name in "ab"}
+    assert len({process for process, _ in notes["a"]}) == 1
+    order = [name for _, name in sorted((float(at), name) for name in "ab" for _, at in notes[name])]
+    assert "".join(name for name, _ in itertools.groupby(order)) == "ababa"
+
+
+def fail():
+    raise ValueError("no such networks")
+
+
+def test_a_contestant_that_fails_ends_all(tmp_path):
+    contestants = [Contestant(fail), Contestant(partial(noting, tmp_path, "other"))]
+    with pytest.raises(GanBenchError, match="ended before its turn was over"):
+        take_turns({"both": contestants}, seconds=0.05, rounds=1)
+
+
+@pytest.mark.gpu
+def test_contestants_train_on_the_gpu(tmp_path, monkeypatch):
+    device = torch.device("cuda:0")
+    assert engine(cases()[2], 8, device, 2, "fp32")() == 2 * BLOCK * 8
+    monkeypatch.setattr(teams, "GPU_SLOTS", (1, 2))
+    options = ("--case", "16x16", "--seconds", "0.1", "--rounds", "1", "--devices", "cuda:0")
+    figures = rows(gan_bench("bench", *options, cwd=tmp_path).stdout)
+    assert "usual loop, DataLoader" in figures
+    assert "gan-bench in fp32, slots: 2" in figures

@@ -1,0 +1,151 @@
+"""Damaged pictures and published files: a sample is left out, or one error is told; nothing else is raised."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dataset_files import pictures, write_mnist, write_oxford_pets
+from fuzz import damaged_bytes, fuzz
+from hypothesis import strategies as st
+from PIL import Image
+
+from gan_bench.api.kinds import Dataset, SkipSample
+from gan_bench.data.prepare import prepare
+from gan_bench.errors import GanBenchError
+from gan_bench_plugins.datasets._pictures import PicturePart
+from gan_bench_plugins.datasets.mnist import FILES, Mnist
+from gan_bench_plugins.datasets.oxford_pets import OxfordPets
+
+
+def files() -> list[bytes]:
+    """A small picture in every format and mode that a folder may hold."""
+    colour = Image.fromarray(pictures(1, 24, 3)[0][0])
+    animation = [Image.new("RGB", (24, 24), name) for name in ("red", "green", "blue")]
+    found = []
+    for image, form, options in [
+        (colour, "png", {}),
+        (colour.convert("P"), "png", {"transparency": bytes(range(256))}),
+        (colour.convert("RGBA"), "png", {}),
+        (Image.fromarray(np.arange(576, dtype=np.uint16).reshape(24, 24) * 100), "png", {}),
+        (animation[0], "png", {"save_all": True, "append_images": animation[1:]}),
+        (colour, "jpeg", {"exif": Image.Exif()}),
+        (colour.convert("CMYK"), "jpeg", {}),
+        (colour, "jpeg", {"progressive": True}),
+        (animation[0], "gif", {"save_all": True, "append_images": animation[1:]}),
+        (colour, "bmp", {}),
+        (colour, "tiff", {}),
+        (colour, "tiff", {"compression": "tiff_lzw"}),
+        (colour, "webp", {}),
+        (animation[0], "webp", {"save_all": True, "append_images": animation[1:]}),
+        (colour, "ppm", {}),
+        (colour.convert("L"), "ppm", {}),
+    ]:
+        buffer = io.BytesIO()
+        image.save(buffer, form, **options)
+        found.append(buffer.getvalue())
+    return found
+
+
+@pytest.mark.parametrize("inputs", [600, pytest.param(30_000, marks=pytest.mark.slow)])
+def test_a_damaged_picture(inputs: int) -> None:
+    outcomes: Counter[str] = Counter()
+
+    class Source:
+        """One picture, of these bytes."""
+
+        def __init__(self, content: bytes) -> None:
+            self.content = content
+
+        def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+            return Image.open(io.BytesIO(self.content)), 0
+
+    def check(content: bytes) -> None:
+        part = PicturePart(Source(content), 8, 3, lambda index, error: SkipSample(str(error)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                sample, label = part[0]
+            except SkipSample:
+                outcomes["left out"] += 1
+            else:
+                outcomes["read"] += 1
+                assert (sample.shape, sample.dtype, label) == ((3, 8, 8), np.uint8, 0)
+
+    for content in files():
+        check(content)
+    assert outcomes == {"read": len(files())}
+    fuzz(inputs, st.sampled_from(files()).flatmap(damaged_bytes), check)
+    print(dict(outcomes))
+    assert min(outcomes.values()) > inputs / 10
+
+
+def prepared_or_refused(dataset: Dataset, outcomes: Counter[str]) -> None:
+    """Prepare a dataset, which may be refused in one line."""
+    told = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            prepare(dataset)
+        except GanBenchError as error:
+            told = str(error)
+    outcomes["refused" if told else "read"] += 1
+    assert "\n" not in told
+    assert told.startswith(f"dataset {dataset.name}") or not told
+
+
+@pytest.mark.parametrize("inputs", [40, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("packed", [False, True], ids=["idx", "gz"])
+@pytest.mark.parametrize("name", FILES[:2], ids=["pictures", "labels"])
+def test_damaged_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, packed: bool, inputs: int) -> None:
+    monkeypatch.setenv("GAN_BENCH_CACHE", str(tmp_path / "cache"))
+    whole = write_mnist(tmp_path / "whole", 6, 3, packed=packed)
+    file = f"{name}.gz" if packed else name
+    outcomes: Counter[str] = Counter()
+
+    def check(content: bytes) -> None:
+        raw = tmp_path / "data" / "MNIST" / "raw"
+        shutil.rmtree(raw, ignore_errors=True)
+        shutil.copytree(whole, raw)
+        (raw / file).write_bytes(content)
+        prepared_or_refused(Mnist(root=tmp_path / "data"), outcomes)
+        assert not list(raw.glob("*.partial"))
+
+    fuzz(inputs, damaged_bytes((whole / file).read_bytes()), check)
+    print(dict(outcomes))
+    assert outcomes["refused"] > inputs / 4
+
+
+@pytest.mark.parametrize("inputs", [40, pytest.param(2000, marks=pytest.mark.slow)])
+def test_a_damaged_list_of_pets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: int) -> None:
+    monkeypatch.setenv("GAN_BENCH_CACHE", str(tmp_path / "cache"))
+    file = write_oxford_pets(tmp_path, 4, 2) / "annotations" / "trainval.txt"
+    outcomes: Counter[str] = Counter()
+
+    def check(content: bytes) -> None:
+        file.write_bytes(content)
+        prepared_or_refused(OxfordPets(root=tmp_path, size=8), outcomes)
+
+    fuzz(inputs, damaged_bytes(file.read_bytes()), check)
+    print(dict(outcomes))
+    assert outcomes["refused"] > inputs / 4
+
+
+def test_an_archive_that_unpacks_to_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = write_mnist(tmp_path, 6, 3, packed=True)
+    bomb: Any = io.BytesIO()
+    with gzip.GzipFile(fileobj=bomb, mode="wb") as archive:
+        for _ in range(150):
+            archive.write(bytes(2**20))
+    (raw / f"{FILES[0]}.gz").write_bytes(bomb.getvalue())
+    assert len(bomb.getvalue()) < 2**20
+    with pytest.raises(GanBenchError, match=r"can't be unpacked \(it unpacks to more than 100,000,000 bytes\)"):
+        prepare(Mnist(root=tmp_path))
+    assert [file.name for file in raw.iterdir() if not file.name.endswith(".gz")] == []

@@ -1,0 +1,295 @@
+"""Feature extractors: determinism, caching, accuracy, and what they say where they can't work."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan_bench.api.data_spec import DataSpec
+from gan_bench.api.pictures import from_uint8, to_uint8
+from gan_bench.api.samples import PreparedData, Samples
+from gan_bench.data.prepare import prepare
+from gan_bench.errors import GanBenchError
+from gan_bench_plugins.datasets.digits import Digits
+from gan_bench_plugins.metrics import classifier
+from gan_bench_plugins.metrics.classifier import Classifier
+from gan_bench_plugins.metrics.fid import FrechetDistance
+from gan_bench_plugins.metrics.inception import VARIABLE, Inception
+from gan_bench_plugins.metrics.pixels import Pixels
+from gan_bench_plugins.metrics.random_features import RandomFeatures
+
+CPU = torch.device("cpu")
+
+
+def prepared(data: torch.Tensor, labels: torch.Tensor, classes: int, kind: str = "image", held_out: int = 360):
+    spec = DataSpec(tuple(data.shape[1:]), kind, tuple(map(str, range(classes))) if classes else None)
+    parts = Samples(data[held_out:], labels[held_out:]), Samples(data[:held_out], labels[:held_out])
+    return PreparedData("test", spec, "fingerprint", Path(), *parts, ())
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory) -> PreparedData:
+    """scikit-learn's digits at 16x16."""
+    return prepare(Digits(), tmp_path_factory.mktemp("digits"))
+
+
+@pytest.fixture(scope="module")
+def unlabelled(digits) -> PreparedData:
+    return prepared(digits.training.data, torch.full((len(digits.training),), -1), 0)
+
+
+@pytest.fixture(scope="module")
+def points() -> PreparedData:
+    """Two well separated blobs in the plane."""
+    labels = torch.arange(600) % 2
+    noise = torch.randn(600, 2, generator=torch.Generator().manual_seed(0))
+    return prepared(0.2 * noise + labels[:, None], labels, 2, "points", 100)
+
+
+def test_pictures_survive_saving():
+    levels = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(to_uint8(from_uint8(levels)), levels)
+    assert to_uint8(torch.tensor([-9.0, -1, 0, 1, 9, torch.nan])).tolist() == [0, 0, 128, 255, 255, 0]
+
+
+def small(**settings) -> Classifier:
+    return Classifier(**{"steps": 20, "width": 4, "dimension": 8, **settings})
+
+
+def test_classifier_learns_the_digits(digits, tmp_path):
+    features = Classifier(steps=300).prepare(digits, tmp_path, CPU)
+    assert features.protocol["test_accuracy"] > 0.97
+    found = features(digits.held_out.batch(torch.arange(50)))
+    assert found.shape == (50, 64)
+    assert found.dtype == torch.float32
+    assert not found.requires_grad
+
+
+@pytest.mark.slow
+def test_classifier_at_its_defaults(digits, tmp_path):
+    assert Classifier().prepare(digits, tmp_path, CPU).protocol["test_accuracy"] > 0.97
+
+
+def test_classifier_of_points(points, tmp_path):
+    features = small(steps=100).prepare(points, tmp_path, CPU)
+    assert features.protocol["test_accuracy"] > 0.97
+    assert features.protocol["quantisation"] == "none"
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 13, 16), (1, 16, 17), (2, 5, 40)])
+def test_classifier_pools_pictures_to_4x4(shape):
+    network = small()._network(DataSpec(shape, classes=("a", "b")))
+    maps = network[:9](torch.rand(2, *shape))
+    flat = network[9:11](maps)
+    assert torch.equal(flat, torch.nn.functional.adaptive_avg_pool2d(maps, 4).flatten(1))
+    assert network[9:](maps).shape == (2, 2)
+
+
+def test_classifier_is_deterministic_whatever_the_caller_does(digits, tmp_path):
+    threads = torch.get_num_threads()
+    hashes = []
+    for i, seed in enumerate((0, 0, 1)):
+        torch.manual_seed(i)
+        state = torch.get_rng_state()
+        torch.set_num_threads(i + 1)
+        with torch.no_grad():
+            hashes.append(small(seed=seed).prepare(digits, tmp_path / str(i), CPU).protocol["weights_sha256"])
+        assert torch.get_num_threads() == i + 1
+        assert torch.equal(torch.get_rng_state(), state)
+    torch.set_num_threads(threads)
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_classifier_is_trained_once(digits, tmp_path, monkeypatch):
+    first = small().prepare(digits, tmp_path, CPU)
+    files = list(tmp_path.iterdir())
+    assert len(files) == 1
+    monkeypatch.setattr(classifier, "_train", None)  # calling it would fail
+    again = small().prepare(digits, tmp_path, CPU)
+    assert again.protocol == first.protocol
+    batch = digits.held_out.batch(torch.arange(9))
+    assert torch.equal(again(batch), first(batch))
+    for other in (small(seed=1), small(steps=21), small(dimension=9)):
+        with pytest.raises(TypeError):
+            other.prepare(digits, tmp_path, CPU)
+
+
+def test_a_damaged_cache_is_made_again(digits, tmp_path):
+    first = small().prepare(digits, tmp_path, CPU)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    again = small().prepare(digits, tmp_path, CPU)
+    assert again.protocol == first.protocol
+    assert torch.equal(*(features(digits.held_out.batch(torch.arange(8))) for features in (first, again)))
+
+
+def test_failed_training_leaves_no_file(digits, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="disk full"):
+        small().prepare(digits, tmp_path, CPU)
+    assert not list(tmp_path.iterdir())
+
+
+def test_classifier_needs_labels(unlabelled, tmp_path):
+    with pytest.raises(GanBenchError, match="'random' or 'inception'"):
+        Classifier().prepare(unlabelled, tmp_path, CPU)
+    points = prepared(torch.zeros(500, 2), torch.full((500,), -1), 0, "points")
+    with pytest.raises(GanBenchError, match="Use features = 'pixels', the points themselves, or 'random'"):
+        Classifier().prepare(points, tmp_path, CPU)
+
+
+def test_random_features_depend_on_the_seed_alone(unlabelled, tmp_path):
+    batch = unlabelled.held_out.batch(torch.arange(9))
+    found = []
+    for i, seed in enumerate((0, 0, 1)):
+        torch.manual_seed(i)
+        state = torch.get_rng_state()
+        features = RandomFeatures(seed=seed).prepare(unlabelled, tmp_path, CPU)
+        found.append((features(batch), features.protocol["weights_sha256"]))
+        assert torch.equal(torch.get_rng_state(), state)
+    assert found[0][0].shape == (9, 128)
+    assert torch.equal(found[0][0], found[1][0])
+    assert found[0][1] == found[1][1] != found[2][1]
+
+
+def test_random_features_of_points(points, tmp_path):
+    features = RandomFeatures(width=16).prepare(points, tmp_path, CPU)
+    assert features(points.held_out.batch(torch.arange(5))).shape == (5, 64)
+
+
+@pytest.mark.parametrize("extractor", [RandomFeatures(), small(steps=300)])
+def test_features_order_how_far_samples_are_off(extractor, digits, tmp_path):
+    """Real data score best; more noise, fewer classes and a single repeated sample score worse."""
+    features = extractor.prepare(digits, tmp_path, CPU)
+    real = features(digits.held_out.batch(torch.arange(360)))
+    fresh = digits.training.batch(torch.arange(360))
+    noise = torch.randn(fresh.shape, generator=torch.Generator().manual_seed(0))
+    ones = digits.training.batch((digits.training.labels == 1).nonzero()[:, 0])
+    metric = FrechetDistance()
+    scores = [
+        metric.score(features(samples), metric.reference(real))
+        for samples in (fresh, fresh + 0.3 * noise, fresh + noise, ones, fresh[:1].expand_as(fresh))
+    ]
+    assert scores[0] < scores[1] < scores[2]
+    assert scores[0] < scores[3] < scores[4]
+
+
+def test_logits_tell_the_classes_that_the_classifier_saw(digits, tmp_path):
+    features = small(steps=300).prepare(digits, tmp_path, CPU)
+    chosen = torch.arange(360)
+    logits = features.logits(features(digits.held_out.batch(chosen)))
+    right = (logits.argmax(1) == digits.held_out.labels).double().mean().item()
+    assert right == pytest.approx(features.protocol["test_accuracy"])
+    assert not hasattr(RandomFeatures().prepare(digits, tmp_path, CPU), "logits")
+
+
+@pytest.mark.parametrize("extractor", [RandomFeatures(), small(), Pixels()])
+def test_what_every_extractor_promises(extractor, digits, tmp_path):
+    features = extractor.prepare(digits, tmp_path, CPU)
+    batch = digits.held_out.batch(torch.arange(6))
+    found = features(batch)
+    assert json.loads(json.dumps(features.protocol)) == features.protocol
+    assert features.protocol["dimension"] == found.shape[1]
+    # A saved picture has the same features, and other samples in the batch do not matter.
+    assert torch.equal(features(batch + 0.3 / 127.5), found)
+    assert torch.allclose(features(batch[:1]), found[:1], atol=1e-5)
+    batch[2, 0, 3, 3] = torch.nan
+    broken = features(batch)
+    assert broken[2].isnan().all()
+    assert broken[[0, 1, 3, 4, 5]].isfinite().all()
+
+
+@pytest.fixture(scope="module")
+def inception_weights(tmp_path_factory) -> Path:
+    """Random weights in the format of the published file."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    class Untrained(FeatureExtractorInceptionV3):
+        def load_state_dict(self, *_args, **_kwargs):
+            return None
+
+    file = tmp_path_factory.mktemp("inception") / "weights.pth"
+    torch.save({}, file)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Untrained("untrained", ["2048"], feature_extractor_weights_path=file)
+    torch.save(network.state_dict(), file)
+    return file
+
+
+def sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_inception_features(digits, inception_weights, tmp_path, monkeypatch):
+    extractor = Inception(weights=inception_weights, sha256=sha256(inception_weights))
+    features = extractor.prepare(digits, tmp_path, CPU)
+    grey = digits.held_out.batch(torch.arange(2))
+    found = features(grey)
+    assert found.shape == (2, 2048)
+    assert torch.equal(found, features(grey.expand(-1, 3, -1, -1)))
+    assert FrechetDistance().label(features) == "FID"
+    assert features.protocol["file_sha256"] == sha256(inception_weights)
+    assert json.loads(json.dumps(features.protocol)) == features.protocol
+    # The network is torch-fidelity's own, given the picture's 8 bits.
+    direct = features.network.inception(to_uint8(grey).expand(-1, 3, -1, -1))[0]
+    assert torch.equal(found, direct)
+    features.network.inception.features_list = ["logits_unbiased"]
+    logits = features.network.inception(to_uint8(grey).expand(-1, 3, -1, -1))[0]
+    assert torch.allclose(features.logits(found), logits, atol=1e-5)
+    monkeypatch.setenv(VARIABLE, str(inception_weights))
+    by_variable = Inception(sha256=sha256(inception_weights)[:8]).prepare(digits, tmp_path, CPU)
+    assert by_variable.protocol == features.protocol
+
+
+@pytest.mark.parametrize(
+    "dimension", [pytest.param(64, marks=pytest.mark.slow), 192, pytest.param(768, marks=pytest.mark.slow)]
+)
+def test_inceptions_earlier_layers_are_torch_fidelitys(digits, inception_weights, tmp_path, dimension):
+    file = {"weights": inception_weights, "sha256": sha256(inception_weights)}
+    features = Inception(**file, dimension=dimension).prepare(digits, tmp_path, CPU)
+    grey = digits.held_out.batch(torch.arange(2))
+    found = features(grey)
+    assert (found.shape, features.protocol["dimension"]) == ((2, dimension), dimension)
+    features.network.inception.features_list = [str(dimension), "2048"]  # as torch-fidelity gives both at once
+    assert torch.equal(found, features.network.inception(to_uint8(grey).expand(-1, 3, -1, -1))[0])
+    assert FrechetDistance().label(features) == f"FD[inception-{dimension}]"
+    assert not hasattr(features, "logits")
+
+
+def test_inception_says_how_to_get_its_weights(digits, inception_weights, tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    cure = f"pt_inception-2015-12-05-6726825d.pth.*{VARIABLE}"
+    with pytest.raises(GanBenchError, match=f"needs its weights.*{cure}"):
+        Inception().prepare(digits, tmp_path, CPU)
+    with pytest.raises(GanBenchError, match=f"missing.pth.*No such file.*{cure}"):
+        Inception(weights=tmp_path / "missing.pth").prepare(digits, tmp_path, CPU)
+    with pytest.raises(GanBenchError, match=f"SHA-256 is {sha256(inception_weights)}, not 6726825d.*{cure}"):
+        Inception(weights=inception_weights).prepare(digits, tmp_path, CPU)
+
+
+def test_inception_executes_no_code_of_its_file(digits, tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "executed",))
+
+    file = tmp_path / "weights.pth"
+    torch.save({"weights": Attack()}, file)
+    with pytest.raises(GanBenchError, match="not weights"):
+        Inception(weights=file, sha256=sha256(file)).prepare(digits, tmp_path, CPU)
+    torch.save({"fc.bias": torch.zeros(3)}, file)
+    with pytest.raises(GanBenchError, match="not weights"):
+        Inception(weights=file, sha256=sha256(file)).prepare(digits, tmp_path, CPU)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_inception_refuses_points(points, tmp_path):
+    with pytest.raises(GanBenchError, match="pictures of 1 or 3 channels"):
+        Inception().prepare(points, tmp_path, CPU)

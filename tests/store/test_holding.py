@@ -1,0 +1,123 @@
+"""Who works in a store: one command of one machine, and none that is dead, wherever it died."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gan_bench.store import lock as holding
+from gan_bench.store.lock import HEART, Held, hold
+
+# Another machine whose locks don't reach us: `gan_bench.store.lock` as it would be there.
+ELSEWHERE = """
+import contextlib, platform, sys, time
+from pathlib import Path
+from gan_bench.store import lock as holding
+
+holding.Lock = lambda *_, **__: contextlib.nullcontext()
+holding.machine, platform.node = lambda: "elsewhere", lambda: "node7"
+holding.BEAT_SECONDS, holding.DEAD_SECONDS, holding.SETTLE_SECONDS = 0.1, 1.0, 0.5
+with holding.hold(Path(sys.argv[1]), print):
+    print("at work", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    for name, seconds in (("BEAT_SECONDS", 0.1), ("DEAD_SECONDS", 1.0), ("SETTLE_SECONDS", 0.2)):
+        monkeypatch.setattr(holding, name, seconds)
+
+
+@contextlib.contextmanager
+def elsewhere(store: Path):
+    process = subprocess.Popen([sys.executable, "-c", ELSEWHERE, store], stdout=subprocess.PIPE, text=True)
+    try:
+        while "at work" not in process.stdout.readline():
+            assert process.poll() is None
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_nothing_is_left_behind(tmp_path):
+    with hold(tmp_path, print):
+        assert (tmp_path / HEART).exists()
+        with pytest.raises(Held, match="on this machine"), hold(tmp_path, print):
+            pass
+    assert not (tmp_path / HEART).exists()
+
+
+def test_one_that_works_on_another_machine_is_left_alone_and_a_dead_one_is_not_waited_for_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(holding, "DEAD_SECONDS", 60.0)  # however busy this machine is; the first beat ends it
+    told: list[str] = []
+    with elsewhere(tmp_path) as process:
+        heart = (tmp_path / HEART).read_bytes()
+        with pytest.raises(Held, match="on 'node7'"), hold(tmp_path, told.append):
+            pass
+        assert (tmp_path / HEART).read_bytes()[:40] == heart[:40]
+        process.kill()
+        process.wait()
+        monkeypatch.setattr(holding, "DEAD_SECONDS", 1.0)
+        began = time.monotonic()
+        with hold(tmp_path, told.append):
+            assert time.monotonic() - began > holding.DEAD_SECONDS
+    assert "was held by 'node7'" in told[0]
+
+
+def test_a_dead_one_of_this_machine_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(holding, "DEAD_SECONDS", 600)
+    with elsewhere(tmp_path):
+        pass
+    assert (tmp_path / HEART).exists()
+    monkeypatch.setattr(holding, "machine", lambda: "elsewhere")
+    with hold(tmp_path, print):
+        pass
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff{", b"[1]", b"{}"])
+def test_a_damaged_heart_does_not_beat(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(holding, "DEAD_SECONDS", 0.2)
+    (tmp_path / HEART).write_bytes(content)
+    with hold(tmp_path, print):
+        assert b"machine" in (tmp_path / HEART).read_bytes()
+
+
+def test_who_is_taken_for_dead_is_stopped(tmp_path):
+    """It has slept, and another machine has taken the store over."""
+    stopped: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
+    try:
+        with hold(tmp_path, print):
+            (tmp_path / HEART).unlink()
+            (tmp_path / HEART).write_text("{}")
+            deadline = time.monotonic() + 20
+            while not stopped and time.monotonic() < deadline:
+                time.sleep(0.05)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert stopped == [signal.SIGTERM]
+    assert (tmp_path / HEART).read_text() == "{}"
+
+
+def test_a_server_that_is_gone_at_the_end_costs_nothing(tmp_path, monkeypatch):
+    close = os.close
+
+    def lost(file: int) -> None:
+        close(file)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with hold(tmp_path, print):
+        monkeypatch.setattr(os, "close", lost)
+    monkeypatch.undo()
+    with hold(tmp_path, print):
+        pass

@@ -1,0 +1,121 @@
+"""Dirac-GAN (Mescheder et al. 2018): the real loop follows the trajectory that is known in closed form.
+
+With L = softplus(-D(real)) + softplus(D(fake)), real 0, fake theta, D(x) = psi x, and learning rate h, an alternating step is
+    psi'   = psi - h sigma(psi theta) theta        (R1 adds -h gamma psi)
+    theta' = theta + h sigma(-psi' theta) psi'     (the non-saturating loss of G)
+Near the equilibrium sigma is 1/2, so (psi, theta) is multiplied by [[r, -h/2], [h r/2, 1 - h^2/4]] with r = 1 - h gamma. Its
+determinant is r: without R1 its eigenvalues have modulus 1, and orbits neither shrink nor grow.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from stores import gan_bench
+
+from gan_bench.api.randomness import Streams
+from gan_bench.api.registry import Registry
+from gan_bench.grid import cell_from_settings
+from gan_bench.training.build import build_loop
+
+H = 0.1
+
+
+def train(steps: int, start: tuple[float, float], tricks: list[dict], batch_size: int = 4) -> np.ndarray:
+    """(steps + 1, 2): psi and theta before and after each step of the real loop, with plain gradient descent."""
+    sgd = {"name": "sgd", "lr": H, "momentum": 0.0, "weight_decay": 0.0}
+    settings = {
+        "dataset": {"name": "dirac"},
+        "architecture": {"name": "dirac", "psi": start[0], "theta": start[1]},
+        "tricks": tricks,
+        "optimizer": {"generator": sgd, "discriminator": sgd},
+        "batch_size": batch_size,
+    }
+    cell = cell_from_settings(settings, Registry.load())
+    loop = build_loop(
+        cell, cell.dataset.spec(), Streams(0, torch.device("cpu")), steps, lambda: torch.zeros(batch_size, 1)
+    )
+    networks = loop.recipe.discriminator, loop.recipe.generator
+    path = [start]
+    for _ in range(steps):
+        loop.step()
+        path.append(tuple(float(next(network.parameters()).detach()) for network in networks))
+    return np.array(path)
+
+
+def exact(steps: int, start: tuple[float, float], gamma: float = 0.0) -> np.ndarray:
+    """The same by the formulas above."""
+
+    def sigma(x: float) -> float:
+        return 1 / (1 + math.exp(-x))
+
+    psi, theta = start
+    path = [start]
+    for _ in range(steps):
+        psi -= H * (sigma(psi * theta) * theta + gamma * psi)
+        theta += H * sigma(-psi * theta) * psi
+        path.append((psi, theta))
+    return np.array(path)
+
+
+R1 = {"name": "r1", "gamma": 0.5}
+
+
+@pytest.mark.parametrize(("tricks", "gamma"), [([], 0.0), ([R1], 0.5)], ids=["unregularised", "R1"])
+@pytest.mark.parametrize("start", [(1.0, 1.0), (-0.3, 2.0)])
+def test_every_step_is_the_formulas(start, tricks, gamma):
+    assert train(300, start, tricks) == pytest.approx(exact(300, start, gamma), abs=2e-5)
+
+
+def test_near_the_equilibrium_it_neither_arrives_nor_leaves():
+    radius = np.hypot(*train(2000, (0.02, 0.0), []).T)
+    assert radius.min() > 0.019
+    assert radius.max() < 0.021
+
+
+def test_with_r1_it_arrives_at_the_analytic_rate():
+    r = 1 - H * R1["gamma"]
+    step = np.array([[r, -H / 2], [H * r / 2, 1 - H**2 / 4]])
+    rate = max(abs(np.linalg.eigvals(step)))
+    assert np.linalg.det(step) == pytest.approx(r)
+    path = train(600, (0.02, 0.0), [R1])
+    radius = np.hypot(*path.T)
+    measured = (radius[600] / radius[100]) ** (1 / 500)
+    assert measured == pytest.approx(rate, abs=2e-4)
+    assert measured < 0.98
+
+
+def test_with_instance_noise_it_arrives():
+    noise = {"name": "input_noise", "sigma": 1.0}
+    start = (0.5, 0.5)
+    path = train(600, start, [noise], batch_size=4096)
+    assert np.hypot(*path[300:].T).max() < 0.03  # what is left is the noise of a batch
+    assert np.hypot(*train(600, start, [])[-1]) > 0.3  # large orbits shrink slowly, as the exact ones do
+
+
+@pytest.mark.slow
+def test_a_user_can_run_it(tmp_path):
+    (tmp_path / "grid.toml").write_text(
+        """
+name = "dirac"
+dataset = "dirac"
+architecture = "dirac"
+seeds = [0]
+steps = 50
+optimizer = { name = "sgd", lr = 0.1 }
+
+[evaluate]
+snapshots = 1
+samples = 50
+features = "random"
+
+[[compare]]
+title = "Does R1 help?"
+tricks = [[], ["r1"]]
+"""
+    )
+    gan_bench("run", "grid.toml", cwd=tmp_path)
+    assert (tmp_path / "runs/dirac/report.html").exists()

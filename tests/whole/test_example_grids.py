@@ -1,0 +1,50 @@
+"""The grids in grids/ fit the built-in plugins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gan_bench.grid import Grid, load_grid
+
+GRIDS = Path(__file__).parents[2] / "grids"
+
+
+@pytest.mark.parametrize("file", sorted(GRIDS.glob("*.toml")), ids=lambda file: file.stem)
+def test_no_example_has_a_mistake(file):
+    grid = load_grid(file)
+    assert grid.name == file.stem
+    assert grid.registry.broken == []
+
+
+def cells(grid: Grid, title: str) -> list[str]:
+    (comparison,) = (one for one in grid.comparisons if one.title == title)
+    return [level.label for level in comparison.levels]
+
+
+def test_quickstart():
+    grid = load_grid(GRIDS / "quickstart.toml")
+    assert grid.baseline.dataset.spec().shape == (1, 16, 16)
+    assert len(grid.cells) == 4
+    assert len(grid.seeds) == 3
+    assert [level.cell for comparison in grid.comparisons for level in comparison.levels].count(grid.baseline) == 2
+
+
+def test_homework_is_the_origins_report():
+    grid = load_grid(GRIDS / "homework.toml")
+    baseline = grid.baseline
+    assert baseline.dataset.spec().shape == (1, 28, 28)
+    assert (baseline.architecture.latent, baseline.architecture.depth, baseline.architecture.width) == (100, 2, 64)
+    assert (baseline.architecture.kernel, baseline.architecture.slope, baseline.architecture.dropout) == (5, 0.3, 0.3)
+    assert baseline.optimizer["generator"].model_dump() == baseline.optimizer["discriminator"].model_dump()
+    assert (baseline.optimizer["generator"].name, baseline.optimizer["generator"].lr) == ("adam", 1e-4)
+    assert grid.epochs == 2000
+    assert {15, 45, 150, 405, 900, 1075, 1180, 1900} < set(grid.evaluate.at_epochs)
+    assert cells(grid, "Do more layers help?") == ["depth 1", "depth 2", "depth 3"]  # question 4
+    tricks = ["no tricks", "input_noise", "label_noise", "d_every", "d_lr"]  # questions 5 and 6
+    assert cells(grid, "Which tricks help, at which depth?") == [f"depth {n}, {t}" for n in (1, 2) for t in tricks]
+    assert cells(grid, "Convolutional or fully connected?") == ["dcgan", "fcgan"]  # question 7
+    assert len(cells(grid, "Digits, or cats and dogs?")) == 2
+    assert cells(grid, "Label noise, or its mean?") == ["no tricks", "label_noise", "label_shift"]
+    assert len(grid.cells) == 14
