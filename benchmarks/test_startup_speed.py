@@ -23,6 +23,7 @@ import pytest
 from gan_bench.commands import run as engine
 from gan_bench.grid import load_grid
 from gan_bench.workers import executor
+from gan_bench.workers.events import Finished, Ready, Started, Want
 from gan_bench.workers.jobs import Job
 
 GRID = """
@@ -90,14 +91,13 @@ class Stand(threading.Thread):
         super().__init__(target=self.work, args=(Connection(os.dup(args[0].fileno())),), daemon=daemon)
 
     def work(self, connection: Connection) -> None:
-        connection.send(("ready", {}))
-        connection.send(("want", {}))
+        connection.send(Ready())
+        connection.send(Want())
         while (job := connection.recv()) is not None:
             finish(job)
-            told = {"run": job.run, "d_steps": 50, "seconds": 0.1}
-            connection.send(("started", {**told, "steps": 0, "images": 0}))
-            connection.send(("finished", {**told, "steps": 50, "images": 3200}))
-            connection.send(("want", {}))
+            connection.send(Started(job.run, 0, 0))
+            connection.send(Finished(job.run, images=3200))
+            connection.send(Want())
         connection.close()
 
 

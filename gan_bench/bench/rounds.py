@@ -12,7 +12,7 @@ import torch
 
 from gan_bench.bench.contestants import Advance
 from gan_bench.errors import GanBenchError
-from gan_bench.workers.processes import without_main, worker_context
+from gan_bench.workers.processes import apart, worker_context
 
 WARM_UP = 3  # calls before the first turn
 
@@ -38,7 +38,7 @@ def take_turns(teams: Mapping[str, Sequence[Contestant]], seconds: float, rounds
             connections[contestant], theirs = context.Pipe()
             # No daemon: a DataLoader's workers are its children.
             processes.append(context.Process(target=_train_in_turns, args=(theirs, contestant)))
-            with without_main():
+            with apart():
                 processes[-1].start()
             theirs.close()
         for connection in connections.values():

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from rich.console import Console
@@ -31,6 +31,7 @@ from gan_bench.store.lock import Held, hold
 from gan_bench.store.trust import check_store
 from gan_bench.training.global_state import preserved
 from gan_bench.workers.device import resolve_devices
+from gan_bench.workers.events import Event, Failed
 from gan_bench.workers.executor import Executor
 from gan_bench.workers.jobs import Job, Setup, make_job
 from gan_bench.workers.peak import peak
@@ -195,11 +196,11 @@ def train(
     speed = Speed(len(devices[: len(jobs)]), {job.run: job.limit for job in jobs})
     with display:
 
-        def listen(kind: str, content: dict[str, Any]) -> None:
-            if kind == "failed":
-                failed.add(content["run"])
-            speed(kind, content)
-            display(kind, content)
+        def listen(event: Event) -> None:
+            if isinstance(event, Failed):
+                failed.add(event.run)
+            speed(event)
+            display(event)
 
         done = Executor(setup, devices, listen, fail_fast=execution.fail_fast, retries=execution.retries).run(jobs)
     summary = speed.summary()

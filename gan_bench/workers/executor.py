@@ -13,19 +13,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
 
 from gan_bench.errors import GanBenchError
 from gan_bench.store.folder import RunFolder
 from gan_bench.training.watchdog import hung_at
+from gan_bench.workers.events import Ended, Event, Failed, Finished, Ready, Returned, Started, Stopped, Want
 from gan_bench.workers.jobs import Job, Setup
-from gan_bench.workers.processes import without_main, worker_context
+from gan_bench.workers.processes import apart, worker_context
 from gan_bench.workers.worker import DEVICE_FAULT, main
 
 GRACE_SECONDS = 4.0  # for workers to save their runs and end
 STILLBORN = 3  # workers of a device that may end before they are ready, one after the other
-
-Listener = Callable[[str, dict[str, Any]], None]  # kind of event, its content (always with `run`)
 
 
 @dataclass
@@ -47,7 +45,13 @@ class Executor:
     """
 
     def __init__(
-        self, setup: Setup, devices: Sequence[str], listener: Listener, *, fail_fast: bool = False, retries: int = 1
+        self,
+        setup: Setup,
+        devices: Sequence[str],
+        listener: Callable[[Event], None],
+        *,
+        fail_fast: bool = False,
+        retries: int = 1,
     ) -> None:
         self.setup, self.devices, self.listener, self.fail_fast = setup, devices, listener, fail_fast
         self.retries = retries
@@ -78,7 +82,7 @@ class Executor:
     def _start(self, device: str) -> Process:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=main, args=(theirs, replace(self.setup, device=device)), daemon=True)
-        with without_main():
+        with apart():
             process.start()
         theirs.close()
         return Process(device, process, ours)
@@ -108,31 +112,35 @@ class Executor:
                 # A child of a plugin's may hold the pipe open: then the process's own end is all that tells.
                 if process.connection not in ready and not process.connection.poll():
                     raise EOFError
-                kind, content = process.connection.recv()
+                event = process.connection.recv()
             except (EOFError, OSError):
                 self._processes.remove(process)
                 self._bury(process, waiting)
                 if waiting and not self.stopping and self._stillborn[process.device] <= STILLBORN:
                     self._processes.append(self._start(process.device))
                 continue
-            if kind == "ready":
-                process.ready = True
-                del self._stillborn[process.device]
-                continue
-            if kind == "want":
-                process.wants += 1
-                continue
-            if kind == "started":
-                process.jobs[content["run"]] = replace(process.jobs[content["run"]], clear=False)
-            if kind in ("finished", "failed", "returned"):
-                job = process.jobs.pop(content["run"])
-                if kind == "returned":
-                    waiting.appendleft(job)
-            self._tell(kind, content)
+            self._take(event, process, waiting)
 
-    def _tell(self, kind: str, content: dict[str, Any]) -> None:
-        self.listener(kind, content)
-        if kind == "failed" and self.fail_fast:
+    def _take(self, event: Event | Ready | Want, process: Process, waiting: deque[Job]) -> None:
+        """Take in what a process says."""
+        if isinstance(event, Ready):
+            process.ready = True
+            del self._stillborn[process.device]
+            return
+        if isinstance(event, Want):
+            process.wants += 1
+            return
+        if isinstance(event, Started):
+            process.jobs[event.run] = replace(process.jobs[event.run], clear=False)
+        elif isinstance(event, Ended):
+            job = process.jobs.pop(event.run)
+            if isinstance(event, Returned):
+                waiting.appendleft(job)
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        self.listener(event)
+        if isinstance(event, Failed) and self.fail_fast:
             self.stop()
 
     def _bury(self, process: Process, waiting: deque[Job]) -> None:
@@ -161,14 +169,14 @@ class Executor:
                 else f"the worker process ended ({cause})"
             )
             if self.stopping:
-                self._tell("stopped", {"run": run})
+                self._tell(Stopped(run))
             elif together or job.deaths < self.retries:
                 waiting.append(replace(job, alone=True, deaths=job.deaths + (not together)))
-                self._tell("returned", {"run": run, "reason": reason})
+                self._tell(Returned(run, reason))
             elif folder.finished_steps() >= job.snapshot_steps[-1]:
-                self._tell("finished", {"run": run})  # what ended the process came after it
+                self._tell(Finished(run))  # what ended the process came after it
             else:
-                self._tell("failed", {"run": run, "reason": folder.write_failure(reason, hung)})
+                self._tell(Failed(run, folder.write_failure(reason, hung)))
 
     def stop(self) -> None:
         """Let every worker save its runs at the next step and end; those that don't in time are killed."""

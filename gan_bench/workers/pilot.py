@@ -20,7 +20,7 @@ from gan_bench.planning.cost import Pilot
 from gan_bench.scoring.samples import BATCH, draw
 from gan_bench.training.build import build_loop
 from gan_bench.training.networks import build_networks, memory_format
-from gan_bench.workers.processes import without_main, worker_context
+from gan_bench.workers.processes import apart, worker_context
 
 if TYPE_CHECKING:
     pass
@@ -31,9 +31,8 @@ PILOT_SECONDS = 1.0  # of timed steps for each cell, after its first
 def run_pilots(cells: dict[Cell, Path], plugin_files: Sequence[Path], device: str) -> dict[Cell, Pilot]:
     """A few steps of each cell, in one process of its own, as a worker would train them."""
     begin = (tuple(plugin_files), device)
-    with ProcessPoolExecutor(1, worker_context(), initializer=_begin_pilots, initargs=begin) as pool:
-        with without_main():
-            pilots = pool.map(_pilot, [(cell.settings, folder) for cell, folder in cells.items()])
+    with apart(), ProcessPoolExecutor(1, worker_context(), initializer=_begin_pilots, initargs=begin) as pool:
+        pilots = pool.map(_pilot, [(cell.settings, folder) for cell, folder in cells.items()])
         return dict(zip(cells, pilots, strict=True))
 
 

@@ -19,6 +19,8 @@ from types import ModuleType
 from typing import Any
 
 PRELOADED = ["gan_bench.workers.preloaded"]
+TERMINAL = [signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]  # signals that come from one
+SAFE = "PYTHONSAFEPATH"  # in the environment: `python -c` does not look for modules in the current folder
 
 
 def worker_context() -> Any:
@@ -36,22 +38,52 @@ def warm_up() -> None:
         worker_context()
         from multiprocessing.forkserver import ensure_running
 
-        with without_main():
+        with apart():
             ensure_running()
 
 
 @contextmanager
-def without_main() -> Iterator[None]:
-    """Processes started here don't import the caller's script again.
+def apart() -> Iterator[None]:
+    """Processes started here, and theirs, import neither the caller's script nor what lies in the current folder.
 
-    They need nothing of it, and a script without `if __name__ == "__main__":` would start the grid in each of them.
+    They need nothing of the script, and one without `if __name__ == "__main__":` would start the grid in each of them. The
+    folder may be a stranger's, with a `random.py`, and `python -c`, by which they are started, looks there first.
     """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
+    main, path, safe = sys.modules["__main__"], sys.path, os.environ.get(SAFE)
+    sys.modules["__main__"], sys.path, os.environ[SAFE] = ModuleType("__main__"), _path_elsewhere(), "1"
     try:
         yield
     finally:
-        sys.modules["__main__"] = main
+        sys.modules["__main__"], sys.path = main, path
+        if safe is None:
+            del os.environ[SAFE]
+        else:
+            os.environ[SAFE] = safe
+
+
+def _path_elsewhere() -> list[str]:
+    """`sys.path`, which processes get, without the current folder where that would be asked before the standard library."""
+    standard = os.path.dirname(os.__file__)
+    first = sys.path.index(standard) if standard in sys.path else len(sys.path)
+    asked_for = {os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
+    return [
+        entry
+        for place, entry in enumerate(sys.path)
+        if not _is_here(entry) or (entry and place > first) or os.path.abspath(entry) in asked_for
+    ]
+
+
+def _is_here(entry: str) -> bool:
+    try:
+        return os.path.samefile(entry or ".", ".")
+    except OSError:  # it is not there
+        return False
+
+
+def ignore_the_terminal() -> None:
+    """Ctrl-C, and the end of a terminal, reach the whole group: what is to be done then, the parent says."""
+    for number in TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
 
 
 ORPHAN_SECONDS = 30.0  # that a worker without a parent has to save its runs

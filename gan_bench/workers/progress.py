@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -17,6 +16,8 @@ from rich.table import Column
 from gan_bench.console import short
 from gan_bench.planning.cost import seconds_left
 from gan_bench.planning.runs import Run
+from gan_bench.workers.events import Ended, Event, Failed, Finished, Returned, Started, Warned
+from gan_bench.workers.events import Progress as Progressed
 
 PLAIN_SECONDS = 10.0  # between two lines about the whole grid where there is no terminal
 
@@ -64,17 +65,17 @@ class Display:
     def __exit__(self, *_: object) -> None:
         self.bars.stop()
 
-    def __call__(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Take in an event of a run: started, progress, warning, finished, failed, stopped, returned (it goes on elsewhere)."""
-        run = self.runs[content["run"]]
-        if kind == "started":
-            self._start(run, content["steps"])
-        elif kind == "progress":
-            self._advance(run, content)
-        elif kind == "warning":
-            self.console.print(f"{run.title}: {content['text']}", style="yellow")
+    def __call__(self, event: Event) -> None:
+        """Take in an event of a run."""
+        run = self.runs[event.run]
+        if isinstance(event, Started):
+            self._start(run, event.steps)
+        elif isinstance(event, Progressed):
+            self._advance(run, event)
+        elif isinstance(event, Warned):
+            self.console.print(f"{run.title}: {event.text}", style="yellow")
         else:
-            self._end(run, kind, content)
+            self._end(run, event)
         self._show_grid()
 
     def _start(self, run: Run, step: int) -> None:
@@ -87,35 +88,33 @@ class Display:
         else:
             self.console.print(f"{run.title}: from step {step} to {run.total_steps}")
 
-    def _advance(self, run: Run, content: Mapping[str, Any]) -> None:
-        active, step = self.active[run.name], content["steps"]
+    def _advance(self, run: Run, event: Progressed) -> None:
+        active, step = self.active[run.name], event.steps
         self.left[run.name] = run.total_steps - step
         if active.task is not None:
             pace = (time.monotonic() - active.since) / max(1, step - active.first_step)
             epoch = f"epoch {step / self.steps_an_epoch:.1f}  {short(pace * self.steps_an_epoch)}/epoch"
-            sick = "".join(f"  {diagnosis.name}" for diagnosis in content["diagnoses"])
-            self.bars.update(active.task, completed=step, text=f"{epoch}  {losses(content['means'])}{sick}")
-        for diagnosis in content["diagnoses"]:
-            if diagnosis.name not in active.told:
-                active.told.add(diagnosis.name)
-                self.console.print(f"{run.title}: {diagnosis.name}: {diagnosis.evidence}", style="yellow")
+            sick = "".join(f"  {name}" for name in event.diagnoses)
+            self.bars.update(active.task, completed=step, text=f"{epoch}  {losses(event.means)}{sick}")
+        for name, evidence in event.diagnoses.items():
+            if name not in active.told:
+                active.told.add(name)
+                self.console.print(f"{run.title}: {name}: {evidence}", style="yellow")
 
-    def _end(self, run: Run, kind: str, content: Mapping[str, Any]) -> None:
+    def _end(self, run: Run, event: Ended) -> None:
         active = self.active.pop(run.name, None)
         if active is not None and active.task is not None:
             self.bars.remove_task(active.task)
-        if kind == "finished":
+        if isinstance(event, Finished):
             self.done += 1
             self.left[run.name] = 0
             self.console.print(f"{run.title}: finished")
-        elif kind == "failed":
+        elif isinstance(event, Failed):
             self.failed += 1
             self.left[run.name] = 0
-            self.console.print(f"{run.title}: failed: {content['reason']}", style="red")
-        elif kind == "returned" and "reason" in content:
-            self.console.print(
-                f"{run.title}: {content['reason']}; it is tried again from its checkpoint", style="yellow"
-            )
+            self.console.print(f"{run.title}: failed: {event.reason}", style="red")
+        elif isinstance(event, Returned) and event.reason:
+            self.console.print(f"{run.title}: {event.reason}; it is tried again from its checkpoint", style="yellow")
 
     def _show_grid(self) -> None:
         left = sum(self.left.values())

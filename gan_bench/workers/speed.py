@@ -12,6 +12,7 @@ from typing import Any
 
 from gan_bench.files import write_json
 from gan_bench.store.documents import SpeedDocument, read_object
+from gan_bench.workers.events import Ended, Event, Progress, Started
 
 KINDS = ("training", "evaluation", "checkpoints", "waiting")  # waiting: opening runs, and processes with nothing to do
 
@@ -31,14 +32,14 @@ class Speed:
     seconds: Counter[str] = field(default_factory=Counter)
     _first: dict[str, int] = field(default_factory=dict)  # images that a run had when it was opened
 
-    def __call__(self, kind: str, content: Mapping[str, Any]) -> None:
+    def __call__(self, event: Event) -> None:
         """Take in an event of a run."""
-        run = content["run"]
-        if kind == "started":
-            self._first[run] = content["images"] - self.images[run]
-        elif "images" in content and run in self._first:
-            self.images[run] = content["images"] - self._first[run]
-        self.seconds.update(content.get("time", {}))
+        if isinstance(event, Started):
+            self._first[event.run] = event.images - self.images[event.run]
+        elif isinstance(event, Progress | Ended) and event.images is not None and event.run in self._first:
+            self.images[event.run] = event.images - self._first[event.run]
+        if isinstance(event, Ended):
+            self.seconds.update(event.seconds)
 
     def summary(self) -> dict[str, Any]:
         """`images`, `images_per_second` of the whole grid, `share_of_peak`, and each kind's share of all processes' time."""

@@ -32,9 +32,10 @@ from gan_bench.store.lock import Lock
 from gan_bench.training.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
 from gan_bench.training.rescoring import rescore, score_best_again
 from gan_bench.training.training import Diverged, Hopeless, Training, record_failure
+from gan_bench.workers.events import Ended, Event, Failed, Finished, Progress, Ready, Returned, Started, Want, Warned
 from gan_bench.workers.jobs import Job, Setup
 from gan_bench.workers.output import LazyFile
-from gan_bench.workers.processes import end_with_parent
+from gan_bench.workers.processes import end_with_parent, ignore_the_terminal
 from gan_bench.workers.provenance import provenance
 from gan_bench.workers.slots import Slots
 
@@ -44,7 +45,7 @@ LEAK_BYTES = 2**30  # of memory above what its first run left, with which a work
 DEVICE_FAULT = 70  # exit code
 
 
-class Stopped(BaseException):
+class Halted(BaseException):
     """The parent asked for an end, or is gone. No plugin's or metric's `except Exception` may take it for a fault."""
 
 
@@ -81,31 +82,31 @@ class Worker:
     def loop(self) -> None:
         """Train what arrives until the parent says that there is no more."""
         signal.signal(signal.SIGTERM, self._stop)
-        self.tell("ready")
+        self.tell(Ready())
         while self._fill_slots():
             for run in list(self.active):
                 self._turn(run)
 
-    def tell(self, kind: str, **content: Any) -> None:
-        """Send a message to the parent."""
+    def tell(self, event: Event | Ready | Want) -> None:
+        """Send a message to the parent. Halted: it is gone."""
         try:
-            self.connection.send((kind, content))
+            self.connection.send(event)
         except OSError as error:
             self.stopping = True
-            raise Stopped("the parent is gone") from error
+            raise Halted("the parent is gone") from error
 
     def _stop(self, *_: object) -> None:
         self.stopping = True
         training = self.turning and self.turning.training
         if training and training.interruptible:  # it may take minutes
-            raise Stopped("the parent asked for an end")
+            raise Halted("the parent asked for an end")
 
     def _fill_slots(self) -> bool:
         """Ask for a run for every free slot and take in those that have come; False when nothing is left to do."""
-        with contextlib.suppress(Stopped):
+        with contextlib.suppress(Halted):
             while not self.ended and not self.stopping:
                 while not self.spoiled and self.asked + len(self.active) < self.slots.count:
-                    self.tell("want")
+                    self.tell(Want())
                     self.asked += 1
                 if self.spoiled and not self.asked:
                     break
@@ -145,7 +146,7 @@ class Worker:
                 preserved() as changed,
             ):
                 next(run.turns)
-        except (StopIteration, Stopped):
+        except (StopIteration, Halted):
             ended = True
         except OSError as error:  # of its lock or folder
             ended, reason = True, message(error)
@@ -157,8 +158,8 @@ class Worker:
         if ended:
             self._release(run)
         if reason:
-            with contextlib.suppress(Stopped):  # the other runs are still to be saved
-                self.tell("failed", run=run.job.run, reason=reason)
+            with contextlib.suppress(Halted):  # the other runs are still to be saved
+                self.tell(Failed(run.job.run, reason))
 
     def _release(self, run: ActiveRun) -> None:
         """Free a run's slot."""
@@ -174,9 +175,9 @@ class Worker:
         self.spoiled |= occupied > self._footprint + LEAK_BYTES
 
     def _turns(self, run: ActiveRun) -> Iterator[None]:
-        """Train a run, a turn at a time, and tell the parent how it ended. Stopped: it is saved, and the worker is to end."""
+        """Train a run, a turn at a time, and tell the parent how it ended. Halted: it is saved, and the worker is to end."""
         job, folder = run.job, RunFolder(run.job.path)
-        kind, content = "finished", dict[str, Any]()
+        ended: Ended = Finished(job.run)
         # A worker whose parent was killed may still be saving this run.
         with Lock(job.path.with_name(f".{job.run}.lock"), timeout=LOCK_SECONDS):
             try:
@@ -184,7 +185,7 @@ class Worker:
                 yield from self._train(job, run.training)
                 score_best_again(run.training)
                 run.training.finish()
-            except Stopped:
+            except Halted:
                 self._save(run)
                 raise
             except GeneratorExit:
@@ -194,17 +195,17 @@ class Worker:
                     traceback.print_exc()
                     os._exit(DEVICE_FAULT)  # nothing can be computed or saved in a process whose GPU had a fault
                 if isinstance(error, torch.OutOfMemoryError) and len(self.active) > 1:
-                    kind = "returned"
+                    ended = Returned(job.run)
                     self.slots.lower(len(self.active) - 1)
                 else:
                     self.spoiled |= not isinstance(error, Diverged | Hopeless)  # nobody knows what it left half done
-                    kind, content = "failed", {"reason": record_failure(folder, error, run.training)}
-            if run.training is not None:
-                content |= {**run.training.counters(), "time": run.training.clock.session()}
-            if kind != "returned":
+                    ended = Failed(job.run, record_failure(folder, error, run.training))
+            if (training := run.training) is not None:
+                ended = replace(ended, images=training.counters()["images"], seconds=training.clock.session())
+            if not isinstance(ended, Returned):
                 self._announce("gan_bench_run_ended", folder=job.path)
-        run.training = None
-        self.tell(kind, run=job.run, **content)
+        run.training = training = None  # whose memory is free before another run comes
+        self.tell(ended)
 
     def _save(self, run: ActiveRun) -> None:
         """Save a run that is stopped. Where that can't be, it stands at its last checkpoint, and goes on from there."""
@@ -212,11 +213,8 @@ class Worker:
             if run.training is not None:
                 run.training.save()
         except (OSError, Diverged) as error:
-            self.tell(
-                "warning",
-                run=run.job.run,
-                text=f"it could not be saved, and will go on from its last checkpoint: {error}",
-            )
+            text = f"it could not be saved, and will go on from its last checkpoint: {error}"
+            self.tell(Warned(run.job.run, text))
 
     def _open(self, run: ActiveRun, folder: RunFolder) -> Training:
         """The run, at its last checkpoint, with its folder brought up to date."""
@@ -251,13 +249,14 @@ class Worker:
             before = read_or_warn(folder.run_file, "it is written again", RunDocument)
         write_object(folder.run_file, provenance(job, cell, plugins, data, before, training))
         self._announce("gan_bench_run_started", folder=job.path)
-        self.tell("started", run=job.run, **training.counters())
+        counters = training.counters()
+        self.tell(Started(job.run, counters["steps"], counters["images"]))
         if self.stopping:
-            raise Stopped("the parent asked for an end")
+            raise Halted("the parent asked for an end")
         with self._damage_told(job):
             mended = rescore(training)
         if not mended:
-            self.tell("warning", run=job.run, text="the run trains again from the start")
+            self.tell(Warned(job.run, "the run trains again from the start"))
             run.job = replace(job, clear=True)
             return self._open(run, folder)
         return training
@@ -270,7 +269,7 @@ class Worker:
             yield
         for warning in caught:
             if isinstance(warning.message, DamageWarning):
-                self.tell("warning", run=job.run, text=str(warning.message))
+                self.tell(Warned(job.run, str(warning.message)))
             else:
                 warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
 
@@ -279,7 +278,7 @@ class Worker:
         told, images = 0.0, training.counters()["images"]
         for event in training:
             if self.stopping:
-                raise Stopped("the parent asked for an end")
+                raise Halted("the parent asked for an end")
             if event == "snapshot":
                 self._announce("gan_bench_snapshot_taken", folder=job.path, step=training.loop.steps)
             if event == "step":
@@ -289,7 +288,8 @@ class Worker:
             images = counters["images"]
             if now - told > EVENT_SECONDS:
                 told = now
-                self.tell("progress", run=job.run, means=training.means, diagnoses=training.diagnoses, **counters)
+                sick = {diagnosis.name: diagnosis.evidence for diagnosis in training.diagnoses}
+                self.tell(Progress(job.run, counters["steps"], counters["images"], training.means, sick))
             yield
 
     def _announce(self, hook: str, **content: Any) -> None:
@@ -313,7 +313,7 @@ class Worker:
 
 def main(connection: Connection, setup: Setup) -> None:
     """A worker process's whole life."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says what to do
+    ignore_the_terminal()
     if setup.device == "cpu":
         torch.set_num_threads(1)  # a process a core: a second thread would stall whenever a neighbour is busy
     end_with_parent()
@@ -322,7 +322,7 @@ def main(connection: Connection, setup: Setup) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # so does cuBLAS with other workspaces
     code = 1
     try:
-        with contextlib.suppress(Stopped), tf32_products(False):  # the parent is gone
+        with contextlib.suppress(Halted), tf32_products(False):  # the parent is gone
             Worker(connection, setup).loop()
         code = 0
     except BaseException:

@@ -12,6 +12,7 @@ from gan_bench.console import plain_console
 from gan_bench.grid import load_grid
 from gan_bench.planning.datasets import prepare_data
 from gan_bench.planning.runs import make_runs
+from gan_bench.workers.events import Event, Finished, Progress, Returned, Started
 from gan_bench.workers.executor import Executor
 from gan_bench.workers.jobs import Setup, make_job
 from gan_bench.workers.slots import MEASURE, MOST, SETTLE, Slots
@@ -52,8 +53,8 @@ def gan_bench_tricks():
 
 def train(
     folder: Path, slots: int, levels: str = '[[], ["ema"], ["spectral_norm"]]', order: int = 1
-) -> list[tuple[str, Path]]:
-    """Train a grid in a process of so many slots; the events in order, progress left out: kind and run folder."""
+) -> list[tuple[type[Event], Path]]:
+    """Train a grid in a process of so many slots; the events in order, progress left out: its kind and run folder."""
     plugin = folder / "trouble.py"
     folder.mkdir()
     plugin.write_text(TROUBLE)
@@ -66,19 +67,17 @@ def train(
         run.path.mkdir(parents=True)
     setup = Setup("", (plugin,), grid.evaluate.metrics, grid.evaluate.features, 64, "all", slots=slots)
     events = []
-    executor = Executor(
-        setup, ["cpu"], lambda kind, content: events.append((kind, folder / "store/runs" / content["run"]))
-    )
+    executor = Executor(setup, ["cpu"], lambda event: events.append((type(event), folder / "store/runs" / event.run)))
     assert executor.run([make_job(run, data, grid, {"fp32": 1e11}, clear=False) for run in runs[::order]])
-    return [event for event in events if event[0] != "progress"]
+    return [event for event in events if event[0] is not Progress]
 
 
-def folders(events: list[tuple[str, Path]]) -> list[Path]:
+def folders(events: list[tuple[type[Event], Path]]) -> list[Path]:
     """The run folders in the grid's order, which is the order in which the runs began."""
-    return list(dict.fromkeys(folder for kind, folder in events if kind == "started"))
+    return list(dict.fromkeys(folder for kind, folder in events if kind is Started))
 
 
-def results(events: list[tuple[str, Path]]) -> list[dict]:
+def results(events: list[tuple[type[Event], Path]]) -> list[dict]:
     """How each run ended."""
     return [json.loads((folder / "result.json").read_text()) for folder in folders(events)]
 
@@ -86,8 +85,8 @@ def results(events: list[tuple[str, Path]]) -> list[dict]:
 @pytest.mark.slow
 def test_packed_runs_give_the_bits_of_lone_ones(tmp_path):
     alone, packed = train(tmp_path / "alone", 1), train(tmp_path / "packed", 3)
-    assert [kind for kind, _ in alone] == ["started", "finished"] * 3
-    assert [kind for kind, _ in packed] == ["started"] * 3 + ["finished"] * 3
+    assert [kind for kind, _ in alone] == [Started, Finished] * 3
+    assert [kind for kind, _ in packed] == [Started] * 3 + [Finished] * 3
     backwards = train(tmp_path / "backwards", 2, order=-1)
     for one, two, three in zip(folders(alone), folders(packed), reversed(folders(backwards)), strict=True):
         assert one.name == two.name == three.name
@@ -103,7 +102,7 @@ def test_a_process_that_dies_fails_only_the_run_that_ended_it(tmp_path):
     assert (first["status"], last["status"]) == ("finished", "finished")
     assert guilty["status"] == "failed"
     assert guilty["reason"] == "the worker process ended (exit code 3)"
-    returned = [folder for kind, folder in events if kind == "returned"]
+    returned = [folder for kind, folder in events if kind is Returned]
     assert len(returned) == 3 + 1  # any might have been the one; and it was tried again
     for one, two in zip(
         (folders(events)[0], folders(events)[2]), folders(train(tmp_path / "others", 2, '[[], ["ema"]]')), strict=True
@@ -116,7 +115,7 @@ def test_a_run_without_memory_goes_back_and_is_repeated_beside_fewer(tmp_path):
     levels = f'[[], [{{ name = "trouble", kind = "memory", marker = "{marker}" }}], ["ema"]]'
     events = train(tmp_path / "runs", 3, levels)
     assert [result["status"] for result in results(events)] == ["finished"] * 3
-    assert [folder for kind, folder in events if kind == "returned"] == [folders(events)[1]]
+    assert [folder for kind, folder in events if kind is Returned] == [folders(events)[1]]
 
 
 def test_a_run_that_has_the_device_to_itself_and_no_memory_has_failed(tmp_path):

@@ -10,18 +10,19 @@ import pytest
 from stores import GRID, gan_bench, run_folders, write_grid
 
 from gan_bench.training.meters import Clock
+from gan_bench.workers.events import Failed, Finished, Progress, Returned, Started
 from gan_bench.workers.speed import Speed, speed_text, write_speed
 
 
 def test_a_session_adds_up_its_runs():
     speed = Speed(2, {"a": 1250.0, "b": 100.0}, began=time.monotonic() - 10)
-    speed("started", {"run": "a", "images": 500})  # trained before
-    speed("progress", {"run": "a", "images": 1500})
-    speed("returned", {"run": "a", "time": {"training": 1.0}})  # goes on from its checkpoint, elsewhere
-    speed("started", {"run": "a", "images": 1000})
-    speed("finished", {"run": "a", "images": 2500, "time": {"training": 5.0, "evaluation": 2.0}})
-    speed("started", {"run": "b", "images": 0})
-    speed("failed", {"run": "b", "images": 500, "time": {"training": 4.0, "checkpoints": 1.0}})
+    speed(Started("a", 50, images=500))  # trained before
+    speed(Progress("a", 150, images=1500, means={}, diagnoses={}))
+    speed(Returned("a", seconds={"training": 1.0}))  # goes on from its checkpoint, elsewhere
+    speed(Started("a", 100, images=1000))
+    speed(Finished("a", images=2500, seconds={"training": 5.0, "evaluation": 2.0}))
+    speed(Started("b", 0, images=0))
+    speed(Failed("b", "a fault", images=500, seconds={"training": 4.0, "checkpoints": 1.0}))
     summary = speed.summary()
     assert summary["images"] == 2000 + 500 + 500  # the step back to the checkpoint was trained twice
     assert summary["images_per_second"] == pytest.approx(300, rel=0.01)
@@ -34,7 +35,7 @@ def test_a_session_adds_up_its_runs():
 def test_runs_that_share_a_process_have_shares_of_their_time():
     speed = Speed(1, {"a": 1.0, "b": 1.0}, began=time.monotonic() - 10)
     for run in "ab":
-        speed("finished", {"run": run, "images": 5, "time": {"training": 9.0, "evaluation": 1.0}})
+        speed(Finished(run, images=5, seconds={"training": 9.0, "evaluation": 1.0}))
     assert speed.summary()["time"] == pytest.approx(
         {"training": 0.9, "evaluation": 0.1, "checkpoints": 0, "waiting": 0}, abs=0.001
     )

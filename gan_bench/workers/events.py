@@ -1,0 +1,80 @@
+"""What a process that trains tells of itself and its runs: plain data, which can be pickled and written as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The process has begun to work."""
+
+
+@dataclass(frozen=True)
+class Want:
+    """It has room for one more run."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run was opened, where its checkpoint stands."""
+
+    run: str
+    steps: int  # of G
+    images: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come."""
+
+    run: str
+    steps: int
+    images: int
+    means: Mapping[str, float | None]  # of the latest window of its curves
+    diagnoses: Mapping[str, str]  # that hold now: name -> evidence
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something of a run that a person should know."""
+
+    run: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run is no longer trained by the process that had it."""
+
+    run: str
+    images: int | None = field(default=None, kw_only=True)  # seen in all; None where nobody is left to tell
+    seconds: Mapping[str, float] = field(default_factory=dict, kw_only=True)  # of this session, by kind of work
+
+
+@dataclass(frozen=True)
+class Finished(Ended):
+    """It was trained to its end."""
+
+
+@dataclass(frozen=True)
+class Failed(Ended):
+    """It will not go on."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Returned(Ended):
+    """It goes on elsewhere, from its checkpoint; the reason is one that a person should know, if there is any."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Stopped(Ended):
+    """Its process ended as it was asked to."""
+
+
+Event = Started | Progress | Warned | Ended  # of a run
