@@ -165,7 +165,7 @@ class Executor:
             elif together or job.deaths < self.retries:
                 waiting.append(replace(job, alone=True, deaths=job.deaths + (not together)))
                 self._tell("returned", {"run": run, "reason": reason})
-            elif folder.finished_steps() >= job.snapshot_steps[-1]:
+            elif folder.read().finished_steps >= job.snapshot_steps[-1]:
                 self._tell("finished", {"run": run})  # what ended the process came after it
             else:
                 self._tell("failed", {"run": run, "reason": folder.write_failure(reason, hung)})
