@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,13 @@ def warnings_told(console: Console) -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-    for warning in caught:
-        console.print(f"Warning: {warning.message}", style="yellow")
+    tell((warning.message for warning in caught), console)
+
+
+def tell(warnings: Iterable[object], console: Console) -> None:
+    """A line for each."""
+    for warning in warnings:
+        console.print(f"Warning: {warning}", style="yellow")
 
 
 def plain_console() -> Console:

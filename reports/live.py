@@ -78,7 +78,7 @@ class Live:
         state = self.at_work(), [store for store in self.stores if (store / "grid.json").exists()]
         if state == self._state and began < self._rests_until:
             return
-        if self._changes.look() or state != self._state:
+        if self._changes.have_come() or state != self._state:
             self._state = state
             self._make(*state)
         self._rests_until = time.monotonic() + REST * (time.monotonic() - began)

@@ -88,7 +88,7 @@ def content(
     statuses = results.runs["status"].value_counts().to_dict()
     scripts = {"plotly": plotly_js(), "page": page_js()}
     return {
-        "title": " and ".join(dict.fromkeys(str(grid["name"]) for grid in results.grids.values())),
+        "title": " and ".join(dict.fromkeys(grid.name for grid in results.grids.values())),
         "results": results,
         "comparisons": comparisons,
         "health": Health(results),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -17,10 +16,12 @@ import pandas as pd
 
 from gan_bench.findings.settings_text import flatten, text
 from gan_bench.findings.tables import Results
+from gan_bench.store.documents import Network, ResultDocument, RunDocument
+from gan_bench.store.grid_json import GridDocument
 from gan_bench_reports.formats import count, duration, number, scaled
 
 Rows = list[tuple[str, str]]
-SHARED = ("settings", "dataset", "networks", "plugins", "execution")  # parts of run.json that make a cell
+SHARED = {"settings", "dataset", "networks", "plugins", "execution"}  # parts of run.json that make a cell
 TAIL = 4000  # bytes of what plugins printed
 OUTCOME: dict[str, Callable[[Any], str]] = {  # how parts of result.json are shown
     **dict.fromkeys(("steps", "d_steps", "images", "images_per_second"), count),
@@ -71,7 +72,7 @@ class CellView:
         default_factory=list
     )  # path, value, baseline's where it differs
     provenance: Rows = field(default_factory=list)
-    networks: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    networks: list[tuple[str, Network]] = field(default_factory=list)
 
     @property
     def differences(self) -> str:
@@ -101,7 +102,7 @@ def cell_views(results: Results, page: Path | None = None) -> list[CellView]:
         if key not in cells:
             cells[key] = CellView(f"cell-{len(cells) + 1}", label[1])
         cell, document = cells[key], results.documents[row["run"]]
-        if document.get("settings") and not cell.settings:
+        if document.settings and not cell.settings:
             _describe(cell, document, baselines[row["store"]], results, scored.get(row["run"], []))
         cell.runs.append(_view(row, results, f"run-{i}", page, troubles.get(row["run"], [])))
     return list(cells.values())
@@ -119,38 +120,35 @@ def _in_order(results: Results) -> pd.DataFrame:
 def _shared(results: Results, run: str) -> str:
     """What a run's cell is told by; "" before it has begun."""
     document = results.documents[run]
-    return json.dumps([document.get(part) for part in SHARED], sort_keys=True) if document.get("settings") else ""
+    return document.model_dump_json(include=SHARED) if document.settings else ""
 
 
 def _baseline(results: Results, store: str) -> dict[str, Any]:
     """Flat settings of the first comparison's reference, which other runs are told apart from."""
     table = results.comparisons
     for run in table.loc[(table["store"] == store) & table["reference"], "run"]:
-        if settings := results.documents.get(run, {}).get("settings"):
+        if settings := results.documents[run].settings:
             return flatten(settings)
     return {}
 
 
 def _describe(
-    cell: CellView, document: dict[str, Any], baseline: dict[str, Any], results: Results, scores: list[str]
+    cell: CellView, document: RunDocument, baseline: dict[str, Any], results: Results, scores: list[str]
 ) -> None:
     """Say what all runs of a cell share, from the run.json of one."""
-    settings = flatten(document["settings"])
+    settings = flatten(document.settings)
     for path, value in settings.items():
         differs = bool(baseline) and baseline.get(path) != value
         cell.settings.append((path, text(value), text(baseline.get(path, "not there")) if differs else None))
     cell.settings += [(path, "not there", text(baseline[path])) for path in baseline if path not in settings]
-    for part in ("dataset", "execution"):
-        for table in _tables([document.get(part)]):
-            cell.provenance += [(f"{part} {name}", text(value)) for name, value in table.items()]
-    for plugin in document.get("plugins") or []:
-        source = f"{plugin.get('origin')}, source {plugin.get('source')}"
-        cell.provenance.append((f"{plugin.get('kind')} {plugin.get('name')}", source))
+    for part, facts in (("dataset", document.dataset), ("execution", document.execution)):
+        cell.provenance += [(f"{part} {name}", text(value)) for name, value in (facts.as_json() if facts else {}).items()]
+    for plugin in document.plugins:
+        cell.provenance.append((f"{plugin.kind} {plugin.name}", f"{plugin.origin}, source {plugin.source}"))
     for column in results.scores:
         if column.label in scores:
             cell.provenance.append((f"score {column.label}", _protocol(column.protocol, column.protocol_id)))
-    networks = (document.get("networks") or {}).items()
-    cell.networks = [(name, network) for name, network in networks if isinstance(network, dict)]
+    cell.networks = list(document.networks.items())
 
 
 def _protocol(protocol: dict[str, Any], protocol_id: str) -> str:
@@ -167,7 +165,7 @@ def _view(
     row: dict[str, Any], results: Results, id_: str, page: Path | None, troubles: Iterable[tuple[str, str]]
 ) -> RunView:
     document = results.documents[row["run"]]
-    result, folder = document.get("result") or {}, Path(row["folder"])
+    result, folder = results.results.get(row["run"]), Path(row["folder"])
     # The first that it has: on another dataset, or under an older protocol, a run has others.
     last = ((column.title, row[f"{column.label} last"]) for column in results.scores)
     score = next((f"{title} {number(value)}" for title, value in last if not math.isnan(value)), "")
@@ -182,47 +180,40 @@ def _view(
         reason=row["reason"],
         health=row["health"],
         stale=row["stale"],
-        traceback=str(result.get("traceback") or ""),
+        traceback=(result and result.traceback) or "",
         row=row,
         score=score,
         outcome=[
             (path, OUTCOME[path](value) if path in OUTCOME and isinstance(value, int | float) else text(value))
-            for path, value in flatten(result).items()
+            for path, value in flatten(result.as_json() if result else {}).items()
             if path not in said
         ],
-        events=_events(document, troubles),
+        events=_events(document, result, troubles),
         output=_tail(folder / "output.txt"),
         place=[
             ("folder", os.path.relpath(folder, page or results.stores[row["store"]])),
-            ("identity", text(document.get("identity", "unknown"))),
+            ("identity", document.identity or "unknown"),
         ],
         command=_command(results.grids[row["store"]], results.stores[row["store"]], row),
     )
 
 
-def _events(document: dict[str, Any], troubles: Iterable[tuple[str, str]]) -> Rows:
+def _events(document: RunDocument, result: ResultDocument | None, troubles: Iterable[tuple[str, str]]) -> Rows:
     """What happened to a run, in order: its sessions with versions and hardware, scores that failed, its end."""
     rows: Rows = []
-    for session in _tables(document.get("sessions")):
-        facts = {name: value for name, value in session.items() if name not in ("from_step", "started")}
-        step = session.get("from_step")
-        what = f"went on from step {step}" if step else "started"
-        rows.append((text(session.get("started", "")), f"{what}: " + _listed(flatten(facts))))
+    for session in document.sessions:
+        facts = {name: value for name, value in session.as_json().items() if name not in ("from_step", "started")}
+        what = f"went on from step {session.from_step}" if session.from_step else "started"
+        rows.append((session.started, f"{what}: " + _listed(flatten(facts))))
     rows += [("warning", f"{score} could not be computed: {error}") for score, error in troubles]
-    if result := document.get("result"):
-        steps = result.get("steps")
-        at = f" at step {steps}" if steps is not None else " before it trained"
-        rows.append((text(result.get("ended") or "then"), f"{result['status']}{at}"))
+    if result:
+        at = f" at step {result.steps}" if result.steps is not None else " before it trained"
+        rows.append((result.ended or "then", f"{result.status}{at}"))
     return rows
 
 
 def _listed(facts: dict[str, Any]) -> str:
     return ", ".join(f"{name} {text(value)}" for name, value in facts.items())
-
-
-def _tables(values: Any) -> list[dict[str, Any]]:
-    """The tables among the values of a list; what a damaged file has in their place shows nothing."""
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
 def _tail(path: Path) -> str:
@@ -240,7 +231,7 @@ def _tail(path: Path) -> str:
     return "\n".join(lines[1:] if facts.st_size > TAIL else lines).strip("\n")
 
 
-def _command(grid: dict[str, Any], store: Path, row: dict[str, Any]) -> str:
+def _command(grid: GridDocument, store: Path, row: dict[str, Any]) -> str:
     """The command that trains this run again from the start; one that is out of date would be a run of another name."""
     only = f"{row['cell']}, seed {row['seed']}" if row["stale"] else Path(row["folder"]).name
-    return shlex.join(["gan-bench", "run", *grid["arguments"], "--out", str(store), "--only", only, "--fresh"])
+    return shlex.join(["gan-bench", "run", *grid.arguments, "--out", str(store), "--only", only, "--fresh"])

@@ -60,7 +60,8 @@ class _Taker:
 
     def dataset(self, run: str) -> Dataset:
         """What run.json says of a run's dataset."""
-        return self.results.documents.get(run, {}).get("dataset") or {}
+        dataset = self.results.documents[run].dataset
+        return dataset.as_json() if dataset else {}
 
     def real_path(self, place: Place) -> Path | None:
         with suppress(ValueError):  # no folder of a dataset

@@ -79,16 +79,12 @@ def _store_of(grid: Path) -> Path:
 
 def _wanted(store: Path) -> set[str]:
     """The run folders that the store's grid names. GanBenchError: nothing says which these are."""
-    from gan_bench.store.documents import GridDocument, read_object
+    from gan_bench.store.grid_json import read_grid
 
-    try:
-        grid = read_object(store / "grid.json", GridDocument)
-    except (ValueError, RecursionError) as error:
-        raise GanBenchError(f"{store}: {error}. `gan-bench run` on the grid file writes grid.json again.") from error
+    grid = read_grid(store)
     if grid is None:
         raise GanBenchError(f"{store} is no store: it holds no grid.json. Name the folder that `gan-bench run` wrote")
-    levels = (level for comparison in grid.get("comparisons", []) for level in comparison["levels"])
-    return {*grid.get("runs", {}), *(run for level in levels for run in level["runs"].values())}
+    return set(grid.runs).union(*(comparison.runs for comparison in grid.comparisons))
 
 
 def waste(store: Path, wanted: set[str]) -> Iterator[Waste]:
@@ -133,16 +129,16 @@ def _trained(runs: Path, names: Iterable[str], begins: set[str]) -> dict[Any, st
     return {key: name for key, name in asked.items() if key is not None}
 
 
-def _asked(folder: Path) -> tuple[str, int] | None:
+def _asked(folder: Path) -> tuple[str, int | None] | None:
     """Settings and seed of a run folder; None where it doesn't say."""
     from gan_bench.canonical import canonical
     from gan_bench.store.documents import RunDocument, read_object
     from gan_bench.store.trust import strange
 
     if not strange(folder):
-        with suppress(ValueError, RecursionError, OSError):
-            document = read_object(folder / "run.json", RunDocument) or {}
-            return canonical(document.get("settings")), document.get("seed", -1)
+        with suppress(ValueError, OSError):
+            if document := read_object(folder / "run.json", RunDocument):
+                return canonical(document.settings), document.seed
     return None
 
 

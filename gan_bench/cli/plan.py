@@ -50,7 +50,7 @@ def command(
     from rich.filesize import decimal
 
     from gan_bench.commands.run import store_of
-    from gan_bench.console import plain_console, short, warnings_told
+    from gan_bench.console import plain_console, short, tell, warnings_told
     from gan_bench.planning.cost import makespan, plan_cells
     from gan_bench.planning.datasets import dataset_key, prepare_data
     from gan_bench.planning.runs import make_runs, select
@@ -66,6 +66,7 @@ def command(
         folders = {run.cell: data[dataset_key(run.cell)].folder for run in runs}
         pilots = {} if no_pilot else run_pilots(folders, loaded.plugin_files, slot_devices[0])
         plans = plan_cells(loaded, runs, pilots)
+    tell((fault for run in runs for fault in run.faults), plain_console())
     for line in table(plans, shutil.get_terminal_size().columns if sys.stdout.isatty() else 200):
         click.echo(line)
     todo = sum(plan.waiting for plan in plans)

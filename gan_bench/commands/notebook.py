@@ -83,7 +83,7 @@ def load_generator(
 
 
 def _load_generator(
-    folder: RunFolder, facts: dict[str, Any], step: int | None, plugins: list[Path], allow_plugins: bool
+    folder: RunFolder, facts: RunDocument, step: int | None, plugins: list[Path], allow_plugins: bool
 ) -> nn.Module:
     import torch
 
@@ -93,32 +93,31 @@ def _load_generator(
     from gan_bench.grid import cell_from_settings
     from gan_bench.training.build import build_loop
 
-    steps = [s for s in folder.snapshot_steps() if folder.has_weights(s)]
+    if facts.dataset is None or facts.seed is None or facts.total_steps is None:
+        raise GanBenchError(f"{folder.path} is damaged: run.json does not say of what data, seed and length it is")
+    steps = [shot.step for shot in folder.read().snapshots if shot.has_weights]
     if not steps or step not in (None, *steps):
         wanted = "a snapshot" if step is None else f"the snapshot of step {step}"
         raise GanBenchError(
             f"{folder.path} holds no weights of {wanted}" + (f", only of steps {steps}" if steps else "")
         )
-    files = [Path(plugin["file"]) for plugin in facts["plugins"] if plugin.get("file")]
+    files = [Path(plugin.file) for plugin in facts.plugins if plugin.file]
     registry = Registry.load([*(files if allow_plugins else ()), *plugins])
-    for plugin in facts["plugins"]:
-        if plugin.get("file") and not allow_plugins and plugin["name"] not in registry.names(plugin["kind"]):
+    for plugin in facts.plugins:
+        if plugin.file and not allow_plugins and plugin.name not in registry.names(plugin.kind):
             raise GanBenchError(
-                f"{folder.run_file} says that the {plugin['kind']} {plugin['name']!r} is in {plugin['file']}, whose code is "
+                f"{folder.run_file} says that the {plugin.kind} {plugin.name!r} is in {plugin.file}, whose code is "
                 "not run on its word. Read it; then give it with --plugin (in Python: plugins=[...]), or --allow-plugins "
                 "(allow_plugins=True)"
             )
-        if plugin["kind"] != "dataset" and registry.get(plugin["kind"], plugin["name"]).source_hash != plugin["source"]:
-            raise GanBenchError(f"the {plugin['kind']} {plugin['name']!r} has changed since {folder.path} was trained")
-    cell = cell_from_settings(facts["settings"], registry)
-    data = DataSpec(tuple(facts["dataset"]["shape"]), facts["dataset"]["kind"], _classes(facts["dataset"]["classes"]))
+        if plugin.kind != "dataset" and registry.get(plugin.kind, plugin.name).source_hash != plugin.source:
+            raise GanBenchError(f"the {plugin.kind} {plugin.name!r} has changed since {folder.path} was trained")
+    cell = cell_from_settings(facts.settings, registry)
+    dataset = facts.dataset
+    data = DataSpec(tuple(dataset.shape), dataset.kind, tuple(dataset.classes) if dataset.classes else None)
     # The recipe says which network is sampled, and what its modules look like once the tricks have wrapped them.
-    loop = build_loop(cell, data, Streams(facts["seed"], torch.device("cpu")), facts["total_steps"], next_real=_no_data)
+    loop = build_loop(cell, data, Streams(facts.seed, torch.device("cpu")), facts.total_steps, next_real=_no_data)
     return load_sampled(folder, steps[-1] if step is None else step, loop.recipe.sampled)
-
-
-def _classes(names: list[str] | None) -> tuple[str, ...] | None:
-    return tuple(names) if names else None
 
 
 def _no_data() -> Any:

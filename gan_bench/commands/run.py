@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,6 @@ from gan_bench.planning.todo import what_to_do
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.real_scores import score_real_data
 from gan_bench.stats.sequential import Looks
-from gan_bench.store.folder import DamageWarning
 from gan_bench.store.lock import Held, hold
 from gan_bench.store.trust import check_store
 from gan_bench.training.global_state import preserved
@@ -156,9 +154,9 @@ def run_grid(
             f"another gan-bench run is at work in {store} ({error}); wait for it, or give another --out"
         ) from error
     failed |= unreadable
-    failed |= {
-        run.name for run in runs if run.name not in failed and (run.folder.result() or {}).get("status") == "failed"
-    }
+    attempted = {run.name for run, _ in todo}  # what is known of these was read before
+    others = (run for run in runs if run.name not in failed)
+    failed |= {run.name for run in others if (run.folder.read() if run.name in attempted else run.state).failed}
     return Outcome(store, len(runs), len(failed), stopped=not done)
 
 
@@ -190,9 +188,7 @@ def train(
         against_training=grid.evaluate.against_training,
         stop_hopeless=grid.evaluate.stop_hopeless,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamageWarning)  # it is told already
-        display = Display(runs, steps_an_epoch, console)
+    display = Display(runs, steps_an_epoch, console)
     speed = Speed(len(devices[: len(jobs)]), {job.run: job.limit for job in jobs})
     with display:
 

@@ -69,7 +69,7 @@ def run_until_settled(
         if outcome.stopped:
             return Growth(outcome, [])
         results = load(store)
-        looks = {facts["title"]: looks_in(facts) for grid_ in results.grids.values() for facts in grid_["comparisons"]}
+        looks = {asked.title: looks_in(asked) for each in results.grids.values() for asked in each.comparisons}
         failed = set(results.runs.loc[results.runs["status"] == "failed", "run"])
         found = {comparison.title: comparison for comparison in compare(results, words=False)}
         more = grown(found, looks, most)

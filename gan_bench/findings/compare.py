@@ -22,6 +22,7 @@ from gan_bench.findings.settings_text import text
 from gan_bench.findings.tables import Results
 from gan_bench.grid.labels import plugin_text, tricks_text
 from gan_bench.planning.looks import looks_in
+from gan_bench.store.grid_json import GridLevel
 
 STATUSES = ("finished", "failed", "unfinished", "damaged")
 SIZES = ("generator_parameters", "discriminator_parameters", "generator_flops", "discriminator_flops")
@@ -48,7 +49,7 @@ def compare(results: Results, *, words: bool = True) -> list[Comparison]:
 
 def _comparison(results: Results, runs: pd.DataFrame, question: Question, *, alone: bool = False) -> Comparison:
     stores, asked = question.stores, question.asked
-    levels = [_level(results, runs, level) for level in asked["levels"]]
+    levels = [_level(results, runs, level) for level in asked.levels]
     mine = results.snapshots[results.snapshots["run"].isin({run for level in levels for run in level.runs.values()})]
     scores = [column for column in results.scores if column.label in set(mine["score"])]
     again = _score_best_again(runs, levels, scores)
@@ -56,19 +57,19 @@ def _comparison(results: Results, runs: pd.DataFrame, question: Question, *, alo
         _mark_best(column, levels)
     real = results.real[results.real["store"].isin(stores)]
     floors = {row.score: (row.value, row.generated) for row in real.itertuples() if not math.isnan(row.value)}
-    axes = asked.get("axes", [])
+    axes = asked.axes
     comparison = Comparison(
         stores=stores,
-        title=asked["title"],
+        title=asked.title,
         axes=axes,
-        budget=asked.get("budget", "steps"),
+        budget=asked.budget,
         levels=levels,
         scores=scores,
-        words=_words(axes, [level.get("values") for level in asked["levels"]]),
+        words=_words(axes, [level.values for level in asked.levels]),
         real={column.label: floors[column.label] for column in scores if column.label in floors},
-        looks=int(mine.groupby("run")["step"].nunique().max()) if len(mine) else 0,
+        candidates=int(mine.groupby("run")["step"].nunique().max()) if len(mine) else 0,
         best_again=again,
-        seed_looks=looks_in(asked),
+        looks=looks_in(asked),
         beside=[] if alone else [_comparison(results, runs, other, alone=True) for other in question.beside],
         apart=question.apart,
         notes=question.notes,
@@ -77,7 +78,7 @@ def _comparison(results: Results, runs: pd.DataFrame, question: Question, *, alo
     reference = comparison.reference
     for column in scores:
         comparison.differences[column.label] = [
-            difference(runs, level, reference, column, comparison.seed_looks, primary=column is scores[0])
+            difference(runs, level, reference, column, comparison.looks, primary=column is scores[0])
             for level in levels
             if level is not reference
         ]
@@ -85,16 +86,16 @@ def _comparison(results: Results, runs: pd.DataFrame, question: Question, *, alo
     return comparison
 
 
-def _level(results: Results, runs: pd.DataFrame, asked: dict[str, Any]) -> Level:
-    by_seed = {int(seed): run for seed, run in asked["runs"].items()}
+def _level(results: Results, runs: pd.DataFrame, asked: GridLevel) -> Level:
+    by_seed = dict(asked.runs)
     seeds: dict[str, list[int]] = {status: [] for status in STATUSES}
     for seed, run in by_seed.items():
         seeds[runs.at[run, "status"]].append(seed)
     finished = runs.loc[[by_seed[seed] for seed in seeds["finished"]]]
     known = runs.loc[list(by_seed.values())]
     return Level(
-        asked["label"],
-        asked["reference"],
+        asked.label,
+        asked.reference,
         by_seed,
         seeds,
         values={

@@ -109,9 +109,9 @@ class Comparison:
     scores: list[ScoreColumn]  # those that its runs have; the first is the headline's
     words: list[tuple[str, ...]]  # of each level its values of the axes; empty where not known or not distinct
     real: dict[str, tuple[float, float]]  # by score label: the floor, and the number of real samples in it
-    looks: int  # most snapshots that a best one was picked from
+    candidates: int  # most snapshots that a best one was picked from
     best_again: bool  # whether best snapshots have scores on other samples than those they were picked by
-    seed_looks: list[Look]  # that were taken while seeds were added; empty where seeds are the grid's
+    looks: list[Look]  # that were taken while seeds were added; empty where seeds are the grid's
     differences: dict[str, list[Difference]] = field(default_factory=dict)  # by score label
     effects: list[AxisEffect] = field(default_factory=list)  # of a product of axes, by the headline score
     budgets: dict[Budget, list[AtBudget]] = field(default_factory=dict)  # by the headline score

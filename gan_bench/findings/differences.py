@@ -72,14 +72,14 @@ def axis_effects(comparison: Comparison, runs: pd.DataFrame) -> list[AxisEffect]
     if column is None or len(axes) < 2 or not comparison.words:
         return []
     cells = dict(zip(comparison.words, comparison.levels, strict=True))
-    seeds, number = _tested_seeds(comparison.seed_looks, comparison.levels)
+    seeds, number = _tested_seeds(comparison.looks, comparison.levels)
     scores = {words: last_scores(runs, level, column, seeds) for words, level in cells.items()}
     reference = next(words for words, level in cells.items() if level is comparison.reference)
     found = []
     for effect in effects(scores, reference, column.scale, column.better):
         levels = [cells[words] for words in effect.cells]
         failed = {level.label: [s for s in level.seeds["failed"] if s in seeds] for level in levels}
-        finding = _as_looked_at(effect.finding, comparison.seed_looks, number, levels, seeds)
+        finding = _as_looked_at(effect.finding, comparison.looks, number, levels, seeds)
         if any(failed.values()):
             finding = replace(finding, p=None)  # of the seeds that succeed alone it would be no answer
         found.append(
@@ -111,7 +111,7 @@ def correct_together(comparisons: list[Comparison]) -> None:
     """
     tests: dict[Any, list[Difference | AxisEffect]] = {}
     for i, comparison in enumerate(comparisons):
-        first = set(comparison.seed_looks[0].seeds if comparison.seed_looks else comparison.seeds)
+        first = set(comparison.looks[0].seeds if comparison.looks else comparison.seeds)
         for answer in comparison.answers:
             cells = [
                 tuple(sorted(run for seed, run in level.runs.items() if seed in first))

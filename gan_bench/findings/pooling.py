@@ -13,6 +13,8 @@ from typing import Any
 
 from gan_bench.findings.settings_text import flatten, text
 from gan_bench.findings.tables import Results, run_key
+from gan_bench.store.documents import RunSession
+from gan_bench.store.grid_json import GridComparison, GridLevel
 
 ENDED = ("finished", "failed")
 
@@ -22,17 +24,17 @@ class Question:
     """A comparison as grid.json has it, but with runs by their keys."""
 
     stores: list[str]
-    asked: dict[str, Any]
+    asked: GridComparison
     parts: list[Question] = field(default_factory=list)  # of which it was made; of one store each
     beside: list[Question] = field(default_factory=list)  # one a store that asks the same, whether pooled or not
     apart: str = ""  # why it is not pooled with an equal one of another store
     notes: list[str] = field(default_factory=list)
     doubles: list[str] = field(default_factory=list)  # runs that do not count, for another store's copy does
 
-    def runs(self) -> Iterator[tuple[dict[str, Any], str, str]]:
+    def runs(self) -> Iterator[tuple[GridLevel, int, str]]:
         """Each level, seed and run."""
-        for level in self.asked["levels"]:
-            for seed, run in level["runs"].items():
+        for level in self.asked.levels:
+            for seed, run in level.runs.items():
                 yield level, seed, run
 
 
@@ -41,9 +43,9 @@ def questions(results: Results) -> list[Question]:
     alike: dict[tuple[Any, ...], list[Question]] = {}
     every: list[Question] = []
     for store, grid in results.grids.items():
-        for comparison in grid["comparisons"]:
+        for comparison in grid.comparisons:
             question = Question([store], _with_keys(comparison, store, results))
-            key = (comparison["title"], tuple(comparison.get("axes", [])), comparison.get("budget", "steps"))
+            key = (comparison.title, tuple(comparison.axes), comparison.budget)
             alike.setdefault(key, []).append(question)
             every.append(question)
     if len(results.grids) < 2:
@@ -55,12 +57,16 @@ def questions(results: Results) -> list[Question]:
     return found
 
 
-def _with_keys(comparison: dict[str, Any], store: str, results: Results) -> dict[str, Any]:
-    levels = [
-        {**level, "runs": {seed: run_key(run, store, results.stores) for seed, run in level["runs"].items()}}
-        for level in comparison["levels"]
-    ]
-    return {**comparison, "levels": levels}
+def _with_keys(comparison: GridComparison, store: str, results: Results) -> GridComparison:
+    keys = [{seed: run_key(run, store, results.stores) for seed, run in level.runs.items()} for level in comparison.levels]
+    return _with_levels(comparison, list(zip(comparison.levels, keys, strict=True)))
+
+
+def _with_levels(comparison: GridComparison, levels: list[tuple[GridLevel, dict[int, str]]]) -> GridComparison:
+    """The comparison with other levels, and those with other runs."""
+    return comparison.model_copy(
+        update={"levels": [level.model_copy(update={"runs": runs}) for level, runs in levels]}
+    )
 
 
 def _pooled(group: list[Question], facts: _Facts) -> list[Question]:
@@ -96,16 +102,16 @@ class _Facts:
 
     def why_apart(self, one: Question, other: Question) -> str:
         """Why two questions can't be made one; "" where they can."""
-        if one.asked.get("looks") or other.asked.get("looks"):
+        if one.asked.looks or other.asked.looks:
             return (
                 "seeds were added after looks at the findings (--until-settled), which is tested in its own store alone"
             )
-        references = [next((lv["label"] for lv in q.asked["levels"] if lv["reference"]), "") for q in (one, other)]
+        references = [next((lv.label for lv in q.asked.levels if lv.reference), "") for q in (one, other)]
         if references[0] != references[1]:
             return f"the reference is {references[0]} in one and {references[1]} in the other"
-        levels = {level["label"]: level for level in one.asked["levels"]}
-        for level in other.asked["levels"]:
-            if level["label"] in levels and (why := self._unlike(one, levels[level["label"]], other, level)):
+        levels = {level.label: level for level in one.asked.levels}
+        for level in other.asked.levels:
+            if level.label in levels and (why := self._unlike(one, levels[level.label], other, level)):
                 return why
         protocols = [
             {pair for _, _, run in question.runs() for pair in self.protocols.get(run, ())} for question in (one, other)
@@ -117,9 +123,9 @@ class _Facts:
                 return f"its scores follow another protocol ({told[0]}; {told[1]})"
         return ""
 
-    def _unlike(self, one: Question, first: dict[str, Any], other: Question, second: dict[str, Any]) -> str:
+    def _unlike(self, one: Question, first: GridLevel, other: Question, second: GridLevel) -> str:
         """In what the runs of a level differ from store to store."""
-        label = first["label"]
+        label = first.label
         one_made, other_made = self._made(one, first), self._made(other, second)
         if one_made is None or other_made is None:
             return ""
@@ -127,26 +133,26 @@ class _Facts:
             values = [text(made.get(name, "not there")) for made in (one_made, other_made)]
             if values[0] != values[1]:
                 return f"{name} of {label} is {_short(values[0])} in one and {_short(values[1])} in the other"
-        for seed in first["runs"].keys() & second["runs"].keys():
-            documents = [self.results.documents[level["runs"][seed]] for level in (first, second)]
-            if len({document["identity"] for document in documents if "identity" in document}) > 1:
+        for seed in first.runs.keys() & second.runs.keys():
+            identities = {self.results.documents[level.runs[seed]].identity for level in (first, second)}
+            if len(identities - {""}) > 1:
                 return f"seed {seed} of {label} is another run: its identity differs"
         return ""
 
-    def _made(self, question: Question, level: dict[str, Any]) -> dict[str, Any] | None:
+    def _made(self, question: Question, level: GridLevel) -> dict[str, Any] | None:
         """What makes a level's runs, seeds apart; None before any of them has begun."""
-        for run in level["runs"].values():
+        for run in level.runs.values():
             document = self.results.documents[run]
-            if settings := document.get("settings"):
+            if settings := document.settings:
                 flat = flatten({key: value for key, value in settings.items() if key != "dataset"})
-                data = {"dataset": (document.get("dataset") or {}).get("fingerprint")}
+                data = {"dataset": document.dataset.fingerprint if document.dataset else None}
                 sources = {
-                    f"the source of the {plugin.get('kind')} {plugin.get('name')}": plugin.get("source")
-                    for plugin in document.get("plugins") or []
-                    if plugin.get("kind") != "dataset"
+                    f"the source of the {plugin.kind} {plugin.name}": plugin.source
+                    for plugin in document.plugins
+                    if plugin.kind != "dataset"
                 }
-                asked = self.results.grids[question.stores[0]]["runs"].get(run.rpartition("/")[2], {})
-                length = asked.get("steps", document.get("total_steps"))
+                asked = self.results.grids[question.stores[0]].runs.get(run.rpartition("/")[2])
+                length = asked.steps if asked else document.total_steps
                 return {**flat, **data, **sources, "the length in steps": length}
         return None
 
@@ -156,21 +162,21 @@ class _Facts:
         Of each seed all levels' runs are of one store where that can be, the one with most of them finished, so that a pair
         was trained in one place.
         """
-        merged = Question([store for question in pool for store in question.stores], dict(pool[0].asked), pool)
-        labels = dict.fromkeys(level["label"] for question in pool for level in question.asked["levels"])
-        by_place: dict[tuple[str, str], list[tuple[int, str]]] = {}  # by level and seed: number of the store, run
-        finished: dict[tuple[str, int], int] = {}  # by seed and store
+        merged = Question([store for question in pool for store in question.stores], pool[0].asked, pool)
+        labels = dict.fromkeys(level.label for question in pool for level in question.asked.levels)
+        by_place: dict[tuple[str, int], list[tuple[int, str]]] = {}  # by level and seed: number of the store, run
+        finished: dict[tuple[int, int], int] = {}  # by seed and store
         for i, question in enumerate(pool):
             for level, seed, run in question.runs():
-                by_place.setdefault((level["label"], seed), []).append((i, run))
+                by_place.setdefault((level.label, seed), []).append((i, run))
                 finished[seed, i] = finished.get((seed, i), 0) + (self.status[run] == "finished")
-        chosen: dict[str, dict[str, str]] = {label: {} for label in labels}
-        for (label, seed), runs in sorted(by_place.items(), key=lambda place: int(place[0][1])):
+        chosen: dict[str, dict[int, str]] = {label: {} for label in labels}
+        for (label, seed), runs in sorted(by_place.items(), key=lambda place: place[0][1]):
             best = min(runs, key=lambda one, s=seed: (self.status[one[1]] not in ENDED, -finished[s, one[0]], one[0]))  # type: ignore[misc]
             chosen[label][seed] = best[1]
             merged.doubles += [run for _, run in runs if run != best[1]]
-        levels = {level["label"]: level for question in reversed(pool) for level in question.asked["levels"]}
-        merged.asked["levels"] = [{**levels[label], "runs": runs} for label, runs in chosen.items()]
+        levels = {level.label: level for question in reversed(pool) for level in question.asked.levels}
+        merged.asked = _with_levels(merged.asked, [(levels[label], runs) for label, runs in chosen.items()])
         merged.notes = self._notes(merged)
         return merged
 
@@ -180,7 +186,7 @@ class _Facts:
         for _, _, run in merged.runs():
             store = run.rpartition("/")[0]
             counts[store] += 1
-            for session in self.results.documents[run].get("sessions") or []:
+            for session in self.results.documents[run].sessions:
                 places[store].add(_place(session))
         notes = [
             f"Pooled over {len(counts)} stores: {', '.join(f'{n} runs of {store}' for store, n in counts.items())}."
@@ -197,11 +203,11 @@ class _Facts:
         return notes
 
 
-def _place(session: dict[str, Any]) -> str:
+def _place(session: RunSession) -> str:
     """Versions and hardware of a session, in words."""
-    versions, hardware = session.get("versions") or {}, session.get("hardware") or {}
-    parts = [f"{name} {version}" for name, version in versions.items() if name != "python"]
-    return ", ".join([*parts, *(text(value) for name, value in hardware.items() if name in ("processor", "gpu"))])
+    parts = [f"{name} {version}" for name, version in session.versions.items() if name != "python"]
+    parts += [text(value) for name, value in session.hardware.items() if name in ("processor", "gpu")]
+    return ", ".join(parts)
 
 
 def _short(value: str) -> str:

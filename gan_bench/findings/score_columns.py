@@ -6,13 +6,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from statistics import mean
-from typing import Any
+from typing import Any, NamedTuple
 
 from gan_bench.findings.settings_text import flatten
 from gan_bench.grid.labels import unlike
 from gan_bench.stats.paired import Better, Scale
+from gan_bench.store.documents import Score
 
-Named = tuple[str, Mapping[str, Any]]  # the name of a dataset, and a score (an entry of scores.json) on it
+
+class Named(NamedTuple):
+    """A score."""
+
+    dataset: str  # its name
+    score: Score
+    cost: float | None = None  # seconds that its metric took
 
 
 @dataclass(frozen=True)
@@ -30,17 +37,15 @@ class ScoreColumn:
     unit: str = ""
     cost: float | None = None  # seconds that its metric takes a snapshot, on average, once samples have their features
 
-    def holds(self, score: Mapping[str, Any]) -> bool:
-        """Whether a score (an entry of scores.json) may stand in this column: every field is compared, not just the id."""
-        mine = self.metric, self.protocol_id, self.protocol
-        return mine == (score["metric"], score["protocol_id"], score.get("protocol") or {})
+    def holds(self, score: Score) -> bool:
+        """Whether a score may stand in this column: every field of the protocol is compared, not just the id."""
+        return (self.metric, self.protocol_id, self.protocol) == (score.metric, score.protocol_id, score.protocol)
 
 
-def column_title(score: Mapping[str, Any]) -> str:
-    """How a score (an entry of scores.json) is called wherever it is shown: with its features and sample counts."""
-    protocol = score.get("protocol") or {}
+def column_title(label: str, protocol: Mapping[str, Any]) -> str:
+    """How a score is called wherever it is shown: with its features and sample counts."""
     counts = [f"{protocol[kind]} {kind}" for kind in ("generated", "real") if protocol.get(kind) is not None]
-    return f"{score['label']} ({', '.join(counts)})" if counts else str(score["label"])
+    return f"{label} ({', '.join(counts)})" if counts else label
 
 
 def score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
@@ -48,38 +53,38 @@ def score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
 
     Those that share a label are told apart by their datasets' names as far as these differ, and by the protocols' ids.
     """
-    first: dict[tuple[str, str], list[tuple[str, Mapping[str, Any], list[float]]]] = {}
-    for name, score in scores:
-        known = first.setdefault((score["metric"], score["protocol_id"]), [])
-        costs = next((own for _, other, own in known if other.get("protocol") == score.get("protocol")), None)
+    first: dict[tuple[str, str], list[tuple[str, Score, list[float]]]] = {}
+    for name, score, cost in scores:
+        known = first.setdefault((score.metric, score.protocol_id), [])
+        costs = next((own for _, other, own in known if other.protocol == score.protocol), None)
         if costs is None:
             costs = []
             known.append((name, score, costs))
-        if score.get("cost") is not None:
-            costs.append(score["cost"])
+        if cost is not None:
+            costs.append(cost)
     named = list(chain.from_iterable(first.values()))
     labels, differences = [], []
     for name, score, _ in named:
-        alike = [(other, entry) for other, entry, _ in named if entry["label"] == score["label"]]
+        alike = [(other, entry) for other, entry, _ in named if entry.label == score.label]
         datasets = [other for other, _ in alike]
-        label = score["label"]
+        label = score.label
         if name and len(set(datasets)) > 1:
             label += f" on {name}"
         if datasets.count(name) > 1:
-            label += f" #{score['protocol_id'][:4]}"
+            label += f" #{score.protocol_id[:4]}"
         labels.append(label)
-        differences.append(unequal_fields([entry.get("protocol") or {} for _, entry in alike]))
+        differences.append(unequal_fields([entry.protocol for _, entry in alike]))
     return [
         ScoreColumn(
             label,
-            column_title({**score, "label": label}),
-            score["metric"],
-            "higher" if score.get("better") == "higher" else "lower",
-            "log" if score.get("scale") == "log" else "raw",
-            score["protocol_id"],
-            score.get("protocol") or {},
+            column_title(label, score.protocol),
+            score.metric,
+            score.better,
+            score.scale,
+            score.protocol_id,
+            score.protocol,
             differs,
-            score.get("unit", ""),
+            score.unit,
             mean(costs) if costs else None,
         )
         for label, (_, score, costs), differs in zip(unlike(labels), named, differences, strict=True)
@@ -93,9 +98,9 @@ def unequal_fields(protocols: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(path for path in paths if any(other.get(path) != flat[0].get(path) for other in flat))
 
 
-def column_finder(columns: Iterable[ScoreColumn]) -> Callable[[Mapping[str, Any]], ScoreColumn]:
+def column_finder(columns: Iterable[ScoreColumn]) -> Callable[[Score], ScoreColumn]:
     """Finds the column of a score."""
     known: dict[tuple[str, str], list[ScoreColumn]] = {}
     for column in columns:
         known.setdefault((column.metric, column.protocol_id), []).append(column)
-    return lambda score: next(c for c in known[score["metric"], score["protocol_id"]] if c.holds(score))
+    return lambda score: next(c for c in known[score.metric, score.protocol_id] if c.holds(score))

@@ -6,7 +6,6 @@ Only the files named in docs/run-folder.md are read, so this works at any time, 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,9 +20,19 @@ from gan_bench.files import replace_file
 from gan_bench.findings.run_folders import RunFiles, read_run
 from gan_bench.findings.score_columns import Named, ScoreColumn, column_finder, score_columns
 from gan_bench.findings.settings_text import flatten
-from gan_bench.store.documents import Document, GridDocument, ScoresDocument, SpeedDocument, read_object, scores_in
-from gan_bench.store.folder import DamageWarning
-from gan_bench.store.trust import FINGERPRINT, check_document, check_name, check_numbers, check_store, strange
+from gan_bench.store.documents import (
+    FileFault,
+    Network,
+    ResultDocument,
+    RunDocument,
+    ScoresDocument,
+    Session,
+    SpeedDocument,
+    read_object,
+    read_or_fault,
+)
+from gan_bench.store.grid_json import GridDocument, GridRun, read_grid
+from gan_bench.store.trust import FINGERPRINT, check_store, strange
 
 DIAGNOSIS_COLUMNS = ["run", "name", "step", "evidence"]
 RUN_COLUMNS = ["run", "folder", "store", "cell"]
@@ -48,8 +57,8 @@ class Results:
     """Everything that one or more stores hold, as tables; `run` is the key that joins them."""
 
     stores: dict[str, Path]  # by a short name
-    grids: dict[str, dict[str, Any]]  # each store's grid.json
-    speeds: dict[str, list[dict[str, Any]]]  # each store's sessions of training (speed.json)
+    grids: dict[str, GridDocument]  # each store's grid.json
+    speeds: dict[str, list[Session]]  # each store's sessions of training (speed.json)
     scores: list[ScoreColumn]
     runs: pd.DataFrame  # one row a run
     curves: pd.DataFrame  # one row a run and window
@@ -59,27 +68,12 @@ class Results:
     pictures: pd.DataFrame  # one row a sample grid: run, step, path
     neighbours: pd.DataFrame  # one row a picture of samples and their nearest training samples: run, step, path
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
-    documents: dict[str, dict[str, Any]] = field(repr=False)  # run.json of each run, with result.json as `result`
+    documents: dict[str, RunDocument] = field(repr=False)  # run.json of each run; empty before it has begun
+    results: dict[str, ResultDocument] = field(repr=False)  # result.json of each run that has ended
+    faults: list[FileFault] = field(default_factory=list)  # of files that belong to no run
 
 
-def read_checked(files: RunFiles, length: float) -> RunFiles:
-    """As `read_run`; a folder that holds anything but files and folders of its own is not read."""
-    seed = files.seed
-    try:
-        if why := strange(files.folder):
-            raise ValueError(why)
-        read_run(files, length)
-        check_document(files.document)
-        for score in (*files.scores, *files.again):
-            check_document(score)
-        check_numbers(chain(files.snapshots, *(row.values() for row in files.curves)))
-    except (ValueError, OSError, RecursionError) as error:
-        reason = "its values are nested too deeply" if isinstance(error, RecursionError) else str(error)
-        return RunFiles(files.run, files.store, files.folder, files.label, seed, status="damaged", reason=reason)
-    return files
-
-
-def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read_checked) -> Results:
+def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read_run) -> Results:
     """The tables of one or more stores; `read` reads a run folder. GanBenchError: a folder is no store.
 
     Nothing outside of a store is read, whatever its files say: see docs/security.md.
@@ -88,42 +82,37 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
     for place in places.values():
         check_store(place)
     grids = {name: _read_grid(store) for name, store in places.items()}
-    shown = [
-        (name, store / "runs" / run, facts)
-        for name, store in places.items()
-        for run, facts in sorted(_runs_shown(store, grids[name]).items())
-    ]
-    files = [
-        read(
-            RunFiles(run_key(folder.name, name, places), name, folder, facts.get("label", ""), facts.get("seed")),
-            facts.get("steps", math.inf),
-        )
-        for name, folder, facts in shown
-    ]
-    stale = {run.run: str(facts.get("stale", "")) for run, (_, _, facts) in zip(files, shown, strict=True)}
-    real = {
-        name: _read_real(store, [run.dataset for run in files if run.store == name]) for name, store in places.items()
-    }
-    columns = score_columns(
-        chain(((run.dataset.get("name", ""), score) for run in files for score in run.scores), *real.values())
-    )
+    files: list[RunFiles] = []
+    stale: dict[str, str] = {}
+    for name, store in places.items():
+        seeds = {run: seed for each in grids[name].comparisons for level in each.levels for seed, run in level.runs.items()}
+        for run, facts in sorted(_runs_shown(store, grids[name], seeds).items()):
+            found = RunFiles(run_key(run, name, places), name, store / "runs" / run, facts.label if facts else "", seeds.get(run))
+            files.append(read(found, facts.steps if facts else math.inf))
+            stale[found.run] = facts.stale if facts else ""
+    real = {name: _read_real(store, (run for run in files if run.store == name)) for name, store in places.items()}
+    columns = score_columns(chain(_named(files), *real.values()))
     snapshots = _snapshot_table(files, columns)
+    speeds, faults = _read_speeds(places)
     return Results(
         stores=places,
         grids=grids,
-        speeds={name: _read_speed(store) for name, store in places.items()},
+        speeds=speeds,
         scores=columns,
         runs=_run_table(files, snapshots, columns, stale),
         curves=_curve_table(files),
         snapshots=snapshots,
         comparisons=_comparison_table(grids),
         diagnoses=pd.DataFrame(
-            [{"run": run.run, **diagnosis} for run in files for diagnosis in run.diagnoses], columns=DIAGNOSIS_COLUMNS
+            [(run.run, found.name, found.step, found.evidence) for run in files for found in run.diagnoses],
+            columns=DIAGNOSIS_COLUMNS,
         ),
-        pictures=_picture_table((run.run, run.pictures) for run in files),
-        neighbours=_picture_table((run.run, run.neighbours) for run in files),
+        pictures=_picture_table((run.run, shot.step, shot.picture) for run in files for shot in run.snapshots),
+        neighbours=_picture_table((run.run, shot.step, shot.neighbours) for run in files for shot in run.snapshots),
         real=_real_table(real, columns),
         documents={run.run: run.document for run in files},
+        results={run.run: run.result for run in files if run.result},
+        faults=faults,
     )
 
 
@@ -152,58 +141,37 @@ def _name_stores(stores: list[Path]) -> dict[str, Path]:
     return places
 
 
-def _read_grid(store: Path) -> dict[str, Any]:
-    empty = {"name": store.resolve().name, "comparisons": [], "runs": {}, "arguments": []}
-    try:
-        grid = empty | (_read_document(store / "grid.json", GridDocument) or {})
-        levels = [level["runs"] for comparison in grid["comparisons"] for level in comparison["levels"]]
-        for run in chain(grid["runs"], *(runs.values() for runs in levels)):
-            check_name(run)
-        check_numbers(int(seed) for runs in levels for seed in runs)
-    except ValueError as error:
-        raise GanBenchError(f"{store}: {error}. `gan-bench run` on the grid file writes grid.json again.") from error
-    return grid
+def _read_grid(store: Path) -> GridDocument:
+    grid = read_grid(store) or GridDocument()
+    return grid if grid.name else grid.model_copy(update={"name": store.resolve().name})
 
 
-def _read_document(path: Path, model: type[Document]) -> dict[str, Any] | None:
-    """As `read_object`, with what would be too much for whatever shows it refused as damaged too."""
-    try:
-        document = read_object(path, model)
-        check_document(document)
-    except RecursionError:
-        raise ValueError(f"{path.name} is damaged: its values are nested too deeply") from None
-    return document
+def _read_speeds(stores: Mapping[str, Path]) -> tuple[dict[str, list[Session]], list[FileFault]]:
+    speeds, faults = {}, []
+    for name, store in stores.items():  # nothing else rests on it, and the next session writes it anew
+        found, damaged = read_or_fault(store / "speed.json", SpeedDocument, "how fast it trained is not shown")
+        speeds[name] = found.sessions if found else []
+        faults += damaged
+    return speeds, faults
 
 
-def _read_speed(store: Path) -> list[dict[str, Any]]:
-    try:
-        return (_read_document(store / "speed.json", SpeedDocument) or {}).get("sessions", [])
-    except ValueError as error:  # nothing else rests on it, and the next session writes it anew
-        warnings.warn(f"{store}: {error}; how fast it trained is not shown", DamageWarning, stacklevel=2)
-        return []
-
-
-def _runs_shown(store: Path, grid: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """By folder, what grid.json says of each run: label, length, seed and why it is stale. Without one, all folders.
+def _runs_shown(store: Path, grid: GridDocument, named: Iterable[str]) -> dict[str, GridRun | None]:
+    """By folder, what grid.json says of each run that it or a comparison of it names. Without any, all folders.
 
     Runs of earlier grids stay in the store, but not in its tables; runs that have not begun are in the tables already.
     """
-    shown: dict[str, dict[str, Any]] = {run: dict(facts) for run, facts in grid["runs"].items()}
-    for comparison in grid["comparisons"]:
-        for level in comparison["levels"]:
-            for seed, run in level["runs"].items():
-                shown.setdefault(run, {})["seed"] = int(seed)
-    return shown or {folder.name: {} for folder in (store / "runs").glob("[!.]*") if folder.is_dir()}
+    shown = {**dict.fromkeys(named), **grid.runs}
+    return shown or dict.fromkeys(folder.name for folder in (store / "runs").glob("[!.]*") if folder.is_dir())
 
 
-def _read_real(store: Path, datasets: Iterable[Mapping[str, Any]]) -> list[Named]:
-    """Scores of these datasets' real samples; none where they are missing or damaged, since the runs stand without them."""
+def _read_real(store: Path, runs: Iterable[RunFiles]) -> list[Named]:
+    """Scores of these runs' real data; none where they are missing or damaged, since the runs stand without them."""
     scores: list[Named] = []
-    names = {dataset["fingerprint"]: dataset["name"] for dataset in datasets if dataset}
+    names = {run.document.dataset.fingerprint: run.dataset for run in runs if run.document.dataset}
     for fingerprint, name in sorted(names.items()):
         with suppress(ValueError, OSError):
-            document = _read_document(real_folder(store, fingerprint) / "scores.json", ScoresDocument) or {}
-            scores += [(name, score) for score in scores_in(document)]
+            document = read_object(real_folder(store, fingerprint) / "scores.json", ScoresDocument)
+            scores += [Named(name, score) for score in (document.scores if document else ())]
     return scores
 
 
@@ -217,11 +185,25 @@ def real_folder(store: Path, fingerprint: str) -> Path:
     return folder
 
 
+def _named(files: Iterable[RunFiles]) -> Iterable[Named]:
+    for run in files:
+        for shot in run.snapshots:
+            for score in shot.scores.scores:
+                yield Named(run.dataset, score, shot.scores.time.get(score.metric))
+
+
 def _snapshot_table(files: list[RunFiles], columns: list[ScoreColumn]) -> pd.DataFrame:
     column_of = column_finder(columns)
-    rows = [{**score, "run": run.run, "score": column_of(score).label} for run in files for score in run.scores]
-    for row in rows:
-        row["against_training"] = (row.get("against_training") or {}).get("value")
+    rows = [
+        (
+            *(run.run, shot.step, shot.scores.d_steps, shot.scores.images, shot.scores.seconds),
+            *(column_of(score).label, score.value, score.against_training and score.against_training.value),
+            *(shot.scores.time.get(score.metric), score.metric, score.protocol_id, score.error),
+        )
+        for run in files
+        for shot in run.snapshots
+        for score in shot.scores.scores
+    ]
     table = pd.DataFrame(rows, columns=SNAPSHOT_COLUMNS)
     numbers = {name: pd.to_numeric(table[name]) for name in ("value", "against_training", "cost")}
     return table.assign(**numbers, error=table["error"].astype(object))
@@ -230,17 +212,16 @@ def _snapshot_table(files: list[RunFiles], columns: list[ScoreColumn]) -> pd.Dat
 def _real_table(real: Mapping[str, list[Named]], columns: list[ScoreColumn]) -> pd.DataFrame:
     rows, column_of = [], column_finder(columns)
     for store, scores in real.items():
-        for _, score in scores:
+        for _, score, _ in scores:
             column = column_of(score)
-            generated = score.get("generated", column.protocol.get("generated"))
-            rows.append((store, column.label, score["value"], generated))
+            generated = column.protocol.get("generated") if score.generated is None else score.generated
+            rows.append((store, column.label, score.value, generated))
     table = pd.DataFrame(rows, columns=["store", "score", "value", "generated"])
     return table.assign(value=pd.to_numeric(table["value"]))
 
 
-def _picture_table(pictures: Iterable[tuple[str, list[tuple[int, Path]]]]) -> pd.DataFrame:
-    rows = [(run, step, path) for run, own in pictures for step, path in own]
-    return pd.DataFrame(rows, columns=["run", "step", "path"])
+def _picture_table(pictures: Iterable[tuple[str, int, Path | None]]) -> pd.DataFrame:
+    return pd.DataFrame([row for row in pictures if row[2]], columns=["run", "step", "path"])
 
 
 def _curve_table(files: list[RunFiles]) -> pd.DataFrame:
@@ -252,13 +233,13 @@ def _curve_table(files: list[RunFiles]) -> pd.DataFrame:
     return table[["run", *table.columns.drop("run")]]
 
 
-def _comparison_table(grids: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def _comparison_table(grids: Mapping[str, GridDocument]) -> pd.DataFrame:
     rows = [
-        (name, comparison["title"], level["label"], level["reference"], run_key(run, name, grids), int(seed))
+        (name, comparison.title, level.label, level.reference, run_key(run, name, grids), seed)
         for name, grid in grids.items()
-        for comparison in grid["comparisons"]
-        for level in comparison["levels"]
-        for seed, run in level["runs"].items()
+        for comparison in grid.comparisons
+        for level in comparison.levels
+        for seed, run in level.runs.items()
     ]
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
 
@@ -271,17 +252,14 @@ def run_key(run: str, store: str, stores: Iterable[str]) -> str:
 def _run_table(
     files: list[RunFiles], snapshots: pd.DataFrame, columns: list[ScoreColumn], stale: Mapping[str, str]
 ) -> pd.DataFrame:
-    everything = pd.DataFrame([flatten(run.document.get("settings") or {}) for run in files], dtype=object)
+    everything = pd.DataFrame([flatten(run.document.settings) for run in files], dtype=object)
     varying = everything[[path for path in everything.columns if everything[path].nunique() > 1]]
     rows = []
     for i, (run, own) in enumerate(zip(files, varying.to_dict("records"), strict=True)):
-        networks = run.document.get("networks") or {}
-        sizes = {
-            f"{net}_{size}": (networks.get(net) or {}).get(size)
-            for size in ("parameters", "flops")
-            for net in ("generator", "discriminator")
-        }
-        result = run.document.get("result") or run.progress
+        networks = [(name, run.document.networks.get(name, Network())) for name in ("generator", "discriminator")]
+        sizes = {f"{name}_parameters": net.parameters for name, net in networks}
+        sizes |= {f"{name}_flops": net.flops for name, net in networks}
+        outcome = run.outcome
         cell = run.label or str(everything.get("architecture", {}).get(i, ""))
         rows.append(
             {
@@ -292,8 +270,8 @@ def _run_table(
                 "reason": run.reason,
                 "health": run.health,
                 "stale": stale[run.run],
-                **{f"g_{name}" if name == "steps" else name: result.get(name) for name in OUTCOME_COLUMNS},
-                **{f"{kind}_seconds": (result.get("time") or {}).get(kind) for kind in TIME_COLUMNS},
+                **{f"g_{name}" if name == "steps" else name: outcome.get(name) for name in OUTCOME_COLUMNS},
+                **{f"{kind}_seconds": run.result.time.get(kind) if run.result else None for kind in TIME_COLUMNS},
                 **sizes,
             }
         )
@@ -301,11 +279,12 @@ def _run_table(
     whole = ["seed", "g_steps", "d_steps", "images", "peak_memory"]
     whole += [f"{net}_{size}" for size in ("parameters", "flops") for net in ("generator", "discriminator")]
     table = table.astype({name: "Int64" for name in whole if name in table})
-    last = {run.run: run.snapshots[-1] for run in files if run.snapshots}
+    last = {run.run: run.snapshots[-1].step for run in files if run.snapshots}
     again = {
-        (run.run, score["step"], score["metric"], score["protocol_id"]): score["value"]
+        (run.run, shot.step, score.metric, score.protocol_id): score.value
         for run in files
-        for score in run.again
+        for shot in run.snapshots
+        for score in shot.scores.again
     }
     for column in columns:
         scores = _last_and_best(snapshots, last, column)

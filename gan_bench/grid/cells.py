@@ -162,6 +162,6 @@ def cell_from_settings(settings: Mapping[str, Any], registry: Registry) -> Cell:
     """The cell again from `Cell.settings`, as in another process. GanBenchError: its plugins are missing or have changed."""
     try:
         cell = Maker(registry).cell({"precision": "fp32", **settings})  # the first stores say nothing of it
-    except (Fault, KeyError, TypeError) as error:
+    except (Fault, LookupError, TypeError, AttributeError, ValueError) as error:
         raise GanBenchError(f"these settings can't be used with the plugins installed here: {error}") from error
     return replace(cell, label=cell.architecture.name)

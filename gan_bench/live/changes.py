@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gan_bench.findings.run_folders import RunFiles
-from gan_bench.findings.tables import read_checked
+from gan_bench.findings.run_folders import RunFiles, read_run
 from gan_bench.store.trust import LEVELS
 
 
@@ -23,8 +22,8 @@ class Changes:
         self._stamps: dict[Path, Any] = {}  # by folder or file
         self._runs: dict[tuple[Any, ...], tuple[Any, RunFiles]] = {}
 
-    def look(self) -> bool:
-        """Whether anything that a report shows has changed since the last look."""
+    def have_come(self) -> bool:
+        """Whether anything that a report shows has changed since this was last asked."""
         before, self._stamps = self._stamps, {}
         for store in self.stores:
             for part in (store / "grid.json", store / "speed.json", store / "real", *_folders(store / "runs")):
@@ -32,14 +31,12 @@ class Changes:
         return self._stamps != before
 
     def read(self, files: RunFiles, length: float) -> RunFiles:
-        """A run folder, as it was at the last look or after it; a way of reading for `gan_bench.findings.tables.load`."""
+        """A run folder, as it was when changes were last asked for or after; a way of reading for `gan_bench.findings.tables.load`."""
         key = (files.run, files.folder, files.label, files.seed, length)
-        stamp = self._stamps.get(
-            files.folder
-        )  # taken before the files are read: what comes later shows at the next look
+        stamp = self._stamps.get(files.folder)  # taken before the files are read: what comes later is a change
         known = self._runs.get(key)
         if known is None or known[0] != stamp:
-            known = self._runs[key] = (stamp, read_checked(files, length))
+            known = self._runs[key] = (stamp, read_run(files, length))
         return known[1]
 
 

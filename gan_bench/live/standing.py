@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gan_bench.planning.cost import seconds_left
 
@@ -41,22 +41,23 @@ def standings(results: Results, now: float, *, at_work: bool) -> list[Standing]:
 
 
 def _standing(results: Results, store: str, now: float, at_work: bool) -> Standing:
-    lengths = results.grids[store]["runs"]
+    asked = results.grids[store].runs
     began = _began(results.stores[store])
     counts = {"finished": 0, "failed": 0, "training": 0, "waiting": 0}
     steps = all_steps = trained = 0
     runs = results.runs[results.runs["store"] == store]
     for row in runs[["run", "folder", "status", "g_steps"]].to_dict("records") if len(runs) else ():
         done = 0 if row["g_steps"] is None or row["g_steps"] != row["g_steps"] else int(row["g_steps"])
-        sessions = [s for s in results.documents[row["run"]].get("sessions", ()) if _time(s.get("started")) >= began]
-        trained += max(0, done - min((s.get("from_step", 0) for s in sessions), default=done))
+        sessions = [s for s in results.documents[row["run"]].sessions if _time(s.started) >= began]
+        trained += max(0, done - min((s.from_step for s in sessions), default=done))
         if row["status"] == "unfinished":
             counts["training" if at_work and sessions else "waiting"] += 1
         else:
             counts["finished" if row["status"] == "finished" else "failed"] += 1
         if row["status"] in ("finished", "unfinished"):
             steps += done
-            all_steps += max(done, lengths.get(Path(row["folder"]).name, {}).get("steps", done))
+            run = asked.get(Path(row["folder"]).name)
+            all_steps += max(done, run.steps if run else done)
     left = seconds_left(trained, all_steps - steps, now - began) if at_work else None
     return Standing(store, **counts, steps=steps, all_steps=all_steps, seconds_left=left)
 
@@ -69,9 +70,9 @@ def _began(store: Path) -> float:
         return 0.0
 
 
-def _time(text: Any) -> float:
+def _time(text: str) -> float:
     """An ISO time in seconds since 1970; what is none was never."""
     try:
         return datetime.fromisoformat(text).timestamp()
-    except (TypeError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         return float("-inf")

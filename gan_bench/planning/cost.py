@@ -77,7 +77,7 @@ def plan_cell(grid: Grid, cell: Cell, runs: Sequence[Run], pilot: Pilot | None) 
         if what in ("train", "again", "damaged"):
             left += run.total_steps
         elif what == "continue":
-            left += run.total_steps - (run.folder.finished_steps() or run.folder.trained_steps())
+            left += run.total_steps - run.state.steps
     disk = len(runs) * run_bytes(runs[0], grid.evaluate.keep)
     return CellPlan(cell.label, tuple(runs), todo, dry, runs[0].total_steps, left, disk, pilot)
 

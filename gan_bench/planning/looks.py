@@ -6,22 +6,23 @@ grid's seeds, chosen beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gan_bench.errors import GanBenchError
 from gan_bench.stats.paired import SEEDS_FOR_A_TEST
 from gan_bench.stats.sequential import Look, Looks, ended, following, seeds_of, with_look
-from gan_bench.store.documents import GridDocument, read_object
+from gan_bench.store.grid_json import GridComparison, GridDocument, read_grid
 
 if TYPE_CHECKING:
     from gan_bench.grid import Grid
 
 
-def looks_in(comparison: Mapping[str, Any]) -> list[Look]:
+def looks_in(comparison: GridComparison) -> list[Look]:
     """The looks of a comparison of grid.json."""
-    return [Look(tuple(look["seeds"]), look["share"]) for look in comparison.get("looks", [])]
+    return [Look(tuple(look.seeds), look.share) for look in comparison.looks]
 
 
 def first_looks(grid: Grid, earlier: Looks, most: int) -> dict[str, list[Look]]:
@@ -49,39 +50,29 @@ def kept_looks(grid: Grid, store: Path, runs: Collection[str]) -> dict[str, list
       could be seen, and the seeds beyond are one more look. If they could not be, nothing was spent.
     - It has other seeds, or fewer: this is another experiment. Its seeds count as chosen beforehand.
     """
-    document = _read(store / "grid.json")
-    had = document.get("seeds")
-    before = {comparison["title"]: comparison for comparison in document.get("comparisons", [])}
+    document = GridDocument()
+    with suppress(GanBenchError):  # whoever shows the store says so; it is written again
+        document = read_grid(store) or document
+    before = {comparison.title: comparison for comparison in document.comparisons}
     kept = {}
     for title in (comparison.title for comparison in grid.comparisons):
-        had_runs = {run for level in before.get(title, {}).get("levels", ()) for run in level["runs"].values()}
-        if not had_runs.isdisjoint(runs):
+        if title in before and not before[title].runs.isdisjoint(runs):
             looks = looks_in(before[title])
-            same = looks and had == list(grid.seeds)
+            same = looks and document.seeds == list(grid.seeds)
             kept[title] = looks if same else _continued(before[title], looks, grid.seeds, store)
     return {title: looks for title, looks in kept.items() if looks}
 
 
-def _continued(before: Mapping[str, Any], looks: list[Look], seeds: Sequence[int], store: Path) -> list[Look]:
-    runs = [level["runs"] for level in before["levels"]]
-    old = seeds_of(looks) or sorted({int(seed) for level in runs for seed in level})
+def _continued(before: GridComparison, looks: list[Look], seeds: Sequence[int], store: Path) -> list[Look]:
+    runs = [level.runs for level in before.levels]
+    old = seeds_of(looks) or sorted({seed for level in runs for seed in level})
     new = [seed for seed in seeds if seed not in old]
     if not new or not set(old) <= set(seeds):
         return []
     waiting = {
-        int(seed)
-        for level in runs
-        for seed, run in level.items()
-        if not (store / "runs" / run / "result.json").exists()
+        seed for level in runs for seed, run in level.items() if not (store / "runs" / run / "result.json").exists()
     }
     seen = looks[: ended(looks, waiting)]
     if not looks and len(old) >= SEEDS_FOR_A_TEST and not waiting:
         seen = with_look([], old)
     return with_look(seen, (seed for seed in seeds if seed not in seeds_of(seen))) if seen else []
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return read_object(path, GridDocument) or {}
-    except (ValueError, RecursionError):
-        return {}  # whoever shows the store says so; it is written again

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,8 +15,9 @@ from gan_bench.errors import GanBenchError, GridError
 from gan_bench.planning.datasets import dataset_key
 from gan_bench.planning.lengths import Lengths
 from gan_bench.stats.sequential import Looks, seeds_of
-from gan_bench.store.damage import lost_for_good, to_mend
-from gan_bench.store.folder import Columns, DamageWarning, RunFolder
+from gan_bench.store.documents import FileFault
+from gan_bench.store.folder import RunFolder
+from gan_bench.store.state import Columns, RunState
 
 if TYPE_CHECKING:
     from gan_bench.api.samples import PreparedData
@@ -59,6 +60,16 @@ class Run:
         """Where it writes."""
         return RunFolder(self.path)
 
+    @cached_property
+    def state(self) -> RunState:
+        """How it stood when this was first asked; `folder.read()` says how it stands now."""
+        return self.folder.read()
+
+    @property
+    def faults(self) -> list[FileFault]:
+        """Files that can't be used, and what is done without them."""
+        return [] if self.kept else [*self.state.faults, *self._left[1]]
+
     def todo(self, columns: Columns | None = None) -> Todo:
         """What is left to do: nothing, train, continue, train again (a snapshot is missing in its past, or files are damaged),
         or evaluate.
@@ -69,31 +80,36 @@ class Run:
         """
         if self.kept:  # whatever it lacks, today's plugins could not make it
             return "nothing"
-        if not self.path.exists():  # most runs of a large grid, which is to be planned in a moment
-            return "train"
-        folder = self.folder
-        result = folder.finished()
-        finished = result["steps"] if result else 0
-        trained = finished or folder.trained_steps()
-        taken = set(folder.snapshot_steps())
-        # One that is missing where an unfinished run stands was broken off, and is taken when it goes on.
-        if any((step < trained or step == finished) and step not in taken for step in self.required):
-            return "longer" if trained > self.total_steps else "again"
-        if trained and (fault := lost_for_good(folder, trained, result)):
-            if trained <= self.total_steps or 0 < folder.trained_steps() < trained:  # it only says that it went further
-                warnings.warn(f"{self.path}: {fault}; the run trains again from the start", DamageWarning, stacklevel=1)
-                return "damaged"
-            left = "it was trained further than is asked, and is left as it is"
-            warnings.warn(f"{self.path}: {fault}; {left}", DamageWarning, stacklevel=1)
-            return "nothing"
-        if finished < self.total_steps:
-            return "continue" if trained else "train"
-        if to_mend(folder, self.identity, self.seed, self.cell.key):
+        left, state = self._left[0], self.state
+        if left != "nothing" or self._left[1]:
+            return left
+        if state.is_spoiled(self.identity, self.seed, self.cell.key):
             return "evaluate"
-        scored = [s for s in self.snapshot_steps if s in taken and folder.has_weights(s)]
-        if columns is not None and any(folder.score_columns(step) != columns for step in scored):
+        scored = [shot for shot in state.snapshots if shot.has_weights and shot.step in self.snapshot_steps]
+        if columns is not None and any(shot.columns != columns for shot in scored):
             return "evaluate"
         return "nothing"
+
+    @cached_property
+    def _left(self) -> tuple[Todo, list[FileFault]]:
+        """What is left to train, and the fault for which it is, or would have to be trained again."""
+        state = self.state
+        if not state.begun:  # most runs of a large grid, which is to be planned in a moment
+            return "train", []
+        trained, finished = state.steps, state.finished_steps
+        taken = {shot.step for shot in state.snapshots}
+        # One that is missing where an unfinished run stands was broken off, and is taken when it goes on.
+        if any((step < trained or step == finished) and step not in taken for step in self.required):
+            return "longer" if trained > self.total_steps else "again", []
+        if trained and state.lost:
+            fault = FileFault(self.path, f"{self.path}: {state.lost}", "the run trains again from the start")
+            if trained <= self.total_steps or 0 < state.checkpoint.steps < trained:  # it only says that it went further
+                return "damaged", [fault]
+            left = "it was trained further than is asked, and is left as it is"
+            return "nothing", [replace(fault, without=left)]
+        if finished < self.total_steps:
+            return "continue" if trained else "train", []
+        return "nothing", []
 
 
 def make_runs(grid: Grid, data: dict[str, PreparedData], store: Path, looks: Looks | None = None) -> list[Run]:
@@ -165,7 +181,7 @@ def select(runs: Sequence[Run], only: str | None) -> list[Run]:
     if only is None:
         return list(runs)
     if only == "failed":
-        return [run for run in runs if (run.folder.result() or {}).get("status") == "failed"]
+        return [run for run in runs if run.folder.read().failed]
     chosen = [run for run in runs if only in run.title or only in run.name]
     if not chosen:
         raise GanBenchError(f"--only {only!r} selects none of the runs, such as {runs[0].title!r}")

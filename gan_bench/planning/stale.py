@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gan_bench.canonical import canonical
 from gan_bench.errors import GanBenchError
@@ -97,24 +97,25 @@ def _index(folders: Iterable[Path], registry: Registry) -> dict[Key, list[Earlie
 
     found: dict[Key, list[Earlier]] = {}
     for folder in folders:
-        with suppress(ValueError, OSError, LookupError, TypeError, AttributeError, RecursionError):
+        with suppress(ValueError, OSError):
             document = None if strange(folder) else read_object(folder / "run.json", RunDocument)
-            key = today(canonical(document["settings"])) if document else None
-            if document and key:
-                found.setdefault((key, document["seed"]), []).append(_earlier(folder, document))
+            key = today(canonical(document.settings)) if document else None
+            if document and key and document.seed is not None and document.dataset:
+                earlier = _earlier(folder, document, document.dataset.fingerprint)
+                found.setdefault((key, document.seed), []).append(earlier)
     for entries in found.values():
         entries.sort(key=lambda earlier: earlier.started, reverse=True)
     return found
 
 
-def _earlier(folder: Path, document: dict[str, Any]) -> Earlier:
+def _earlier(folder: Path, document: RunDocument, fingerprint: str) -> Earlier:
     return Earlier(
         folder,
-        document["identity"],
-        {(plugin["kind"], plugin["name"]): plugin["source"] for plugin in document["plugins"]},
-        document["dataset"]["fingerprint"],
-        document["total_steps"],
-        str(document["sessions"][-1]["started"]),
+        document.identity,
+        {(plugin.kind, plugin.name): plugin.source for plugin in document.plugins},
+        fingerprint,
+        document.total_steps or 0,
+        document.sessions[-1].started if document.sessions else "",
     )
 
 

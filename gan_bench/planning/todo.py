@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from gan_bench.console import warnings_told
+from gan_bench.console import tell
 from gan_bench.errors import GanBenchError
 from gan_bench.planning.datasets import dataset_key
 from gan_bench.planning.runs import Run, Todo
@@ -27,13 +27,13 @@ def what_to_do(
     columns = {key: evaluator.columns() for key, evaluator in evaluators.items()}
     states: list[tuple[Run, Todo]] = []
     unreadable: set[str] = set()
-    with warnings_told(console):
-        for run in runs:
-            try:
-                states.append((run, run.todo(columns[dataset_key(run.cell)])))
-            except OSError as error:
-                unreadable.add(run.name)
-                console.print(f"{run.title}: left alone: {error}", style="red")
+    for run in runs:
+        try:
+            states.append((run, run.todo(columns[dataset_key(run.cell)])))
+            tell(run.faults, console)
+        except OSError as error:
+            unreadable.add(run.name)
+            console.print(f"{run.title}: left alone: {error}", style="red")
     if fresh:
         return states, unreadable
     longer = [run for run, what in states if what == "longer"]

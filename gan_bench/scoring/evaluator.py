@@ -28,7 +28,7 @@ from gan_bench.files import read_tensors, write_tensors
 from gan_bench.scoring import neighbours
 from gan_bench.scoring.diversity import SAME, SAMPLES, diversity, real_distances
 from gan_bench.scoring.samples import BATCH, shuffled
-from gan_bench.store.folder import Columns
+from gan_bench.store.state import Columns
 
 Part = Literal["held_out", "training"]
 PARTS: tuple[Part, ...] = ("held_out", "training")

@@ -10,14 +10,14 @@ from rich.console import Console
 
 from gan_bench.api.kinds import Metric
 from gan_bench.api.samples import PreparedData
+from gan_bench.console import tell
 from gan_bench.grid import Grid
 from gan_bench.grid.source import Fault
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.sample_grid import save_grid
 from gan_bench.scoring.samples import GRID_SAMPLES, POINTS, shuffled
-from gan_bench.store.damage import is_picture
-from gan_bench.store.documents import ScoresDocument, write_object
-from gan_bench.store.folder import read_or_warn
+from gan_bench.store.documents import Score, ScoresDocument, read_or_fault, write_object
+from gan_bench.store.state import is_picture
 
 NOT_FINITE = (" is nan", " is inf", " is -inf")  # how the errors of such scores end
 
@@ -29,7 +29,7 @@ def score_real_data(
 
     GanBenchError: a metric can be computed of none of them, so that it could of no generator's samples either.
     """
-    found = {key: _scores(store, data[key], evaluator) for key, evaluator in evaluators.items()}
+    found = {key: _scores(store, data[key], evaluator, console) for key, evaluator in evaluators.items()}
     for index, metric in enumerate(next(iter(evaluators.values())).metrics):
         refusals = {key: refusal for key, scores in found.items() if (refusal := _refusal(metric, scores))}
         # Of fewer samples than asked for, a metric may refuse what it will not of the generator's.
@@ -42,21 +42,24 @@ def score_real_data(
             console.print(f"Warning: {rule}", style="yellow")
 
 
-def _scores(store: Path, data: PreparedData, evaluator: Evaluator) -> list[dict[str, Any]]:
+def _scores(store: Path, data: PreparedData, evaluator: Evaluator, console: Console) -> list[Score]:
     folder = store / "real" / data.fingerprint[:12]
-    scores = (read_or_warn(folder / "scores.json", "it is written again", ScoresDocument) or {}).get("scores", [])
-    known = {(score["label"], score["protocol_id"]) for score in scores}
+    document, faults = read_or_fault(folder / "scores.json", ScoresDocument, "it is written again")
+    tell(faults, console)
+    scores = document.scores if document else []
+    known = {(score.label, score.protocol_id) for score in scores}
     if known != evaluator.columns() or not is_picture(folder / "samples.png"):
         save_real(folder, data)
-        scores = evaluator.score_training_data()
-        write_object(folder / "scores.json", {"scores": scores, "time": evaluator.seconds})
+        facts = evaluator.score_training_data()
+        write_object(folder / "scores.json", {"scores": facts, "time": evaluator.seconds})
+        scores = [Score.model_validate(score) for score in facts]
     return scores
 
 
-def _refusal(metric: Metric, scores: list[dict[str, Any]]) -> str:
+def _refusal(metric: Metric, scores: list[Score]) -> str:
     """Why a metric has no number at all; "" where it has one, or where samples that are real may be what makes it infinite."""
-    own = [score for score in scores if metric.settings().items() <= score["protocol"].get("metric", {}).items()]
-    errors = [str(score.get("error")) for score in own if score["value"] is None]
+    own = [score for score in scores if metric.settings().items() <= score.protocol.get("metric", {}).items()]
+    errors = [str(score.error) for score in own if score.value is None]
     told = len(errors) < len(own) or any(error.endswith(NOT_FINITE) for error in errors)
     return "" if told else "; ".join(dict.fromkeys(errors))
 

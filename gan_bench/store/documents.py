@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import TypedDict
 
 from gan_bench.files import write_json
 from gan_bench.store.checksums import checksum
+from gan_bench.store.trust import check_document
 
 LARGEST = 1e100  # of a score: the sum of its squares is a number still
 MOST_SCORES = 200  # of a snapshot: each is a column of tables and a chart
@@ -21,48 +24,102 @@ class Document(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True)
 
+    def as_json(self) -> dict[str, Any]:
+        """What the file held: no key that it had not."""
+        return self.model_dump(exclude_unset=True)
 
-class _Dataset(Document):
+
+D = TypeVar("D", bound=Document)
+
+
+class Dataset(Document):
+    """A run's dataset."""
+
     name: str
     fingerprint: str
+    shape: list[Whole] = []
+    kind: Literal["image", "points"] = "image"
+    classes: list[str] | None = None
 
 
-class _Settings(Document):
-    tricks: list[dict[str, Any]] = []
+class Settings(TypedDict, total=False):
+    """A cell's settings: JSON, in which plugins have parameters of their own."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
+
+    dataset: Any
+    architecture: Any
+    tricks: list[dict[str, Any]]
+    optimizer: Any
+    batch_size: Any
+    precision: Any
 
 
-class _Layer(Document):
+class Layer(Document):
+    """A module of a network."""
+
+    name: str = ""
+    type: str = ""
     shape: list[Any] = []
     parameters: Whole | None = None
 
 
-class _Network(Document):
+class Network(Document):
+    """A generator or a discriminator."""
+
     parameters: Whole | None = None
+    trainable: Whole | None = None
     flops: Whole | None = None
-    layers: list[_Layer] = []
+    layers: list[Layer] = []
 
 
-class _RunSession(Document):
+class Plugin(Document):
+    """A plugin that a run was trained with."""
+
+    kind: str
+    name: str
+    origin: str = ""
+    source: str = ""  # hash
+    file: str | None = None  # where it is one given by path
+
+
+class RunSession(Document):
+    """A time that a run was started or gone on with."""
+
     from_step: Whole = 0
+    started: str = ""
+    device: str = ""
+    threads: Whole | None = None
+    versions: dict[str, Any] = {}
+    hardware: dict[str, Any] = {}
 
 
-class _Execution(Document):
+class Execution(Document):
+    """How a run's steps are taken."""
+
+    memory_format: str = ""
+    joined_pass: bool = False
     log_odds: bool = False
 
 
 class RunDocument(Document):
     """run.json."""
 
+    run: str = ""
+    identity: str = ""
     seed: Whole | None = None
-    settings: _Settings = _Settings()
-    dataset: _Dataset | None = None
-    networks: dict[str, _Network] = {}
-    plugins: list[dict[str, Any]] = []
-    execution: _Execution = _Execution()
-    sessions: list[_RunSession] = []
+    settings: Settings = {}
+    total_steps: Whole | None = None
+    dataset: Dataset | None = None
+    plugins: list[Plugin] = []
+    networks: dict[str, Network] = {}
+    execution: Execution = Execution()
+    sessions: list[RunSession] = []
 
 
-class _Diagnosis(Document):
+class Diagnosis(Document):
+    """A diagnosis of a run."""
+
     name: str
     step: Whole
     evidence: str
@@ -72,17 +129,20 @@ class ResultDocument(Document):
     """result.json."""
 
     status: Literal["finished", "failed"]
-    steps: Whole | None = None  # none of a run that failed before it trained
     reason: str | None = None
+    traceback: str | None = None
+    steps: Whole | None = None  # none of a run that failed before it trained
     d_steps: Whole | None = None
     images: Whole | None = None
     seconds: float | None = None
+    health: str = ""  # "" where it is not known, as of a run trained before there were diagnoses
+    diagnoses: list[Diagnosis] = []
     images_per_second: float | None = None
     share_of_peak: float | None = None
-    peak_memory: Whole | None = None
     time: dict[str, float] = {}
-    health: str = ""  # "" where it is not known, as of a run trained before there were diagnoses
-    diagnoses: list[_Diagnosis] = []
+    peak_memory: Whole | None = None
+    graphs: Any = None
+    ended: str = ""
     snapshots: list[Whole] = []
     weights: list[Whole] = []
 
@@ -93,14 +153,26 @@ class ResultDocument(Document):
         return self
 
 
-class _Value(Document):
-    value: float | None
+def _usable(value: float | None) -> float | None:
+    """A value that is no finite number, or beyond all use, counts as one not computed."""
+    return value if value is not None and abs(value) < LARGEST else None
 
 
-class _Score(Document):
+Value = Annotated[float | None, AfterValidator(_usable)]
+
+
+class AgainstTraining(Document):
+    """The same score with training samples in the place of the held-out ones."""
+
+    value: Value
+
+
+class Score(Document):
+    """One score of a snapshot, or of real data."""
+
     metric: str
     label: str
-    value: float | None
+    value: Value
     protocol_id: str
     protocol: dict[str, Any] = {}
     better: Literal["lower", "higher"] = "lower"
@@ -108,46 +180,25 @@ class _Score(Document):
     unit: str = ""
     error: str | None = None
     generated: Whole | None = None  # where fewer samples were there than the protocol has
-    against_training: _Value | None = None
+    against_training: AgainstTraining | None = None
 
 
 class ScoresDocument(Document):
     """scores.json."""
 
+    step: Whole | None = None
     d_steps: Whole | None = None
     images: Whole | None = None
     seconds: float | None = None
     diversity: float | None = None
-    scores: Annotated[list[_Score], Field(max_length=MOST_SCORES)] = []
+    scores: Annotated[list[Score], Field(max_length=MOST_SCORES)] = []
     time: dict[str, float] = {}
-    again: Annotated[list[_Score], Field(max_length=MOST_SCORES)] = []
+    again: Annotated[list[Score], Field(max_length=MOST_SCORES)] = []
 
 
-class _GridRun(Document):
-    label: str
-    steps: Whole
+class Session(Document):
+    """A session of a grid's training."""
 
-
-class _Level(Document):
-    label: str
-    reference: bool
-    runs: dict[Annotated[str, Field(pattern=r"^\d+$")], str]
-
-
-class _Look(Document):
-    seeds: list[Whole]
-    share: Annotated[float, Field(ge=1e-9, le=1)]
-
-
-class _Comparison(Document):
-    title: str
-    axes: list[str] = []
-    budget: str = "steps"
-    levels: Annotated[list[_Level], Field(min_length=1)]
-    looks: list[_Look] = []
-
-
-class _Session(Document):
     started: str
     seconds: float
     processes: Whole
@@ -160,16 +211,19 @@ class _Session(Document):
 class SpeedDocument(Document):
     """speed.json."""
 
-    sessions: list[_Session]
+    sessions: list[Session] = []
 
 
-class GridDocument(Document):
-    """grid.json."""
+@dataclass(frozen=True)
+class FileFault:
+    """A file of a store that can't be used as it is. As text: for a person."""
 
-    name: str = ""
-    arguments: list[str] = []
-    runs: dict[str, _GridRun] = {}
-    comparisons: list[_Comparison] = []
+    file: Path
+    wrong: str  # where and what
+    without: str  # what is done without it
+
+    def __str__(self) -> str:
+        return f"{self.wrong}; {self.without}"
 
 
 def write_object(path: Path, value: dict[str, Any], *, flushed: bool = True) -> None:
@@ -178,38 +232,37 @@ def write_object(path: Path, value: dict[str, Any], *, flushed: bool = True) -> 
     write_json(path, {**value, "checksum": checksum(value)}, flushed=flushed)
 
 
-def read_object(path: Path, model: type[Document]) -> dict[str, Any] | None:
-    """A JSON object of this form, None where there is no such file. ValueError: it is damaged, and where."""
+def read_object(path: Path, form: type[D]) -> D | None:
+    """A JSON object of this form, None where there is no such file.
+
+    ValueError: it is damaged, and where; or holds what no table or page could.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         given = value.pop("checksum", None) if isinstance(value, dict) else None
         if given is not None and given != checksum(value):
             raise ValueError("it does not have its checksum")
+        if not isinstance(value, dict):
+            raise ValueError("it holds no JSON object")
+        document = form.model_validate(value)
+        check_document(value)
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        raise ValueError(f"{path.name} is damaged: {error}") from error
-    except RecursionError:
-        raise ValueError(f"{path.name} is damaged: its values are nested too deeply") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{path.name} is damaged: it holds no JSON object")
-    try:
-        model.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) + (": " if first["loc"] else "")
         rule = first["msg"].removeprefix("Value error, ").split(" or instance of")[0]
         raise ValueError(f"{path.name} is damaged: {place}{rule}") from error
-    return value
+    except ValueError as error:
+        raise ValueError(f"{path.name} is damaged: {error}") from error
+    except RecursionError:
+        raise ValueError(f"{path.name} is damaged: its values are nested too deeply") from None
+    return document
 
 
-def scores_in(document: dict[str, Any], key: str = "scores") -> list[dict[str, Any]]:
-    """The scores of a scores.json, or those of other samples.
-
-    A value that is no finite number, or beyond all use, counts as one not computed."""
-    scores: list[dict[str, Any]] = document.get(key, [])
-    for score in scores:
-        for entry in (score, score.get("against_training") or {}):
-            if entry.get("value") is not None and not abs(entry["value"]) < LARGEST:
-                entry["value"] = None
-    return scores
+def read_or_fault(path: Path, form: type[D], without: str) -> tuple[D | None, list[FileFault]]:
+    """As `read_object`, None also where it is damaged, which the fault says, and what is done `without` it."""
+    try:
+        return read_object(path, form), []
+    except ValueError as error:
+        return None, [FileFault(path, f"{path.parent}: {error}", without)]

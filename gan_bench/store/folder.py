@@ -1,42 +1,25 @@
-"""A store's run folders: what is written where, and what is done where a file is damaged."""
+"""A store's run folders: how they are written, and what is done where a file is damaged."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_bench.errors import GanBenchError
-from gan_bench.files import flush, move, read_tensors, replace_file, serialized
-from gan_bench.store.curves import curve_line, curve_step
-from gan_bench.store.documents import Document, ResultDocument, ScoresDocument, read_object, write_object
+from gan_bench.files import flush, move, read_tensors, serialized
+from gan_bench.store.curves import append_window, cut_windows
+from gan_bench.store.documents import FileFault, ScoresDocument, read_object, write_object
+from gan_bench.store.places import WEIGHTS, Places
+from gan_bench.store.state import RunState, read_state
 
 if TYPE_CHECKING:
     from torch import nn
 
-
-Columns = set[tuple[str, str]]  # label and protocol of scores; each is one column of a table
-SNAPSHOT = re.compile(r"step-(\d{8,18})")  # a snapshot's folder
 CHECKPOINT_HOLDS = {"steps", "d_steps", "generator", "discriminator", "streams"}  # at least
-WEIGHTS = "weights.pt"  # of the sampled network, in a snapshot's folder
-
-
-class DamageWarning(UserWarning):
-    """A file of the store can't be read; what is done without it."""
-
-
-def read_or_warn(path: Path, without: str, form: type[Document] = Document) -> dict[str, Any] | None:
-    """The JSON object of a file, None where there is none. If it is damaged, a DamageWarning says what happens `without` it."""
-    try:
-        return read_object(path, form)
-    except ValueError as error:
-        warnings.warn(f"{path.parent}: {error}; {without}", DamageWarning, stacklevel=2)
-        return None
 
 
 def _check(state: Any, of: str) -> None:
@@ -47,28 +30,12 @@ def _check(state: Any, of: str) -> None:
         raise ValueError("it is another run's")
 
 
-class RunFolder:
+class RunFolder(Places):
     """One run's folder (docs/run-folder.md)."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.run_file = path / "run.json"
-        self.result_file = path / "result.json"
-        self.curves_file = path / "curves.jsonl"
-        self.checkpoint_file = path / "checkpoint.pt"
-        self.previous_file = path / "checkpoint.previous.pt"
-        self.output_file = path / "output.txt"
-        self.hang_file = path / ".hang"  # where a run hung, as long as it trains
-        self.snapshots = path / "snapshots"
-
-    def snapshot(self, step: int) -> Path:
-        """The folder of the snapshot after so many G steps."""
-        return self.snapshots / f"step-{step:08d}"
-
-    def snapshot_steps(self) -> list[int]:
-        """Steps of the complete snapshots, in order."""
-        names = [SNAPSHOT.fullmatch(folder.name) for folder in self.snapshots.glob("step-*")]
-        return sorted(int(name[1]) for name in names if name)
+    def read(self) -> RunState:
+        """How the run stands now."""
+        return read_state(self)
 
     @contextmanager
     def new_snapshot(self, step: int) -> Iterator[Path]:
@@ -81,56 +48,30 @@ class RunFolder:
         shutil.rmtree(final, ignore_errors=True)
         move(beside, final)
 
-    def has_weights(self, step: int) -> bool:
-        """Whether a snapshot's weights were kept."""
-        return (self.snapshot(step) / WEIGHTS).exists()
-
     def forget_weights(self, step: int) -> None:
         """Set a snapshot's weights aside, which can't be read."""
         file = self.snapshot(step) / WEIGHTS
         file.replace(file.with_name("weights.damaged.pt"))
 
-    def scores(self, step: int) -> dict[str, Any]:
-        """A snapshot's scores.json; without scores where it is damaged."""
-        file = self.snapshot(step) / "scores.json"
-        return {
-            "step": step,
-            "scores": [],
-            **(read_or_warn(file, "its scores are computed again", ScoresDocument) or {}),
-        }
-
-    def score_columns(self, step: int) -> Columns:
-        """Label and protocol of the scores that a snapshot has."""
-        return {(score["label"], score["protocol_id"]) for score in self.scores(step)["scores"]}
+    def scores(self, step: int) -> ScoresDocument:
+        """A snapshot's scores.json; without scores where that is lost or damaged."""
+        with suppress(ValueError):
+            if found := read_object(self.snapshot(step) / "scores.json", ScoresDocument):
+                return found
+        return ScoresDocument(step=step)
 
     def append_curve(self, row: dict[str, Any]) -> None:
         """Append a window's means."""
-        with self.curves_file.open("ab") as file:  # closing it writes all, or raises
-            file.write(curve_line(row))
+        append_window(self.curves_file, row)
 
-    def cut_curves(self, step: int) -> int:
+    def cut_curves(self, step: int) -> tuple[int, list[FileFault]]:
         """Drop windows that ended after this step, training from there writes them again; and lines that can't be read.
 
         Returns the step at which the last one that is left ended, 0 where there is none.
         """
-        if not self.curves_file.exists():
-            return 0
-        lines = self.curves_file.read_bytes().splitlines(keepends=True)
-        kept, damaged, last = [], 0, 0
-        for line in lines:
-            ended = curve_step(line)
-            if ended is None:
-                damaged += line.endswith(b"\n")  # the last line of a killed process is just not complete
-            elif ended <= step:
-                kept.append(line)
-                last = ended
-        if damaged:
-            warnings.warn(
-                f"{damaged} lines of {self.curves_file} are damaged; they are left out", DamageWarning, stacklevel=2
-            )
-        if len(kept) < len(lines):
-            replace_file(self.curves_file, lambda beside: beside.write_bytes(b"".join(kept)))
-        return last
+        last, damaged = cut_windows(self.curves_file, step)
+        wrong = f"{damaged} lines of {self.curves_file} are damaged"
+        return last, [FileFault(self.curves_file, wrong, "they are left out")] if damaged else []
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Write the state of training, after the curves that lead to it. The one before is kept beside it."""
@@ -147,12 +88,12 @@ class RunFolder:
         finally:
             new.unlink(missing_ok=True)
 
-    def load_checkpoint(self, of: str | None = None) -> dict[str, Any] | None:
+    def load_checkpoint(self, of: str | None = None) -> tuple[dict[str, Any] | None, list[FileFault]]:
         """The saved state, None where there is none.
 
-        One that can't be read, or is not `of` the run of this name, is set aside with a DamageWarning, and the one before it is
-        taken.
+        One that can't be read, or is not `of` the run of this name, is a fault: it is set aside, and the one before it taken.
         """
+        faults: list[FileFault] = []
         for file in (self.checkpoint_file, self.previous_file):
             try:
                 state: dict[str, Any] = read_tensors(file)
@@ -161,13 +102,14 @@ class RunFolder:
             except FileNotFoundError:
                 continue
             except ValueError as error:
-                aside = self.path / "checkpoint.damaged.pt"
-                os.replace(file, aside)
-                what = "; it is set aside as checkpoint.damaged.pt, and the run goes on from the one before, if there is one"
-                warnings.warn(f"{file} can't be used ({error}){what}", DamageWarning, stacklevel=2)
+                os.replace(file, self.path / "checkpoint.damaged.pt")
+                without = (
+                    "it is set aside as checkpoint.damaged.pt, and the run goes on from the one before, if there is one"
+                )
+                faults.append(FileFault(file, f"{file} can't be used ({error})", without))
             else:
-                return state
-        return None
+                return state, faults
+        return None, faults
 
     def drop_previous_checkpoint(self) -> None:
         """Delete the last but one, if the last one is readable."""
@@ -175,25 +117,6 @@ class RunFolder:
             with suppress(ValueError):
                 read_tensors(self.checkpoint_file)
                 self.previous_file.unlink()
-
-    def saved(self) -> dict[str, Any]:
-        """What the checkpoint holds, its tensors left on the disk; `steps` is 0 where there is none. Changes nothing."""
-        import torch
-
-        for file in (self.checkpoint_file, self.previous_file):
-            with suppress(Exception):  # there is none, or it is damaged: whoever goes on from here will say so
-                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-                return {**state, "steps": int(state["steps"])}
-        return {"steps": 0}
-
-    def trained_steps(self) -> int:
-        """G steps that the checkpoint stands at; 0 where there is none."""
-        steps: int = self.saved()["steps"]
-        return steps
-
-    def result(self) -> dict[str, Any] | None:
-        """How the run ended; None while it is unfinished."""
-        return read_or_warn(self.result_file, "the run goes on from its checkpoint", ResultDocument)
 
     def write_failure(self, reason: str, traceback: str | None = None, **counters: Any) -> str:
         """Write result.json of a run that failed; returns the reason. If that can't be written, the run stays unfinished."""
@@ -204,16 +127,6 @@ class RunFolder:
         except OSError as error:
             return f"{reason} (which could not be recorded: {error})"
         return reason
-
-    def finished(self) -> dict[str, Any] | None:
-        """result.json of a run that finished; None where it did not."""
-        result = self.result()
-        return result if result and result["status"] == "finished" else None
-
-    def finished_steps(self) -> int:
-        """G steps of a run that finished; 0 where it did not."""
-        result = self.finished()
-        return int(result["steps"]) if result else 0
 
     def kept_files(self) -> dict[str, list[int]]:
         """Steps of the complete snapshots, and of those whose weights are there; result.json tells what there was."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import copy
 import math
-import warnings
 from typing import TYPE_CHECKING
 
 from gan_bench.errors import GanBenchError
 from gan_bench.scoring.neighbours import save_neighbours
 from gan_bench.scoring.sample_grid import save_grid
 from gan_bench.scoring.samples import GRID_SAMPLES, draw, shown
-from gan_bench.store.curves import read_curves
-from gan_bench.store.damage import spoiled
-from gan_bench.store.documents import write_object
-from gan_bench.store.folder import DamageWarning, load_sampled
+from gan_bench.store.curves import read_windows
+from gan_bench.store.documents import FileFault, write_object
+from gan_bench.store.folder import load_sampled
+from gan_bench.store.places import WEIGHTS
 from gan_bench.training.snapshots import best_columns
 from gan_bench.training.training import Training
 
@@ -26,23 +25,24 @@ def rescore(training: Training) -> bool:
     """Score from their weights the snapshots whose scores follow another protocol than is wanted now, or are damaged.
 
     False: weights that are needed for it are damaged, so that only training again can make them. The weights of a run that
-    was trained further than is asked now are set aside, and its old scores stay.
+    was trained further than is asked now are set aside, and its old scores stay. `training.faults` says so.
     """
     folder, wanted = training.folder, training.evaluator.columns()
-    for step in folder.snapshot_steps():
+    for shot in folder.read().snapshots:
+        step, damaged = shot.step, shot.spoiled
         if step > training.loop.steps:
             break  # those are taken again
-        damaged = set(spoiled(folder, step))
-        outdated = step in training.snapshot_steps and folder.score_columns(step) != wanted
-        if not (damaged or outdated) or not folder.has_weights(step):
+        outdated = step in training.snapshot_steps and shot.columns != wanted
+        if not (damaged or outdated) or not shot.has_weights:
             continue
         try:
             sampled = load_sampled(folder, step, copy.deepcopy(training.recipe.sampled))
         except GanBenchError as error:
             if training.loop.steps <= training.total_steps:
-                warnings.warn(str(error.__cause__ or error).partition("\n")[0], DamageWarning, stacklevel=1)
+                wrong = str(error.__cause__ or error).partition("\n")[0]
+                training.faults.append(FileFault(shot.weights, wrong, "the run trains again from the start"))
                 return False
-            warnings.warn(f"{error}; its old scores stay", DamageWarning, stacklevel=1)
+            training.faults.append(FileFault(shot.weights, str(error), "its old scores stay"))
             folder.forget_weights(step)
             continue
         place = folder.snapshot(step)
@@ -52,7 +52,8 @@ def rescore(training: Training) -> bool:
             if "samples.png" in damaged:
                 save_grid(shown(samples), place / "samples.png")
             if outdated or "scores.json" in damaged:
-                scores = folder.scores(step) if "scores.json" not in damaged else _moment(training, step)
+                found = shot.document if "scores.json" not in damaged else None
+                scores = found.as_json() if found else _moment(training, step)
                 scores["diversity"] = training.evaluator.diversity(samples)
                 scores["scores"] = training.evaluator.score(samples[: training.evaluator.count])
                 scores["time"] = training.evaluator.seconds
@@ -70,14 +71,15 @@ def score_best_again(training: Training) -> None:
     folder, evaluator = training.folder, training.evaluator
     best = best_columns(folder)
     for step in folder.snapshot_steps():
-        scores, wanted = folder.scores(step), best.get(step, set())
+        scores, wanted = folder.scores(step).as_json(), best.get(step, set())
         found = scores.pop("again", [])
         again = [score for score in found if score["protocol_id"] in wanted]  # others were best when it was shorter
         if len(again) < len(wanted) and folder.has_weights(step):
             try:
                 sampled = load_sampled(folder, step, copy.deepcopy(training.recipe.sampled))
             except GanBenchError as error:
-                warnings.warn(f"{error}; its best scores are those of its choice", DamageWarning, stacklevel=1)
+                file, without = folder.snapshot(step) / WEIGHTS, "its best scores are those of its choice"
+                training.faults.append(FileFault(file, str(error), without))
                 folder.forget_weights(step)
                 continue
             with training.evaluating():
@@ -93,7 +95,7 @@ def _moment(training: Training, step: int) -> dict[str, object]:
     """What a snapshot's scores.json says beside its scores. Its seconds are those of the window before it."""
     recipe = training.recipe
     d_steps = step * (recipe.d_steps - 1) + math.ceil(step / recipe.g_per_d)
-    rows = [row for row in read_curves(training.folder.curves_file) if row["step"] <= step]
+    rows = [row for row in read_windows(training.folder.curves_file) if row["step"] <= step]
     return {
         "step": step,
         "d_steps": d_steps,

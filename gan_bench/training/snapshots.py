@@ -11,9 +11,9 @@ def best_columns(folder: RunFolder) -> dict[int, set[str]]:
     """The snapshots that have the best value of some score, and the protocols of those that they are best by."""
     best: dict[str, tuple[float, int]] = {}
     for step in folder.snapshot_steps():
-        for score in folder.scores(step)["scores"]:
-            if score["value"] is not None:
-                badness, column = score["value"] * (1 if score["better"] == "lower" else -1), score["protocol_id"]
+        for score in folder.scores(step).scores:
+            if score.value is not None:
+                badness, column = score.value * (1 if score.better == "lower" else -1), score.protocol_id
                 best[column] = min(best.get(column, (math.inf, step)), (badness, step))
     columns: dict[int, set[str]] = {}
     for column, (_, step) in best.items():

@@ -20,9 +20,10 @@ from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.neighbours import save_neighbours
 from gan_bench.scoring.sample_grid import save_grid
 from gan_bench.scoring.samples import GRID_SAMPLES, draw, shown
-from gan_bench.store.curves import WINDOW, read_curves
-from gan_bench.store.documents import write_object
-from gan_bench.store.folder import WEIGHTS, RunFolder
+from gan_bench.store.curves import WINDOW, read_windows
+from gan_bench.store.documents import FileFault, write_object
+from gan_bench.store.folder import RunFolder
+from gan_bench.store.places import WEIGHTS
 from gan_bench.training.build import build_loop
 from gan_bench.training.diagnosis import Diagnosis, Record, as_json, diagnose, hopeless
 from gan_bench.training.global_state import tf32_products
@@ -90,6 +91,7 @@ class Training:
         self.interruptible = False  # whether what is being done may be broken off: it changes nothing of the run
         self.means: dict[str, float | None] = {}  # of the latest window that was looked at
         self.diagnoses: list[Diagnosis] = []  # when they were last looked for
+        self.faults: list[FileFault] = []  # of the run's files, that nobody has been told of
         self._rows: list[dict[str, Any]] = []  # of curves.jsonl
         self._open_window: tuple[dict[str, Any], Callable[[], dict[str, float | None]]] | None = None
         with self.turn():
@@ -101,24 +103,25 @@ class Training:
             self.steps = Steps(
                 self.loop, self.batches, CudaCapture(self.loop, self.stream) if self.stream and graphs else None
             )
-            ended = folder.finished()
+            state = folder.read()
             # What result.json says of a run that needs no more training.
-            self.ended = ended if ended and ended["steps"] >= self.total_steps else None
+            self.ended = state.finished if state.finished_steps >= self.total_steps else None
             if self.ended:
                 # Its networks are not the trained ones: nothing of them may be saved or sampled.
-                self.loop.steps = self.saved_step = self.ended["steps"]
-                self.loop.d_steps = self.ended["d_steps"]
+                self.loop.steps = self.saved_step = state.finished_steps
+                self.loop.d_steps = self.ended.d_steps or 0
                 self._row_is_missing = False
-                self._rows = read_curves(folder.curves_file)
+                self._rows = read_windows(folder.curves_file)
                 return
             folder.result_file.unlink(missing_ok=True)  # before anything of what it tells of changes
-            state = folder.load_checkpoint(self.name)
-            if state is not None:
-                self.load_state_dict(state)
+            saved, faults = folder.load_checkpoint(self.name)
+            if saved is not None:
+                self.load_state_dict(saved)
             ends = self.loop.steps >= self.total_steps
-            kept = folder.cut_curves(self.loop.steps - (0 if ends else self.loop.steps % WINDOW))
+            kept, cut = folder.cut_curves(self.loop.steps - (0 if ends else self.loop.steps % WINDOW))
+            self.faults += [*faults, *cut]
             with suppress(ValueError):  # what is damaged there is told by whoever reads the store
-                self._rows = read_curves(folder.curves_file)
+                self._rows = read_windows(folder.curves_file)
             self._row_is_missing = self.loop.steps == self.total_steps and 0 <= kept < self.loop.steps
 
     def turn(self) -> AbstractContextManager[None]:
@@ -195,7 +198,7 @@ class Training:
         self._drop_weights()
         if self.ended:
             # Its health too, for it may have been scored by another metric since.
-            write_object(self.folder.result_file, self.ended | as_json(self.record()) | self.folder.kept_files())
+            write_object(self.folder.result_file, self.ended.as_json() | as_json(self.record()) | self.folder.kept_files())
             return
         self.folder.drop_previous_checkpoint()
         result = {"status": "finished", "reason": None, "traceback": None, **self.counters(), **as_json(self.record())}
@@ -213,7 +216,8 @@ class Training:
     def record(self) -> Record:
         """What diagnoses are made from: windows that have been looked at, and snapshots, up to where the run stands."""
         steps = [step for step in self.folder.snapshot_steps() if step <= self.loop.steps]
-        return Record(self._rows, [self.folder.scores(step) for step in steps], self.recipe.loss.log_odds)
+        shots = [{"step": step, "scores": [], **self.folder.scores(step).as_json()} for step in steps]
+        return Record(self._rows, shots, self.recipe.loss.log_odds)
 
     def _looks(self) -> bool:
         """Whether a run, interrupted or not, is looked at for trouble where it stands."""

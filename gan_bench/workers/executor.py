@@ -173,7 +173,7 @@ class Executor:
             elif together or job.deaths < self.retries:
                 waiting.append(replace(job, alone=True, deaths=job.deaths + (not together)))
                 self._tell(Returned(run, reason))
-            elif folder.finished_steps() >= job.snapshot_steps[-1]:
+            elif folder.read().finished_steps >= job.snapshot_steps[-1]:
                 self._tell(Finished(run))  # what ended the process came after it
             else:
                 self._tell(Failed(run, folder.write_failure(reason, hung)))

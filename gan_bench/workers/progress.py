@@ -41,9 +41,7 @@ class Display:
         self.runs = {run.name: run for run in runs}
         self.steps_an_epoch = steps_an_epoch
         self.active: dict[str, Active] = {}
-        self.left = {
-            run.name: run.total_steps - (run.folder.finished_steps() or run.folder.trained_steps()) for run in runs
-        }
+        self.left = {run.name: run.total_steps - run.state.steps for run in runs}
         self.all_steps = max(1, sum(self.left.values()))
         self.done = self.failed = 0
         self.began = self._line_at = time.monotonic()

@@ -13,6 +13,7 @@ from gan_bench import __version__
 from gan_bench.api.registry import Found
 from gan_bench.api.samples import PreparedData
 from gan_bench.grid import Cell
+from gan_bench.store.documents import RunDocument
 from gan_bench.training.dry import dry_pass
 from gan_bench.training.training import Training
 from gan_bench.workers.device import hardware
@@ -26,7 +27,7 @@ def provenance(
     cell: Cell,
     plugins: Sequence[Found],
     data: PreparedData,
-    before: dict[str, Any] | None,
+    before: RunDocument | None,
     training: Training,
 ) -> dict[str, Any]:
     """All of run.json; `before` is what it held, whose sessions are kept."""
@@ -71,5 +72,5 @@ def provenance(
             "joined_pass": dry.joined,
             "log_odds": training.recipe.loss.log_odds,
         },
-        "sessions": [*(before or {}).get("sessions", ()), session],
+        "sessions": [*([past.as_json() for past in before.sessions] if before else ()), session],
     }

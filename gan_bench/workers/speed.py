@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_bench.files import write_json
-from gan_bench.store.documents import SpeedDocument, read_object
+from gan_bench.store.documents import Session, SpeedDocument, read_object
 from gan_bench.workers.events import Ended, Event, Progress, Started
 
 KINDS = ("training", "evaluation", "checkpoints", "waiting")  # waiting: opening runs, and processes with nothing to do
@@ -41,7 +41,7 @@ class Speed:
         if isinstance(event, Ended):
             self.seconds.update(event.seconds)
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Session:
         """`images`, `images_per_second` of the whole grid, `share_of_peak`, and each kind's share of all processes' time."""
         wall = time.monotonic() - self.began
         whole = wall * self.processes
@@ -50,35 +50,35 @@ class Speed:
         # The runs of a GPU's slots share its process, so that their seconds can add up to more than it has.
         busy = {kind: self.seconds[kind] for kind in KINDS if kind != "waiting"}
         shared = max(whole, sum(busy.values()))
-        return {
-            "started": self.started,
-            "seconds": wall,
-            "processes": self.processes,
-            "images": self.images.total(),
-            "images_per_second": self.images.total() / wall,
-            "share_of_peak": at_peak / whole,
-            "time": {**{k: s / shared for k, s in busy.items()}, "waiting": 1 - sum(busy.values()) / shared},
-        }
+        return Session(
+            started=self.started,
+            seconds=wall,
+            processes=self.processes,
+            images=self.images.total(),
+            images_per_second=self.images.total() / wall,
+            share_of_peak=at_peak / whole,
+            time={**{k: s / shared for k, s in busy.items()}, "waiting": 1 - sum(busy.values()) / shared},
+        )
 
 
-def write_speed(store: Path, summary: dict[str, Any]) -> None:
+def write_speed(store: Path, session: Session) -> None:
     """Append a session to the store's speed.json."""
     file = store / "speed.json"
     try:
-        sessions = (read_object(file, SpeedDocument) or {"sessions": []})["sessions"]
+        document = read_object(file, SpeedDocument) or SpeedDocument()
     except ValueError:
-        sessions = []  # damaged; the runs' own files have what matters
+        document = SpeedDocument()  # damaged; the runs' own files have what matters
     # Not worth the wait for a slow disk by one who has stopped the command.
-    write_json(file, {"sessions": [*sessions, summary]}, flushed=False)
+    write_json(file, {"sessions": [each.as_json() for each in (*document.sessions, session)]}, flushed=False)
 
 
-def speed_text(summary: Mapping[str, Any]) -> str:
+def speed_text(session: Session) -> str:
     """A session's speed in one line."""
     # Runs tell where their time went when they end.
-    ended = any(share for kind, share in summary["time"].items() if kind != "waiting")
-    shares = ", ".join(f"{kind} {share:.0%}" for kind, share in summary["time"].items())
+    ended = any(share for kind, share in session.time.items() if kind != "waiting")
+    shares = ", ".join(f"{kind} {share:.0%}" for kind, share in session.time.items())
     return (
-        f"{summary['images']:,} images in {summary['seconds']:.0f} s: {summary['images_per_second']:,.0f} images/s, "
-        f"{summary['share_of_peak']:.0%} of the peak of {summary['processes']} "
-        f"process{'es' if summary['processes'] > 1 else ''}{f' ({shares})' if ended else ''}"
+        f"{session.images:,} images in {session.seconds:.0f} s: {session.images_per_second:,.0f} images/s, "
+        f"{session.share_of_peak:.0%} of the peak of {session.processes} "
+        f"process{'es' if session.processes > 1 else ''}{f' ({shares})' if ended else ''}"
     )

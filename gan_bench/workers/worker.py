@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 import traceback
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -26,8 +25,8 @@ from gan_bench.errors import GanBenchError, message
 from gan_bench.files import remove_leftovers
 from gan_bench.grid import cell_from_settings
 from gan_bench.scoring.evaluator import Evaluator
-from gan_bench.store.documents import RunDocument, write_object
-from gan_bench.store.folder import DamageWarning, RunFolder, read_or_warn
+from gan_bench.store.documents import RunDocument, read_or_fault, write_object
+from gan_bench.store.folder import RunFolder
 from gan_bench.store.lock import Lock
 from gan_bench.training.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
 from gan_bench.training.rescoring import rescore, score_best_again
@@ -184,6 +183,7 @@ class Worker:
                 run.training = self._open(run, folder)
                 yield from self._train(job, run.training)
                 score_best_again(run.training)
+                self._tell_faults(job, run.training)
                 run.training.finish()
             except Halted:
                 self._save(run)
@@ -231,47 +231,40 @@ class Worker:
         if [found.source_hash for found in plugins] != list(job.sources):
             raise GanBenchError("a plugin file was changed while the grid ran; run the same command again")
         data, evaluator = self.evaluator(job.data_folder)
-        with self._damage_told(job):
-            run.training = training = Training(
-                cell,
-                job.seed,
-                job.snapshot_steps,
-                folder,
-                data,
-                evaluator,
-                self.device,
-                self.setup.keep,
-                run.stream,
-                limit=job.limit,
-                step_seconds=self.setup.step_seconds,
-                stop_hopeless=self.setup.stop_hopeless,
-            )
-            before = read_or_warn(folder.run_file, "it is written again", RunDocument)
+        run.training = training = Training(
+            cell,
+            job.seed,
+            job.snapshot_steps,
+            folder,
+            data,
+            evaluator,
+            self.device,
+            self.setup.keep,
+            run.stream,
+            limit=job.limit,
+            step_seconds=self.setup.step_seconds,
+            stop_hopeless=self.setup.stop_hopeless,
+        )
+        before, faults = read_or_fault(folder.run_file, RunDocument, "it is written again")
+        training.faults += faults
+        self._tell_faults(job, training)
         write_object(folder.run_file, provenance(job, cell, plugins, data, before, training))
         self._announce("gan_bench_run_started", folder=job.path)
         counters = training.counters()
         self.tell(Started(job.run, counters["steps"], counters["images"]))
         if self.stopping:
             raise Halted("the parent asked for an end")
-        with self._damage_told(job):
-            mended = rescore(training)
+        mended = rescore(training)
+        self._tell_faults(job, training)
         if not mended:
-            self.tell(Warned(job.run, "the run trains again from the start"))
             run.job = replace(job, clear=True)
             return self._open(run, folder)
         return training
 
-    @contextlib.contextmanager
-    def _damage_told(self, job: Job) -> Iterator[None]:
-        """Tell the parent of files that can't be read; other warnings are the run's output."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", DamageWarning)
-            yield
-        for warning in caught:
-            if isinstance(warning.message, DamageWarning):
-                self.tell(Warned(job.run, str(warning.message)))
-            else:
-                warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
+    def _tell_faults(self, job: Job, training: Training) -> None:
+        """Tell the parent of files that can't be used, once."""
+        while training.faults:
+            self.tell(Warned(job.run, str(training.faults.pop(0))))
 
     def _train(self, job: Job, training: Training) -> Iterator[None]:
         """Train to the end; a turn ends with each window, so that a GPU has work of every run while the host goes round."""

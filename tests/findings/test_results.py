@@ -8,7 +8,7 @@ import sys
 
 import pandas as pd
 import pytest
-from fake_store import BASELINE, FINGERPRINT, kid, score, write, write_run, write_store
+from fake_store import BASELINE, FINGERPRINT, PROTOCOL, kid, score, write, write_run, write_store
 
 from gan_bench.errors import GanBenchError
 from gan_bench.findings.score_columns import column_title
@@ -80,8 +80,8 @@ def test_tables_are_written(store):
 
 
 def test_titles_say_features_and_samples():
-    assert column_title(score(1.0)) == "FD[classifier] (2000 generated, 360 real)"
-    assert column_title({"label": "FD[x]", "protocol": {}}) == "FD[x]"
+    assert column_title("FD[classifier]", PROTOCOL) == "FD[classifier] (2000 generated, 360 real)"
+    assert column_title("FD[x]", {}) == "FD[x]"
 
 
 def test_two_protocols_are_two_columns(tmp_path):

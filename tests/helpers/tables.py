@@ -11,6 +11,7 @@ import pandas as pd
 from gan_bench.findings.compare import compare
 from gan_bench.findings.comparisons import Comparison
 from gan_bench.findings.score_columns import ScoreColumn
+from gan_bench.store.grid_json import GridDocument
 from gan_bench.findings.tables import Results
 from gan_bench.stats.sequential import Look
 
@@ -63,7 +64,7 @@ def results_of(
     column = ScoreColumn("FD", "FD (2000 generated, 360 real)", "fid", better, scale, "0", {})  # type: ignore[arg-type]
     real = pd.DataFrame(columns=["store", "score", "value", "generated"])
     empty = pd.DataFrame()
-    grids = {"s": {"name": "s", "comparisons": entries}}
+    grids = {"s": GridDocument.model_validate({"name": "s", "comparisons": entries})}
     return Results(
         stores={},
         grids=grids,
@@ -78,6 +79,7 @@ def results_of(
         neighbours=empty,
         real=real,
         documents={},
+        results={},
     )
 
 

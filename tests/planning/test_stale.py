@@ -259,7 +259,7 @@ def test_thousands_of_folders_are_read_in_a_moment(place):
     for run in runs:
         folder = store / "runs" / f"{run.name[:-3]}old"
         folder.mkdir(parents=True)
-        mine = {**document, "seed": run.seed, "settings": run.cell.settings, "identity": "0" * 64}
+        mine = {**document.as_json(), "seed": run.seed, "settings": run.cell.settings, "identity": "0" * 64}
         write_object(folder / "run.json", mine)
     began = time.perf_counter()
     marked = stale.mark_stale(grid, runs, data, store)

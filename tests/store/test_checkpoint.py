@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import re
 
 import pytest
 import torch
 from stores import assert_equal
 
 from gan_bench.files import read_tensors, write_tensors
-from gan_bench.store.folder import DamageWarning, RunFolder
+from gan_bench.store.folder import RunFolder
 
 
 def state(steps: int) -> dict[str, object]:
@@ -32,9 +33,9 @@ def flip(content: bytes) -> bytes:
 
 
 def test_the_one_before_is_kept(folder):
-    assert_equal(folder.load_checkpoint(), state(2))
+    assert_equal(folder.load_checkpoint(), (state(2), []))
     assert_equal(read_tensors(folder.previous_file), state(1))
-    assert folder.trained_steps() == 2
+    assert folder.read().steps == 2
     folder.drop_previous_checkpoint()
     assert [file.name for file in folder.path.iterdir()] == ["checkpoint.pt"]
 
@@ -48,20 +49,23 @@ def test_a_damaged_one_is_set_aside_and_the_one_before_is_taken(folder, damage):
     damaged = damage(folder.checkpoint_file.read_bytes())
     folder.checkpoint_file.write_bytes(damaged)
     folder.drop_previous_checkpoint()
-    with pytest.warns(DamageWarning, match=r"checkpoint.pt can't be used .* set aside as checkpoint.damaged.pt"):
-        assert_equal(folder.load_checkpoint(), state(1))
+    found, (fault,) = folder.load_checkpoint()
+    assert_equal(found, state(1))
+    assert fault.file == folder.checkpoint_file
+    assert re.search(r"checkpoint.pt can't be used .* set aside as checkpoint.damaged.pt", str(fault))
     assert (folder.path / "checkpoint.damaged.pt").read_bytes() == damaged
-    assert folder.trained_steps() == 1
+    assert folder.read().steps == 1
     folder.save_checkpoint(state(3))
-    assert_equal(folder.load_checkpoint(), state(3))
+    assert_equal(folder.load_checkpoint(), (state(3), []))
 
 
 def test_both_damaged_is_a_new_start(folder):
     for file in (folder.checkpoint_file, folder.previous_file):
         file.write_bytes(b"PK rubbish")
-    with pytest.warns(DamageWarning):
-        assert folder.load_checkpoint() is None
-    assert folder.trained_steps() == 0
+    found, faults = folder.load_checkpoint()
+    assert found is None
+    assert [fault.file for fault in faults] == [folder.checkpoint_file, folder.previous_file]
+    assert folder.read().steps == 0
 
 
 class Malicious:
@@ -77,9 +81,10 @@ class Malicious:
 def test_no_code_is_executed(folder, tmp_path):
     trace = tmp_path / "executed"
     torch.save({"steps": 5, "evil": Malicious(trace)}, folder.checkpoint_file)
-    assert folder.trained_steps() == 1
-    with pytest.warns(DamageWarning, match="holds more than tensors"):
-        assert_equal(folder.load_checkpoint(), state(1))
+    assert folder.read().steps == 1
+    found, (fault,) = folder.load_checkpoint()
+    assert_equal(found, state(1))
+    assert "holds more than tensors" in fault.wrong
     assert not trace.exists()
 
 

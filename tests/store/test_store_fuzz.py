@@ -154,9 +154,7 @@ def test_damaged_curves_of_a_run_that_is_to_go_on(whole: Path, tmp_path: Path, i
 
     def check(content: bytes) -> None:
         folder.curves_file.write_bytes(content)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            folder.cut_curves(75)
+        folder.cut_curves(75)
         steps = [json.loads(line)["step"] for line in folder.curves_file.read_bytes().splitlines()]
         assert all(int(step) <= 75 for step in steps)
         folder.curves_file.write_bytes(before)
@@ -174,12 +172,9 @@ def test_what_is_left_to_do_for_a_damaged_run_can_be_told(whole: Path, tmp_path:
 
     def check(content: bytes) -> None:
         path.write_bytes(content)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            assert folder.finished_steps() >= 0
-            assert all(
-                isinstance(label, str) for step in folder.snapshot_steps() for label, _ in folder.score_columns(step)
-            )
+        state = folder.read()
+        assert state.finished_steps >= 0
+        assert all(isinstance(label, str) for snapshot in state.snapshots for label, _ in snapshot.columns)
         path.write_bytes(before)
 
     fuzz(inputs, damage(path), check)

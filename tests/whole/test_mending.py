@@ -48,7 +48,7 @@ def flipped(name: str, share: float = 0.5) -> Damage:
 
 def changed(name: str, **values: object) -> Damage:
     """A JSON file holds other values, with the checksum of these."""
-    return lambda run: write_object(run / name, (read_object(run / name, Document) or {}) | values)
+    return lambda run: write_object(run / name, (read_object(run / name, Document) or Document()).as_json() | values)
 
 
 def other_digit(name: str, after: str) -> Damage:

@@ -24,11 +24,11 @@ def test_a_session_adds_up_its_runs():
     speed(Started("b", 0, images=0))
     speed(Failed("b", "a fault", images=500, seconds={"training": 4.0, "checkpoints": 1.0}))
     summary = speed.summary()
-    assert summary["images"] == 2000 + 500 + 500  # the step back to the checkpoint was trained twice
-    assert summary["images_per_second"] == pytest.approx(300, rel=0.01)
-    assert summary["share_of_peak"] == pytest.approx((2500 / 1250 + 500 / 100) / 20, rel=0.01)
+    assert summary.images == 2000 + 500 + 500  # the step back to the checkpoint was trained twice
+    assert summary.images_per_second == pytest.approx(300, rel=0.01)
+    assert summary.share_of_peak == pytest.approx((2500 / 1250 + 500 / 100) / 20, rel=0.01)
     shares = {"training": 0.5, "evaluation": 0.1, "checkpoints": 0.05, "waiting": 0.35}
-    assert summary["time"] == pytest.approx(shares, rel=0.01)
+    assert summary.time == pytest.approx(shares, rel=0.01)
     assert speed_text(summary).startswith("3,000 images in 10 s: 300 images/s, 35% of the peak of 2 processes")
 
 

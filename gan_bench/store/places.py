@@ -1,0 +1,37 @@
+"""What lies where in a run folder (docs/run-folder.md)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+SNAPSHOT = re.compile(r"step-(\d{8,18})")  # a snapshot's folder
+WEIGHTS = "weights.pt"  # of the sampled network, in a snapshot's folder
+
+
+class Places:
+    """The files of one run folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run_file = path / "run.json"
+        self.result_file = path / "result.json"
+        self.curves_file = path / "curves.jsonl"
+        self.checkpoint_file = path / "checkpoint.pt"
+        self.previous_file = path / "checkpoint.previous.pt"
+        self.output_file = path / "output.txt"
+        self.hang_file = path / ".hang"  # where a run hung, as long as it trains
+        self.snapshots = path / "snapshots"
+
+    def snapshot(self, step: int) -> Path:
+        """The folder of the snapshot after so many G steps."""
+        return self.snapshots / f"step-{step:08d}"
+
+    def snapshot_steps(self) -> list[int]:
+        """Steps of the complete snapshots, in order."""
+        names = [SNAPSHOT.fullmatch(folder.name) for folder in self.snapshots.glob("step-*")]
+        return sorted(int(name[1]) for name in names if name)
+
+    def has_weights(self, step: int) -> bool:
+        """Whether a snapshot's weights were kept."""
+        return (self.snapshot(step) / WEIGHTS).exists()
