@@ -76,7 +76,7 @@ def guard() -> None:
             os.fstat(number)
         except OSError:  # closed: the next file that is opened would be what everybody prints into
             os.set_inheritable(os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY), True)
-    sys.stdin = sys.stdin or open(0, closefd=False)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
     if sys.stdout is sys.__stdout__:
         sys.stdout = _text(StandardOutput(1, "w", closefd=False), sys.stdout)
     if sys.stderr is sys.__stderr__:
