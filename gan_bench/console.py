@@ -1,16 +1,55 @@
-"""What commands tell a person while they work: standard error, warnings, durations."""
+"""What commands tell a person: progress, warnings, lines, durations; never what a terminal would obey."""
 
 from __future__ import annotations
 
+import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Any
 
-from rich.console import Console
+import click
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
-if TYPE_CHECKING:
-    pass
+
+def printable(text: str) -> str:
+    """The text with all but newlines that a terminal would obey written out, as `repr` does: "\\x1b", "\\u202e".
+
+    A stranger's names, messages and files may hold it. Spaces of all kinds stay.
+    """
+    if text.isprintable():  # most often, and quick
+        return text
+    return "".join(
+        c if c.isprintable() or c == "\n" or unicodedata.category(c) == "Zs" else repr(c)[1:-1] for c in text
+    )
+
+
+def say(line: object, *, err: bool = False) -> None:
+    """Print a line for a person, to standard output or standard error."""
+    click.echo(printable(str(line)), err=err)
+
+
+class PlainConsole(Console):
+    """Text is text, whatever brackets it holds, and nothing of it is obeyed by the terminal."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, highlight=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Made printable before it is measured, so that tables and lines keep their widths."""
+        return super().render_str(printable(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Also what is no plain string: a spinner's or a progress bar's text."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+def plain_console(*, stderr: bool = True, width: int | None = None) -> PlainConsole:
+    """Where progress is told: standard error, or else standard output."""
+    return PlainConsole(stderr=stderr, width=width)
 
 
 @contextmanager
@@ -26,11 +65,6 @@ def tell(warnings: Iterable[object], console: Console) -> None:
     """A line for each."""
     for warning in warnings:
         console.print(f"Warning: {warning}", style="yellow")
-
-
-def plain_console() -> Console:
-    """Where progress is told: standard error. Names and messages are text, whatever brackets they hold."""
-    return Console(stderr=True, markup=False, highlight=False)
 
 
 def short(seconds: float) -> str:

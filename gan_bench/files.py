@@ -10,11 +10,13 @@ import pickle
 import re
 import shutil
 import stat
+import tempfile
 import uuid
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gan_bench.errors import GanBenchError
 
@@ -22,21 +24,81 @@ LEFTOVER = re.compile(r"\.step-\d+|\.checkpoint\.new\.pt|\..+\.[0-9a-f]{8}")  # 
 
 
 def replace_file(path: Path, write: Callable[[Path], object], *, flushed: bool = True) -> None:
-    """Let `write` make the file beside its place, and move it there once it is complete and, if `flushed`, on the disk."""
+    """Let `write` make the file beside its place, and move it there once it is complete and, if `flushed`, on the disk.
+
+    Who may read and write a file that it replaces stays as it was. A link is replaced, never followed: see `destination`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         write(beside)
+        with suppress(FileNotFoundError):
+            _keep_mode(path, beside)
         if flushed:
             flush(beside)
             move(beside, path)
         else:
             os.replace(beside, path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk does not say where
+        if error.filename in (None, str(beside)):  # a full disk does not say where
+            error.filename = str(path)
         raise
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _keep_mode(old: Path, new: Path) -> None:
+    mode, fresh = old.lstat().st_mode, new.lstat().st_mode
+    if stat.S_ISREG(mode) and mode & 0o777 != fresh & 0o777:
+        new.chmod(mode & 0o777)
+
+
+@contextmanager
+def destination(path: Path) -> Iterator[Path]:
+    """Where to write a whole file that a person wants at `path`; never for a store's files, whose links may be a stranger's.
+
+    It is the file that links lead to; where no regular file can stand, one whose bytes are then written into the device,
+    pipe or descriptor that is there.
+    """
+    if not is_stream(path):
+        yield Path(os.path.realpath(path))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / path.name
+        yield made
+        try:
+            with made.open("rb") as content, _opened(path) as stream:
+                shutil.copyfileobj(content, stream)
+        except OSError as error:
+            error.filename = str(path)
+            raise
+
+
+def is_stream(path: Path) -> bool:
+    """Whether bytes written to a path go somewhere else than into a file: a device, a pipe, /dev/stdout, /dev/fd/3."""
+    with suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or _descriptor(path) is not None
+    return False
+
+
+def _opened(path: Path) -> IO[bytes]:
+    # A descriptor's own place in its file: opening /dev/stdout anew would begin at the start, and can't open a socket.
+    number = _descriptor(path)
+    return path.open("wb") if number is None else open(os.dup(number), "wb")
+
+
+def _descriptor(path: Path) -> int | None:
+    """The number of this process's descriptor that a path leads to."""
+    own = {os.path.realpath(folder) for folder in ("/proc/self/fd", "/proc/thread-self/fd", "/dev/fd")}
+    name = os.path.abspath(path)
+    while True:
+        folder, base = os.path.realpath(os.path.dirname(name)), os.path.basename(name)
+        if folder in own and base.isdecimal():
+            return int(base)
+        if not os.path.islink(name):
+            return None
+        name = os.path.join(folder, os.readlink(name))
 
 
 def move(file: Path, to: Path) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gan_bench_reports.live import Live
 
 
-@hookimpl
+@hookimpl(tryfirst=True)  # before strangers' reports
 def gan_bench_report(stores: list[Path], output: Path) -> str:
     """Write the report of the stores to the file `output`."""
     from gan_bench_reports import page

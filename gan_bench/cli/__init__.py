@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gan_bench import __version__
+from gan_bench.cli.streams import guard
 from gan_bench.errors import GanBenchError
 
 COMMANDS = ("run", "plan", "plugins", "report", "watch", "sample", "schema", "bench", "clean")
@@ -22,7 +23,9 @@ class BadInput(click.ClickException):
 
     def format_message(self) -> str:
         """What a terminal would obey, such as a name in a stranger's file may hold, is written out."""
-        return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in self.message)
+        from gan_bench.console import printable
+
+        return printable(self.message)
 
 
 class LazyGroup(click.Group):
@@ -36,6 +39,10 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"gan_bench.cli.{cmd_name}").command
         return command
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        guard()
+        return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -31,15 +31,15 @@ def command(text: str, seconds: float, rounds: int, devices: str) -> None:
     ranges: compare ratios.
     """
     import torch
-    from rich.console import Console
 
     from gan_bench.bench.cases import cases
     from gan_bench.bench.teams import BATCHES, measure, precisions
+    from gan_bench.console import plain_console
     from gan_bench.errors import GanBenchError
     from gan_bench.workers.device import cpu_slots, device_name, resolve_devices
     from gan_bench.workers.peak import peak
 
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
+    console = plain_console(stderr=False, width=None if sys.stdout.isatty() else 200)
     chosen = [case for case in cases() if text in case.title]
     if not chosen:
         raise GanBenchError(f"no case has {text!r} in its title; there are {', '.join(c.title for c in cases())}")

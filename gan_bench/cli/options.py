@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,21 @@ if TYPE_CHECKING:
     from gan_bench.grid import Grid
     from gan_bench.grid.load import CoreGrid
 
+
+class NewPath(click.Path):
+    """What need not be there yet. An empty text is no path, though Python takes it for the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value or (not self.dir_okay and str(value).endswith(os.sep)):
+            self.fail(f"{value!r} names no {'file' if self.file_okay else 'folder'}.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+NEW_FILE = NewPath(dir_okay=False, readable=False, path_type=Path)
+NEW_FOLDER = NewPath(file_okay=False, path_type=Path)
 
 plugin_option = click.option(
     "--plugin", "plugins", multiple=True, type=EXISTING_FILE, help="A plugin file to load; may be given several times."
@@ -47,9 +61,7 @@ def grid_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The grid file and what overrides it."""
     decorators = [
         click.argument("grid", type=EXISTING_FILE),
-        click.option(
-            "--out", type=click.Path(file_okay=False, path_type=Path), help="The store, instead of runs/NAME."
-        ),
+        click.option("--out", type=NEW_FOLDER, help="The store, instead of runs/NAME."),
         click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a baseline setting."),
         click.option("--seeds", metavar="0-9", help="Override the seeds."),
         click.option(
@@ -101,6 +113,7 @@ def open_grid(
 
     GridError: also where it names plugin files that must not be run on its word alone.
     """
+    from gan_bench.console import say
     from gan_bench.grid import add_plugins, read_core
     from gan_bench.workers.processes import warm_up
 
@@ -111,7 +124,7 @@ def open_grid(
         warm_up()
     loaded = add_plugins(core, plugins)
     for broken in loaded.registry.broken:  # no cell needs it, but its events will be missed
-        click.echo(f"Warning: the plugin {broken} can't be loaded", err=True)
+        say(f"Warning: the plugin {broken} can't be loaded", err=True)
     return loaded
 
 

@@ -50,7 +50,7 @@ def command(
     from rich.filesize import decimal
 
     from gan_bench.commands.run import store_of
-    from gan_bench.console import plain_console, short, tell, warnings_told
+    from gan_bench.console import plain_console, say, short, tell, warnings_told
     from gan_bench.planning.cost import makespan, plan_cells
     from gan_bench.planning.datasets import dataset_key, prepare_data
     from gan_bench.planning.runs import make_runs, select
@@ -68,20 +68,20 @@ def command(
         plans = plan_cells(loaded, runs, pilots)
     tell((fault for run in runs for fault in run.faults), plain_console())
     for line in table(plans, shutil.get_terminal_size().columns if sys.stdout.isatty() else 200):
-        click.echo(line)
+        say(line)
     todo = sum(plan.waiting for plan in plans)
     disk = sum(plan.disk_bytes for plan in plans)
     counts = ", ".join(f"{n} {word}{'s' if n != 1 else ''}" for n, word in ((len(plans), "cell"), (len(runs), "run")))
-    click.echo(f"\n{counts}, {todo} of them to train, in {store}")
+    say(f"\n{counts}, {todo} of them to train, in {store}")
     for line in stale_lines(runs):
-        click.echo(line)
-    click.echo(f"disk: {decimal(disk)} when all are finished")
+        say(line)
+    say(f"disk: {decimal(disk)} when all are finished")
     if not no_pilot:
         seconds = makespan(plans, loaded.evaluate.samples, len(slot_devices))
         peak = max(plan.pilot.peak_bytes for plan in plans if plan.pilot)
         count = f"{len(slot_devices)} slot{'s' if len(slot_devices) > 1 else ''} on {slot_devices[0]}"
-        click.echo(f"time: about {short(seconds)} of training and sampling on {count}; scoring comes on top")
-        click.echo(f"memory: about {decimal(peak)} a slot")
+        say(f"time: about {short(seconds)} of training and sampling on {count}; scoring comes on top")
+        say(f"memory: about {decimal(peak)} a slot")
 
 
 UNITS = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
-from gan_bench.cli.options import EXISTING_FOLDER, plugin_option
+from gan_bench.cli.options import EXISTING_FOLDER, NEW_FILE, plugin_option
 
 
 @click.command("report")
@@ -14,7 +16,7 @@ from gan_bench.cli.options import EXISTING_FOLDER, plugin_option
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     help="The file.  [default: report.html in the first DIR; with --format the standard output]",
 )
 @click.option(
@@ -24,36 +26,59 @@ from gan_bench.cli.options import EXISTING_FOLDER, plugin_option
     help="The page, or its findings and tables as Markdown, LaTeX (booktabs) or CSV.  [default: html]",
 )
 @plugin_option
-def command(stores: tuple[Path, ...], output: Path | None, format: str, plugins: tuple[Path, ...]) -> None:
-    """Write results.csv, comparisons.csv and report.html again, from one or more stores (folders under runs/).
+@click.pass_context
+def command(
+    ctx: click.Context, stores: tuple[Path, ...], output: Path | None, format: str, plugins: tuple[Path, ...]
+) -> None:
+    """Write tables and report.html of one or more stores again.
 
-    With --format md, tex or csv nothing of this is written: the same findings and tables come as text.
+    A store is a folder under runs/. Its results.csv and comparisons.csv are written anew, and in the first one's folder the
+    page of all. With --format md, tex or csv nothing of this is written: the same findings and tables come as text.
     """
+    from gan_bench.api.answers import ask
     from gan_bench.api.registry import Registry
+    from gan_bench.console import printable, say
     from gan_bench.errors import GanBenchError
-    from gan_bench.files import replace_file
-    from gan_bench.findings.tables import write_tables
+    from gan_bench.files import destination, is_stream, replace_file
 
     for store in stores:
         if not (store / "grid.json").exists():
             raise GanBenchError(
                 f"{store} is no store: it holds no grid.json. Name the folder that `gan-bench run` wrote"
             )
-    manager = Registry.load(plugins).manager
+    manager, faults, said = Registry.load(plugins).manager, list[str](), list[object]()
     if format != "html":
-        text = manager.hook.gan_bench_export(stores=list(stores), format=format)
-        if text is None:
-            raise GanBenchError(f"no plugin that is installed writes a report as {format}")
+        texts = ask(manager, "gan_bench_export", faults.append, stores=list(stores), format=format)
+        if not texts:
+            raise GanBenchError("\n".join([*faults, f"no plugin that is installed writes a report as {format}"]))
+        text = str(texts[0])
         if output is None:
-            click.echo(text, nl=False)
+            click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
         else:
-            replace_file(output, lambda path: path.write_text(text, encoding="utf-8"))
-            click.echo(output)
-        return
-    for store in stores:
+            with destination(output) as file:
+                replace_file(file, lambda beside: beside.write_text(text, encoding="utf-8"))
+    else:
+        for store in stores:
+            _write_tables(store, output)
+        # A link in the store's own place is not followed: the store may be a stranger's.
+        with destination(output) if output else nullcontext(stores[0] / "report.html") as file:
+            said = ask(manager, "gan_bench_report", faults.append, stores=list(stores), output=file)
+        output = output or stores[0] / "report.html"
+    if output and not is_stream(output):
+        say(output)
+    for line in (*said, *faults):
+        say(line, err=True)
+    ctx.exit(1 if faults else 0)
+
+
+def _write_tables(store: Path, output: Path | None) -> None:
+    """A store that can't be written to can still be reported elsewhere."""
+    from gan_bench.console import say
+    from gan_bench.findings.tables import write_tables
+
+    try:
         write_tables(store)
-    output = output or stores[0] / "report.html"
-    told = manager.hook.gan_bench_report(stores=list(stores), output=output)
-    click.echo(output)
-    for line in told:
-        click.echo(line, err=True)
+    except OSError as error:
+        if output is None:
+            raise
+        say(f"Warning: the store's tables stay as they are ({error.filename}: {error.strerror})", err=True)

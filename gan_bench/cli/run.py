@@ -12,6 +12,7 @@ from typing import Literal
 import click
 
 from gan_bench.cli.options import Seconds, grid_options, open_grid, port_option
+from gan_bench.cli.streams import Unprintable
 
 
 @click.command("run")
@@ -78,13 +79,14 @@ def command(
     loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=True)
 
     from gan_bench.commands.run import Execution, run_grid, store_of
+    from gan_bench.console import say
     from gan_bench.live.beside import beside
 
     execution, said = Execution(devices, slots, fail_fast, retries, step_seconds), list[str]()
     watcher = beside(store_of(loaded, out), loaded.plugin_files, port) if watch else nullcontext()
     with interrupted_by_sigterm(), watcher as address:
         if address:
-            click.echo(f"Watch it at {address}", err=True)
+            say(f"Watch it at {address}", err=True)
         if until_settled:
             from gan_bench.commands.until_settled import MOST_SEEDS, run_until_settled
 
@@ -96,14 +98,17 @@ def command(
             outcome = run_grid(loaded, out=out, only=only, fresh=fresh, stale=stale, execution=execution)
     if outcome.stopped:
         gc.freeze()  # Python's last garbage collection would take a second of who waits for the end
-        click.echo("Stopped. The same command goes on from here.", err=True)
-        click.echo(f"`gan-bench report {outcome.store}` shows what there is.", err=True)
+        say("Stopped. The same command goes on from here.", err=True)
+        say(f"`gan-bench report {outcome.store}` shows what there is.", err=True)
         ctx.exit(outcome.exit_code)
     if outcome.failed:
-        click.echo(f"{outcome.failed} of {outcome.runs} runs failed; the report says why.", err=True)
+        say(f"{outcome.failed} of {outcome.runs} runs failed; the report says why.", err=True)
     for line in said:
-        click.echo(line, err=True)
-    click.echo(outcome.store / "report.html")
+        say(line, err=True)
+    try:
+        say(outcome.store / "report.html")
+    except Unprintable as error:  # the grid has ended as it has
+        error.show()
     ctx.exit(outcome.exit_code)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gan_bench.cli.options import EXISTING_FOLDER, allow_option, plugin_option
+from gan_bench.cli.options import EXISTING_FOLDER, NEW_FILE, allow_option, plugin_option
 
 
 @click.command("sample")
@@ -14,9 +14,7 @@ from gan_bench.cli.options import EXISTING_FOLDER, allow_option, plugin_option
 @click.option(
     "-n", "count", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="How many samples."
 )
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The picture (PNG)."
-)
+@click.option("-o", "--output", type=NEW_FILE, required=True, help="The picture (PNG).")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the latents.")
 @click.option("--step", type=click.IntRange(0), help="The snapshot.  [default: the last]")
 @plugin_option
@@ -31,14 +29,17 @@ def command(
     allow_plugins: bool,
 ) -> None:
     """Draw samples from the generator of RUN_FOLDER (a folder under runs/NAME/runs/) into a picture."""
-    if output.suffix.lower() != ".png" or not output.parent.is_dir():
+    from gan_bench.files import destination, is_stream, read_json
+
+    into_file = not is_stream(output)
+    if into_file and (output.suffix.lower() != ".png" or not output.parent.is_dir()):
         raise click.BadParameter(f"{output} is no .png file in a folder that exists", param_hint="--output")
 
     import torch
 
     from gan_bench.commands.notebook import load_generator
+    from gan_bench.console import say
     from gan_bench.errors import GanBenchError
-    from gan_bench.files import read_json
     from gan_bench.scoring.sample_grid import save_grid
     from gan_bench.scoring.samples import draw
     from gan_bench.store.folder import RunFolder
@@ -47,5 +48,8 @@ def command(
     latent = read_json(RunFolder(run_folder).run_file)["settings"]["architecture"].get("latent")
     if type(latent) is not int:
         raise GanBenchError(f"{run_folder} is damaged: its run.json says nothing of the latents' size")
-    save_grid(draw(generator, latent, count, seed, torch.device("cpu")), output)
-    click.echo(output)
+    samples = draw(generator, latent, count, seed, torch.device("cpu"))
+    with destination(output) as file:
+        save_grid(samples, file)
+    if into_file:
+        say(output)

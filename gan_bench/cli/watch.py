@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from gan_bench.cli.options import plugin_option, port_option
+from gan_bench.cli.options import NEW_FOLDER, plugin_option, port_option
 
 
 @click.command("watch")
-@click.argument("stores", nargs=-1, required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR...")
+@click.argument("stores", nargs=-1, required=True, type=NEW_FOLDER, metavar="DIR...")
 @port_option
 @click.option("--open", "browse", is_flag=True, help="Open the page in the browser.")
 @plugin_option
@@ -22,6 +22,7 @@ def command(stores: tuple[Path, ...], port: int, browse: bool, plugins: tuple[Pa
     The page is on this machine alone, at the address that is printed. It reads what runs write and changes nothing; Ctrl-C
     ends it.
     """
+    from gan_bench.console import say
     from gan_bench.live.beside import NICE, make_server
     from gan_bench.live.server import address, listen, new_token
     from gan_bench.store.lock import at_work
@@ -30,13 +31,13 @@ def command(stores: tuple[Path, ...], port: int, browse: bool, plugins: tuple[Pa
         os.nice(NICE)
         token = new_token()
         server = make_server(listener, token, stores, plugins, lambda: any(map(at_work, stores)))
-        click.echo(address(listener, token))
+        say(address(listener, token))
         for store in stores:
             if not store.exists():
-                click.echo(f"{store} is not there yet; the page waits for it.", err=True)
+                say(f"{store} is not there yet; the page waits for it.", err=True)
         if browse:
             webbrowser.open(address(listener, token))
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            click.echo("Nothing is watched any more. What trains goes on.", err=True)
+            say("Nothing is watched any more. What trains goes on.", err=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from rich.console import Console
 
+from gan_bench.api.answers import ask
 from gan_bench.api.samples import PreparedData
 from gan_bench.console import plain_console, warnings_told
 from gan_bench.errors import GanBenchError
@@ -148,7 +150,8 @@ def run_grid(
                 write_store(grid, store, every_run, looks)
             if done:  # who stops the command waits for its end
                 write_tables(store)
-                grid.registry.manager.hook.gan_bench_report(stores=[store], output=store / "report.html")
+                told = partial(console.print, soft_wrap=True)
+                ask(grid.registry.manager, "gan_bench_report", told, stores=[store], output=store / "report.html")
     except Held as error:
         raise GanBenchError(
             f"another gan-bench run is at work in {store} ({error}); wait for it, or give another --out"

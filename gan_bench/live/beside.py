@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from gan_bench.console import say
 from gan_bench.errors import GanBenchError
 from gan_bench.live.server import Server, address, listen, new_token
 
@@ -26,12 +28,14 @@ def make_server(
     listener: socket.socket, token: str, stores: Sequence[Path], plugins: Sequence[Path], at_work: Callable[[], bool]
 ) -> Server:
     """A server of the stores' page. GanBenchError: no plugin makes one."""
+    from gan_bench.api.answers import ask
     from gan_bench.api.registry import Registry  # imports plugins, and so torch
 
-    page = Registry.load(plugins).manager.hook.gan_bench_live(stores=list(stores), at_work=at_work)
-    if page is None:
+    tell = partial(say, err=True)
+    pages = ask(Registry.load(plugins).manager, "gan_bench_live", tell, stores=list(stores), at_work=at_work)
+    if not pages:
         raise GanBenchError("no plugin has a page to watch; gan_bench_reports, which has one, is missing or broken")
-    return Server(listener, token, page)
+    return Server(listener, token, pages[0])
 
 
 @contextmanager
