@@ -50,22 +50,22 @@ def command(
     from rich.filesize import decimal
 
     from gan_bench.commands.run import store_of
-    from gan_bench.console import plain_console, say, short, tell, warnings_told
+    from gan_bench.console import plain_console, say, short, tell
     from gan_bench.planning.cost import makespan, plan_cells
-    from gan_bench.planning.datasets import dataset_key, prepare_data
-    from gan_bench.planning.runs import make_runs, select
-    from gan_bench.planning.stale import mark_stale, stale_lines
+    from gan_bench.planning.courses import prepare_grid
+    from gan_bench.planning.planned import plan_runs
+    from gan_bench.planning.runs import select
+    from gan_bench.planning.stale import stale_lines
     from gan_bench.workers.device import resolve_devices
     from gan_bench.workers.pilot import run_pilots
 
     slot_devices = resolve_devices(devices, slots)
-    data = prepare_data(loaded, plain_console())
     store = store_of(loaded, out)
-    runs = select(mark_stale(loaded, make_runs(loaded, data, store), data, store, keep=stale == "keep"), only)
-    with warnings_told(plain_console()):
-        folders = {run.cell: data[dataset_key(run.cell)].folder for run in runs}
-        pilots = {} if no_pilot else run_pilots(folders, loaded.plugin_files, slot_devices[0])
-        plans = plan_cells(loaded, runs, pilots)
+    every, _ = plan_runs(prepare_grid(loaded, plain_console()), store, keep_stale=stale == "keep")
+    runs = select(every, only)
+    folders = {run.cell: run.data.folder for run in runs}
+    pilots = {} if no_pilot else run_pilots(folders, loaded.plugin_files, slot_devices[0])
+    plans = plan_cells(loaded, runs, pilots)
     tell((fault for run in runs for fault in run.faults), plain_console())
     for line in table(plans, shutil.get_terminal_size().columns if sys.stdout.isatty() else 200):
         say(line)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -81,10 +79,11 @@ def command(
     from gan_bench.commands.run import Execution, run_grid, store_of
     from gan_bench.console import say
     from gan_bench.live.beside import beside
+    from gan_bench.workers.processes import on_stop
 
     execution, said = Execution(devices, slots, fail_fast, retries, step_seconds), list[str]()
     watcher = beside(store_of(loaded, out), loaded.plugin_files, port) if watch else nullcontext()
-    with interrupted_by_sigterm(), watcher as address:
+    with on_stop(interrupt), watcher as address:
         if address:
             say(f"Watch it at {address}", err=True)
         if until_settled:
@@ -112,15 +111,6 @@ def command(
     ctx.exit(outcome.exit_code)
 
 
-@contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM does as Ctrl-C, also while nothing trains; its sender knows the difference."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def interrupt(*_: object) -> None:
+    """SIGTERM and the end of the terminal do as Ctrl-C, also while nothing trains; their sender knows the difference."""
+    raise KeyboardInterrupt

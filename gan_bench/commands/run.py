@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,22 +14,21 @@ from rich.console import Console
 
 from gan_bench.api.answers import ask
 from gan_bench.api.samples import PreparedData
-from gan_bench.console import plain_console, warnings_told
+from gan_bench.console import plain_console
 from gan_bench.errors import GanBenchError
 from gan_bench.files import remove_leftovers
 from gan_bench.planning.cost import check_space
-from gan_bench.planning.datasets import dataset_key, prepare_data
+from gan_bench.planning.courses import prepare_grid
+from gan_bench.planning.datasets import dataset_key
 from gan_bench.planning.grid_json import write_store
-from gan_bench.planning.lengths import Lengths
-from gan_bench.planning.looks import kept_looks
-from gan_bench.planning.runs import Run, make_runs, select
-from gan_bench.planning.stale import mark_stale, stale_lines
+from gan_bench.planning.planned import plan_runs
+from gan_bench.planning.runs import Run, Todo, select
+from gan_bench.planning.stale import stale_lines
 from gan_bench.planning.todo import what_to_do
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.real_scores import score_real_data
 from gan_bench.stats.sequential import Looks
 from gan_bench.store.lock import Held, hold
-from gan_bench.store.trust import check_store
 from gan_bench.training.global_state import preserved
 from gan_bench.workers.device import resolve_devices
 from gan_bench.workers.events import Event, Failed
@@ -94,6 +94,128 @@ def prepare_evaluators(
     return evaluators
 
 
+class GridWork:
+    """A grid in its store. What does not depend on seeds is derived once, however often it is gone through."""
+
+    def __init__(
+        self,
+        grid: Grid,
+        *,
+        out: Path | None = None,
+        fresh: bool = False,
+        stale: Literal["rerun", "keep"] = "rerun",
+        console: Console | None = None,
+        execution: Execution = Execution(),
+    ) -> None:
+        if fresh and stale == "keep":
+            raise GanBenchError("--fresh trains again what --stale keep would leave as it is; give one of them")
+        self.grid, self.store, self.execution = grid, store_of(grid, out), execution
+        self.fresh, self.keep_stale = fresh, stale == "keep"
+        self.console = console or plain_console()
+        self.devices = resolve_devices(execution.devices, execution.slots)
+        self.prepared = prepare_grid(grid, self.console)
+
+    @cached_property
+    def evaluators(self) -> dict[str, Evaluator]:
+        """By `dataset_key`; made only once the store is ours."""
+        return prepare_evaluators(self.grid, self.prepared.data, self.devices[0], self.console)
+
+    def run(
+        self,
+        *,
+        only: str | None = None,
+        add_looks: Callable[[Looks], Looks] | None = None,
+        leave: Collection[str] = (),
+    ) -> Outcome:
+        """Train what is missing, evaluate, write tables and report.
+
+        `add_looks` is given the looks that the store's comparisons have, and returns those that they shall have; `leave`
+        names runs that are left as they are.
+        """
+        fresh, self.fresh = self.fresh, False  # what was trained afresh is not to be again
+        every, looks = plan_runs(self.prepared, self.store, keep_stale=self.keep_stale, add_looks=add_looks)
+        runs = select(every, only)
+        for line in stale_lines(runs):
+            self.say(line)
+        with self._alone():
+            asked = [run for run in runs if run.name not in leave]
+            todo, unreadable = what_to_do(asked, self.evaluators, fresh, self.console)
+            self._write(every, looks)
+            check_space(
+                self.store, [r for r, what in todo if what == "train"], self.grid.evaluate.keep, len(self.devices)
+            )
+            done, failed = self._train([run for run, _ in todo], self._jobs(todo, fresh))
+            if not (
+                self.store / "grid.json"
+            ).exists():  # somebody deleted the store; its runs were trained into a new one
+                self._write(every, looks)
+            if done:  # who stops the command waits for its end
+                self._report()
+        failed |= unreadable
+        attempted = {run.name for run, _ in todo}  # what is known of these was read before
+        others = (run for run in runs if run.name not in failed)
+        failed |= {run.name for run in others if (run.folder.read() if run.name in attempted else run.state).failed}
+        return Outcome(self.store, len(runs), len(failed), stopped=not done)
+
+    def say(self, line: str) -> None:
+        """Tell a person a line, which is not broken."""
+        self.console.print(line, soft_wrap=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """The store is this process's own, and computing is as in a worker. GanBenchError: another command is at work there."""
+        self.store.mkdir(parents=True, exist_ok=True)
+        try:
+            with hold(self.store, self.say), preserved():
+                torch.set_num_threads(1)  # so that whoever computes features gets the same bits
+                remove_leftovers(self.store)
+                yield
+        except Held as error:
+            raise GanBenchError(
+                f"another gan-bench run is at work in {self.store} ({error}); wait for it, or give another --out"
+            ) from error
+
+    def _write(self, runs: Sequence[Run], looks: Looks) -> None:
+        """What the store holds beside its runs."""
+        score_real_data(self.grid, self.store, self.prepared.data, self.evaluators, self.console)
+        write_store(self.grid, self.store, runs, looks)
+
+    def _jobs(self, todo: Sequence[tuple[Run, Todo]], fresh: bool) -> list[Job]:
+        device, precisions = torch.device(self.devices[0]), {run.cell.precision for run, _ in todo}
+        peaks = {precision: peak(device, precision) for precision in precisions}
+        return [make_job(run, self.grid, peaks, clear=fresh or what in ("again", "damaged")) for run, what in todo]
+
+    def _train(self, runs: Sequence[Run], jobs: Sequence[Job]) -> tuple[bool, set[str]]:
+        """Train the runs; False if it was stopped before all had ended, and the names of those that failed."""
+        failed: set[str] = set()
+        if not runs:
+            self.console.print("All runs are finished; nothing is trained.")
+            return True, failed
+        display = Display(runs, self.prepared.steps_an_epoch, self.console)
+        speed = Speed(len(self.devices[: len(jobs)]), {job.run: job.limit for job in jobs})
+
+        def listen(event: Event) -> None:
+            if isinstance(event, Failed):
+                failed.add(event.run)
+            speed(event)
+            display(event)
+
+        setup, how = worker_setup(self.grid, self.devices, self.execution), self.execution
+        with display:
+            done = Executor(setup, self.devices, listen, fail_fast=how.fail_fast, retries=how.retries).run(jobs)
+        session = speed.summary()
+        write_speed(self.store, session)
+        self.console.print(speed_text(session))
+        return done, failed
+
+    def _report(self) -> None:
+        from gan_bench.findings.tables import write_tables  # imports pandas, which a plan does without
+
+        write_tables(self.store)
+        manager = self.grid.registry.manager
+        ask(manager, "gan_bench_report", self.say, stores=[self.store], output=self.store / "report.html")
+
+
 def run_grid(
     grid: Grid,
     *,
@@ -103,83 +225,19 @@ def run_grid(
     stale: Literal["rerun", "keep"] = "rerun",
     console: Console | None = None,
     execution: Execution = Execution(),
-    add_looks: Callable[[Looks], Looks] | None = None,
-    leave: Collection[str] = (),
 ) -> Outcome:
     """Train what is missing of a grid, evaluate, write tables and report.
 
     `stale` says what becomes of results that a changed plugin or dataset has put out of date: their runs train again, or
-    they are kept and marked. `add_looks` is given the looks that the store's comparisons have, and returns those that they
-    shall have; `leave` names runs that are left as they are. GanBenchError: bad input. A failing run does not raise; the
-    outcome counts it.
+    they are kept and marked. GanBenchError: bad input. A failing run does not raise; the outcome counts it.
     """
-    from gan_bench.findings.tables import write_tables  # imports pandas, which a plan does without
-
-    if fresh and stale == "keep":
-        raise GanBenchError("--fresh trains again what --stale keep would leave as it is; give one of them")
-    console = console or plain_console()
-    store = store_of(grid, out)
-    devices = resolve_devices(execution.devices, execution.slots)
-    data = prepare_data(grid, console)
-    check_store(store)  # before its list of comparisons is read
-    planned = make_runs(grid, data, store)
-    looks: Looks = kept_looks(grid, store, {run.name for run in planned})
-    looks = looks if add_looks is None else add_looks(looks)
-    planned = make_runs(grid, data, store, looks) if looks else planned
-    with warnings_told(console):
-        every_run = mark_stale(grid, planned, data, store, keep=stale == "keep")
-    runs = select(every_run, only)
-    for line in stale_lines(runs):
-        console.print(line, soft_wrap=True)
-    store.mkdir(parents=True, exist_ok=True)
-    try:
-        with hold(store, lambda line: console.print(line, soft_wrap=True)), preserved():
-            torch.set_num_threads(1)  # as in a worker, so that whoever computes features gets the same bits
-            remove_leftovers(store)
-            evaluators = prepare_evaluators(grid, data, devices[0], console)
-            todo, unreadable = what_to_do([run for run in runs if run.name not in leave], evaluators, fresh, console)
-            score_real_data(grid, store, data, evaluators, console)
-            write_store(grid, store, every_run, looks)
-            device, precisions = torch.device(devices[0]), {run.cell.precision for run, _ in todo}
-            peaks = {precision: peak(device, precision) for precision in precisions}
-            jobs = [make_job(run, data, grid, peaks, clear=fresh or what in ("again", "damaged")) for run, what in todo]
-            check_space(store, [run for run, what in todo if what == "train"], grid.evaluate.keep, len(devices))
-            done, failed = train(grid, store, [run for run, _ in todo], jobs, data, devices, execution, console)
-            if not (store / "grid.json").exists():  # somebody deleted the store; its runs were trained into a new one
-                score_real_data(grid, store, data, evaluators, console)
-                write_store(grid, store, every_run, looks)
-            if done:  # who stops the command waits for its end
-                write_tables(store)
-                told = partial(console.print, soft_wrap=True)
-                ask(grid.registry.manager, "gan_bench_report", told, stores=[store], output=store / "report.html")
-    except Held as error:
-        raise GanBenchError(
-            f"another gan-bench run is at work in {store} ({error}); wait for it, or give another --out"
-        ) from error
-    failed |= unreadable
-    attempted = {run.name for run, _ in todo}  # what is known of these was read before
-    others = (run for run in runs if run.name not in failed)
-    failed |= {run.name for run in others if (run.folder.read() if run.name in attempted else run.state).failed}
-    return Outcome(store, len(runs), len(failed), stopped=not done)
+    work = GridWork(grid, out=out, fresh=fresh, stale=stale, console=console, execution=execution)
+    return work.run(only=only)
 
 
-def train(
-    grid: Grid,
-    store: Path,
-    runs: Sequence[Run],
-    jobs: Sequence[Job],
-    data: dict[str, PreparedData],
-    devices: Sequence[str],
-    execution: Execution,
-    console: Console,
-) -> tuple[bool, set[str]]:
-    """Train the runs; False if it was stopped before all had ended, and the names of those that failed."""
-    failed: set[str] = set()
-    if not runs:
-        console.print("All runs are finished; nothing is trained.")
-        return True, failed
-    steps_an_epoch = Lengths(grid, len(data[dataset_key(grid.baseline)].training)).steps_an_epoch
-    setup = Setup(
+def worker_setup(grid: Grid, devices: Sequence[str], execution: Execution) -> Setup:
+    """What all workers are told."""
+    return Setup(
         device="",
         plugin_files=tuple(grid.plugin_files),
         metrics=tuple(grid.evaluate.metrics),
@@ -191,18 +249,3 @@ def train(
         against_training=grid.evaluate.against_training,
         stop_hopeless=grid.evaluate.stop_hopeless,
     )
-    display = Display(runs, steps_an_epoch, console)
-    speed = Speed(len(devices[: len(jobs)]), {job.run: job.limit for job in jobs})
-    with display:
-
-        def listen(event: Event) -> None:
-            if isinstance(event, Failed):
-                failed.add(event.run)
-            speed(event)
-            display(event)
-
-        done = Executor(setup, devices, listen, fail_fast=execution.fail_fast, retries=execution.retries).run(jobs)
-    summary = speed.summary()
-    write_speed(store, summary)
-    console.print(speed_text(summary))
-    return done, failed

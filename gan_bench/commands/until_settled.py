@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gan_bench.errors import GanBenchError
@@ -14,8 +13,6 @@ from gan_bench.stats.paired import SEEDS_FOR_A_TEST
 from gan_bench.stats.sequential import Look, Looks, next_look, seeds_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from gan_bench.commands.run import Outcome
     from gan_bench.findings.comparisons import Comparison
     from gan_bench.grid import Grid
@@ -36,26 +33,20 @@ class Growth:
 def run_until_settled(
     grid: Grid,
     most: int = MOST_SEEDS,
-    *,
-    out: Path | None = None,
-    fresh: bool = False,
-    stale: Literal["rerun", "keep"] = "rerun",
-    console: Console | None = None,
     **options: Any,
 ) -> Growth:
-    """Run a grid, then add seeds to its open comparisons, at most `most` in each, until none is open.
+    """Run a grid, then add seeds to its open comparisons, at most `most` in each, until none is open. `options` are those of
+    `GridWork`.
 
     After each look `grid.json` says which seeds there are, so that a command that is killed goes on where it stood. Runs
     that fail are tried once a command, not at every look. GanBenchError: bad input, or more seeds than are allowed.
     """
-    from gan_bench.commands.run import run_grid, store_of
-    from gan_bench.console import plain_console
+    from gan_bench.commands.run import GridWork
     from gan_bench.findings.compare import compare
     from gan_bench.findings.tables import load
 
-    console = console or plain_console()
-    store = store_of(grid, out)
     _check_size(grid, most)
+    work = GridWork(grid, **options)
     more: Looks | None = None
     failed: set[str] = set()
 
@@ -63,12 +54,10 @@ def run_until_settled(
         return first_looks(grid, kept, most) if more is None else more
 
     while True:
-        outcome = run_grid(
-            grid, out=out, fresh=fresh, stale=stale, console=console, add_looks=add_looks, leave=failed, **options
-        )
+        outcome = work.run(add_looks=add_looks, leave=failed)
         if outcome.stopped:
             return Growth(outcome, [])
-        results = load(store)
+        results = load(work.store)
         looks = {asked.title: looks_in(asked) for each in results.grids.values() for asked in each.comparisons}
         failed = set(results.runs.loc[results.runs["status"] == "failed", "run"])
         found = {comparison.title: comparison for comparison in compare(results, words=False)}
@@ -77,8 +66,7 @@ def run_until_settled(
             return Growth(outcome, ending(found, looks, most))
         for title, own in more.items():
             if own != looks[title]:
-                console.print(f"{title} Still open: adding {_seeds_text(own[-1].seeds)}.", soft_wrap=True)
-        fresh = False
+                work.say(f"{title} Still open: adding {_seeds_text(own[-1].seeds)}.")
 
 
 def state(comparison: Comparison) -> State:

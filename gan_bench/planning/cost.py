@@ -15,7 +15,7 @@ from rich.filesize import decimal
 from gan_bench.errors import GanBenchError
 from gan_bench.grid import Cell
 from gan_bench.planning.runs import Run, Todo
-from gan_bench.training.dry import DryPass, dry_pass
+from gan_bench.training.dry import DryPass
 
 if TYPE_CHECKING:
     from gan_bench.grid import Cell, Grid
@@ -68,7 +68,6 @@ def plan_cells(grid: Grid, runs: Sequence[Run], pilots: Mapping[Cell, Pilot]) ->
 
 def plan_cell(grid: Grid, cell: Cell, runs: Sequence[Run], pilot: Pilot | None) -> CellPlan:
     """The plan of one cell's runs."""
-    dry = dry_pass(cell)
     todo: dict[Todo, list[int]] = {}
     left = 0
     for run in runs:
@@ -79,12 +78,12 @@ def plan_cell(grid: Grid, cell: Cell, runs: Sequence[Run], pilot: Pilot | None) 
         elif what == "continue":
             left += run.total_steps - run.state.steps
     disk = len(runs) * run_bytes(runs[0], grid.evaluate.keep)
-    return CellPlan(cell.label, tuple(runs), todo, dry, runs[0].total_steps, left, disk, pilot)
+    return CellPlan(cell.label, tuple(runs), todo, runs[0].dry, runs[0].total_steps, left, disk, pilot)
 
 
 def run_bytes(run: Run, keep: str) -> int:
     """What a finished run occupies on the disk, roughly; `keep` says of which snapshots weights are kept."""
-    dry, snapshots = dry_pass(run.cell), len(run.snapshot_steps)
+    dry, snapshots = run.dry, len(run.snapshot_steps)
     kept = {"all": snapshots, "best+last": min(2, snapshots), "last": 1}[keep]
     return int(dry.checkpoint_bytes + kept * 4 * dry.networks["generator"]["parameters"] + snapshots * PICTURE_BYTES)
 
@@ -106,7 +105,7 @@ def check_space(store: Path, runs: Sequence[Run], keep: str, slots: int) -> None
     sizes = Counter(run.cell for run in runs)
     first = {run.cell: run for run in runs}
     needed = sum(count * run_bytes(first[cell], keep) for cell, count in sizes.items())
-    needed += slots * max(2 * dry_pass(cell).checkpoint_bytes for cell in sizes)  # two more while a run trains
+    needed += slots * max(2 * run.dry.checkpoint_bytes for run in first.values())  # two more while a run trains
     free = shutil.disk_usage(store).free
     if needed > free:
         raise GanBenchError(

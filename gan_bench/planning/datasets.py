@@ -14,26 +14,26 @@ from gan_bench.canonical import canonical
 from gan_bench.console import warnings_told
 from gan_bench.data.prepare import files_and_spec, prepare
 from gan_bench.errors import GanBenchError
-from gan_bench.training.dry import dry_pass
 
 if TYPE_CHECKING:
     from gan_bench.api.samples import PreparedData
     from gan_bench.grid import Cell, Grid
 
 
-def prepare_data(grid: Grid, console: Console) -> dict[str, PreparedData]:
-    """Every dataset of the grid, decoded once; by `dataset_key`.
-
-    GanBenchError: data is missing or damaged, or a cell's networks or tricks don't fit it; that is found before anything
-    is decoded.
-    """
-    cells = {dataset_key(cell): cell for cell in (*grid.cells, grid.baseline)}
-    for cell in cells.values():
+def check_data(grid: Grid) -> None:
+    """GanBenchError: files of a dataset are missing, or it is none. Nothing is decoded."""
+    for cell in _one_a_dataset(grid).values():
         with located(grid, cell):
             files_and_spec(cell.dataset)
-    for cell in grid.cells:
-        dry_pass(cell)
-    return {key: prepare_dataset(grid, cell, console) for key, cell in cells.items()}
+
+
+def prepare_data(grid: Grid, console: Console) -> dict[str, PreparedData]:
+    """Every dataset of the grid, decoded once; by `dataset_key`. GanBenchError: data is missing or damaged."""
+    return {key: prepare_dataset(grid, cell, console) for key, cell in _one_a_dataset(grid).items()}
+
+
+def _one_a_dataset(grid: Grid) -> dict[str, Cell]:
+    return {dataset_key(cell): cell for cell in (*grid.cells, grid.baseline)}
 
 
 def prepare_dataset(grid: Grid, cell: Cell, console: Console) -> PreparedData:

@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gan_bench.errors import GridError
-from gan_bench.training.dry import Schedule, dry_pass
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gan_bench.grid import Cell, Grid
+    from gan_bench.training.dry import DryPass
 
 
 class Lengths:
     """How many G steps the runs of each cell take, and when their snapshots are.
 
     Epochs are converted at the baseline, so that all cells have equal G steps; a comparison with `budget = "images"` gives
-    its cells equal numbers of real images seen instead. `samples` is the length of the baseline's training part.
+    its cells equal numbers of real images seen instead. `samples` is the length of the baseline's training part; `dry`
+    has every cell's dry pass, and the baseline's.
     """
 
-    def __init__(self, grid: Grid, samples: int) -> None:
-        self.grid = grid
+    def __init__(self, grid: Grid, samples: int, dry: Mapping[Cell, DryPass]) -> None:
+        self.grid, self.dry = grid, dry
         images_a_step = self._images_a_step(grid.baseline)
         self.steps_an_epoch = samples / images_a_step
         self.baseline_steps = grid.steps or max(1, round((grid.epochs or 0) * self.steps_an_epoch))
@@ -54,12 +57,7 @@ class Lengths:
         return tuple(sorted({round(total * (i + 1) / count) for i in range(count)})), frozenset({total})
 
     def _images_a_step(self, cell: Cell) -> float:
-        return cell.batch_size * schedule(cell).d_per_g
+        return cell.batch_size * self.dry[cell].schedule.d_per_g
 
     def _at_equal_images(self, cell: Cell) -> int:
         return max(1, round(self.baseline_images / self._images_a_step(cell)))
-
-
-def schedule(cell: Cell) -> Schedule:
-    """How often each network is updated in a cell."""
-    return dry_pass(cell).schedule

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from gan_bench.canonical import canonical
-from gan_bench.errors import GanBenchError, GridError
-from gan_bench.planning.datasets import dataset_key
-from gan_bench.planning.lengths import Lengths
+from gan_bench.errors import GanBenchError
 from gan_bench.stats.sequential import Looks, seeds_of
 from gan_bench.store.documents import FileFault
 from gan_bench.store.folder import RunFolder
@@ -22,9 +18,10 @@ from gan_bench.store.state import Columns, RunState
 if TYPE_CHECKING:
     from gan_bench.api.samples import PreparedData
     from gan_bench.grid import Cell, Grid
+    from gan_bench.planning.courses import PreparedGrid
+    from gan_bench.training.dry import DryPass
 
 Todo = Literal["nothing", "train", "continue", "again", "damaged", "longer", "evaluate"]
-COURSE_FORMAT = 2  # raised when a change of the core changes what runs of equal settings compute
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,8 @@ class Run:
     snapshot_steps: tuple[int, ...]  # in order; the last is the run's length
     required: frozenset[int]  # snapshots that were asked for by their time; others may be missing in an older run
     path: Path
+    data: PreparedData = field(compare=False, repr=False)
+    dry: DryPass = field(compare=False, repr=False)
     stale: str = ""  # why what was trained of it before is out of date
     kept: bool = False  # `path` is of such a run, whose results are used as they are
 
@@ -112,34 +111,27 @@ class Run:
         return "nothing", []
 
 
-def make_runs(grid: Grid, data: dict[str, PreparedData], store: Path, looks: Looks | None = None) -> list[Run]:
+def make_runs(prepared: PreparedGrid, store: Path, looks: Looks) -> list[Run]:
     """All runs of a grid, seed by seed, so that a grid that is interrupted has whole seeds.
 
-    `data` holds the prepared dataset of each cell by `dataset_key`; `looks` are of comparisons that have more seeds than the
-    grid. A cell has the seeds of all its comparisons.
+    `looks` are of comparisons that have more seeds than the grid. A cell has the seeds of all its comparisons.
     """
-    lengths = Lengths(grid, len(data[dataset_key(grid.baseline)].training))
-    plans = []
-    for cell in grid.cells:
-        snapshots, required = lengths.snapshots(cell)
-        plans.append(
-            (cell, snapshots, required, _course(grid, cell, data[dataset_key(cell)].fingerprint, snapshots[-1]))
+    seeds = seeds_of_cells(prepared.grid, looks)
+    return [
+        Run(
+            course.cell,
+            seed,
+            course.identity(seed),
+            course.snapshot_steps,
+            course.required,
+            store / "runs" / course.name(seed),
+            course.data,
+            course.dry,
         )
-    runs = []
-    cells: dict[str, Cell] = {}
-    seeds = seeds_of_cells(grid, looks or {})
-    for seed in dict.fromkeys(chain(grid.seeds, *(sorted(own) for own in seeds.values()))):
-        for cell, snapshots, required, (before, after) in plans:
-            if seed not in seeds[cell]:
-                continue
-            identity = hashlib.sha256(f'{before}"seed":{seed}{after}'.encode()).hexdigest()
-            same = cells.setdefault(identity, cell)
-            if same is not cell:
-                rule = f"{same.label!r} and {cell.label!r} train on equal data, so they are the same runs"
-                raise GridError(rule, file=grid.file, cure="Leave one out.")
-            path = store / "runs" / f"{cell.architecture.name}-{seed}-{identity[:12]}"
-            runs.append(Run(cell, seed, identity, snapshots, required, path))
-    return runs
+        for seed in dict.fromkeys(chain(prepared.grid.seeds, *(sorted(own) for own in seeds.values())))
+        for course in prepared.courses
+        if seed in seeds[course.cell]
+    ]
 
 
 def comparison_seeds(grid: Grid, title: str, looks: Looks) -> list[int]:
@@ -154,23 +146,6 @@ def seeds_of_cells(grid: Grid, looks: Looks) -> dict[Cell, set[int]]:
         for level in comparison.levels:
             seeds[level.cell].update(comparison_seeds(grid, comparison.title, looks))
     return {cell: own or set(grid.seeds) for cell, own in seeds.items()}
-
-
-def _course(grid: Grid, cell: Cell, fingerprint: str, total_steps: int) -> tuple[str, str]:
-    """All that determines a run's course, as canonical JSON before and after its seed.
-
-    Its length and snapshot times don't, unless a trick reads the length.
-    """
-    course = {
-        "format": COURSE_FORMAT,
-        "settings": {key: value for key, value in cell.settings.items() if key != "dataset"},
-        "seed": None,
-        "dataset": fingerprint,
-        "sources": [grid.registry.get(kind, name).source_hash for kind, name in cell.plugins[1:]],
-        "total_steps": total_steps if any(trick.needs_length for trick in cell.tricks) else None,
-    }
-    before, _, after = canonical(course).partition('"seed":null')  # the first: only a hash and a number stand before it
-    return before, after
 
 
 def select(runs: Sequence[Run], only: str | None) -> list[Run]:

@@ -18,7 +18,6 @@ from gan_bench.store.trust import check_store, strange
 
 if TYPE_CHECKING:
     from gan_bench.api.registry import Registry
-    from gan_bench.api.samples import PreparedData
     from gan_bench.grid import Grid
     from gan_bench.planning.runs import Run
 
@@ -37,14 +36,12 @@ class Earlier:
     started: str  # time of its last session
 
 
-def mark_stale(
-    grid: Grid, runs: Sequence[Run], data: dict[str, PreparedData], store: Path, *, keep: bool = False
-) -> list[Run]:
+def mark_stale(grid: Grid, runs: Sequence[Run], store: Path, *, keep: bool = False) -> list[Run]:
     """The runs, with `stale` where the store holds the same settings and seed under another identity only.
 
     With `keep`, such a run becomes the earlier one where that has finished at the asked length. Run folders are read once,
-    and none where no run is missing. `data` holds the prepared datasets by `dataset_key`. GanBenchError: the store holds a
-    link or a pipe, through which nothing is read or written.
+    and none where no run is missing. GanBenchError: the store holds a link or a pipe, through which nothing is read or
+    written.
     """
     check_store(store, (run.path for run in runs))
     folder = store / "runs"
@@ -53,7 +50,7 @@ def mark_stale(
     begins = {_begin(name) for name in missing}  # architecture and seed are equal, or settings are not
     others = sorted(name for name in names.difference(run.name for run in runs) if _begin(name) in begins)
     known = _index([folder / name for name in others], grid.registry)
-    return [_marked(run, known, grid, data, keep) if run.name in missing else run for run in runs] if known else [*runs]
+    return [_marked(run, known, grid, keep) if run.name in missing else run for run in runs] if known else [*runs]
 
 
 def stale_lines(runs: Iterable[Run]) -> list[str]:
@@ -119,14 +116,14 @@ def _earlier(folder: Path, document: RunDocument, fingerprint: str) -> Earlier:
     )
 
 
-def _marked(run: Run, known: dict[Key, list[Earlier]], grid: Grid, data: dict[str, PreparedData], keep: bool) -> Run:
+def _marked(run: Run, known: dict[Key, list[Earlier]], grid: Grid, keep: bool) -> Run:
     candidates = [one for one in known.get((run.cell.key, run.seed), ()) if _asks_the_same(run, one)]
     if keep:
         for one in candidates:
             earlier = replace(run, path=one.path, identity=one.identity)
             if earlier.todo() in ("nothing", "evaluate"):  # files that could be mended stay as they are, too
-                return replace(earlier, stale=_cause(run, one, grid, data), kept=True)
-    return replace(run, stale=_cause(run, candidates[0], grid, data)) if candidates else run
+                return replace(earlier, stale=_cause(run, one, grid), kept=True)
+    return replace(run, stale=_cause(run, candidates[0], grid)) if candidates else run
 
 
 def _asks_the_same(run: Run, earlier: Earlier) -> bool:
@@ -135,14 +132,12 @@ def _asks_the_same(run: Run, earlier: Earlier) -> bool:
     return earlier.identity != run.identity and not (reads_length and earlier.total_steps != run.total_steps)
 
 
-def _cause(run: Run, earlier: Earlier, grid: Grid, data: dict[str, PreparedData]) -> str:
-    from gan_bench.planning.datasets import dataset_key
-
+def _cause(run: Run, earlier: Earlier, grid: Grid) -> str:
     causes = [
         f"the source of {kind} {name!r} has changed"
         for kind, name in run.cell.plugins[1:]
         if earlier.sources.get((kind, name)) != grid.registry.get(kind, name).source_hash
     ]
-    if earlier.fingerprint != data[dataset_key(run.cell)].fingerprint:
+    if earlier.fingerprint != run.data.fingerprint:
         causes.append(f"the content of dataset {run.cell.dataset.name!r} has changed")
     return " and ".join(causes) or "this version of gan-bench trains otherwise"

@@ -19,7 +19,7 @@ from gan_bench.store.folder import RunFolder
 from gan_bench.training.watchdog import hung_at
 from gan_bench.workers.events import Ended, Event, Failed, Finished, Ready, Returned, Started, Stopped, Want
 from gan_bench.workers.jobs import Job, Setup
-from gan_bench.workers.processes import apart, worker_context
+from gan_bench.workers.processes import apart, on_stop, worker_context
 from gan_bench.workers.worker import DEVICE_FAULT, main
 
 GRACE_SECONDS = 4.0  # for workers to save their runs and end
@@ -63,7 +63,7 @@ class Executor:
         self._context = worker_context()
 
     def run(self, jobs: Sequence[Job]) -> bool:
-        """Train the jobs; False if Ctrl-C or SIGTERM came before all had ended."""
+        """Train the jobs; False if Ctrl-C, SIGTERM or the end of the terminal came before all had ended."""
         waiting = deque(jobs)
         with self._stop_on_signals():
             self._processes = [self._start(device) for device in self.devices[: len(jobs)]]
@@ -191,7 +191,8 @@ class Executor:
 
     @contextmanager
     def _stop_on_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM stop cleanly, the second one at once: every run goes on from its last checkpoint.
+        """Ctrl-C, SIGTERM and the end of the terminal stop cleanly, another of the first two at once: every run goes on from
+        its last checkpoint. A terminal that ends may say so several times.
 
         Handlers exist only in the main thread; elsewhere the caller has its own.
         """
@@ -199,18 +200,14 @@ class Executor:
             yield
             return
 
-        def interrupt(*_: object) -> None:
-            if self.interrupted:
+        def interrupt(number: int, _: object) -> None:
+            if self.interrupted and number in (signal.SIGINT, signal.SIGTERM):
                 self._kill()
             self.interrupted = True
             self.stop()
 
-        before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with on_stop(interrupt):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _may_have(process: Process, job: Job) -> bool:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_bench.api.samples import PreparedData
-from gan_bench.planning.datasets import dataset_key
 from gan_bench.planning.runs import Run
-from gan_bench.training.dry import dry_pass
+from gan_bench.training.dry import DryPass
 from gan_bench.workers.peak import training_flops
 
 if TYPE_CHECKING:
@@ -48,15 +46,14 @@ class Job:
     sources: tuple[str, ...]  # hashes of its plugins, as the parent knows them
     clear: bool  # train from the start, whatever the folder holds
     limit: float  # images a second at the peak of its device
+    dry: DryPass
     alone: bool = False  # not beside other runs: one of those that it was with ended their process
     deaths: int = 0  # processes that ended while they trained this run and no other
 
 
-def make_job(
-    run: Run, data: dict[str, PreparedData], grid: Grid, peaks: Mapping[Precision, float], *, clear: bool
-) -> Job:
+def make_job(run: Run, grid: Grid, peaks: Mapping[Precision, float], *, clear: bool) -> Job:
     """What a worker must know of a run; `peaks` are its device's FLOP/s by precision."""
-    dry = dry_pass(run.cell)
+    flops = training_flops(run.dry.networks, run.dry.schedule.d_per_g)
     return Job(
         run=run.name,
         path=run.path.resolve(),
@@ -64,8 +61,9 @@ def make_job(
         settings=run.cell.settings,
         seed=run.seed,
         snapshot_steps=run.snapshot_steps,
-        data_folder=data[dataset_key(run.cell)].folder,
+        data_folder=run.data.folder,
         sources=tuple(found.source_hash for found in grid.registry.those(run.cell.plugins)),
         clear=clear,
-        limit=peaks[run.cell.precision] / max(training_flops(dry.networks, dry.schedule.d_per_g), 1.0),
+        limit=peaks[run.cell.precision] / max(flops, 1.0),
+        dry=run.dry,
     )

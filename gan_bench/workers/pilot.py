@@ -20,7 +20,7 @@ from gan_bench.planning.cost import Pilot
 from gan_bench.scoring.samples import BATCH, draw
 from gan_bench.training.build import build_loop
 from gan_bench.training.networks import build_networks, memory_format
-from gan_bench.workers.processes import apart, worker_context
+from gan_bench.workers.processes import apart, end_with_parent, worker_context
 
 if TYPE_CHECKING:
     pass
@@ -40,6 +40,7 @@ _process: dict[str, Any] = {}  # of the pilot process: its registry and device
 
 
 def _begin_pilots(plugin_files: tuple[Path, ...], device: str) -> None:
+    end_with_parent()
     torch.set_num_threads(1)
     _process.update(registry=Registry.load(plugin_files), device=torch.device(device))
 

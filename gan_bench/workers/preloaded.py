@@ -1,10 +1,11 @@
 """What every worker needs and what takes seconds to import; no plugin, and nothing that starts threads or a GPU."""
 
 import gc
-import signal
+
+from gan_bench.workers.processes import ignore_the_terminal
 
 gc.disable()  # what is imported stays
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, also while this imports
+ignore_the_terminal()  # also while this imports
 
 import torch._dynamo  # noqa: E402, F401 - PyTorch's optimisers import it when first used
 import torchvision.utils  # noqa: E402, F401

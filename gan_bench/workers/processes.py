@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from types import ModuleType
@@ -78,6 +78,18 @@ def _is_here(entry: str) -> bool:
         return os.path.samefile(entry or ".", ".")
     except OSError:  # it is not there
         return False
+
+
+@contextmanager
+def on_stop(handler: Callable[[int, Any], object]) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and the end of the terminal call the handler; what `nohup` has this process ignore stays ignored."""
+    ignored = {number for number in TERMINAL if number != signal.SIGINT and signal.getsignal(number) == signal.SIG_IGN}
+    before = {number: signal.signal(number, handler) for number in {*TERMINAL, signal.SIGTERM} - ignored}
+    try:
+        yield
+    finally:
+        for number, own in before.items():
+            signal.signal(number, own)
 
 
 def ignore_the_terminal() -> None:

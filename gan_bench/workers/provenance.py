@@ -12,9 +12,7 @@ import torch
 from gan_bench import __version__
 from gan_bench.api.registry import Found
 from gan_bench.api.samples import PreparedData
-from gan_bench.grid import Cell
 from gan_bench.store.documents import RunDocument
-from gan_bench.training.dry import dry_pass
 from gan_bench.training.training import Training
 from gan_bench.workers.device import hardware
 
@@ -24,14 +22,13 @@ if TYPE_CHECKING:
 
 def provenance(
     job: Job,
-    cell: Cell,
     plugins: Sequence[Found],
     data: PreparedData,
     before: RunDocument | None,
     training: Training,
 ) -> dict[str, Any]:
     """All of run.json; `before` is what it held, whose sessions are kept."""
-    dry = dry_pass(cell)
+    dry = job.dry
     session = {
         "from_step": training.loop.steps,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

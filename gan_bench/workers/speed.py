@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from gan_bench.files import write_json
 from gan_bench.store.documents import Session, SpeedDocument, read_object

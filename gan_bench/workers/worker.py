@@ -248,7 +248,7 @@ class Worker:
         before, faults = read_or_fault(folder.run_file, RunDocument, "it is written again")
         training.faults += faults
         self._tell_faults(job, training)
-        write_object(folder.run_file, provenance(job, cell, plugins, data, before, training))
+        write_object(folder.run_file, provenance(job, plugins, data, before, training))
         self._announce("gan_bench_run_started", folder=job.path)
         counters = training.counters()
         self.tell(Started(job.run, counters["steps"], counters["images"]))

@@ -13,9 +13,8 @@ from stores import gan_bench, run_folders, write_grid
 
 from gan_bench.console import plain_console
 from gan_bench.grid import load_grid
-from gan_bench.planning import runs as gan_bench_runs
-from gan_bench.planning import stale
-from gan_bench.planning.datasets import prepare_data
+from gan_bench.planning import courses, stale
+from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.runs import make_runs
 from gan_bench.store.documents import RunDocument, read_object, write_object
 
@@ -181,7 +180,7 @@ def test_a_new_parameter_with_a_default_does_not_hide_what_is_stale(place):
 
 
 def test_a_new_course_of_gan_bench_itself(place, monkeypatch):
-    monkeypatch.setattr(gan_bench_runs, "COURSE_FORMAT", 99)
+    monkeypatch.setattr(courses, "COURSE_FORMAT", 99)
     planned = gan_bench("plan", "grid.toml", "--no-pilot", cwd=place).stdout
     assert "4 runs are stale: this version of gan-bench trains otherwise; they train again" in planned
 
@@ -253,8 +252,7 @@ def test_thousands_of_folders_are_read_in_a_moment(place):
     """Each folder is read once, and each cell's old settings are resolved once."""
     store = place / "many"
     grid = load_grid(place / "grid.toml", seeds="0-999")
-    data = prepare_data(grid, plain_console())
-    runs = make_runs(grid, data, store)
+    runs = make_runs(prepare_grid(grid, plain_console()), store, {})
     document = read_object(run_folders(place / "runs" / "toy")[0] / "run.json", RunDocument)
     for run in runs:
         folder = store / "runs" / f"{run.name[:-3]}old"
@@ -262,7 +260,7 @@ def test_thousands_of_folders_are_read_in_a_moment(place):
         mine = {**document.as_json(), "seed": run.seed, "settings": run.cell.settings, "identity": "0" * 64}
         write_object(folder / "run.json", mine)
     began = time.perf_counter()
-    marked = stale.mark_stale(grid, runs, data, store)
+    marked = stale.mark_stale(grid, runs, store)
     assert time.perf_counter() - began < 2
     assert all(run.stale for run in marked)
     assert len(marked) == 2000

@@ -1,8 +1,8 @@
 """Golden numbers: what small fixed trainings give, kept so that a changed result is noticed.
 
-A change here means that runs of equal settings compute something else than before: raise COURSE_FORMAT (gan_bench/runs.py),
-say why in the changelog, and only then write the new numbers down. The tolerance leaves room for other processors'
-rounding, not for another order of random numbers.
+A change here means that runs of equal settings compute something else than before: raise COURSE_FORMAT
+(gan_bench/planning/courses.py), say why in the changelog, and only then write the new numbers down. The tolerance leaves
+room for other processors' rounding, not for another order of random numbers.
 """
 
 from __future__ import annotations

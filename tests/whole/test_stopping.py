@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+import torch
 from stores import assert_equal_stores, command, gan_bench, write_grid
 
 SLOW = '''
@@ -51,13 +54,13 @@ def write(folder: Path) -> Path:
     return write_grid(folder, samples='samples = 64\nmetrics = ["slow"]', name='name = "toy"\nplugins = ["slow.py"]')
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def start(folder: Path, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
     grid = write(folder)
     process = subprocess.Popen(
         command("run", grid, "--slots", 1, "--out", "stopped"),
         cwd=folder,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         start_new_session=True,
     )
@@ -101,6 +104,35 @@ def test_an_evaluation_is_broken_off(tmp_path, evaluating, whole):
 
 
 @pytest.mark.slow
+def test_the_end_of_the_terminal_stops_as_sigterm_does(tmp_path, whole):
+    """Its group gets SIGHUP, from the shell and once more from the kernel; and whatever is written there fails."""
+    parent_side, terminal = pty.openpty()
+    process = start(tmp_path, stderr=terminal)
+    os.close(terminal)
+    os.close(parent_side)
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGHUP)
+    process.communicate(timeout=15)
+    assert process.returncode == 130
+    (folder,) = (tmp_path / "stopped" / "runs").glob("[!.]*")
+    assert torch.load(folder / "checkpoint.pt", weights_only=True)["steps"] == 30  # as it was when it was evaluated
+    assert_goes_on_with_the_same_bits(tmp_path, whole)
+
+
+def test_nohup_keeps_a_command_from_the_end_of_the_terminal(tmp_path):
+    """What the caller ignores stays ignored, and all else comes to the handler."""
+    code = "import os, signal\nfrom gan_bench.workers.processes import on_stop\nheard = []\n"
+    code += "with on_stop(lambda number, _: heard.append(number)):\n"
+    code += "    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): os.kill(os.getpid(), number)\n"
+    code += "print(*map(int, heard))\n"
+    told = [
+        subprocess.run([*before, sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        for before in ([], ["nohup"])
+    ]
+    assert told == ["2 15 1\n", "2 15\n"]
+
+
+@pytest.mark.slow
 def test_who_does_not_listen_is_killed(tmp_path, whole):
     (tmp_path / "deaf").touch()
     process = start(tmp_path)
@@ -116,8 +148,9 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path, whole):
     time.sleep(0.3)
     began = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
-    assert_ends_soon(process)
+    process.wait(timeout=15)
     assert time.monotonic() - began < 4, "it did not wait for the worker"
+    assert_ends_soon(process)
     assert_goes_on_with_the_same_bits(tmp_path, whole)
 
 

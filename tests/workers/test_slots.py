@@ -10,7 +10,7 @@ from stores import GRID, assert_equal_runs, write_grid
 
 from gan_bench.console import plain_console
 from gan_bench.grid import load_grid
-from gan_bench.planning.datasets import prepare_data
+from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.runs import make_runs
 from gan_bench.workers.events import Event, Finished, Progress, Returned, Started
 from gan_bench.workers.executor import Executor
@@ -61,14 +61,13 @@ def train(
     grid = load_grid(
         write_grid(folder, GRID.replace('[[], ["ema", "spectral_norm"]]', levels)), registry_files=[plugin]
     )
-    data = prepare_data(grid, plain_console())
-    runs = make_runs(grid, data, folder / "store")
+    runs = make_runs(prepare_grid(grid, plain_console()), folder / "store", {})
     for run in runs:
         run.path.mkdir(parents=True)
     setup = Setup("", (plugin,), grid.evaluate.metrics, grid.evaluate.features, 64, "all", slots=slots)
     events = []
     executor = Executor(setup, ["cpu"], lambda event: events.append((type(event), folder / "store/runs" / event.run)))
-    assert executor.run([make_job(run, data, grid, {"fp32": 1e11}, clear=False) for run in runs[::order]])
+    assert executor.run([make_job(run, grid, {"fp32": 1e11}, clear=False) for run in runs[::order]])
     return [event for event in events if event[0] is not Progress]
 
 

@@ -1,0 +1,37 @@
+"""The runs that a grid has in a store: with the seeds that were added there, and those whose results are out of date marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan_bench.planning.looks import kept_looks
+from gan_bench.planning.runs import Run, make_runs
+from gan_bench.planning.stale import mark_stale
+from gan_bench.store.trust import check_store
+
+if TYPE_CHECKING:
+    from gan_bench.planning.courses import PreparedGrid
+    from gan_bench.stats.sequential import Looks
+
+
+def plan_runs(
+    prepared: PreparedGrid,
+    store: Path,
+    *,
+    keep_stale: bool = False,
+    add_looks: Callable[[Looks], Looks] | None = None,
+) -> tuple[list[Run], Looks]:
+    """All runs of a grid, and the looks that they come from.
+
+    `add_looks` is given the looks that the store's comparisons have, and returns those that they shall have. With
+    `keep_stale`, results that a changed plugin or dataset has put out of date are kept. GanBenchError: the store is not to
+    be read.
+    """
+    check_store(store)  # before its list of comparisons is read
+    grid = prepared.grid
+    looks: Looks = kept_looks(grid, store, {course.name(seed) for course in prepared.courses for seed in grid.seeds})
+    if add_looks is not None:
+        looks = add_looks(looks)
+    return mark_stale(grid, make_runs(prepared, store, looks), store, keep=keep_stale), looks
