@@ -67,7 +67,7 @@ def tell(warnings: Iterable[object], console: Console) -> None:
         console.print(f"Warning: {warning}", style="yellow")
 
 
-def short(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A duration for a person."""
     if seconds < 10:
         return f"{seconds:.2g} s"

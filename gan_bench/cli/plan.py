@@ -50,7 +50,7 @@ def command(
     from rich.filesize import decimal
 
     from gan_bench.commands.run import store_of
-    from gan_bench.console import plain_console, say, short, tell
+    from gan_bench.console import duration, plain_console, say, tell
     from gan_bench.planning.cost import makespan, plan_cells
     from gan_bench.planning.courses import prepare_grid
     from gan_bench.planning.planned import plan_runs
@@ -80,7 +80,7 @@ def command(
         seconds = makespan(plans, loaded.evaluate.samples, len(slot_devices))
         peak = max(plan.pilot.peak_bytes for plan in plans if plan.pilot)
         count = f"{len(slot_devices)} slot{'s' if len(slot_devices) > 1 else ''} on {slot_devices[0]}"
-        say(f"time: about {short(seconds)} of training and sampling on {count}; scoring comes on top")
+        say(f"time: about {duration(seconds)} of training and sampling on {count}; scoring comes on top")
         say(f"memory: about {decimal(peak)} a slot")
 
 
@@ -105,13 +105,13 @@ def table(plans: Sequence[CellPlan], width: int) -> Iterator[str]:
 
 def row(plan: CellPlan) -> tuple[str, ...]:
     """What the table says of a cell."""
-    from gan_bench.console import short
+    from gan_bench.console import duration
 
     states = "; ".join(f"{WORDS[what]}: {seeds(found)}" for what, found in plan.todo.items())
     networks = plan.dry.networks
     counts = [f"{networks[n]['parameters']:,}" for n in ("generator", "discriminator")]
     flops = networks["generator"]["flops"] + networks["discriminator"]["flops"]
-    one = "" if plan.pilot is None else short(plan.steps * plan.pilot.step_seconds)
+    one = "" if plan.pilot is None else duration(plan.steps * plan.pilot.step_seconds)
     return plan.label, states, f"{plan.steps:,}", *counts, count(flops), one
 
 

@@ -132,7 +132,7 @@ class GridWork:
         `add_looks` is given the looks that the store's comparisons have, and returns those that they shall have; `leave`
         names runs that are left as they are.
         """
-        fresh, self.fresh = self.fresh, False  # what was trained afresh is not to be again
+        fresh, self.fresh = self.fresh, False  # what was trained afresh is so, whatever seeds come later
         every, looks = plan_runs(self.prepared, self.store, keep_stale=self.keep_stale, add_looks=add_looks)
         runs = select(every, only)
         for line in stale_lines(runs):
@@ -141,13 +141,12 @@ class GridWork:
             asked = [run for run in runs if run.name not in leave]
             todo, unreadable = what_to_do(asked, self.evaluators, fresh, self.console)
             self._write(every, looks)
-            check_space(
-                self.store, [r for r, what in todo if what == "train"], self.grid.evaluate.keep, len(self.devices)
-            )
+            new = [run for run, what in todo if what == "train"]
+            check_space(self.store, new, self.grid.evaluate.keep, len(self.devices))
             done, failed = self._train([run for run, _ in todo], self._jobs(todo, fresh))
             if not (
                 self.store / "grid.json"
-            ).exists():  # somebody deleted the store; its runs were trained into a new one
+            ).exists():  # somebody deleted the store, and runs were trained into a new one
                 self._write(every, looks)
             if done:  # who stops the command waits for its end
                 self._report()

@@ -26,7 +26,7 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Progress:
+class Advanced:
     """How far a run has come."""
 
     run: str
@@ -77,4 +77,4 @@ class Stopped(Ended):
     """Its process ended as it was asked to."""
 
 
-Event = Started | Progress | Warned | Ended  # of a run
+Event = Started | Advanced | Warned | Ended  # of a run

@@ -13,11 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from gan_bench.console import short
+from gan_bench.console import duration
 from gan_bench.planning.cost import seconds_left
 from gan_bench.planning.runs import Run
-from gan_bench.workers.events import Ended, Event, Failed, Finished, Returned, Started, Warned
-from gan_bench.workers.events import Progress as Progressed
+from gan_bench.workers.events import Advanced, Ended, Event, Failed, Finished, Returned, Started, Warned
 
 PLAIN_SECONDS = 10.0  # between two lines about the whole grid where there is no terminal
 
@@ -68,7 +67,7 @@ class Display:
         run = self.runs[event.run]
         if isinstance(event, Started):
             self._start(run, event.steps)
-        elif isinstance(event, Progressed):
+        elif isinstance(event, Advanced):
             self._advance(run, event)
         elif isinstance(event, Warned):
             self.console.print(f"{run.title}: {event.text}", style="yellow")
@@ -86,12 +85,12 @@ class Display:
         else:
             self.console.print(f"{run.title}: from step {step} to {run.total_steps}")
 
-    def _advance(self, run: Run, event: Progressed) -> None:
+    def _advance(self, run: Run, event: Advanced) -> None:
         active, step = self.active[run.name], event.steps
         self.left[run.name] = run.total_steps - step
         if active.task is not None:
             pace = (time.monotonic() - active.since) / max(1, step - active.first_step)
-            epoch = f"epoch {step / self.steps_an_epoch:.1f}  {short(pace * self.steps_an_epoch)}/epoch"
+            epoch = f"epoch {step / self.steps_an_epoch:.1f}  {duration(pace * self.steps_an_epoch)}/epoch"
             sick = "".join(f"  {name}" for name in event.diagnoses)
             self.bars.update(active.task, completed=step, text=f"{epoch}  {losses(event.means)}{sick}")
         for name, evidence in event.diagnoses.items():
@@ -121,7 +120,7 @@ class Display:
         failed = f", {self.failed} failed" if self.failed else ""
         text = f"{self.done} of {len(self.runs)} runs{failed}"
         if (rest := seconds_left(trained, left, now - self.began)) is not None:
-            text += f", {short(rest)} left"
+            text += f", {duration(rest)} left"
         self.bars.update(self.whole, completed=trained, text=text)
         if not self.console.is_terminal and now - self._line_at > PLAIN_SECONDS:
             self._line_at = now

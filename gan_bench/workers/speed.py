@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gan_bench.files import write_json
 from gan_bench.store.documents import Session, SpeedDocument, read_object
-from gan_bench.workers.events import Ended, Event, Progress, Started
+from gan_bench.workers.events import Advanced, Ended, Event, Started
 
 KINDS = ("training", "evaluation", "checkpoints", "waiting")  # waiting: opening runs, and processes with nothing to do
 
@@ -35,7 +35,7 @@ class Speed:
         """Take in an event of a run."""
         if isinstance(event, Started):
             self._first[event.run] = event.images - self.images[event.run]
-        elif isinstance(event, Progress | Ended) and event.images is not None and event.run in self._first:
+        elif isinstance(event, Advanced | Ended) and event.images is not None and event.run in self._first:
             self.images[event.run] = event.images - self._first[event.run]
         if isinstance(event, Ended):
             self.seconds.update(event.seconds)

@@ -31,7 +31,7 @@ from gan_bench.store.lock import Lock
 from gan_bench.training.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
 from gan_bench.training.rescoring import rescore, score_best_again
 from gan_bench.training.training import Diverged, Hopeless, Training, record_failure
-from gan_bench.workers.events import Ended, Event, Failed, Finished, Progress, Ready, Returned, Started, Want, Warned
+from gan_bench.workers.events import Advanced, Ended, Event, Failed, Finished, Ready, Returned, Started, Want, Warned
 from gan_bench.workers.jobs import Job, Setup
 from gan_bench.workers.output import LazyFile
 from gan_bench.workers.processes import end_with_parent, ignore_the_terminal
@@ -282,7 +282,7 @@ class Worker:
             if now - told > EVENT_SECONDS:
                 told = now
                 sick = {diagnosis.name: diagnosis.evidence for diagnosis in training.diagnoses}
-                self.tell(Progress(job.run, counters["steps"], counters["images"], training.means, sick))
+                self.tell(Advanced(job.run, counters["steps"], counters["images"], training.means, sick))
             yield
 
     def _announce(self, hook: str, **content: Any) -> None:

@@ -14,7 +14,7 @@ EVENTS = [
     events.Ready(),
     events.Want(),
     events.Started("a-0", 50, 800),
-    events.Progress("a-0", 100, 1600, {"loss_g": 0.5, "loss_d": None}, {"D wins": "since step 50"}),
+    events.Advanced("a-0", 100, 1600, {"loss_g": 0.5, "loss_d": None}, {"D wins": "since step 50"}),
     events.Warned("a-0", "a file is damaged"),
     events.Finished("a-0", images=1600, seconds={"training": 2.5}),
     events.Failed("a-0", "ValueError: no"),

@@ -12,7 +12,7 @@ from gan_bench.console import plain_console
 from gan_bench.grid import load_grid
 from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.runs import make_runs
-from gan_bench.workers.events import Event, Finished, Progress, Returned, Started
+from gan_bench.workers.events import Advanced, Event, Finished, Returned, Started
 from gan_bench.workers.executor import Executor
 from gan_bench.workers.jobs import Setup, make_job
 from gan_bench.workers.slots import MEASURE, MOST, SETTLE, Slots
@@ -68,7 +68,7 @@ def train(
     events = []
     executor = Executor(setup, ["cpu"], lambda event: events.append((type(event), folder / "store/runs" / event.run)))
     assert executor.run([make_job(run, grid, {"fp32": 1e11}, clear=False) for run in runs[::order]])
-    return [event for event in events if event[0] is not Progress]
+    return [event for event in events if event[0] is not Advanced]
 
 
 def folders(events: list[tuple[type[Event], Path]]) -> list[Path]:

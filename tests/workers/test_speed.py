@@ -10,14 +10,14 @@ import pytest
 from stores import GRID, gan_bench, run_folders, write_grid
 
 from gan_bench.training.meters import Clock
-from gan_bench.workers.events import Failed, Finished, Progress, Returned, Started
+from gan_bench.workers.events import Advanced, Failed, Finished, Returned, Started
 from gan_bench.workers.speed import Speed, speed_text, write_speed
 
 
 def test_a_session_adds_up_its_runs():
     speed = Speed(2, {"a": 1250.0, "b": 100.0}, began=time.monotonic() - 10)
     speed(Started("a", 50, images=500))  # trained before
-    speed(Progress("a", 150, images=1500, means={}, diagnoses={}))
+    speed(Advanced("a", 150, images=1500, means={}, diagnoses={}))
     speed(Returned("a", seconds={"training": 1.0}))  # goes on from its checkpoint, elsewhere
     speed(Started("a", 100, images=1000))
     speed(Finished("a", images=2500, seconds={"training": 5.0, "evaluation": 2.0}))
