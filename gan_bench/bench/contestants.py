@@ -75,9 +75,7 @@ def _steps(
     return Steps(loop, batches, CudaCapture(loop, stream) if stream else None)
 
 
-def usual(
-    case: Case, batch: int, device: torch.device, *, resident: bool = False, compiled: bool = False
-) -> Advance:
+def usual(case: Case, batch: int, device: torch.device, *, resident: bool = False, compiled: bool = False) -> Advance:
     """The loop of PyTorch's DCGAN example (pytorch/examples, dcgan/main.py), on logits; PyTorch's defaults throughout.
 
     `resident`: the data lies on the device, instead of coming through a DataLoader. `compiled`: both networks go through

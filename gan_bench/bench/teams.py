@@ -83,7 +83,7 @@ def device_peak(device: torch.device, precision: Precision) -> float:
 
 
 def cpu_teams(case: Case, batch: int) -> list[Team]:
-    """The usual loop, as it is and compiled, at several numbers of threads, and this engine with as many processes of one thread."""
+    """The usual loop, plain and compiled, at several numbers of threads; this engine with as many processes of one thread."""
     device, counts = torch.device("cpu"), doublings(cpu_slots())
     loop, precision = partial(usual, case, batch, device), USUAL_PRECISION["cpu"]
     compiled = partial(loop, compiled=True)

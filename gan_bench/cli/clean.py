@@ -34,8 +34,9 @@ class Waste:
 def command(place: Path, yes: bool) -> None:
     """Delete what a store no longer needs, after showing it.
 
-    That is what is out of date or no longer asked for, and what killed processes left behind. The store is the folder DIR, or that of the file GRID in runs/. What the latest `gan-bench run` in it asked for stays.
-    All that would go is shown first, and nothing goes unasked: without a terminal, only with --yes.
+    That is what is out of date or no longer asked for, and what killed processes left behind. The store is the folder DIR,
+    or that of the file GRID in runs/. What the latest `gan-bench run` in it asked for stays. All that would go is shown
+    first, and nothing goes unasked: without a terminal, only with --yes.
     """
     from filelock import Timeout
 

@@ -69,7 +69,7 @@ def test_our_own_exceptions_come_through(store, tmp_path):
     told: list[str] = []
     manager = Registry.load().manager
     (store / "grid.json").write_text("{")
-    with pytest.raises(Exception, match="grid.json"):
+    with pytest.raises(Exception, match=r"grid\.json"):
         ask(manager, "gan_bench_export", told.append, stores=[store], format="csv")
     assert ask(manager, "gan_bench_export", told.append, stores=[store], format="docx") == []
     assert told == []

@@ -109,7 +109,9 @@ def test_what_names_no_file_is_one_error(store, tmp_path, place):
     assert os.listdir(tmp_path) == ["folder"]
 
 
-@pytest.mark.parametrize("arguments", [("run", "grid.toml", "--out", ""), ("plan", "grid.toml", "--out", ""), ("watch", "")])
+@pytest.mark.parametrize(
+    "arguments", [("run", "grid.toml", "--out", ""), ("plan", "grid.toml", "--out", ""), ("watch", "")]
+)
 def test_an_empty_text_is_no_store(tmp_path, arguments):
     write_grid(tmp_path)
     assert "'' names no folder." in gan_bench(*arguments, cwd=tmp_path, code=2).stderr

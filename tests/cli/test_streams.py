@@ -15,7 +15,6 @@ from fake_store import write_store
 from rich.text import Text
 from stores import command, gan_bench, write_grid
 
-from gan_bench.api import registry
 from gan_bench.cli import COMMANDS, main
 from gan_bench.cli.streams import PLAIN
 from gan_bench.console import PlainConsole, printable, warnings_told
@@ -47,7 +46,7 @@ def test_an_output_that_takes_nothing_is_one_line(tmp_path, arguments):
     assert shell("| true", *arguments, cwd=tmp_path)[1] == ""
     for lost in ("2>&-", "2>/dev/full", "<&-", "<&- 2>&-"):
         code, text = shell(lost, *arguments, cwd=tmp_path)
-        assert (code, "gan-bench" in text) == (0, True)
+        assert (code, bool(text)) == (0, True)
 
 
 def test_a_reader_that_has_gone_is_no_fault(tmp_path):
@@ -132,9 +131,8 @@ def test_a_console_for_terminals_still_speaks_to_them():
     assert file.getvalue() == f"\x1b[31m[b]{printable(HOSTILE)}\x1b[0m\n"
 
 
-def test_names_of_strangers_are_written_out_by_commands(tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "cause", lambda _: f"it is \x1b[2J broken")
-    (tmp_path / "bad.py").write_text("1 / 0\n")
+def test_messages_of_strangers_are_written_out_by_commands(tmp_path):
+    (tmp_path / "bad.py").write_text('raise ValueError("it is \\x1b[2J broken")\n')
     done = gan_bench("plan", write_grid(tmp_path), "--no-pilot", "--plugin", "bad.py", cwd=tmp_path)
     assert "it is \\x1b[2J broken" in done.stderr
     assert "\x1b" not in done.output
@@ -145,7 +143,7 @@ def test_summaries_are_whole_sentences():
     lines = [line.split(maxsplit=1) for line in text.partition("Commands:\n")[2].splitlines()]
     assert [name for name, _ in lines] == list(COMMANDS)
     for _, sentence in lines:
-        assert re.fullmatch(r"[A-Z][^.]+\.", sentence), sentence
+        assert re.fullmatch(r"[A-Z].*[^.]\.", sentence), sentence
 
 
 def test_every_sign_has_one_in_ascii():
