@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
 
 import torch
 
@@ -28,7 +27,7 @@ class Contestant:
 
 
 def take_turns(
-    teams: Mapping[str, Sequence[Contestant]], seconds: float, rounds: int, tell: Callable[[str], object]
+    teams: Mapping[str, Sequence[Contestant]], seconds: float, rounds: int, tell: Callable[[str], object] = print
 ) -> dict[str, list[float]]:
     """Images a second of each team in each round. A team's contestants train at the same time; one may be in many teams.
 
@@ -46,7 +45,7 @@ def take_turns(
             with without_main():
                 processes[-1].start()
             theirs.close()
-        failed = {one: why for one, connection in connections.items() if (why := _answer(connection))}
+        failed = {one: why for one, connection in connections.items() if (why := _failure(one, connection))}
         for name in [name for name in teams if not failed.keys().isdisjoint(teams[name])]:
             tell(f"{name}: left out ({next(failed[one] for one in teams[name] if one in failed)})")
         teams = {name: team for name, team in teams.items() if failed.keys().isdisjoint(team)}
@@ -64,12 +63,23 @@ def take_turns(
             process.join()
 
 
-def _answer(connection: Connection) -> Any:
-    """Of a contestant that was built: "", or why it could not be; then its images a second."""
+def _failure(contestant: Contestant, connection: Connection) -> str:
+    """Why an optional contestant can't compete, once that is known; "" of one that is ready."""
     try:
-        return connection.recv()
+        why: str = connection.recv()
+    except EOFError:
+        if not contestant.optional:
+            raise GanBenchError("a contestant's process ended before its first turn") from None
+        return "its process ended"
+    return why
+
+
+def _answer(connection: Connection) -> float:
+    try:
+        speed: float = connection.recv()
     except EOFError:
         raise GanBenchError("a contestant's process ended before its turn was over") from None
+    return speed
 
 
 def _train_in_turns(connection: Connection, contestant: Contestant) -> None:

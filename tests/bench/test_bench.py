@@ -106,16 +106,18 @@ def fail():
 
 def test_a_contestant_that_fails_ends_all(tmp_path):
     contestants = [Contestant(fail), Contestant(partial(noting, tmp_path, "other"))]
-    with pytest.raises(GanBenchError, match="ended before its turn was over"):
+    with pytest.raises(GanBenchError, match="ended before its first turn"):
         take_turns({"both": contestants}, seconds=0.05, rounds=1, tell=pytest.fail)
 
 
 def test_an_optional_contestant_that_fails_is_left_out_with_its_reason(tmp_path):
     told: list[str] = []
-    a, b = Contestant(fail, optional=True), Contestant(partial(noting, tmp_path, "other"), optional=True)
-    speeds = take_turns({"both": [a, b], "one": [b], "none": [a]}, seconds=0.05, rounds=1, tell=told.append)
+    a, b, c = (
+        Contestant(build, optional=True) for build in (fail, partial(noting, tmp_path, "other"), partial(os._exit, 3))
+    )
+    speeds = take_turns({"both": [a, b], "one": [b], "dead": [c]}, seconds=0.05, rounds=1, tell=told.append)
     assert list(speeds) == ["one"]
-    assert told == [f"{name}: left out (ValueError: no such networks)" for name in ("both", "none")]
+    assert told == ["both: left out (ValueError: no such networks)", "dead: left out (its process ended)"]
 
 
 @pytest.mark.slow
