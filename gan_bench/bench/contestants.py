@@ -5,6 +5,7 @@ Each gives an `Advance`: a function that trains for a moment and returns how man
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
 import torch
@@ -74,13 +75,18 @@ def _steps(
     return Steps(loop, batches, CudaCapture(loop, stream) if stream else None)
 
 
-def usual(case: Case, batch: int, device: torch.device, resident: bool = False) -> Advance:
+def usual(case: Case, batch: int, device: torch.device, *, resident: bool = False, compiled: bool = False) -> Advance:
     """The loop of PyTorch's DCGAN example (pytorch/examples, dcgan/main.py), on logits; PyTorch's defaults throughout.
 
-    `resident`: the data lies on the device, instead of coming through a DataLoader.
+    `resident`: the data lies on the device, instead of coming through a DataLoader. `compiled`: both networks go through
+    `torch.compile`.
     """
     generator = case.architecture.generator(case.data).to(device)
     discriminator = case.architecture.discriminator(case.data).to(device)
+    if compiled:
+        logging.getLogger("torch").setLevel(logging.ERROR)  # it warns of GPUs that are missing
+        generator.compile()
+        discriminator.compile()
     g_optimizer = torch.optim.Adam(generator.parameters(), lr=LR, betas=BETAS)
     d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=LR, betas=BETAS)
     pictures = case.pictures().float().div_(127.5).sub_(1)

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 import torch
 
 from gan_bench.bench.contestants import Advance
-from gan_bench.errors import GanBenchError
+from gan_bench.errors import GanBenchError, message, shortened
 from gan_bench.workers.processes import apart, worker_context
 
 WARM_UP = 3  # calls before the first turn
@@ -23,12 +23,16 @@ class Contestant:
 
     build: Callable[[], Advance]  # called in the process: it is pickled
     threads: int = 1
+    optional: bool = False  # what it takes may be missing here: then the others go on without it
 
 
-def take_turns(teams: Mapping[str, Sequence[Contestant]], seconds: float, rounds: int) -> dict[str, list[float]]:
+def take_turns(
+    teams: Mapping[str, Sequence[Contestant]], seconds: float, rounds: int, tell: Callable[[str], object] = print
+) -> dict[str, list[float]]:
     """Images a second of each team in each round. A team's contestants train at the same time; one may be in many teams.
 
-    GanBenchError: a contestant failed; its process has printed why.
+    A team of an optional contestant that failed is left out; `tell` gets a line with the reason. GanBenchError: another
+    contestant failed; its process has printed why.
     """
     context = worker_context()
     connections: dict[Contestant, Connection] = {}
@@ -41,8 +45,10 @@ def take_turns(teams: Mapping[str, Sequence[Contestant]], seconds: float, rounds
             with apart():
                 processes[-1].start()
             theirs.close()
-        for connection in connections.values():
-            _answer(connection)
+        failed = {one: why for one, connection in connections.items() if (why := _failure(one, connection))}
+        for name in [name for name in teams if not failed.keys().isdisjoint(teams[name])]:
+            tell(f"{name}: left out ({next(failed[one] for one in teams[name] if one in failed)})")
+        teams = {name: team for name, team in teams.items() if failed.keys().isdisjoint(team)}
         speeds: dict[str, list[float]] = {name: [] for name in teams}
         for _ in range(rounds):
             for name, team in teams.items():
@@ -57,6 +63,17 @@ def take_turns(teams: Mapping[str, Sequence[Contestant]], seconds: float, rounds
             process.join()
 
 
+def _failure(contestant: Contestant, connection: Connection) -> str:
+    """Why an optional contestant can't compete, once that is known; "" of one that is ready."""
+    try:
+        why: str = connection.recv()
+    except EOFError:
+        if not contestant.optional:
+            raise GanBenchError("a contestant's process ended before its first turn") from None
+        return "its process ended"
+    return why
+
+
 def _answer(connection: Connection) -> float:
     try:
         speed: float = connection.recv()
@@ -68,11 +85,17 @@ def _answer(connection: Connection) -> float:
 def _train_in_turns(connection: Connection, contestant: Contestant) -> None:
     """A contestant's process: says when it is ready, then answers each number of seconds with its images a second."""
     torch.set_num_threads(contestant.threads)
-    advance = contestant.build()
-    for _ in range(WARM_UP):
-        advance()
+    try:
+        advance = contestant.build()
+        for _ in range(WARM_UP):
+            advance()
+    except Exception as error:
+        if not contestant.optional:
+            raise
+        connection.send(shortened(message(error).splitlines()[0], 200))
+        return
     with contextlib.suppress(EOFError, OSError):  # the parent has closed the connection, or is gone
-        connection.send(0.0)
+        connection.send("")
         while True:
             seconds, images, began = connection.recv(), 0, _now()
             while time.perf_counter() - began < seconds:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -51,10 +51,13 @@ class Row:
         return statistics.median(self.speeds)
 
 
-def measure(case: Case, batch: int, device: torch.device, seconds: float, rounds: int) -> list[Row]:
-    """The figures of every team, in rounds of so many seconds a turn."""
+def measure(
+    case: Case, batch: int, device: torch.device, seconds: float, rounds: int, tell: Callable[[str], object]
+) -> list[Row]:
+    """The figures of every team, in rounds of so many seconds a turn; `tell` hears of those that can't compete here."""
     teams = gpu_teams(case, batch, device) if device.type == "cuda" else cpu_teams(case, batch)
-    speeds = take_turns({team.name: team.members for team in teams}, seconds, rounds)
+    speeds = take_turns({team.name: team.members for team in teams}, seconds, rounds, tell)
+    teams = [team for team in teams if team.name in speeds]
     medians = {name: statistics.median(own) for name, own in speeds.items()}
     best = max(medians[team.name] for team in teams if team.usual)
     flops = training_flops(describe_architecture(case.architecture, case.data), d_per_g=1)
@@ -75,15 +78,20 @@ def precisions(device: torch.device) -> list[Precision]:
 
 
 def device_peak(device: torch.device, precision: Precision) -> float:
-    """FLOP/s of matrix products on a whole device: a GPU, or all cores that this process may use."""
+    """FLOP/s of the fastest kernels on a whole device: a GPU, or all cores that this process may use."""
     return peak(device, precision) * (1 if device.type == "cuda" else cpu_slots())
 
 
 def cpu_teams(case: Case, batch: int) -> list[Team]:
-    """The usual loop at several numbers of threads, and this engine with as many processes of one thread."""
+    """The usual loop, plain and compiled, at several numbers of threads; this engine with as many processes of one thread."""
     device, counts = torch.device("cpu"), doublings(cpu_slots())
-    loop = partial(usual, case, batch, device)
-    teams = [Team(f"usual loop, threads: {n}", USUAL_PRECISION["cpu"], [Contestant(loop, n)], True) for n in counts]
+    loop, precision = partial(usual, case, batch, device), USUAL_PRECISION["cpu"]
+    compiled = partial(loop, compiled=True)
+    teams = [Team(f"usual loop, threads: {n}", precision, [Contestant(loop, n)], True) for n in counts]
+    teams += [
+        Team(f"usual loop, compiled, threads: {n}", precision, [Contestant(compiled, n, optional=True)], True)
+        for n in counts
+    ]
     for precision in PRECISIONS["cpu"]:
         build = partial(engine, case, batch, device, 1, precision)
         processes = [Contestant(build) for _ in range(counts[-1])]
@@ -92,12 +100,14 @@ def cpu_teams(case: Case, batch: int) -> list[Team]:
 
 
 def gpu_teams(case: Case, batch: int, device: torch.device) -> list[Team]:
-    """The usual loop with a DataLoader and with data on the GPU, and this engine with several slots."""
+    """The usual loop with a DataLoader, with data on the GPU, and compiled; and this engine with several slots."""
     threads, precision = cpu_slots(), USUAL_PRECISION["cuda"]
-    loaded, resident = (partial(usual, case, batch, device, resident) for resident in (False, True))
+    loaded, resident = (partial(usual, case, batch, device, resident=resident) for resident in (False, True))
+    compiled = Contestant(partial(resident, compiled=True), threads, optional=True)
     teams = [
         Team("usual loop, DataLoader", precision, [Contestant(loaded, threads)], True),
         Team("usual loop, data on the GPU", precision, [Contestant(resident, threads)], True),
+        Team("usual loop, data on the GPU, compiled", precision, [compiled], True),
     ]
     for precision in PRECISIONS["cuda"]:
         for slots in GPU_SLOTS:

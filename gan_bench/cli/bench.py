@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     "--devices", default="auto", show_default=True, help="auto (the first GPU, else the CPU), cpu, or cuda:0,cuda:1,..."
 )
 def command(text: str, seconds: float, rounds: int, devices: str) -> None:
-    """Measure real images trained a second: this engine, and the usual PyTorch loop on the same networks.
+    """Measure how fast this machine trains, and could at best.
 
-    Contestants take turns in rounds. The table gives medians and ranges over rounds, the ratio to the best of the usual
-    loops, and the share of the device's peak, the speed of a large matrix product. Other work on the machine shows in the
-    ranges: compare ratios.
+    The unit is real images trained a second, by this engine and by the usual PyTorch loop, plain and through torch.compile,
+    on the same networks. Contestants take turns in rounds. The table gives medians and ranges over rounds, the ratio to the
+    best of the usual loops, and the share of the device's peak, the speed of its fastest matrix products and convolutions.
+    Other work on the machine shows in the ranges: compare ratios.
     """
     import torch
 
@@ -56,7 +57,8 @@ def command(text: str, seconds: float, rounds: int, devices: str) -> None:
         for case in chosen:
             for batch in BATCHES[device.type]:
                 console.print()
-                console.print(table(f"{case.title}, batch {batch}", measure(case, batch, device, seconds, rounds)))
+                rows = measure(case, batch, device, seconds, rounds, console.print)
+                console.print(table(f"{case.title}, batch {batch}", rows))
 
 
 def table(title: str, rows: Sequence[Row]) -> Table:

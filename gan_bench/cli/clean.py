@@ -32,10 +32,11 @@ class Waste:
 @click.argument("place", default=".", type=click.Path(exists=True, path_type=Path), metavar="[DIR|GRID]")
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 def command(place: Path, yes: bool) -> None:
-    """Delete from a store what is out of date or no longer asked for, and what killed processes left behind.
+    """Delete what a store no longer needs, after showing it.
 
-    The store is the folder DIR, or that of the file GRID in runs/. What the latest `gan-bench run` in it asked for stays.
-    All that would go is shown first, and nothing goes unasked: without a terminal, only with --yes.
+    That is what is out of date or no longer asked for, and what killed processes left behind. The store is the folder DIR,
+    or that of the file GRID in runs/. What the latest `gan-bench run` in it asked for stays. All that would go is shown
+    first, and nothing goes unasked: without a terminal, only with --yes.
     """
     from filelock import Timeout
 

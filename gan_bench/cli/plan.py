@@ -44,7 +44,10 @@ def command(
     allow_plugins: bool,
     no_pilot: bool,
 ) -> None:
-    """Show every cell and run of GRID, what is done already, and what the rest would take. Nothing is trained."""
+    """Show what of GRID is done, and what the rest would take.
+
+    Every cell and run is listed; nothing is trained.
+    """
     loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=not no_pilot)
 
     from rich.filesize import decimal

@@ -35,7 +35,10 @@ class Shape(click.ParamType):
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @plugin_option
 def command(name: str | None, data: tuple[int, ...], as_json: bool, plugins: tuple[Path, ...]) -> None:
-    """List all plugins by kind, or describe the one called NAME: parameters, and an architecture's layers."""
+    """List all plugins by kind, or describe the one called NAME.
+
+    That is its parameters, a metric's numbers and an architecture's layers.
+    """
     from gan_bench.api.registry import Registry
     from gan_bench.errors import GanBenchError, did_you_mean
 

@@ -63,10 +63,11 @@ def command(
     watch: bool,
     port: int,
 ) -> None:
-    """Train what is missing of GRID, evaluate it and write results.csv, comparisons.csv and report.html.
+    """Train what is missing of GRID, evaluate and report it.
 
-    Interrupt it whenever you like: the same command goes on where each run stood. Exit code 0 if every run succeeded, 1 if
-    some failed, 2 for bad input, 130 if it was stopped.
+    It writes results.csv, comparisons.csv and report.html into the store. Interrupt it whenever you like: the same command
+    goes on where each run stood. Exit code 0 if every run succeeded, 1 if some failed, 2 for bad input, 130 if it was
+    stopped.
     """
     if port and not watch:
         raise click.UsageError("--port is where --watch serves the page; give both")

@@ -28,7 +28,10 @@ def command(
     plugins: tuple[Path, ...],
     allow_plugins: bool,
 ) -> None:
-    """Draw samples from the generator of RUN_FOLDER (a folder under runs/NAME/runs/) into a picture."""
+    """Draw samples from a run's generator into a picture.
+
+    RUN_FOLDER is a folder under runs/NAME/runs/.
+    """
     from gan_bench.files import destination, is_stream, read_json
 
     into_file = not is_stream(output)

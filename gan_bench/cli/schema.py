@@ -13,7 +13,10 @@ from gan_bench.cli.options import plugin_option
 @click.command("schema")
 @plugin_option
 def command(plugins: tuple[Path, ...]) -> None:
-    """Print the JSON Schema of grid files, with the parameters of all installed plugins."""
+    """Print the JSON Schema of grid files, for editors.
+
+    It knows the parameters of all installed plugins.
+    """
     from gan_bench.api.registry import Registry
     from gan_bench.grid.json_schema import grid_schema
 

@@ -16,19 +16,21 @@ PLAIN = str.maketrans(  # what reports and tables are written with
     {"–": "-", "—": "-", "−": "-", "\u202f": " ", "’": "'", "‘": "'", "“": '"', "”": '"', "…": "..."}
     | {"×": "x", "±": "+-", "·": "*", "≠": "!=", "≥": ">=", "≤": "<=", "→": "->"}
 )
-UNREAD = 128 + 13  # what a shell says of a command that SIGPIPE has ended
 
 
 class Unprintable(click.ClickException):
-    """Standard output takes no more. Silent where its reader has gone, as `head` does: that is no fault."""
+    """Standard output takes no more."""
 
-    def __init__(self, error: OSError) -> None:
-        super().__init__(f"standard output: {error.strerror}")
-        self.exit_code = UNREAD if error.errno == errno.EPIPE else 2
+    exit_code = 2
+
+
+class Unread(Unprintable):
+    """Its reader has gone, as `head` does, which is no fault: silent, with what a shell says of one ended by SIGPIPE."""
+
+    exit_code = 128 + 13
 
     def show(self, file: IO[Any] | None = None) -> None:
-        if self.exit_code != UNREAD:
-            super().show(file)
+        pass
 
 
 class StandardError(io.FileIO):
@@ -55,7 +57,8 @@ class StandardOutput(StandardError):
     def failed(self, error: OSError) -> None:
         if not self.told:
             self.told = True
-            raise Unprintable(error) from error
+            kind = Unread if error.errno == errno.EPIPE else Unprintable
+            raise kind(f"standard output: {error.strerror}") from error
 
 
 def plain(error: UnicodeError) -> tuple[str, int]:

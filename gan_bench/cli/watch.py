@@ -17,10 +17,10 @@ from gan_bench.cli.options import NEW_FOLDER, plugin_option, port_option
 @click.option("--open", "browse", is_flag=True, help="Open the page in the browser.")
 @plugin_option
 def command(stores: tuple[Path, ...], port: int, browse: bool, plugins: tuple[Path, ...]) -> None:
-    """Show the report of one or more stores (folders under runs/) in the browser, and keep it current while runs train.
+    """Serve a report that stays current while runs train.
 
-    The page is on this machine alone, at the address that is printed. It reads what runs write and changes nothing; Ctrl-C
-    ends it.
+    It shows one or more stores (folders under runs/) in the browser. The page is on this machine alone, at
+    the address that is printed. It reads what runs write and changes nothing; Ctrl-C ends it.
     """
     from gan_bench.console import say
     from gan_bench.live.beside import NICE, make_server

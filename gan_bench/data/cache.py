@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,34 @@ from gan_bench.api.data_spec import DataSpec, Modes
 from gan_bench.api.samples import PreparedData, Samples
 from gan_bench.errors import GanBenchError
 
+CURE = "Set GAN_BENCH_CACHE to a folder that can be written and has room"
 _PARTS = ("training", "held_out")
 _DTYPES: dict[str, np.dtype[Any]] = {"image": np.dtype("uint8"), "points": np.dtype("float32")}
 
 
 def cache_root() -> Path:
-    """The folder of all caches: $GAN_BENCH_CACHE, else gan-bench/ in $XDG_CACHE_HOME or ~/.cache."""
-    if own := os.environ.get("GAN_BENCH_CACHE"):
-        return Path(own).expanduser()
-    shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (shared if shared.is_absolute() else Path.home() / ".cache") / "gan-bench"
+    """The folder of all caches: $GAN_BENCH_CACHE, else gan-bench/ in $XDG_CACHE_HOME or ~/.cache.
+
+    GanBenchError: there is no home folder, and neither variable says where else.
+    """
+    try:
+        if own := os.environ.get("GAN_BENCH_CACHE"):
+            return Path(own).expanduser()
+        shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        return (shared if shared.is_absolute() else Path.home() / ".cache") / "gan-bench"
+    except RuntimeError as error:  # an unknown user without HOME, or a "~name" of nobody
+        raise GanBenchError(f"there is no folder for the cache ({str(error).rstrip('.')}). {CURE}") from error
+
+
+@contextmanager
+def caching(folder: Path) -> Iterator[None]:
+    """While a folder of the cache is read or written. GanBenchError: it can't be, with the cure."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and not Path(os.fsdecode(error.filename)).is_relative_to(folder):
+            raise
+        raise GanBenchError(f"the cache {folder} can't be used ({error.strerror or error}). {CURE}") from error
 
 
 def open_prepared(folder: Path) -> PreparedData:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import operator
@@ -24,7 +23,7 @@ from gan_bench.api.faults import told
 from gan_bench.api.kinds import Dataset, Part, Parts, SkipSample
 from gan_bench.api.samples import PreparedData
 from gan_bench.api.sources import source_hash
-from gan_bench.data.cache import _DTYPES, _PARTS, cache_root, open_prepared
+from gan_bench.data.cache import _DTYPES, _PARTS, cache_root, caching, open_prepared
 from gan_bench.errors import GanBenchError
 from gan_bench.files import check_regular
 
@@ -42,7 +41,8 @@ def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | No
     cache = cache_root() if cache is None else cache
     tell = _Throttle(progress)
     files, spec = files_and_spec(dataset)
-    key = _key(dataset, spec, _content(dataset.name, files, cache, tell))
+    with caching(cache):
+        key = _key(dataset, spec, _content(dataset.name, files, cache, tell))
     folder = cache / "datasets" / f"{dataset.name}-{key[:16]}"
     if folder.exists():
         try:
@@ -53,19 +53,13 @@ def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | No
             with contextlib.suppress(FileNotFoundError):  # another process may do the same
                 folder.rename(discarded)  # at once, so that none opens a half-deleted folder
                 shutil.rmtree(discarded)
-    _remove_leftovers(folder)
     work = _beside(folder)
     try:
-        work.mkdir(parents=True)
-        _decode(dataset, spec, work, tell)
-        _rename_unless_there(work, folder)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise GanBenchError(
-            f"dataset {dataset.name}: no room for the decoded data in {cache} ({error}). "
-            "Free some, or set GAN_BENCH_CACHE to a folder with more."
-        ) from error
+        with caching(cache):
+            _remove_leftovers(folder)
+            work.mkdir(parents=True)
+            _decode(dataset, spec, work, tell)
+            _rename_unless_there(work, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     data = open_prepared(folder)

@@ -22,7 +22,7 @@ from gan_bench.api.randomness import Stream, make_stream
 from gan_bench.api.samples import PreparedData, RealData
 from gan_bench.api.sources import source_hash
 from gan_bench.canonical import canonical, canonical_hash
-from gan_bench.data.cache import cache_root
+from gan_bench.data.cache import cache_root, caching
 from gan_bench.errors import GanBenchError, message
 from gan_bench.files import read_tensors, write_tensors
 from gan_bench.scoring import neighbours
@@ -54,7 +54,7 @@ class Evaluator:
         self.against_training = against_training
         self.seconds: dict[str, float] = {}
         self.cache = cache or cache_root() / "features"
-        with told(f"features {extractor.name}: prepare() at {place_of(extractor.prepare)}"):
+        with told(f"features {extractor.name}: prepare() at {place_of(extractor.prepare)}"), caching(self.cache):
             self.features: Features = extractor.prepare(data, self.cache, device)
         self.extractor = {"name": extractor.name, "source": source_hash(type(extractor))[:12]}
         self._loaded: dict[str, Any] = {}  # what the cache keeps, by the name of its file
@@ -198,12 +198,13 @@ class Evaluator:
     def kept(self, name: str, compute: Callable[[], Any]) -> Any:
         """A value, computed unless this process or the cache's file of this name has it."""
         path = self.cache / f"{name}.pt"
-        if name not in self._loaded:
-            with suppress(FileNotFoundError, ValueError):  # there is none yet, or a damaged one
+        with caching(self.cache):
+            if name not in self._loaded:
+                with suppress(FileNotFoundError, ValueError):  # there is none yet, or a damaged one
+                    self._loaded[name] = read_tensors(path)
+            if name not in self._loaded:
+                write_tensors(path, compute())
                 self._loaded[name] = read_tensors(path)
-        if name not in self._loaded:
-            write_tensors(path, compute())
-            self._loaded[name] = read_tensors(path)
         return self._loaded[name]
 
     def extract(self, batches: Callable[[], Iterator[Tensor]]) -> Tensor:

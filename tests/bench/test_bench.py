@@ -38,7 +38,8 @@ def test_prints_every_contestant_with_ratio_and_share(tmp_path, monkeypatch):
     assert re.search(r"peak in fp32: [\d,]+ GFLOP/s a core", text)
     assert "dcgan 16x16, width 16 (quickstart), batch 64" in text
     figures = rows(text)
-    assert list(figures) == [
+    left_out = re.findall(r"(usual loop, compiled, threads: \d): left out \((.+)\)", text)  # no C++ compiler here, say
+    assert [name for name in figures if "compiled" not in name] == [
         "usual loop, threads: 1",
         "usual loop, threads: 2",
         "gan-bench in fp32, processes: 1",
@@ -46,9 +47,12 @@ def test_prints_every_contestant_with_ratio_and_share(tmp_path, monkeypatch):
         "gan-bench in bf16, processes: 1",
         "gan-bench in bf16, processes: 2",
     ]
+    compiled = {name for name in figures if "compiled" in name} | {name for name, _ in left_out}
+    assert compiled == {"usual loop, compiled, threads: 1", "usual loop, compiled, threads: 2"}
     best = max(speed for name, (speed, *_) in figures.items() if name.startswith("usual"))
-    for speed, low, high, ratio, _ in figures.values():
+    for speed, low, high, ratio, share in figures.values():
         assert 0 < low <= speed <= high
+        assert 0 < share <= 100
         assert ratio == pytest.approx(speed / best, abs=0.02)
 
 
@@ -88,7 +92,7 @@ def noting(folder, name):
 
 def test_turns_don_t_overlap_and_a_contestant_keeps_its_process(tmp_path):
     a, b = (Contestant(partial(noting, tmp_path, name)) for name in "ab")
-    speeds = take_turns({"first": [a], "second": [b], "third": [a]}, seconds=0.05, rounds=2)
+    speeds = take_turns({"first": [a], "second": [b], "third": [a]}, seconds=0.05, rounds=2, tell=pytest.fail)
     assert all(len(own) == 2 and min(own) > 0 and max(own) < 10 / 0.001 for own in speeds.values())
     notes = {name: [line.split() for line in (tmp_path / name).read_text().splitlines()][WARM_UP:] for name in "ab"}
     assert len({process for process, _ in notes["a"]}) == 1
@@ -102,8 +106,30 @@ def fail():
 
 def test_a_contestant_that_fails_ends_all(tmp_path):
     contestants = [Contestant(fail), Contestant(partial(noting, tmp_path, "other"))]
-    with pytest.raises(GanBenchError, match="ended before its turn was over"):
-        take_turns({"both": contestants}, seconds=0.05, rounds=1)
+    with pytest.raises(GanBenchError, match="ended before its first turn"):
+        take_turns({"both": contestants}, seconds=0.05, rounds=1, tell=pytest.fail)
+
+
+def test_an_optional_contestant_that_fails_is_left_out_with_its_reason(tmp_path):
+    told: list[str] = []
+    a, b, c = (
+        Contestant(build, optional=True) for build in (fail, partial(noting, tmp_path, "other"), partial(os._exit, 3))
+    )
+    speeds = take_turns({"both": [a, b], "one": [b], "dead": [c]}, seconds=0.05, rounds=1, tell=told.append)
+    assert list(speeds) == ["one"]
+    assert told == ["both: left out (ValueError: no such networks)", "dead: left out (its process ended)"]
+
+
+@pytest.mark.slow
+def test_the_usual_loop_compiles_or_says_why_not(monkeypatch):
+    monkeypatch.setattr(cases_module, "PICTURES", 20)
+    monkeypatch.setenv("CXX", "/no/such/compiler")
+    told: list[str] = []
+    loop = partial(usual, cases()[2], 8, CPU)
+    teams_ = {"plain": [Contestant(loop)], "compiled": [Contestant(partial(loop, compiled=True), optional=True)]}
+    assert list(take_turns(teams_, seconds=0.05, rounds=1, tell=told.append)) == ["plain"]
+    assert len(told) == 1
+    assert told[0].startswith("compiled: left out (")
 
 
 @pytest.mark.gpu

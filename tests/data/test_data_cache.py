@@ -181,7 +181,7 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(data_module, "_decode", full)
-    with pytest.raises(GanBenchError, match=r"no room .* GAN_BENCH_CACHE"):
+    with pytest.raises(GanBenchError, match=r"No space left on device\)\. Set GAN_BENCH_CACHE"):
         prepare(Ramp())
 
 
