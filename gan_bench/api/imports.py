@@ -9,7 +9,7 @@ import ast
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +62,7 @@ class Territory(ABC):
 
     def __init__(self) -> None:
         self._codes: dict[str, Code | None] = {}
+        self._targets: dict[str, list[str]] = {}
 
     @abstractmethod
     def may_name(self, top: str, importer: Code) -> bool:
@@ -77,6 +78,64 @@ class Territory(ABC):
             self._codes[name] = self.read(name)
         return self._codes[name]
 
+    def chain(self, target: str) -> list[Code]:
+        """A module and the packages around it, outermost first; of `a.b.c` it is `a.b` where `c` is only a name in it."""
+        found: list[Code] = []
+        parts = target.split(".")
+        for end in range(1, len(parts) + 1):
+            code = self.find(".".join(parts[:end]))
+            if code is None:
+                break
+            found.append(code)
+        while found and found[-1].file.suffix != ".py":  # nothing in these folders is meant
+            found.pop()
+        return found
+
+    def imported_by(self, start: Code) -> dict[str, Code]:
+        """A module and all that it imports, directly or through others, by name.
+
+        The packages around a module are not what it imports but what imports it, unless it imports something of theirs.
+        """
+        found: dict[str, Code] = {}
+        queue = [start]
+        for code in queue:
+            if code.name in found:
+                continue
+            found[code.name] = code
+            if code.name not in self._targets:
+                self._targets[code.name] = list(self._targets_of(code))
+            for target in self._targets[code.name]:
+                *around, module = self.chain(target) or [code]
+                queue += [*(one for one in around if not code.name.startswith(f"{one.name}.")), module]
+        return found
+
+    def _targets_of(self, code: Code) -> Iterator[str]:
+        """Dotted names of modules, or of what is in them, that the code imports."""
+        for node in code.nodes():
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    parts = alias.name.split(".")
+                    if self.may_name(parts[0], code):
+                        given = len(parts) if alias.asname else 1  # `import a.b` gives `a` as well
+                        yield from (".".join(parts[:end]) for end in range(given, len(parts) + 1))
+            elif isinstance(node, ast.ImportFrom):
+                base = self._absolute(node.module or "", node.level, code)
+                yield from (f"{base}.{alias.name}".lstrip(".") for alias in node.names if base is not None)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and MODULE.fullmatch(node.value):
+                name = node.value.lstrip(".")
+                base = self._absolute(name, len(node.value) - len(name), code)
+                if base and any(one.name == base for one in self.chain(base)):  # for importlib.import_module
+                    yield base
+
+    def _absolute(self, module: str, level: int, code: Code) -> str | None:
+        """The whole name of what is imported after so many dots; "" is the folder itself. None: it is none of these modules."""
+        if not level:
+            return module if self.may_name(module.partition(".")[0], code) else None
+        around = code.package
+        if level > len(around) + 1:  # beyond the outermost package
+            return None
+        return ".".join([*around[: len(around) + 1 - level], *([module] if module else [])])
+
 
 def module_at(place: Path, name: str) -> Code | None:
     """The module or package of a path without suffix; a folder without `__init__.py` is a package without source."""
@@ -86,65 +145,6 @@ def module_at(place: Path, name: str) -> Code | None:
     if file.is_file():
         return Code(name, file, file.read_bytes())
     return Code(name, place, b"", is_package=True) if place.is_dir() else None
-
-
-def chain(target: str, territory: Territory) -> list[Code]:
-    """A module and the packages around it, outermost first. Of `a.b.c` it is `a.b` where `c` is no module but a name in it."""
-    found: list[Code] = []
-    parts = target.split(".")
-    for end in range(1, len(parts) + 1):
-        code = territory.find(".".join(parts[:end]))
-        if code is None:
-            break
-        found.append(code)
-    while found and found[-1].file.suffix != ".py":  # nothing in these folders is meant
-        found.pop()
-    return found
-
-
-def own_modules(start: Iterable[Code], territory: Territory) -> dict[str, Code]:
-    """These modules and all that they import, directly or through others, by name.
-
-    The packages around a module are not what it imports but what imports it, unless it imports something of theirs.
-    """
-    found: dict[str, Code] = {}
-    queue = [*start]
-    for code in queue:
-        if code.name not in found:
-            found[code.name] = code
-            for target in _targets(code, territory):
-                *around, module = chain(target, territory) or [code]
-                queue += [*(one for one in around if not code.name.startswith(f"{one.name}.")), module]
-    return found
-
-
-def _targets(code: Code, territory: Territory) -> Iterator[str]:
-    """Dotted names, of the territory's modules or of what is in them, that the code imports."""
-    for node in code.nodes():
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                parts = alias.name.split(".")
-                if territory.may_name(parts[0], code):
-                    given = len(parts) if alias.asname else 1  # `import a.b` gives `a` as well
-                    yield from (".".join(parts[:end]) for end in range(given, len(parts) + 1))
-        elif isinstance(node, ast.ImportFrom):
-            base = absolute(node.module or "", node.level, code, territory)
-            yield from (f"{base}.{alias.name}".lstrip(".") for alias in node.names if base is not None)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and MODULE.fullmatch(node.value):
-            name = node.value.lstrip(".")
-            base = absolute(name, len(node.value) - len(name), code, territory)
-            if base and any(one.name == base for one in chain(base, territory)):  # for importlib.import_module
-                yield base
-
-
-def absolute(module: str, level: int, code: Code, territory: Territory) -> str | None:
-    """The whole name of what is imported after so many dots; "" is the folder itself. None: it is not of the territory."""
-    if not level:
-        return module if territory.may_name(module.partition(".")[0], code) else None
-    around = code.package
-    if level > len(around) + 1:  # beyond the outermost package
-        return None
-    return ".".join([*around[: len(around) + 1 - level], *([module] if module else [])])
 
 
 def belongs_elsewhere(top: str) -> bool:

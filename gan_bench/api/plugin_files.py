@@ -15,7 +15,7 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from gan_bench.api.imports import Code, Territory, belongs_elsewhere, chain, module_at, own_modules
+from gan_bench.api.imports import Code, Territory, belongs_elsewhere, module_at
 from gan_bench.errors import GanBenchError
 
 
@@ -67,7 +67,7 @@ class Folder(Territory):
 
     def _imports(self, plugin: str) -> dict[str, Code]:
         code = self.find(plugin)
-        return own_modules([code] if code else [], self)
+        return self.imported_by(code) if code else {}
 
     def _shared(self, unit: dict[str, Code]) -> dict[str, Code]:
         """All that plugin files import that share a module with these, or with others that do."""
@@ -80,8 +80,8 @@ class Folder(Territory):
         return unit
 
     def may_name(self, top: str, importer: Code) -> bool:
-        """Not what the importer itself is called: that means a library."""
-        return not belongs_elsewhere(top) and top != importer.name
+        """Not what a module itself is called: that means a library."""
+        return not belongs_elsewhere(top) and (top != importer.name or importer.is_package)
 
     def read(self, name: str) -> Code | None:
         """A plugin file or a neighbour."""
@@ -119,7 +119,7 @@ class Folder(Territory):
         return [ast.fix_missing_locations(ast.copy_location(one, node)) for one in new]
 
     def _has(self, target: str, importer: Code) -> bool:
-        return self.may_name(target.partition(".")[0], importer) and bool(chain(target, self))
+        return self.may_name(target.partition(".")[0], importer) and bool(self.chain(target))
 
 
 class Loader(SourceFileLoader):

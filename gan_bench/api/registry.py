@@ -97,6 +97,7 @@ class Registry:
     def load(cls, files: Sequence[Path] = ()) -> Registry:
         """Every plugin of installed packages, then those of the files; the same files give the same in each process."""
         registry = cls()
+        source_hash.cache_clear()  # what is installed may have changed since
         for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.dist.name if e.dist else "", e.name)):
             origin = f"package {entry.dist.name} {entry.dist.version}" if entry.dist else "an installed package"
             registry._load(entry.load, origin, entry.name)
@@ -113,13 +114,11 @@ class Registry:
             self.broken.append(Broken(origin, name, cause(error)))
             return
         parts = [part.name for part in iter_modules(getattr(module, "__path__", ())) if not part.name.startswith("_")]
-        if not parts or any(
-            self.manager.parse_hookimpl_opts(module, hook) or hook in HOOKS.values() for hook in dir(module)
-        ):
+        if parts and not any(self.manager.parse_hookimpl_opts(module, k) or k in HOOKS.values() for k in vars(module)):
+            for part in parts:
+                self._load(partial(import_module, f"{module.__name__}.{part}"), origin, f"{name}.{part}")
+        else:
             self._add(module, origin, name)
-            return
-        for part in parts:
-            self._load(partial(import_module, f"{module.__name__}.{part}"), origin, f"{name}.{part}")
 
     def _add(self, module: Any, origin: str, name: str) -> None:
         """Registers a module (or any object with hooks) and collects the classes that it brings."""
@@ -248,7 +247,7 @@ def _parts_fault(cls: type[Trick]) -> str | None:
         if not isinstance(words, (set, frozenset, list, tuple)):
             return f'class {cls.__name__}: write {attribute} = {{"loss"}}, a set of words (found: {words!r})'
         for word in words:
-            if word not in RECIPE_PARTS:
+            if word not in [*RECIPE_PARTS]:  # it may be anything, also what can't be hashed
                 meant = "; ".join(f"{part!r} is {what}" for part, what in RECIPE_PARTS.items())
                 near = did_you_mean(str(word), RECIPE_PARTS).partition("Known")[0]
                 return f"class {cls.__name__}: `{attribute}` has no word {word!r} ({meant}). {near}".rstrip()

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from gan_bench.api.imports import Code, Territory, belongs_elsewhere, module_at, own_modules
+from gan_bench.api.imports import Code, Territory, belongs_elsewhere, module_at
 from gan_bench.api.kinds import Plugin
 from gan_bench.api.plugin_files import Loader
 
@@ -27,29 +27,28 @@ def source_hash(cls: type) -> str:
     gan_bench or another distribution. Of a plugin file and its neighbours it is the code that was executed, whatever the files
     hold by now. A class that was typed into a notebook has no source; all that is known of its code is its name.
     """
-    digest = hashlib.sha256()
-    modules = dict.fromkeys(base.__module__ for base in cls.__mro__)
-    classes = {name: _source(name) for name in modules if not _is_library(name)}
-    for found in classes.values():
-        digest.update(found[0].hashed() if found else cls.__qualname__.encode())
-    followed = [base.__module__ for base in cls.__mro__ if base is cls or issubclass(base, Plugin)]
-    imported: dict[Path, Code] = {}
-    for start in filter(None, [*(classes.get(name) for name in followed), _maker(cls)]):
-        code, territory = start
-        imported |= {one.file: one for one in own_modules([code], territory).values()}
-    seen = {found[0].file for found in classes.values() if found}
-    for code in sorted((imported[file] for file in imported.keys() - seen), key=lambda one: (one.name, one.source)):
-        digest.update(b"\0%b\0%b" % (code.name.encode(), code.hashed()))
+    own = _source(cls.__module__)
+    found: dict[Path, Code] = {}
+    for base in cls.__mro__:
+        source = _source(base.__module__)
+        if source:
+            code, territory = source
+            followed = base is cls or issubclass(base, Plugin)
+            found |= {one.file: one for one in (territory.imported_by(code).values() if followed else [code])}
+    if maker := _maker(cls):
+        found |= {one.file: one for one in maker[1].imported_by(maker[0]).values()}
+    digest = hashlib.sha256(own[0].hashed() if own else cls.__qualname__.encode())
+    for code in sorted(found.values(), key=lambda one: (one.name, one.source)):
+        if not own or code.file != own[0].file:
+            digest.update(b"\0%b\0%b" % (code.name.encode(), code.hashed()))
     return digest.hexdigest()
 
 
-def _is_library(module: str) -> bool:
-    top = module.partition(".")[0]
-    return belongs_elsewhere(top) or top == "pydantic"
-
-
 def _source(name: str) -> tuple[Code, Territory] | None:
-    """A module's code, and the modules that may belong to it. None: it has no file."""
+    """A module's code, and the modules that may belong to it. None: it has no file, or is a library's."""
+    top = name.partition(".")[0]
+    if belongs_elsewhere(top) or top == "pydantic":
+        return None
     module = sys.modules.get(name)
     loader = getattr(getattr(module, "__spec__", None), "loader", None)
     if isinstance(loader, Loader):
@@ -58,7 +57,7 @@ def _source(name: str) -> tuple[Code, Territory] | None:
     if file is None:
         return None
     code = Code(name, Path(file), Path(file).read_bytes(), is_package=hasattr(module, "__path__"))
-    return code, Distribution(name.partition(".")[0])
+    return code, Distribution(top)
 
 
 def _maker(cls: type) -> tuple[Code, Territory] | None:
@@ -91,9 +90,8 @@ class Distribution(Territory):
             return next(filter(None, (module_at(place.joinpath(*rest), name) for place in places)), None)
         if places:
             return module_at(places[0], name)
-        return (
-            Code(name, Path(spec.origin), Path(spec.origin).read_bytes()) if spec.has_location and spec.origin else None
-        )
+        file = Path(spec.origin) if spec.has_location and spec.origin else None
+        return Code(name, file, file.read_bytes()) if file else None
 
 
 @cache
@@ -101,9 +99,9 @@ def _installed_with(top: str) -> frozenset[str]:
     """The top-level names of the distribution whose entry points name this one."""
     for entry in entry_points(group="gan_bench"):
         if entry.dist and entry.module.partition(".")[0] == top:
-            names = (entry.dist.read_text("top_level.txt") or "").split()
-            names = names or [
-                Path(file).parts[0].partition(".")[0] for file in entry.dist.files or () if file.suffix == ".py"
+            files = (Path(file).parts[0] for file in entry.dist.files or () if file.suffix == ".py")
+            names = (entry.dist.read_text("top_level.txt") or "").split() or [
+                name.removesuffix(".py") for name in files
             ]
             return frozenset({top, *names})
     return frozenset({top})

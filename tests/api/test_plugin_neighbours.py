@@ -84,7 +84,11 @@ WIDTH = "WIDTH = 7\n"
     ],
 )
 def test_every_way_to_import_a_neighbour(tmp_path, imports, value):
-    helpers = {"__init__": "HERE = 0\n", "conv": "from my_layers import WIDTH\n", "deep/__init__": ""}
+    helpers = {
+        "__init__": "HERE = 0\nimport helpers.conv\n",
+        "conv": "from my_layers import WIDTH\n",
+        "deep/__init__": "",
+    }
     helpers["deep/conv"] = "from ...my_layers import WIDTH\n"
     write(tmp_path, {f"helpers/{name}": text for name, text in helpers.items()}, my_layers=WIDTH)
     write(tmp_path, {"bare/conv": "from ..helpers.conv import WIDTH\n"})

@@ -276,6 +276,7 @@ def gan_bench_datasets(): return [D]
             "14: class T: `needs` has no word 'optimiser' ('loss' is recipe.loss; 'targets' is ",
         ),
         ('"schedule"', "3", "14: class T: `needs` has no word 3 ("),
+        ('"schedule"', "[]", "14: class T: `needs` has no word [] ("),
         ('{"loss"}', '"loss"', "14: class T: write replaces = {\"loss\"}, a set of words (found: 'loss')"),
         ('{"loss"}', "None", '14: class T: write replaces = {"loss"}, a set of words (found: None)'),
     ],

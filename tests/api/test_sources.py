@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from gan_bench.api import sources
-from gan_bench.api.imports import own_modules
 from gan_bench.api.registry import Registry
 from gan_bench.api.sources import source_hash
 
@@ -217,6 +216,6 @@ def test_built_in_plugins_count_what_they_import_and_not_their_siblings():
     file = registry.get("trick", "ema").source
     assert registry.get("trick", "ema").source_hash == hashlib.sha256(file.read_bytes()).hexdigest()
     code, territory = sources._source("gan_bench_plugins.datasets.mnist")
-    assert {name.rpartition(".")[2] for name in own_modules([code], territory)} == {
+    assert {name.rpartition(".")[2] for name in territory.imported_by(code)} == {
         *("mnist", "_pictures", "_torchvision", "_downloads"),
     }
