@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from gan_bench.api.kinds import SkipSample
+from gan_bench.api.plugin_files import Loader
 from gan_bench.errors import GanBenchError, message, short_path
 
 
@@ -47,7 +48,7 @@ def _plugins_frame(error: BaseException) -> tuple[FrameType, int] | None:
     installed = [paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")]
     libraries = (*(f"{folder}/" for folder in (*installed, Path(__file__).parents[1])), "<frozen")
     frames = list(traceback.walk_tb(error.__traceback__))[::-1]
-    of_files = [one for one in frames if "__gan_bench_source__" in one[0].f_globals]
+    of_files = [one for one in frames if isinstance(one[0].f_globals.get("__loader__"), Loader)]
     of_packages = [one for one in frames if str(one[0].f_globals.get("__name__")).partition(".")[0] in packages]
     others = [one for one in frames if not one[0].f_code.co_filename.startswith(libraries)]
     return next(iter((*of_files, *of_packages, *others)), None)

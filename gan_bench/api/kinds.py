@@ -140,10 +140,18 @@ def check_shape(shape: Any, kind: str) -> tuple[int, ...]:
     return tuple(shape)
 
 
+RECIPE_PARTS = {  # what a trick can say that it replaces or needs
+    "loss": "recipe.loss",
+    "targets": "the targets of that loss",
+    "schedule": "recipe.d_steps and recipe.g_per_d",
+    "sampled": "recipe.sampled",
+}
+
+
 class Trick(Plugin):
     """A change of the training recipe, made once, before training."""
 
-    replaces: ClassVar[frozenset[str] | set[str]] = frozenset()  # of "loss", "targets", "schedule", "sampled", ...
+    replaces: ClassVar[frozenset[str] | set[str]] = frozenset()  # words of RECIPE_PARTS
     needs: ClassVar[frozenset[str] | set[str]] = frozenset()  # what another trick of the same run must not replace
     needs_length: ClassVar[bool] = False  # True: reads recipe.total_steps, so longer training is another run
 

@@ -11,19 +11,22 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pluggy
 
 from gan_bench.api import hooks
 from gan_bench.api.faults import cause
-from gan_bench.api.kinds import KINDS, Dataset, Plugin, check_shape
-from gan_bench.api.plugin_files import import_file
-from gan_bench.api.sources import source_hash
+from gan_bench.api.kinds import KINDS, RECIPE_PARTS, Dataset, Plugin, Trick, check_shape
+from gan_bench.api.plugin_files import plugin_files
+from gan_bench.api.sources import brought_by, source_hash
 from gan_bench.errors import GanBenchError, did_you_mean, short_path
 
 GROUP = "gan_bench"
@@ -53,8 +56,12 @@ class Found:
     name: str
     cls: type[Plugin]
     origin: str  # "package gan-bench 0.1.0" or "file my_arch.py"
-    source: Path  # the file of the class's module
-    source_hash: str  # SHA-256 of the code, base classes' included
+    source: Path  # the plugin file, or the file of an installed class's module
+
+    @property
+    def source_hash(self) -> str:
+        """SHA-256 of the code, with base classes and helper modules."""
+        return source_hash(self.cls)
 
 
 @dataclass(frozen=True)
@@ -90,23 +97,28 @@ class Registry:
     def load(cls, files: Sequence[Path] = ()) -> Registry:
         """Every plugin of installed packages, then those of the files; the same files give the same in each process."""
         registry = cls()
+        source_hash.cache_clear()  # what is installed may have changed since
         for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.dist.name if e.dist else "", e.name)):
             origin = f"package {entry.dist.name} {entry.dist.version}" if entry.dist else "an installed package"
-            try:
-                module = entry.load()
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything
-                registry.broken.append(Broken(origin, entry.name, cause(error)))
-            else:
-                registry._add(module, origin, entry.name)
+            registry._load(entry.load, origin, entry.name)
         registry.files = tuple(dict.fromkeys(Path(file).resolve() for file in files))
-        for file in registry.files:
-            try:
-                module = import_file(file)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
-                registry.broken.append(Broken(f"{FILE} {file.name}", file.stem, cause(error)))
-            else:
-                registry._add(module, f"{FILE} {file.name}", file.stem)
+        for file, load in zip(registry.files, plugin_files(registry.files), strict=True):
+            registry._load(load, f"{FILE} {file.name}", file.stem)
         return registry
+
+    def _load(self, load: Callable[[], Any], origin: str, name: str) -> None:
+        """Adds a module; of a package without hooks of its own each module whose name does not begin with `_`."""
+        try:
+            module = load()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything
+            self.broken.append(Broken(origin, name, cause(error)))
+            return
+        parts = [part.name for part in iter_modules(getattr(module, "__path__", ())) if not part.name.startswith("_")]
+        if parts and not any(self.manager.parse_hookimpl_opts(module, k) or k in HOOKS.values() for k in vars(module)):
+            for part in parts:
+                self._load(partial(import_module, f"{module.__name__}.{part}"), origin, f"{name}.{part}")
+        else:
+            self._add(module, origin, name)
 
     def _add(self, module: Any, origin: str, name: str) -> None:
         """Registers a module (or any object with hooks) and collects the classes that it brings."""
@@ -133,7 +145,7 @@ class Registry:
                     self.broken.append(Broken(origin, name, cause(error), kind))
                     continue
                 for cls in classes:
-                    self._add_class(kind, cls, origin, file)
+                    self._add_class(kind, cls, origin, module, file)
 
     def _check_hooks(self, module: Any) -> None:
         """GanBenchError: it has no hook, or one that nothing calls, such as a misspelt one."""
@@ -146,16 +158,19 @@ class Registry:
             unmarked = [hook for hook in HOOKS.values() if hasattr(module, hook)]
             if unmarked:
                 raise GanBenchError(f"write @hookimpl above `def {unmarked[0]}`")
-            raise GanBenchError(f"it implements no hook; return your classes from {_listed(HOOKS.values())}")
+            cure = f"return your classes from {_listed(HOOKS.values())}; a helper module's name begins with `_`"
+            raise GanBenchError(f"it implements no hook; {cure}")
 
-    def _add_class(self, kind: str, cls: Any, origin: str, file: str) -> None:
+    def _add_class(self, kind: str, cls: Any, origin: str, module: Any, file: str) -> None:
         fault = _fault(kind, cls)
         if fault:
             name = cls.__dict__.get("name", cls.__name__) if isinstance(cls, type) else repr(cls)
             self.broken.append(Broken(origin, str(name), f"{_place(cls) or file}: {fault}", kind))
         elif not any(known.cls is cls for known in self.found):
-            source = Path(str(inspect.getsourcefile(cls) or sys.modules[cls.__module__].__file__))
-            self.found.append(Found(kind, cls.name, cls, origin, source, source_hash(cls)))
+            of_class = inspect.getsourcefile(cls) or sys.modules[cls.__module__].__file__
+            source = Path(str(module.__file__ if origin.startswith(FILE) else of_class))
+            brought_by.setdefault(cls, getattr(module, "__name__", cls.__module__))
+            self.found.append(Found(kind, cls.name, cls, origin, source))
 
     def names(self, kind: str) -> list[str]:
         """Names of a kind, sorted."""
@@ -216,11 +231,27 @@ def _fault(kind: str, cls: Any) -> str | None:
         return f"class {cls.__name__} needs `name = \"...\"` of letters, digits, '_' and '-' (found: {name!r})"
     if inspect.isabstract(cls):
         return f"class {cls.__name__} lacks {_listed(sorted(cls.__abstractmethods__))}"
+    if issubclass(cls, Trick) and (fault := _parts_fault(cls)):
+        return fault
     for attribute, allowed in WORDS.get(kind, {}).items():
         if getattr(cls, attribute) not in allowed:
             rule = f"`{attribute}` must be {' or '.join(map(repr, allowed))}"
             return f"class {cls.__name__}: {rule} (found: {getattr(cls, attribute)!r})"
     return _shape_fault(cls) if issubclass(cls, Dataset) else None
+
+
+def _parts_fault(cls: type[Trick]) -> str | None:
+    """What is wrong with a trick's `replaces` or `needs`."""
+    for attribute in ("replaces", "needs"):
+        words = getattr(cls, attribute)
+        if not isinstance(words, (set, frozenset, list, tuple)):
+            return f'class {cls.__name__}: write {attribute} = {{"loss"}}, a set of words (found: {words!r})'
+        for word in words:
+            if word not in [*RECIPE_PARTS]:  # it may be anything, also what can't be hashed
+                meant = "; ".join(f"{part!r} is {what}" for part, what in RECIPE_PARTS.items())
+                near = did_you_mean(str(word), RECIPE_PARTS).partition("Known")[0]
+                return f"class {cls.__name__}: `{attribute}` has no word {word!r} ({meant}). {near}".rstrip()
+    return None
 
 
 def _shape_fault(cls: type[Dataset]) -> str | None:

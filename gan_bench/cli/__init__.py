@@ -44,6 +44,13 @@ class LazyGroup(click.Group):
         guard()
         return super().main(*args, **options)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each command with the first sentence of its help, however many lines that takes."""
+        commands = {name: self.get_command(ctx, name) for name in COMMANDS}
+        rows = [(name, command.get_short_help_str(limit=10_000)) for name, command in commands.items() if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,17 +119,22 @@ def parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
 
 
 def show_list(facts: list[dict[str, Any]], broken: list[dict[str, Any]]) -> None:
-    """One line a plugin, by kind."""
+    """One line a plugin, by kind: its summary, cut where a terminal's line ends, and where it is from if it is not built in."""
     from rich.console import Console
-    from rich.table import Table
 
-    console = Console(highlight=False, markup=False)
-    table = Table(box=None, pad_edge=False)
-    for column in ("kind", "name", "what it is", "from"):
-        table.add_column(column, overflow="fold")
-    for fact in sorted(facts, key=lambda f: (f["kind"], f["name"])):
-        table.add_row(fact["kind"], fact["name"], fact["summary"], fact["origin"])
-    console.print(table)
+    from gan_bench.api.kinds import KINDS
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for kind in KINDS:
+        own = sorted((fact for fact in facts if fact["kind"] == kind), key=lambda fact: fact["name"])
+        if own:
+            console.print("feature extractors" if kind == "features" else f"{kind}s", style="bold")
+        column = max((len(fact["name"]) for fact in own), default=0)
+        for fact in own:
+            source = "" if fact["origin"].startswith("package gan-bench ") else f"  ({fact['origin']})"
+            line = f"  {fact['name']:{column}}  "
+            room = max(console.width - len(line) - len(source), 20) if console.is_terminal else 10_000
+            console.print(line + textwrap.shorten(fact["summary"], room, placeholder="...") + source)
     for fault in broken:
         console.print(f"broken: {fault['name']} ({fault['origin']}): {fault['cause']}", style="red")
 

@@ -216,7 +216,7 @@ def test_a_broken_class_of_another_kind_is_not_the_cause(write):
 
 
 CLASSES = """
-from gan_bench import Dataset, Metric, hookimpl
+from gan_bench import Dataset, Metric, Trick, hookimpl
 
 class M(Metric):
     name = "m"
@@ -228,8 +228,17 @@ class D(Dataset):
     shape = (1, 8, 8)
     def load(self): pass
 
+class T(Trick):
+    name = "t"
+    replaces = {"loss"}
+    needs = ["targets", "schedule", "sampled"]
+    def edit(self, recipe): pass
+
 @hookimpl
 def gan_bench_metrics(): return [M]
+
+@hookimpl
+def gan_bench_tricks(): return [T]
 
 @hookimpl
 def gan_bench_datasets(): return [D]
@@ -255,6 +264,21 @@ def gan_bench_datasets(): return [D]
             "9: class D: `shape` must be (channels, height, width) where kind is 'image' (found: 3)",
         ),
         ("shape = (1, 8, 8)", "def shape(self): return (1, 8, 8)", "9: class D: write @property above `def shape`"),
+        (
+            '{"loss"}',
+            '{"loss", "target"}',
+            "14: class T: `replaces` has no word 'target' ('loss' is recipe.loss; 'targets' is the targets of that loss; "
+            "'schedule' is recipe.d_steps and recipe.g_per_d; 'sampled' is recipe.sampled). Did you mean 'targets'?",
+        ),
+        (
+            '"schedule"',
+            '"optimiser"',
+            "14: class T: `needs` has no word 'optimiser' ('loss' is recipe.loss; 'targets' is ",
+        ),
+        ('"schedule"', "3", "14: class T: `needs` has no word 3 ("),
+        ('"schedule"', "[]", "14: class T: `needs` has no word [] ("),
+        ('{"loss"}', '"loss"', "14: class T: write replaces = {\"loss\"}, a set of words (found: 'loss')"),
+        ('{"loss"}', "None", '14: class T: write replaces = {"loss"}, a set of words (found: None)'),
     ],
 )
 def test_broken_classes(write, old, new, cause):
@@ -302,35 +326,85 @@ def test_event_hooks_are_called_through_the_manager(write):
     assert registry.manager.hook.gan_bench_run_ended(folder=Path("a/b")) == ["b"]
 
 
-def install(folder: Path, entries: dict[str, str]) -> None:
-    """What pip leaves of a package `strange-gans` 1.2 with these modules (name -> source), an entry point for each."""
+def install(folder: Path, modules: dict[str, str], **entries: str) -> None:
+    """What pip leaves of a package `strange-gans` 1.2 with these modules (file -> source) and entry points."""
     info = folder / "strange_gans-1.2.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange-gans\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text(
-        "[gan_bench]\n" + "".join(f"tricks.{name} = strange_{name}\n" for name in entries)
-    )
-    for name, source in entries.items():
-        (folder / f"strange_{name}.py").write_text(source)
+    lines = [f"{name} = {module}\n" for name, module in entries.items()]
+    (info / "entry_points.txt").write_text("[gan_bench]\n" + "".join(lines))
+    for name, source in modules.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(source)
 
 
-def test_packages(tmp_path):
-    """In a process of its own, in which nothing else is installed under the group (and so no torch is needed)."""
-    install(tmp_path, {"shrink": TRICK, "broken": "import no_such_module", "twin": "from strange_shrink import *"})
+def found_in(folder: Path) -> tuple[list[str], list[str], str]:
+    """What is found where nothing else is installed under the group (and so no torch is needed), broken, and told of `broken`."""
     code = (
         "import json, sys; sys.path.insert(0, sys.argv[1]); import gan_bench.api.registry as r\n"
         "real = r.entry_points\n"
         "r.entry_points = lambda group: [e for e in real(group=group) if e.dist.name != 'gan-bench']\n"
         "registry = r.Registry.load()\n"
-        "print(json.dumps([[f.name, f.origin] for f in registry.found] + [str(b) for b in registry.broken]))\n"
+        "print(json.dumps([f'{f.name} ({f.origin})' for f in registry.found]))\n"
+        "print(json.dumps([str(b) for b in registry.broken]))\n"
         "try: registry.get('trick', 'broken')\n"
         "except r.GanBenchError as error: print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True)
-    listed, error = done.stdout.splitlines()
+    done = subprocess.run([sys.executable, "-c", code, folder], cwd=ROOT, capture_output=True, text=True, check=True)
+    found, broken, error = done.stdout.splitlines()
+    return json.loads(found), json.loads(broken), error
+
+
+def test_packages(tmp_path):
+    """An entry point for each module."""
+    modules = {"shrink": TRICK, "broken": "import no_such_module", "twin": "from strange_shrink import *"}
+    install(
+        tmp_path,
+        {f"strange_{name}.py": source for name, source in modules.items()},
+        **{f"tricks.{name}": f"strange_{name}" for name in modules},
+    )
+    found, broken, error = found_in(tmp_path)
     cause = f"{tmp_path}/strange_broken.py:1: ModuleNotFoundError: No module named 'no_such_module'"
-    assert json.loads(listed) == [
-        ["shrink", "package strange-gans 1.2"],
-        f"tricks.broken (package strange-gans 1.2): {cause}",
-    ]
+    assert found == ["shrink (package strange-gans 1.2)"]
+    assert broken == [f"tricks.broken (package strange-gans 1.2): {cause}"]
     assert error == f"{cause}; so no trick is called 'broken'."
+
+
+def test_an_entry_point_that_names_a_package(tmp_path):
+    """Each of its modules is imported, and one that can't be stops no other; another may be named once more."""
+    modules = {
+        "__init__.py": "from gan_bench import hookimpl, Trick\n",
+        "_helper.py": "raise RuntimeError('run')",
+        "__main__.py": "raise RuntimeError('run')",
+        "shrink.py": TRICK,
+        "broken.py": "\nimport no_such_module",
+        "exits.py": "import sys; sys.exit()",
+        "layers.py": "WIDTH = 1",
+        "more/__init__.py": "",
+        "more/grow.py": TRICK.replace("shrink", "grow"),
+        "own/__init__.py": TRICK.replace("shrink", "own"),
+        "own/unasked.py": "raise RuntimeError('run')",
+        "worse/__init__.py": "1 / 0",
+        "worse/good.py": TRICK,
+    }
+    files = {f"strange/{name}": source for name, source in modules.items()}
+    install(
+        tmp_path, files, tricks="strange", twin="strange.shrink", tool="strange.shrink:gan_bench_tricks", void="void"
+    )
+    found, broken, error = found_in(tmp_path)
+    package = "(package strange-gans 1.2)"
+    assert found == [f"{name} {package}" for name in ("grow", "own", "shrink")]
+    hooks = "it implements no hook; return your classes from gan_bench_architectures()"
+    starts = [
+        f"tool {package}: package strange-gans 1.2: {hooks}",
+        f"tricks.broken {package}: {tmp_path}/strange/broken.py:2: ModuleNotFoundError: No module named 'no_such_module'",
+        f"tricks.exits {package}: {tmp_path}/strange/exits.py:1: SystemExit",
+        f"tricks.layers {package}: {tmp_path}/strange/layers.py: {hooks}",
+        f"tricks.worse {package}: {tmp_path}/strange/worse/__init__.py:1: ZeroDivisionError: division by zero",
+        f"void {package}: ModuleNotFoundError: No module named 'void'",
+    ]
+    for told, start in zip(broken, starts, strict=True):
+        assert told.startswith(start), told
+    assert broken[3].endswith("; a helper module's name begins with `_`")
+    assert "strange/broken.py:2: ModuleNotFoundError" in error
+    assert error.endswith("; so no trick is called 'broken'.")

@@ -7,12 +7,15 @@ import re
 import tomllib
 from types import SimpleNamespace
 
+import click
 import jsonschema
 import pytest
 from markdown import ROOT
 from stores import GRID, gan_bench, write_grid
 
+from gan_bench.cli import COMMANDS
 from gan_bench.cli.plan import table
+from gan_bench.cli.plugins import show_list
 
 
 def test_plan_trains_nothing_and_tells_what_it_would_take(tmp_path):
@@ -68,6 +71,39 @@ def test_plugins_lists_every_kind_with_its_origin(tmp_path):
     }
     assert all(p["origin"].startswith("package gan-bench ") and p["summary"] for p in facts["plugins"])
     assert "Gaussian" in gan_bench("plugins", cwd=tmp_path).stdout
+
+
+SUMMARY = "Gives words of a length that no terminal of eighty columns has room for beside a name and where it is from."
+
+
+@pytest.mark.parametrize("columns", [80, 200, None])  # None: no terminal
+def test_the_list_of_plugins_has_a_line_each(capsys, monkeypatch, columns):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: columns is not None)
+    monkeypatch.setenv("COLUMNS", str(columns or 80))
+    origins = {"own": "package gan-bench 0.1.0", "strange": "file strange.py"}
+    facts = [{"kind": "trick", "name": n, "summary": SUMMARY, "origin": o} for n, o in origins.items()]
+    facts += [{"kind": "features", "name": "a", "summary": "", "origin": "package gan-bench-more 1.0"}]
+    show_list(facts, [{"name": "bad", "origin": "file bad.py", "cause": "bad.py:1: " + SUMMARY}])
+    lines = click.unstyle(capsys.readouterr().out).splitlines()
+    cut = SUMMARY if columns != 80 else "Gives words of a length that no terminal of eighty columns has..."
+    shorter = SUMMARY if columns != 80 else "Gives words of a length that no terminal of..."
+    assert lines == [
+        "tricks",
+        f"  own      {cut}",
+        f"  strange  {shorter}  (file strange.py)",
+        "feature extractors",
+        "  a    (package gan-bench-more 1.0)",
+        f"broken: bad (file bad.py): bad.py:1: {SUMMARY}",
+    ]
+
+
+def test_help_tells_each_command_in_a_whole_sentence(tmp_path):
+    shown = gan_bench("--help", cwd=tmp_path).stdout.partition("Commands:\n")[2]
+    assert "..." not in shown
+    told = re.split(r"^  (?=\w)", shown, flags=re.MULTILINE)[1:]
+    assert [line.split()[0] for line in told] == list(COMMANDS)
+    for line in told:
+        assert re.fullmatch(r"\w+ +[A-Z].*[a-z)]\.\n*", line, re.DOTALL), line
 
 
 def test_plugins_describes_an_architecture_layer_by_layer(tmp_path):

@@ -123,6 +123,33 @@ def test_a_changed_source_is_said_and_trains_again(place):
 
 
 @pytest.mark.slow
+def test_a_changed_neighbour_of_a_plugin_file_is_said_and_trains_again_from_the_start(tmp_path):
+    """A longer run must not go on with other networks than those in its checkpoint."""
+    (tmp_path / "layers.py").write_text("from torch import nn\n\ndef last():\n    return nn.Tanh()\n")
+    (tmp_path / "tiny.py").write_text("import layers\n" + PLUGINS.replace("nn.Tanh()", "layers.last()"))
+    (tmp_path / "blobs.py").write_text(DATA)
+    write_grid(tmp_path, GRID)
+    options = ["grid.toml", "--seeds", "0", "--only", "0.001"]
+    gan_bench("run", *options, cwd=tmp_path)
+    (before,) = names(tmp_path)
+    assert "stale" not in gan_bench("plan", *options, "--no-pilot", cwd=tmp_path).stdout
+    change(tmp_path / "layers.py", "nn.Tanh()", "nn.Hardtanh()")
+    told = "1 run is stale: the source of architecture 'tiny' has changed; it trains again"
+    longer = [*options, "--set", "steps=6"]
+    assert told in gan_bench("plan", *longer, "--no-pilot", cwd=tmp_path).stdout
+    assert told in gan_bench("run", *longer, cwd=tmp_path).stderr
+    (after,) = names(tmp_path) - {before}
+    document = json.loads((tmp_path / "runs" / "toy" / "runs" / after / "run.json").read_text())
+    assert [session["from_step"] for session in document["sessions"]] == [0]
+    assert [plugin["file"] for plugin in document["plugins"]] == [str(tmp_path / f"{n}.py") for n in ("blobs", "tiny")]
+    # And as it was before it goes on from where it ended.
+    change(tmp_path / "layers.py", "nn.Hardtanh()", "nn.Tanh()")
+    gan_bench("run", *longer, cwd=tmp_path)
+    document = json.loads((tmp_path / "runs" / "toy" / "runs" / before / "run.json").read_text())
+    assert [session["from_step"] for session in document["sessions"]] == [0, 4]
+
+
+@pytest.mark.slow
 def test_kept_runs_stand_marked_in_tables_and_report(place):
     before, trained_at = names(place), [f.stat().st_mtime_ns for f in place.rglob("result.json")]
     change(place / "tiny.py", "nn.Tanh()", "nn.Hardtanh()")

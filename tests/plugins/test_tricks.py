@@ -14,7 +14,6 @@ from gan_bench.api.recipe import Seen
 from gan_bench.api.registry import Registry
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.fcgan import FCGAN
-from gan_bench_plugins.tricks.d_every import DEvery
 from gan_bench_plugins.tricks.d_lr import DLearningRate
 from gan_bench_plugins.tricks.ema import EMA
 from gan_bench_plugins.tricks.hinge import HingeLoss
@@ -28,19 +27,11 @@ from gan_bench_plugins.tricks.spectral_norm import SpectralNorm
 from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 
 TINY = DCGAN(latent=6, width=4, depth=1)
+SHORT = {"input_noise": {"decay_steps": 4}, "r1": {"every": 2}}  # so that four steps see all that these do
 ALL = [
-    LabelNoise(),
-    LabelShift(),
-    LabelSmoothing(),
-    LabelFlip(),
-    InputNoise(decay_steps=4),
-    DEvery(),
-    DLearningRate(),
-    HingeLoss(),
-    WassersteinGP(),
-    R1(every=2),
-    SpectralNorm(),
-    EMA(),
+    found.cls(**SHORT.get(found.name, {}))
+    for found in Registry.load().found
+    if found.kind == "trick" and found.origin.startswith("package gan-bench ")
 ]
 
 
@@ -53,11 +44,6 @@ def allowed(*tricks):
 
 
 PAIRS = [pair for pair in itertools.permutations(ALL, 2) if allowed(*pair)]
-
-
-def test_all_built_in_tricks_are_here():
-    package = [f.cls for f in Registry.load().found if f.kind == "trick" and f.origin.startswith("package gan-bench")]
-    assert sorted(cls.name for cls in package) == sorted(trick.name for trick in ALL)
 
 
 @pytest.mark.parametrize("tricks", [(t,) for t in ALL] + PAIRS, ids=lambda tricks: "+".join(t.name for t in tricks))

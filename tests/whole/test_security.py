@@ -282,10 +282,11 @@ PLUGIN = block("README.md", "tiny_mlp.py")
 
 @pytest.fixture
 def stranger(tmp_path) -> Path:
-    """A folder with a grid and a plugin file that leaves a trace where it is run."""
+    """A folder with a grid and a plugin file, whose neighbour leaves a trace where both are run."""
     folder = tmp_path / "stranger"
     folder.mkdir()
-    (folder / "tiny_mlp.py").write_text(f"open({str(tmp_path / 'trace')!r}, 'w')\n{PLUGIN}")
+    (folder / "tiny_mlp.py").write_text(f"import layers\n{PLUGIN}")
+    (folder / "layers.py").write_text(f"open({str(tmp_path / 'trace')!r}, 'w')\n")
     write_grid(folder, architecture='architecture = "tiny_mlp"', name='name = "toy"\nplugins = ["tiny_mlp.py"]')
     (tmp_path / "home").mkdir()
     return folder
