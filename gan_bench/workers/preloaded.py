@@ -9,4 +9,6 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, also w
 import torch._dynamo  # noqa: E402, F401 - PyTorch's optimisers import it when first used
 import torchvision.utils  # noqa: E402, F401
 
+import gan_bench.workers.worker  # noqa: E402, F401 - half a second of each worker
+
 gc.enable()
