@@ -9,7 +9,7 @@ import fuzz
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests compare bits, and worker processes use one thread
-SECONDS, SLOW_SECONDS = 120, 900  # that a test may take where nothing else is said, on a busy machine
+SECONDS, SLOW_SECONDS = 300, 1200  # that a test may take where nothing else is said, on a busy machine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
