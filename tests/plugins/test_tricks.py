@@ -1,4 +1,4 @@
-"""Every trick by its definition and in a real training, with every other that it may stand beside."""
+"""Every trick by its definition, and every allowed pair in a real training."""
 
 from __future__ import annotations
 
@@ -53,7 +53,6 @@ def allowed(*tricks):
 
 
 PAIRS = [pair for pair in itertools.permutations(ALL, 2) if allowed(*pair)]
-FEW = [(a, b) for a, b in PAIRS if (ALL.index(b) - ALL.index(a)) % len(ALL) in (1, 3)]  # each trick in both places
 
 
 def test_all_built_in_tricks_are_here():
@@ -61,19 +60,7 @@ def test_all_built_in_tricks_are_here():
     assert sorted(cls.name for cls in package) == sorted(trick.name for trick in ALL)
 
 
-@pytest.mark.parametrize("first", ALL, ids=lambda trick: trick.name)
-def test_every_pair_takes_a_step(first):
-    for tricks in (pair for pair in PAIRS if pair[0] is first):
-        loop = make_loop(TINY, tricks)
-        loop.step()
-        assert all(math.isfinite(mean) for mean in loop.window.means().values()), tricks
-
-
-@pytest.mark.parametrize(
-    "tricks",
-    [(t,) for t in ALL] + [pytest.param(pair, marks=pytest.mark.slow) for pair in FEW],
-    ids=lambda tricks: "+".join(t.name for t in tricks),
-)
+@pytest.mark.parametrize("tricks", [(t,) for t in ALL] + PAIRS, ids=lambda tricks: "+".join(t.name for t in tricks))
 def test_trains(tricks):
     loop = make_loop(TINY, tricks)
     first = [p.detach().clone() for p in (*loop.g_parameters, *loop.d_parameters)]

@@ -105,15 +105,6 @@ def test_interrupted_run_ends_with_the_same_bits(cell, train):
     assert_equal_runs(finish(train(cell, "parts")), whole)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("trick", sorted({f.cls.name for f in Registry.load().found if f.kind == "trick"}))
-def test_every_trick_goes_on_alone(registry, train, trick):
-    cell = make_cell(registry, "dcgan", [trick], ADAM)
-    whole = finish(train(cell, "whole", steps=(12,)))
-    interrupt(train(cell, "parts", steps=(12,)), 5, saved=True)
-    assert_equal_runs(finish(train(cell, "parts", steps=(12,))), whole)
-
-
 @pytest.mark.parametrize("cell", QUICK, indirect=True)
 def test_packed_runs_have_the_bits_of_lone_ones(cell, train):
     lone = [finish(train(cell, f"lone{seed}", seed=seed)) for seed in (0, 1)]
