@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+from browser import BROWSER, browser  # noqa: F401 - a fixture
 from fake_store import BASELINE, write, write_run
-from test_report_browser import BROWSER, browser  # noqa: F401 - a fixture
 
 from gan_bench_reports.page import write_report
 

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import importlib.util
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def write_report(stores: list[Path], output: Path) -> str:
     return "; ".join(filter(None, facts))
 
 
+@cache  # compiling the templates takes longer than to render a small page
 def template() -> jinja2.Template:
     """What `content` is shown in. Its block "body" is all that a person sees."""
     environment = jinja2.Environment(

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import os
+import signal
 
+import fuzz
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests compare bits, and worker processes use one thread
+SECONDS, SLOW_SECONDS = 300, 1200  # that a test may take where nothing else is said, on a busy machine
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuzz", type=int, default=1, metavar="TIMES", help="so many times the inputs of fuzz tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    fuzz.times = config.getoption("fuzz")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background; commands would inherit that
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Datasets and features are cached in a folder of this test session, never in the user's."""
-    os.environ["GAN_BENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    """Datasets and features are cached in a folder of this test session, common to its processes; never in the user's."""
+    base = tmp_path_factory.getbasetemp()
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    os.environ["GAN_BENCH_CACHE"] = str(common / "cache")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -21,7 +36,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need a GPU are skipped, with the reason, where there is none."""
+    """Every test has a time limit. Tests that need a GPU are skipped, with the reason, where there is none."""
+    for item in items:
+        if not item.get_closest_marker("timeout"):
+            seconds = SLOW_SECONDS if item.get_closest_marker("slow") else SECONDS
+            item.add_marker(pytest.mark.timeout(seconds * fuzz.times))
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
         return

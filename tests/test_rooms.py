@@ -105,3 +105,8 @@ def test_the_map_in_contributing_is_what_the_packages_say() -> None:
     assert list(told) == ROOMS
     for room in ROOMS[1:]:
         assert told[room] == (ast.get_docstring(ast.parse((CORE / room / "__init__.py").read_text())) or "")
+
+
+def test_the_tests_stand_in_folders_of_the_same_names() -> None:
+    folders = {folder.name for folder in (ROOT / "tests").iterdir() if folder.is_dir() and folder.name[0] not in "._"}
+    assert folders - {"plugins", "reports", "whole", "helpers", "stores"} == {*ROOMS} - {"ground"}

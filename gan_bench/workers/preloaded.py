@@ -10,4 +10,6 @@ ignore_the_terminal()  # also while this imports
 import torch._dynamo  # noqa: E402, F401 - PyTorch's optimisers import it when first used
 import torchvision.utils  # noqa: E402, F401
 
+import gan_bench.workers.worker  # noqa: E402, F401 - half a second of each worker
+
 gc.enable()

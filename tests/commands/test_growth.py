@@ -237,7 +237,7 @@ def test_under_no_effect_at_most_one_growing_report_in_twenty_has_a_finding():
 
     All intervals of the store that are ever printed cover in the same 95 %, each level by itself.
     """
-    rng, reports, wrong = np.random.default_rng(1), 250, 0
+    rng, reports, wrong = np.random.default_rng(1), 120, 0
     missed, levels = 0, 0
     for _ in range(reports):
         luck = rng.normal(size=21)

@@ -19,25 +19,28 @@ from gan_bench.grid import load_grid
 
 INSTALLING = ("python3 -m venv .venv && .venv/bin/pip install -e ",)  # what .ci/run does
 WITH_CODE = [d for d in DOCUMENTS if any(b.language in ("sh", "python", "toml") for b in blocks(d))]
-LONG = ("dataset.md", "metric.md", "trick.md", "watch.md")  # also at toy length
+LONG = ("dataset.md", "metric.md", "trick.md", "watch.md")  # also at toy length; test_quickstart.py has full length
 
 
 def toy_length(grid: Path) -> list[str]:
     """Options that make a run of this grid short."""
-    length = "epochs=0.1" if "epochs" in tomllib.loads(grid.read_text()) else "steps=3"
-    return ["--set", length, "--set", "evaluate.samples=32", "--set", "evaluate.snapshots=1", "--seeds", "0"]
+    written = tomllib.loads(grid.read_text())
+    short = ["epochs=0.1" if "epochs" in written else "steps=3", "evaluate.samples=32", "evaluate.snapshots=1"]
+    if written.get("evaluate", {}).get("features", "classifier") == "classifier":
+        short.append("evaluate.features={ name = 'classifier', steps = 5 }")
+    return [*(word for setting in short for word in ("--set", setting)), "--seeds", "0"]
 
 
-def run_command(line: str, folder: Path, *, full: bool) -> None:
+def run_command(line: str, folder: Path) -> None:
     words = shlex.split(line, comments=True)
     assert words[0] == "gan-bench", f"what is {line!r}?"
     words = words[1:]
-    if words[0] == "run" and not full:
+    if words[0] == "run":
         words += toy_length(folder / words[1])
     gan_bench(*words, cwd=folder)
 
 
-def follow(document: Path, folder: Path, monkeypatch, *, full: bool) -> None:
+def follow(document: Path, folder: Path, monkeypatch) -> None:
     """Do all that the document says, in an empty folder."""
     monkeypatch.chdir(folder)
     for part in blocks(document):
@@ -50,7 +53,7 @@ def follow(document: Path, folder: Path, monkeypatch, *, full: bool) -> None:
         elif part.language == "sh":
             for line in part.text.splitlines():
                 if not line.startswith(INSTALLING):
-                    run_command(line, folder, full=full)
+                    run_command(line, folder)
         elif part.language == "python":
             exec(compile(part.text, str(document), "exec"), {})
 
@@ -59,13 +62,7 @@ def follow(document: Path, folder: Path, monkeypatch, *, full: bool) -> None:
     "document", [pytest.param(d, id=d.name, marks=[pytest.mark.slow] if d.name in LONG else []) for d in WITH_CODE]
 )
 def test_document_at_toy_length(document, tmp_path, monkeypatch):
-    follow(document, tmp_path, monkeypatch, full=False)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("document", WITH_CODE, ids=lambda d: d.name)
-def test_document_at_full_length(document, tmp_path, monkeypatch):
-    follow(document, tmp_path, monkeypatch, full=True)
+    follow(document, tmp_path, monkeypatch)
 
 
 def text_of_all() -> str:

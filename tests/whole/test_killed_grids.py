@@ -9,7 +9,7 @@ import pytest
 from stores import gan_bench
 from victim import Victim
 
-KILLS = 3  # of each grid
+KILLS = 2  # of each grid
 STARTED = 3  # seconds until a process has imported what it needs
 GRIDS = {
     "points and penalties": """

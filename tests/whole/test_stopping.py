@@ -18,6 +18,10 @@ SLOW = '''
 import multiprocessing, signal, time
 from pathlib import Path
 from gan_bench import Metric, hookimpl
+from gan_bench.workers import executor
+
+if Path("patient").exists():
+    executor.GRACE_SECONDS = 600
 
 
 class Slow(Metric):
@@ -143,14 +147,12 @@ def test_who_does_not_listen_is_killed(tmp_path, whole):
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path, whole):
     (tmp_path / "deaf").touch()
+    (tmp_path / "patient").touch()
     process = start(tmp_path)
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.3)
-    began = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
-    process.wait(timeout=15)
-    assert time.monotonic() - began < 4, "it did not wait for the worker"
-    assert_ends_soon(process)
+    assert_ends_soon(process, 40)  # and does not wait for the worker, which has a minute
     assert_goes_on_with_the_same_bits(tmp_path, whole)
 
 
