@@ -59,6 +59,7 @@ class Results:
     pictures: pd.DataFrame  # one row a sample grid: run, step, path
     neighbours: pd.DataFrame  # one row a picture of samples and their nearest training samples: run, step, path
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
+    remarks: list[str]  # what whoever reads the scores should know, in sentences
     documents: dict[str, dict[str, Any]] = field(repr=False)  # run.json of each run, with result.json as `result`
 
 
@@ -101,8 +102,10 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         for name, folder, facts in shown
     ]
     stale = {run.run: str(facts.get("stale", "")) for run, (_, _, facts) in zip(files, shown, strict=True)}
+    remarks: list[str] = []
     real = {
-        name: _read_real(store, [run.dataset for run in files if run.store == name]) for name, store in places.items()
+        name: _read_real(store, [run.dataset for run in files if run.store == name], remarks)
+        for name, store in places.items()
     }
     columns = score_columns(
         chain(((run.dataset.get("name", ""), score) for run in files for score in run.scores), *real.values())
@@ -123,6 +126,7 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         pictures=_picture_table((run.run, run.pictures) for run in files),
         neighbours=_picture_table((run.run, run.neighbours) for run in files),
         real=_real_table(real, columns),
+        remarks=list(dict.fromkeys(remarks)),
         documents={run.run: run.document for run in files},
     )
 
@@ -196,14 +200,18 @@ def _runs_shown(store: Path, grid: Mapping[str, Any]) -> dict[str, dict[str, Any
     return shown or {folder.name: {} for folder in (store / "runs").glob("[!.]*") if folder.is_dir()}
 
 
-def _read_real(store: Path, datasets: Iterable[Mapping[str, Any]]) -> list[Named]:
-    """Scores of these datasets' real samples; none where they are missing or damaged, since the runs stand without them."""
+def _read_real(store: Path, datasets: Iterable[Mapping[str, Any]], remarks: list[str]) -> list[Named]:
+    """Scores of these datasets' real samples; none where they are missing or damaged, since the runs stand without them.
+
+    What is remarked on these data is added to `remarks`.
+    """
     scores: list[Named] = []
     names = {dataset["fingerprint"]: dataset["name"] for dataset in datasets if dataset}
     for fingerprint, name in sorted(names.items()):
         with suppress(ValueError, OSError):
             document = _read_document(real_folder(store, fingerprint) / "scores.json", ScoresDocument) or {}
             scores += [(name, score) for score in scores_in(document)]
+            remarks += [f"{name}: {remark}" for remark in document.get("remarks", [])]
     return scores
 
 

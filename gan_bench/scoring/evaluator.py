@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -145,6 +146,22 @@ class Evaluator:
         some = shuffled(len(self.data.training))[: self.count]
         return self.score(self.data.training.batch(some), ("held_out",))
 
+    def remarks(self) -> list[str]:
+        """What whoever reads these scores should know of the features and of each metric, in whole sentences.
+
+        GanBenchError: what says so is broken, or says something else.
+        """
+        found: list[str] = []
+        of = f"features {self.features.label}"
+        with told(f"{of}: remarks of {type(self.features).__name__} at {place_of(type(self.features))}"):
+            found += [f"{of}: {_line(remark)}" for remark in getattr(self.features, "remarks", ())]
+        for metric in self.metrics:
+            label = ", ".join(label for label, _ in self._numbers(metric).values())
+            with told(f"metric {metric.name}: remarks() at {place_of(type(metric).remarks)}"):
+                data = RealData(self.data, partial(self._read, metric))
+                found += [f"{label}: {_line(remark)}" for remark in metric.remarks(data, self.count)]
+        return found
+
     @property
     def real(self) -> Tensor:
         """Features (M, d) of the held-out data, computed once for a dataset and extractor."""
@@ -213,9 +230,10 @@ class Evaluator:
 
     def _numbers(self, metric: Metric) -> dict[str, tuple[str, Number]]:
         """Label and kind of each number that a metric returns, by name; "" where it is the only one."""
-        if metric.numbers:
-            return {name: (named(name, metric, self.features), number) for name, number in metric.numbers.items()}
-        return {"": (metric.label(self.features), Number(metric.better, metric.scale, metric.unit))}
+        return {
+            name: (named(name, metric, self.features) if name else metric.label(self.features), number)
+            for name, number in metric.every_number().items()
+        }
 
     def _protocol(self, metric: Metric, number: str) -> tuple[dict[str, Any], str]:
         protocol = {
@@ -242,6 +260,8 @@ class Evaluator:
         for name, (label, number) in self._numbers(metric).items():
             protocol, protocol_id = self._protocol(metric, name)
             score = {"metric": metric.name, "label": label, "value": None, **asdict(number)}
+            if number.alarm is None:
+                del score["alarm"]
             score |= {"protocol": protocol, "protocol_id": protocol_id}
             if len(samples) != self.count:
                 score["generated"] = len(samples)
@@ -270,6 +290,13 @@ class Evaluator:
             return lambda name: error
         values: Mapping[str, Any] = found if isinstance(found, Mapping) else {"": found}
         return lambda name: _valued(name or metric.name, values.get(name))
+
+
+def _line(remark: str) -> str:
+    """The same. ValueError: it is no line of text."""
+    if not isinstance(remark, str) or not remark.isprintable():
+        raise ValueError(f"a remark is a line of text (found: {remark!r})")
+    return remark
 
 
 def _valued(name: str, found: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from gan_bench.api.kinds import Metric
@@ -20,45 +21,98 @@ from gan_bench.store.documents import ScoresDocument, write_object
 from gan_bench.store.folder import read_or_warn
 
 NOT_FINITE = (" is nan", " is inf", " is -inf")  # how the errors of such scores end
+CHANGE = 0.1  # of each value of a real sample that is taken over again, as a standard deviation
+
+Scores = list[dict[str, Any]]  # entries of a scores.json
 
 
 def score_real_data(
     grid: Grid, store: Path, data: Mapping[str, PreparedData], evaluators: Mapping[str, Evaluator], console: Console
 ) -> None:
-    """Write the real data's samples and scores into the store, for each dataset.
+    """Write the real data's samples and scores into the store, for each dataset, and tell what is amiss with them.
 
-    GanBenchError: a metric can be computed of none of them, so that it could of no generator's samples either.
+    GanBenchError: metrics can be computed of none of them, so that they could of no generator's samples either.
     """
-    found = {key: _scores(store, data[key], evaluator) for key, evaluator in evaluators.items()}
-    for index, metric in enumerate(next(iter(evaluators.values())).metrics):
-        refusals = {key: refusal for key, scores in found.items() if (refusal := _refusal(metric, scores))}
-        # Of fewer samples than asked for, a metric may refuse what it will not of the generator's.
-        enough = all(len(data[key].training) >= evaluators[key].count for key in refusals)
-        told = "; ".join(f"of {data[key].name}: {refusal}" for key, refusal in refusals.items())
-        rule = f"{metric.name} can't be computed {told}"
-        if len(refusals) == len(found) and enough:
-            raise grid.source.error(Fault(rule, ("evaluate", "metrics", index)))
-        if refusals:
-            console.print(f"Warning: {rule}", style="yellow")
+    metrics = next(iter(evaluators.values())).metrics
+    refused: dict[int, list[str]] = {index: [] for index in range(len(metrics))}  # by which datasets, and why
+    for key, evaluator in evaluators.items():
+        of = data[key]
+        floor = _scores(store, of, evaluator, console)
+        ever = _possible(of, evaluator, floor)
+        for index, metric in enumerate(metrics):
+            if refusal := _refusal(metric, ever):
+                refused[index].append(f"of {of.name}: {refusal}")
+            elif refusal := _refusal(metric, floor):
+                few = f"{len(of.training):,} training samples"
+                console.print(f"Warning: {metric.name} has no floor of {of.name}'s {few}: {refusal}", style="yellow")
+            else:
+                for score in _without_value(metric, floor):
+                    told = f"{score['label']} of {of.name}'s training samples has no value: {score['error']}"
+                    console.print(f"Warning: {told}", style="yellow")
+    rules = {
+        index: f"{metrics[index].name} can't be computed {'; '.join(why)}" for index, why in refused.items() if why
+    }
+    if lost := [index for index, why in refused.items() if len(why) == len(evaluators)]:
+        path = ("evaluate", "metrics", *(lost if len(lost) == 1 else ()))
+        raise grid.source.error(
+            Fault("; ".join(rules[index] for index in lost), path, cure=_cure(grid, data, evaluators))
+        )
+    for rule in rules.values():
+        console.print(f"Warning: {rule}", style="yellow")
 
 
-def _scores(store: Path, data: PreparedData, evaluator: Evaluator) -> list[dict[str, Any]]:
+def _scores(store: Path, data: PreparedData, evaluator: Evaluator, console: Console) -> Scores:
     folder = store / "real" / data.fingerprint[:12]
-    scores = (read_or_warn(folder / "scores.json", "it is written again", ScoresDocument) or {}).get("scores", [])
+    document = read_or_warn(folder / "scores.json", "it is written again", ScoresDocument) or {}
+    scores: Scores = document.get("scores", [])
     known = {(score["label"], score["protocol_id"]) for score in scores}
+    remarks = evaluator.remarks()
+    for remark in remarks:
+        console.print(f"Warning: {data.name}: {remark}", style="yellow")
     if known != evaluator.columns() or not is_picture(folder / "samples.png"):
         save_real(folder, data)
         scores = evaluator.score_training_data()
-        write_object(folder / "scores.json", {"scores": scores, "time": evaluator.seconds})
+        document = {"scores": scores, "time": evaluator.seconds}
+    elif document.get("remarks", []) == remarks:
+        return scores
+    write_object(folder / "scores.json", document | {"remarks": remarks})
     return scores
 
 
-def _refusal(metric: Metric, scores: list[dict[str, Any]]) -> str:
+def _possible(data: PreparedData, evaluator: Evaluator, floor: Scores) -> Scores:
+    """The floor's scores; where it rests on fewer samples than a generator will make and a metric refuses them, of as many."""
+    if len(data.training) >= evaluator.count or not any(_refusal(metric, floor) for metric in evaluator.metrics):
+        return floor
+    real = data.training.batch(shuffled(len(data.training))[torch.arange(evaluator.count) % len(data.training)])
+    # The same ones over again, no two of them equal: a metric may refuse copies.
+    some = real + CHANGE * torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
+    return evaluator.score(some.clamp(-1, 1) if data.spec.kind == "image" else some, ("held_out",))
+
+
+def _without_value(metric: Metric, scores: Scores) -> Scores:
+    """The scores of a metric's numbers that could not be computed."""
+    return [score for score in _own(metric, scores) if score["value"] is None]
+
+
+def _own(metric: Metric, scores: Scores) -> Scores:
+    return [score for score in scores if metric.settings().items() <= score["protocol"].get("metric", {}).items()]
+
+
+def _refusal(metric: Metric, scores: Scores) -> str:
     """Why a metric has no number at all; "" where it has one, or where samples that are real may be what makes it infinite."""
-    own = [score for score in scores if metric.settings().items() <= score["protocol"].get("metric", {}).items()]
-    errors = [str(score.get("error")) for score in own if score["value"] is None]
-    told = len(errors) < len(own) or any(error.endswith(NOT_FINITE) for error in errors)
+    errors = [str(score.get("error")) for score in _without_value(metric, scores)]
+    told = len(errors) < len(_own(metric, scores)) or any(error.endswith(NOT_FINITE) for error in errors)
     return "" if told else "; ".join(dict.fromkeys(errors))
+
+
+def _cure(grid: Grid, data: Mapping[str, PreparedData], evaluators: Mapping[str, Evaluator]) -> str:
+    sizes = ", ".join(
+        f"{data[key].name} has {len(data[key].training):,} and {len(data[key].held_out):,}" for key in evaluators
+    )
+    return (
+        f"Take another metric, or more samples where they are too few: {grid.evaluate.samples:,} are generated "
+        f"(evaluate.samples); to train on and held out, {sizes}."
+    )
 
 
 def save_real(folder: Path, data: PreparedData) -> None:

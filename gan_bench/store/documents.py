@@ -97,6 +97,14 @@ class _Value(Document):
     value: float | None
 
 
+class _Alarm(Document):
+    name: str
+    evidence: str
+    threshold: float
+    side: Literal["above", "below"]
+    usual: float | None
+
+
 class _Score(Document):
     metric: str
     label: str
@@ -107,6 +115,8 @@ class _Score(Document):
     scale: Literal["log", "raw"] = "raw"
     unit: str = ""
     error: str | None = None
+    standard_error: float | None = None
+    alarm: _Alarm | None = None  # of a number that declares one
     generated: Whole | None = None  # where fewer samples were there than the protocol has
     against_training: _Value | None = None
 
@@ -118,6 +128,7 @@ class ScoresDocument(Document):
     images: Whole | None = None
     seconds: float | None = None
     diversity: float | None = None
+    remarks: list[str] = []  # of real data: what whoever reads the scores should know
     scores: Annotated[list[_Score], Field(max_length=MOST_SCORES)] = []
     time: dict[str, float] = {}
     again: Annotated[list[_Score], Field(max_length=MOST_SCORES)] = []

@@ -7,7 +7,7 @@ import hashlib
 import torch
 from torch import Tensor
 
-from gan_bench import Estimate, Metric, Number, RealData, hookimpl
+from gan_bench import Alarm, Estimate, Metric, Number, RealData, hookimpl
 from gan_bench.api.pictures import to_uint8
 
 from ._neighbours import NeighbourMetric
@@ -27,6 +27,15 @@ class Memorization(NeighbourMetric):
     name = "memorization"
     better = "lower"
     unit = "share"
+    alarm = Alarm(
+        name="memorising",
+        sentence="At least this share of samples lies nearer to training than to held-out data, and by 3 standard errors "
+        "more than half.",
+        evidence="of generated samples lie nearer to training data than to data held out; half would, were they new",
+        threshold=0.75,
+        usual=0.5,
+        source="Meehan et al. 2020",
+    )
 
     def reference_of(self, data: RealData) -> dict[str, Tensor]:
         """`training` and `held_out`, (M, d) each."""
