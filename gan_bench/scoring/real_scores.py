@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,48 +34,45 @@ def score_real_data(
     GanBenchError: metrics can be computed of none of them, so that they could of no generator's samples either.
     """
     metrics = next(iter(evaluators.values())).metrics
-    refused: dict[int, list[str]] = {index: [] for index in range(len(metrics))}  # by which datasets, and why
+    refused: dict[int, list[str]] = {index: [] for index in range(len(metrics))}  # of which data, and why
+    amiss: list[str] = []
     for key, evaluator in evaluators.items():
-        of = data[key]
-        floor = _scores(store, of, evaluator, console)
+        of, remarks = data[key], evaluator.remarks()
+        floor = _scores(store, of, evaluator, remarks)
         ever = _possible(of, evaluator, floor)
+        amiss += [f"{of.name}: {remark}" for remark in remarks]
         for index, metric in enumerate(metrics):
-            if refusal := _refusal(metric, ever):
-                refused[index].append(f"of {of.name}: {refusal}")
-            elif refusal := _refusal(metric, floor):
-                few = f"{len(of.training):,} training samples"
-                console.print(f"Warning: {metric.name} has no floor of {of.name}'s {few}: {refusal}", style="yellow")
+            why, lasting = _refusal(metric, floor), _refusal(metric, ever)
+            if why and lasting:
+                refused[index].append(f"of {of.name}: {lasting}")
+            elif why:
+                amiss.append(f"{metric.name} has no floor of {of.name}'s {len(of.training):,} training samples: {why}")
             else:
-                for score in _without_value(metric, floor):
-                    told = f"{score['label']} of {of.name}'s training samples has no value: {score['error']}"
-                    console.print(f"Warning: {told}", style="yellow")
+                without = [score for score in _own(metric, floor) if score["value"] is None]
+                amiss += [f"{s['label']} of {of.name}'s training samples has no value: {s['error']}" for s in without]
     rules = {
         index: f"{metrics[index].name} can't be computed {'; '.join(why)}" for index, why in refused.items() if why
     }
     if lost := [index for index, why in refused.items() if len(why) == len(evaluators)]:
         path = ("evaluate", "metrics", *(lost if len(lost) == 1 else ()))
-        raise grid.source.error(
-            Fault("; ".join(rules[index] for index in lost), path, cure=_cure(grid, data, evaluators))
-        )
-    for rule in rules.values():
-        console.print(f"Warning: {rule}", style="yellow")
+        cure = _cure([data[key] for key in evaluators], grid.evaluate.samples)
+        raise grid.source.error(Fault("; ".join(rules[index] for index in lost), path, cure=cure))
+    for warning in (*amiss, *rules.values()):
+        console.print(f"Warning: {warning}", style="yellow")
 
 
-def _scores(store: Path, data: PreparedData, evaluator: Evaluator, console: Console) -> Scores:
+def _scores(store: Path, data: PreparedData, evaluator: Evaluator, remarks: list[str]) -> Scores:
     folder = store / "real" / data.fingerprint[:12]
     document = read_or_warn(folder / "scores.json", "it is written again", ScoresDocument) or {}
     scores: Scores = document.get("scores", [])
     known = {(score["label"], score["protocol_id"]) for score in scores}
-    remarks = evaluator.remarks()
-    for remark in remarks:
-        console.print(f"Warning: {data.name}: {remark}", style="yellow")
     if known != evaluator.columns() or not is_picture(folder / "samples.png"):
         save_real(folder, data)
         scores = evaluator.score_training_data()
         document = {"scores": scores, "time": evaluator.seconds}
     elif document.get("remarks", []) == remarks:
         return scores
-    write_object(folder / "scores.json", document | {"remarks": remarks})
+    write_object(folder / "scores.json", {**document, "remarks": remarks})
     return scores
 
 
@@ -89,29 +86,24 @@ def _possible(data: PreparedData, evaluator: Evaluator, floor: Scores) -> Scores
     return evaluator.score(some.clamp(-1, 1) if data.spec.kind == "image" else some, ("held_out",))
 
 
-def _without_value(metric: Metric, scores: Scores) -> Scores:
-    """The scores of a metric's numbers that could not be computed."""
-    return [score for score in _own(metric, scores) if score["value"] is None]
-
-
 def _own(metric: Metric, scores: Scores) -> Scores:
+    """The scores of a metric's numbers."""
     return [score for score in scores if metric.settings().items() <= score["protocol"].get("metric", {}).items()]
 
 
 def _refusal(metric: Metric, scores: Scores) -> str:
     """Why a metric has no number at all; "" where it has one, or where samples that are real may be what makes it infinite."""
-    errors = [str(score.get("error")) for score in _without_value(metric, scores)]
-    told = len(errors) < len(_own(metric, scores)) or any(error.endswith(NOT_FINITE) for error in errors)
+    own = _own(metric, scores)
+    errors = [str(score.get("error")) for score in own if score["value"] is None]
+    told = len(errors) < len(own) or any(error.endswith(NOT_FINITE) for error in errors)
     return "" if told else "; ".join(dict.fromkeys(errors))
 
 
-def _cure(grid: Grid, data: Mapping[str, PreparedData], evaluators: Mapping[str, Evaluator]) -> str:
-    sizes = ", ".join(
-        f"{data[key].name} has {len(data[key].training):,} and {len(data[key].held_out):,}" for key in evaluators
-    )
+def _cure(data: Iterable[PreparedData], samples: int) -> str:
+    sizes = ", ".join(f"{of.name} has {len(of.training):,} and {len(of.held_out):,}" for of in data)
     return (
-        f"Take another metric, or more samples where they are too few: {grid.evaluate.samples:,} are generated "
-        f"(evaluate.samples); to train on and held out, {sizes}."
+        f"Take another metric, or more samples where they are too few: {samples:,} are generated (evaluate.samples); "
+        f"to train on and held out, {sizes}."
     )
 
 

@@ -184,6 +184,7 @@ class Worker:
                 yield from self._train(job, run.training)
                 score_best_again(run.training)
                 run.training.finish()
+                self._warn(job, run.training)
             except Stopped:
                 self._save(run)
                 raise
@@ -282,6 +283,7 @@ class Worker:
                 raise Stopped("the parent asked for an end")
             if event == "snapshot":
                 self._announce("gan_bench_snapshot_taken", folder=job.path, step=training.loop.steps)
+                self._warn(job, training)
             if event == "step":
                 continue
             counters, now = training.counters(), time.monotonic()
@@ -291,6 +293,11 @@ class Worker:
                 told = now
                 self.tell("progress", run=job.run, means=training.means, diagnoses=training.diagnoses, **counters)
             yield
+
+    def _warn(self, job: Job, training: Training) -> None:
+        """Tell the parent what a person should know of a run, once."""
+        while training.warnings:
+            self.tell("warning", run=job.run, text=training.warnings.pop(0))
 
     def _announce(self, hook: str, **content: Any) -> None:
         """Tell listeners of an event. What they raise is their own affair: it is printed to the run's output."""

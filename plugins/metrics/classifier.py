@@ -127,7 +127,7 @@ def _accuracy(network: nn.Sequential, samples: Samples) -> float:
 
 
 def _remarks(accuracy: float, samples: Samples) -> list[str]:
-    """That the classifier gets no more samples right than a guess does, as far as these can tell: by a one-sided binomial test."""
+    """That the classifier gets no more samples right than a guess does, as far as a one-sided binomial test can tell."""
     assert samples.labels is not None, "it has an accuracy"
     count, chance = len(samples), int(samples.labels.unique(return_counts=True)[1].max()) / len(samples)
     if binom.sf(round(accuracy * count) - 1, count, chance) < SURE:
