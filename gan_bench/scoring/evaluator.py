@@ -29,6 +29,7 @@ from gan_bench.files import read_tensors, write_tensors
 from gan_bench.scoring import neighbours
 from gan_bench.scoring.diversity import SAME, SAMPLES, diversity, real_distances
 from gan_bench.scoring.samples import BATCH, shuffled
+from gan_bench.store.documents import LARGEST
 from gan_bench.store.folder import Columns
 
 Part = Literal["held_out", "training"]
@@ -71,8 +72,15 @@ class Evaluator:
             neighbours.reference(self)
         for metric in self.metrics:
             for part in self._parts(metric):
-                with suppress(Exception):  # it becomes each score's error
-                    self.reference(metric, part)
+                self._missing(metric, part)  # it becomes each score's error
+
+    def _missing(self, metric: Metric, part: Part) -> str:
+        """Why a metric has no reference, so that it has no score against this part; "" where it has one."""
+        try:
+            self.reference(metric, part)
+        except Exception as fault:  # noqa: BLE001 - whatever a plugin raises
+            return _reason(fault)
+        return ""
 
     def _check(self) -> None:
         """GanBenchError: features have no protocol or another shape, or a metric has other arguments or no label."""
@@ -155,8 +163,14 @@ class Evaluator:
         of = f"features {self.features.label}"
         with told(f"{of}: remarks of {type(self.features).__name__} at {place_of(type(self.features))}"):
             found += [f"{of}: {_line(remark)}" for remark in getattr(self.features, "remarks", ())]
+        if any(metric.reads != "samples" for metric in self.metrics) and (self.real == self.real[0]).all():
+            equal = f"those of all {len(self.real):,} held-out samples are equal"
+            found.append(f"{of}: {equal}, so that scores tell next to nothing. Take other features.")
         for metric in self.metrics:
             label = ", ".join(label for label, _ in self._numbers(metric).values())
+            if not self._missing(metric, "held_out"):
+                missing = [why for part in self._parts(metric) if (why := self._missing(metric, part))]
+                found += [f"{label}: no score against training data: {_line(why)}" for why in missing]
             with told(f"metric {metric.name}: remarks() at {place_of(type(metric).remarks)}"):
                 data = RealData(self.data, partial(self._read, metric))
                 found += [f"{label}: {_line(remark)}" for remark in metric.remarks(data, self.count)]
@@ -286,10 +300,15 @@ class Evaluator:
                 given = samples if features is None or metric.reads == "samples" else self._seen(metric, features)
                 found = metric.score(given, self.reference(metric, against))
         except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
-            error = {"error": message(fault).removeprefix("ValueError: ")}
+            error = {"error": _reason(fault)}
             return lambda name: error
         values: Mapping[str, Any] = found if isinstance(found, Mapping) else {"": found}
         return lambda name: _valued(name or metric.name, values.get(name))
+
+
+def _reason(fault: Exception) -> str:
+    """Why a metric has no score, in its own words."""
+    return message(fault).removeprefix("ValueError: ")
 
 
 def _line(remark: str) -> str:
@@ -305,7 +324,7 @@ def _valued(name: str, found: Any) -> dict[str, Any]:
         value, *spread = map(float, found if isinstance(found, tuple) else (found,))
     except (TypeError, ValueError):
         return {"error": f"{name} is {found!r}, not a number"}
-    if not math.isfinite(value):
+    if not abs(value) < LARGEST:  # nor is NaN
         return {"error": f"{name} is {value}"}
     return {"value": value, **({"standard_error": spread[0]} if spread and math.isfinite(spread[0]) else {})}
 

@@ -38,6 +38,8 @@ class InfiniteFrechetDistance(FrechetDistance):
         least = 2 * self.sizes
         if len(generated) < least:
             raise ValueError(f"fid_inf needs at least {least} generated samples, not {len(generated)}")
+        if broken := int((~generated.isfinite().all(1)).sum()):
+            raise ValueError(f"{broken} of {len(generated)} generated samples have features that are not finite")
         spaced = np.linspace(self._smallest(len(generated)), len(generated), self.sizes)
         sizes: list[int] = spaced.astype(int).tolist()
         distances = [self._mean(generated[torch.randperm(len(generated))], size, reference) for size in sizes]

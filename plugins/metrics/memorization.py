@@ -72,7 +72,9 @@ class Duplicates(Metric):
         return self._hashes(data.data.training.data).sort().values
 
     def score(self, generated: Tensor, reference: Tensor) -> dict[str, float]:
-        """Both in [0, 1]."""
+        """Both in [0, 1]. ValueError: samples that are not finite, which saving would turn into others."""
+        if broken := int((~generated.flatten(1).isfinite().all(1)).sum()):
+            raise ValueError(f"{broken} of {len(generated)} samples are not finite")
         hashes = self._hashes(to_uint8(generated) if generated.dim() == 4 else generated)
         return {
             "copies of training data": torch.isin(hashes, reference).double().mean().item(),
