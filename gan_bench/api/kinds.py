@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -218,6 +218,10 @@ class Number:
         for word, known in ((self.better, ("lower", "higher")), (self.scale, ("log", "raw"))):
             if word not in known:
                 raise ValueError(f"a Number is {' or '.join(map(repr, known))} (found: {word!r})")
+
+    def facts(self) -> dict[str, Any]:
+        """What stands with each of its scores: JSON values; no alarm where it has none."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Estimate(NamedTuple):

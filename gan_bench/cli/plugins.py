@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +93,7 @@ def describe(plugin: Found, shape: tuple[int, ...]) -> dict[str, Any]:
 
 def scored(cls: Any) -> dict[str, Any]:
     """What a metric reads, and each of its numbers with direction, scale and unit."""
-    numbers = [{"name": name or cls.name, **asdict(number)} for name, number in cls.every_number().items()]
+    numbers = [{"name": name or cls.name, **number.facts()} for name, number in cls.every_number().items()]
     return {"reads": cls.reads, "numbers": numbers}
 
 

@@ -59,8 +59,8 @@ class Results:
     pictures: pd.DataFrame  # one row a sample grid: run, step, path
     neighbours: pd.DataFrame  # one row a picture of samples and their nearest training samples: run, step, path
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
-    remarks: list[str]  # what whoever reads the scores should know, in sentences
     documents: dict[str, dict[str, Any]] = field(repr=False)  # run.json of each run, with result.json as `result`
+    remarks: list[str] = field(default_factory=list)  # what whoever reads the scores should know, in sentences
 
 
 def read_checked(files: RunFiles, length: float) -> RunFiles:
@@ -126,8 +126,8 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         pictures=_picture_table((run.run, run.pictures) for run in files),
         neighbours=_picture_table((run.run, run.neighbours) for run in files),
         real=_real_table(real, columns),
-        remarks=list(dict.fromkeys(remarks)),
         documents={run.run: run.document for run in files},
+        remarks=list(dict.fromkeys(remarks)),
     )
 
 

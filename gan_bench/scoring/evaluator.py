@@ -273,9 +273,7 @@ class Evaluator:
         scores = []
         for name, (label, number) in self._numbers(metric).items():
             protocol, protocol_id = self._protocol(metric, name)
-            score = {"metric": metric.name, "label": label, "value": None, **asdict(number)}
-            if number.alarm is None:
-                del score["alarm"]
+            score = {"metric": metric.name, "label": label, "value": None, **number.facts()}
             score |= {"protocol": protocol, "protocol_id": protocol_id}
             if len(samples) != self.count:
                 score["generated"] = len(samples)

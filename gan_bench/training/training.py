@@ -304,7 +304,8 @@ class Training:
             for score in scores:
                 if score["value"] is None and score["label"] not in self._unscored:
                     self._unscored.add(score["label"])
-                    self.warnings.append(f"{score['label']} has no value at step {self.loop.steps:,}: {score['error']}")
+                    why = " ".join(score["error"].split())
+                    self.warnings.append(f"{score['label']} has no value at step {self.loop.steps:,}: {why}")
             save_neighbours(place, samples, self.evaluator)
             write_object(place / "scores.json", {**facts, "scores": scores, "time": self.evaluator.seconds})
 
