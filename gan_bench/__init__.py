@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gan_bench.api.data_spec import DataSpec, Modes
     from gan_bench.api.hooks import hookimpl
     from gan_bench.api.kinds import (
+        Alarm,
         Architecture,
         ArrayPart,
         Dataset,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Alarm",
     "Architecture",
     "ArrayPart",
     "BinaryCrossEntropy",

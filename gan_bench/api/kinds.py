@@ -6,9 +6,10 @@ A plugin is a frozen pydantic model: its fields are its parameters. The same dec
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -164,7 +165,8 @@ class Features(Protocol):
     """A feature extractor that is ready: trained or loaded, on its device.
 
     One that tells classes apart has a method `logits` as well, from features (N, d) on the CPU to logits (N, classes):
-    metrics that read logits need it.
+    metrics that read logits need it. One may have `remarks`, sentences that whoever reads scores of these features should
+    know; unlike the protocol they make no other score of it.
     """
 
     label: str  # short name of the feature space, shown with every score: "classifier", "inception-2048"
@@ -187,17 +189,47 @@ class FeatureExtractor(Plugin):
 
 
 @dataclass(frozen=True)
+class Alarm:
+    """The diagnosis of a run whose number has reached a threshold, at its last two snapshots at least.
+
+    It stands with each score in scores.json, so that a run's files alone tell its diagnoses. ValueError: words that mean
+    nothing, or thresholds that are no finite numbers.
+    """
+
+    name: str  # in one or two words: "memorising"
+    sentence: str  # what it means, as docs/diagnosis.md says it
+    evidence: str  # what follows the value, which is told in percent where the number's unit is "share"
+    threshold: float
+    source: str  # whose threshold or test it is
+    side: Literal["above", "below"] = "above"  # of the threshold, on which it holds
+    usual: float | None = None  # a value that means nothing: 3 standard errors from there the number must be as well
+
+    def __post_init__(self) -> None:
+        if self.side not in ("above", "below"):
+            raise ValueError(f"an Alarm is 'above' or 'below' its threshold (found: {self.side!r})")
+        if not all(map(math.isfinite, (self.threshold, self.usual or 0.0))):
+            raise ValueError(f"an Alarm has finite thresholds (found: {self.threshold!r}, {self.usual!r})")
+        if not (self.name and self.name.isprintable() and "," not in self.name):
+            raise ValueError(f"an Alarm has a name without commas (found: {self.name!r})")
+
+
+@dataclass(frozen=True)
 class Number:
     """How one of a metric's numbers is compared and shown. ValueError: words that mean nothing."""
 
     better: Literal["lower", "higher"] = "lower"
     scale: Literal["log", "raw"] = "raw"  # log: strictly positive, differences are told in percent
     unit: str = ""  # such as "share" or "nats"; "": a bare number
+    alarm: Alarm | None = None  # what is wrong with a run that has reached such values
 
     def __post_init__(self) -> None:
         for word, known in ((self.better, ("lower", "higher")), (self.scale, ("log", "raw"))):
             if word not in known:
                 raise ValueError(f"a Number is {' or '.join(map(repr, known))} (found: {word!r})")
+
+    def facts(self) -> dict[str, Any]:
+        """What stands with each of its scores: JSON values; no alarm where it has none."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Estimate(NamedTuple):
@@ -218,7 +250,13 @@ class Metric(Plugin):
     better: ClassVar[Literal["lower", "higher"]] = "lower"
     scale: ClassVar[Literal["log", "raw"]] = "raw"  # log: strictly positive, differences are told in percent
     unit: ClassVar[str] = ""
-    numbers: ClassVar[Mapping[str, Number]] = {}  # by name, where `score` returns several, in place of the three above
+    alarm: ClassVar[Alarm | None] = None
+    numbers: ClassVar[Mapping[str, Number]] = {}  # by name, where `score` returns several, in place of the four above
+
+    @classmethod
+    def every_number(cls) -> Mapping[str, Number]:
+        """Its numbers by name, "" where there is but one."""
+        return cls.numbers or {"": Number(cls.better, cls.scale, cls.unit, cls.alarm)}
 
     def label(self, features: Features) -> str:
         """The name under which the score is shown; it names the features. Several numbers have their own names."""
@@ -234,6 +272,13 @@ class Metric(Plugin):
     def reference_of(self, data: RealData) -> torch.Tensor | dict[str, torch.Tensor]:
         """As `reference`, for a metric that needs more than the held-out part: training data, labels, modes."""
         return self.reference(data.held_out)
+
+    def remarks(self, data: RealData, generated: int) -> Iterable[str]:
+        """What whoever reads its scores of these data should know, a sentence each: that samples are few for it, say.
+
+        `generated` samples will be scored. They are told before training, and stand in the report.
+        """
+        return ()
 
     @abstractmethod
     def score(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -29,7 +30,7 @@ class NetworkFeatures:
     with a value that is not finite gets features that are all NaN, so that quantising can't hide it.
 
     The protocol holds the features' name, dimension, quantisation and the weights' hash, and `more`. `head`, where there is
-    one, makes logits (N, classes) of features.
+    one, makes logits (N, classes) of features. `remarks` are told with scores of these features.
     """
 
     def __init__(
@@ -41,9 +42,10 @@ class NetworkFeatures:
         dimension: int,
         more: dict[str, Any],
         head: nn.Module | None = None,
+        remarks: Sequence[str] = (),
     ) -> None:
         self.network = network.eval().requires_grad_(False).to(device)
-        self.label, self.device = label, device
+        self.label, self.device, self.remarks = label, device, remarks
         self.quantised = data.kind == "image"
         self.protocol: dict[str, Any] = {
             "features": label,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,10 +97,8 @@ def describe(plugin: Found, shape: tuple[int, ...]) -> dict[str, Any]:
 
 def scored(cls: Any) -> dict[str, Any]:
     """What a metric reads, and each of its numbers with direction, scale and unit."""
-    from gan_bench.api.kinds import Number
-
-    numbers = cls.numbers or {cls.name: Number(cls.better, cls.scale, cls.unit)}
-    return {"reads": cls.reads, "numbers": [{"name": name, **asdict(number)} for name, number in numbers.items()]}
+    numbers = [{"name": name or cls.name, **number.facts()} for name, number in cls.every_number().items()]
+    return {"reads": cls.reads, "numbers": numbers}
 
 
 def parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:

@@ -69,6 +69,7 @@ class Results:
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
     documents: dict[str, RunDocument] = field(repr=False)  # run.json of each run; empty before it has begun
     results: dict[str, ResultDocument] = field(repr=False)  # result.json of each run that has ended
+    remarks: list[str] = field(default_factory=list)  # what whoever reads the scores should know, in sentences
     faults: list[FileFault] = field(default_factory=list)  # of files that belong to no run
 
 
@@ -84,12 +85,19 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
     files: list[RunFiles] = []
     stale: dict[str, str] = {}
     for name, store in places.items():
-        seeds = {run: seed for each in grids[name].comparisons for level in each.levels for seed, run in level.runs.items()}
+        seeds = {
+            run: seed for each in grids[name].comparisons for level in each.levels for seed, run in level.runs.items()
+        }
         for run, facts in sorted(_runs_shown(store, grids[name], seeds).items()):
-            found = RunFiles(run_key(run, name, places), name, store / "runs" / run, facts.label if facts else "", seeds.get(run))
+            found = RunFiles(
+                run_key(run, name, places), name, store / "runs" / run, facts.label if facts else "", seeds.get(run)
+            )
             files.append(read(found, facts.steps if facts else math.inf))
             stale[found.run] = facts.stale if facts else ""
-    real = {name: _read_real(store, (run for run in files if run.store == name)) for name, store in places.items()}
+    remarks: list[str] = []
+    real = {
+        name: _read_real(store, (run for run in files if run.store == name), remarks) for name, store in places.items()
+    }
     columns = score_columns(chain(_named(files), *real.values()))
     snapshots = _snapshot_table(files, columns)
     speeds, faults = _read_speeds(places)
@@ -111,6 +119,7 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         real=_real_table(real, columns),
         documents={run.run: run.document for run in files},
         results={run.run: run.result for run in files if run.result},
+        remarks=list(dict.fromkeys(remarks)),
         faults=faults,
     )
 
@@ -163,14 +172,18 @@ def _runs_shown(store: Path, grid: GridDocument, named: Iterable[str]) -> dict[s
     return shown or dict.fromkeys(folder.name for folder in (store / "runs").glob("[!.]*") if folder.is_dir())
 
 
-def _read_real(store: Path, runs: Iterable[RunFiles]) -> list[Named]:
-    """Scores of these runs' real data; none where they are missing or damaged, since the runs stand without them."""
+def _read_real(store: Path, runs: Iterable[RunFiles], remarks: list[str]) -> list[Named]:
+    """Scores of these runs' real data; none where they are missing or damaged, since the runs stand without them.
+
+    What is remarked on these data is added to `remarks`.
+    """
     scores: list[Named] = []
     names = {run.document.dataset.fingerprint: run.dataset for run in runs if run.document.dataset}
     for fingerprint, name in sorted(names.items()):
         with suppress(ValueError, OSError):
-            document = read_object(real_folder(store, fingerprint) / "scores.json", ScoresDocument)
-            scores += [Named(name, score) for score in (document.scores if document else ())]
+            document = read_object(real_folder(store, fingerprint) / "scores.json", ScoresDocument) or ScoresDocument()
+            scores += [Named(name, score) for score in document.scores]
+            remarks += [f"{name}: {remark}" for remark in document.remarks]
     return scores
 
 

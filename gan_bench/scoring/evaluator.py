@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,7 @@ from gan_bench.files import read_tensors, write_tensors
 from gan_bench.scoring import neighbours
 from gan_bench.scoring.diversity import SAME, SAMPLES, diversity, real_distances
 from gan_bench.scoring.samples import BATCH, shuffled
+from gan_bench.store.documents import LARGEST
 from gan_bench.store.state import Columns
 
 Part = Literal["held_out", "training"]
@@ -70,8 +72,15 @@ class Evaluator:
             neighbours.reference(self)
         for metric in self.metrics:
             for part in self._parts(metric):
-                with suppress(Exception):  # it becomes each score's error
-                    self.reference(metric, part)
+                self._missing(metric, part)  # it becomes each score's error
+
+    def _missing(self, metric: Metric, part: Part) -> str:
+        """Why a metric has no reference, so that it has no score against this part; "" where it has one."""
+        try:
+            self.reference(metric, part)
+        except Exception as fault:  # noqa: BLE001 - whatever a plugin raises
+            return _reason(fault)
+        return ""
 
     def _check(self) -> None:
         """GanBenchError: features have no protocol or another shape, or a metric has other arguments or no label."""
@@ -145,6 +154,28 @@ class Evaluator:
         some = shuffled(len(self.data.training))[: self.count]
         return self.score(self.data.training.batch(some), ("held_out",))
 
+    def remarks(self) -> list[str]:
+        """What whoever reads these scores should know of the features and of each metric, in whole sentences.
+
+        GanBenchError: what says so is broken, or says something else.
+        """
+        found: list[str] = []
+        of = f"features {self.features.label}"
+        with told(f"{of}: remarks of {type(self.features).__name__} at {place_of(type(self.features))}"):
+            found += [f"{of}: {_line(remark)}" for remark in getattr(self.features, "remarks", ())]
+        if any(metric.reads != "samples" for metric in self.metrics) and (self.real == self.real[0]).all():
+            equal = f"those of all {len(self.real):,} held-out samples are equal"
+            found.append(f"{of}: {equal}, so that scores tell next to nothing. Take other features.")
+        for metric in self.metrics:
+            label = ", ".join(label for label, _ in self._numbers(metric).values())
+            if not self._missing(metric, "held_out"):
+                missing = [why for part in self._parts(metric) if (why := self._missing(metric, part))]
+                found += [f"{label}: no score against training data: {_line(why)}" for why in missing]
+            with told(f"metric {metric.name}: remarks() at {place_of(type(metric).remarks)}"):
+                data = RealData(self.data, partial(self._read, metric))
+                found += [f"{label}: {_line(remark)}" for remark in metric.remarks(data, self.count)]
+        return found
+
     @property
     def real(self) -> Tensor:
         """Features (M, d) of the held-out data, computed once for a dataset and extractor."""
@@ -214,9 +245,10 @@ class Evaluator:
 
     def _numbers(self, metric: Metric) -> dict[str, tuple[str, Number]]:
         """Label and kind of each number that a metric returns, by name; "" where it is the only one."""
-        if metric.numbers:
-            return {name: (named(name, metric, self.features), number) for name, number in metric.numbers.items()}
-        return {"": (metric.label(self.features), Number(metric.better, metric.scale, metric.unit))}
+        return {
+            name: (named(name, metric, self.features) if name else metric.label(self.features), number)
+            for name, number in metric.every_number().items()
+        }
 
     def _protocol(self, metric: Metric, number: str) -> tuple[dict[str, Any], str]:
         protocol = {
@@ -242,7 +274,7 @@ class Evaluator:
         scores = []
         for name, (label, number) in self._numbers(metric).items():
             protocol, protocol_id = self._protocol(metric, name)
-            score = {"metric": metric.name, "label": label, "value": None, **asdict(number)}
+            score = {"metric": metric.name, "label": label, "value": None, **number.facts()}
             score |= {"protocol": protocol, "protocol_id": protocol_id}
             if len(samples) != self.count:
                 score["generated"] = len(samples)
@@ -267,10 +299,22 @@ class Evaluator:
                 given = samples if features is None or metric.reads == "samples" else self._seen(metric, features)
                 found = metric.score(given, self.reference(metric, against))
         except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
-            error = {"error": message(fault).removeprefix("ValueError: ")}
+            error = {"error": _reason(fault)}
             return lambda name: error
         values: Mapping[str, Any] = found if isinstance(found, Mapping) else {"": found}
         return lambda name: _valued(name or metric.name, values.get(name))
+
+
+def _reason(fault: Exception) -> str:
+    """Why a metric has no score, in its own words."""
+    return message(fault).removeprefix("ValueError: ")
+
+
+def _line(remark: str) -> str:
+    """The same. ValueError: it is no line of text."""
+    if not isinstance(remark, str) or not remark.isprintable():
+        raise ValueError(f"a remark is a line of text (found: {remark!r})")
+    return remark
 
 
 def _valued(name: str, found: Any) -> dict[str, Any]:
@@ -279,7 +323,7 @@ def _valued(name: str, found: Any) -> dict[str, Any]:
         value, *spread = map(float, found if isinstance(found, tuple) else (found,))
     except (TypeError, ValueError):
         return {"error": f"{name} is {found!r}, not a number"}
-    if not math.isfinite(value):
+    if not abs(value) < LARGEST:  # nor is NaN
         return {"error": f"{name} is {value}"}
     return {"value": value, **({"standard_error": spread[0]} if spread and math.isfinite(spread[0]) else {})}
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+import torch
 from rich.console import Console
 
 from gan_bench.api.kinds import Metric
@@ -19,48 +21,93 @@ from gan_bench.store.documents import Score, ScoresDocument, read_or_fault, writ
 from gan_bench.store.state import is_picture
 
 NOT_FINITE = (" is nan", " is inf", " is -inf")  # how the errors of such scores end
+CHANGE = 0.1  # of each value of a real sample that is taken over again, as a standard deviation
 
 
 def score_real_data(
     grid: Grid, store: Path, data: Mapping[str, PreparedData], evaluators: Mapping[str, Evaluator], console: Console
 ) -> None:
-    """Write the real data's samples and scores into the store, for each dataset.
+    """Write the real data's samples and scores into the store, for each dataset, and tell what is amiss with them.
 
-    GanBenchError: a metric can be computed of none of them, so that it could of no generator's samples either.
+    GanBenchError: metrics can be computed of none of them, so that they could of no generator's samples either.
     """
-    found = {key: _scores(store, data[key], evaluator, console) for key, evaluator in evaluators.items()}
-    for index, metric in enumerate(next(iter(evaluators.values())).metrics):
-        refusals = {key: refusal for key, scores in found.items() if (refusal := _refusal(metric, scores))}
-        # Of fewer samples than asked for, a metric may refuse what it will not of the generator's.
-        enough = all(len(data[key].training) >= evaluators[key].count for key in refusals)
-        told = "; ".join(f"of {data[key].name}: {refusal}" for key, refusal in refusals.items())
-        rule = f"{metric.name} can't be computed {told}"
-        if len(refusals) == len(found) and enough:
-            raise grid.source.error(Fault(rule, ("evaluate", "metrics", index)))
-        if refusals:
-            console.print(f"Warning: {rule}", style="yellow")
+    metrics = next(iter(evaluators.values())).metrics
+    refused: dict[int, list[str]] = {index: [] for index in range(len(metrics))}  # of which data, and why
+    amiss: list[str] = []
+    for key, evaluator in evaluators.items():
+        of, remarks = data[key], evaluator.remarks()
+        floor = _scores(store, of, evaluator, remarks, console)
+        ever = _possible(of, evaluator, floor)
+        amiss += [f"{of.name}: {remark}" for remark in remarks]
+        for index, metric in enumerate(metrics):
+            why, lasting = _refusal(metric, floor), _refusal(metric, ever)
+            if why and lasting:
+                refused[index].append(f"of {of.name}: {lasting}")
+            elif why:
+                amiss.append(f"{metric.name} has no floor of {of.name}'s {len(of.training):,} training samples: {why}")
+            else:
+                without = [score for score in _own(metric, floor) if score.value is None]
+                amiss += [f"{s.label} of {of.name}'s training samples has no value: {s.error}" for s in without]
+    rules = {
+        index: f"{metrics[index].name} can't be computed {'; '.join(why)}" for index, why in refused.items() if why
+    }
+    if lost := [index for index, why in refused.items() if len(why) == len(evaluators)]:
+        path = ("evaluate", "metrics", *(lost if len(lost) == 1 else ()))
+        cure = _cure([data[key] for key in evaluators], grid.evaluate.samples)
+        raise grid.source.error(Fault("; ".join(rules[index] for index in lost), path, cure=cure))
+    for warning in (*amiss, *rules.values()):
+        console.print(f"Warning: {warning}", style="yellow")
 
 
-def _scores(store: Path, data: PreparedData, evaluator: Evaluator, console: Console) -> list[Score]:
+def _scores(store: Path, data: PreparedData, evaluator: Evaluator, remarks: list[str], console: Console) -> list[Score]:
     folder = store / "real" / data.fingerprint[:12]
     document, faults = read_or_fault(folder / "scores.json", ScoresDocument, "it is written again")
     tell(faults, console)
-    scores = document.scores if document else []
-    known = {(score.label, score.protocol_id) for score in scores}
+    document = document or ScoresDocument()
+    known = {(score.label, score.protocol_id) for score in document.scores}
+    facts = document.as_json()
     if known != evaluator.columns() or not is_picture(folder / "samples.png"):
         save_real(folder, data)
-        facts = evaluator.score_training_data()
-        write_object(folder / "scores.json", {"scores": facts, "time": evaluator.seconds})
-        scores = [Score.model_validate(score) for score in facts]
-    return scores
+        facts = {"scores": evaluator.score_training_data(), "time": evaluator.seconds}
+    elif document.remarks == remarks:
+        return document.scores
+    write_object(folder / "scores.json", {**facts, "remarks": remarks})
+    return _read(facts["scores"])
+
+
+def _read(scores: list[dict[str, Any]]) -> list[Score]:
+    return [Score.model_validate(score) for score in scores]
+
+
+def _possible(data: PreparedData, evaluator: Evaluator, floor: list[Score]) -> list[Score]:
+    """The floor's scores; where it rests on fewer samples than a generator will make and a metric refuses them, of as many."""
+    if len(data.training) >= evaluator.count or not any(_refusal(metric, floor) for metric in evaluator.metrics):
+        return floor
+    real = data.training.batch(shuffled(len(data.training))[torch.arange(evaluator.count) % len(data.training)])
+    # The same ones over again, no two of them equal: a metric may refuse copies.
+    some = real + CHANGE * torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
+    return _read(evaluator.score(some.clamp(-1, 1) if data.spec.kind == "image" else some, ("held_out",)))
+
+
+def _own(metric: Metric, scores: list[Score]) -> list[Score]:
+    """The scores of a metric's numbers."""
+    return [score for score in scores if metric.settings().items() <= score.protocol.get("metric", {}).items()]
 
 
 def _refusal(metric: Metric, scores: list[Score]) -> str:
     """Why a metric has no number at all; "" where it has one, or where samples that are real may be what makes it infinite."""
-    own = [score for score in scores if metric.settings().items() <= score.protocol.get("metric", {}).items()]
+    own = _own(metric, scores)
     errors = [str(score.error) for score in own if score.value is None]
     told = len(errors) < len(own) or any(error.endswith(NOT_FINITE) for error in errors)
     return "" if told else "; ".join(dict.fromkeys(errors))
+
+
+def _cure(data: Iterable[PreparedData], samples: int) -> str:
+    sizes = ", ".join(f"{of.name} has {len(of.training):,} and {len(of.held_out):,}" for of in data)
+    return (
+        f"Take another metric, or more samples where they are too few: {samples:,} are generated (evaluate.samples); "
+        f"to train on and held out, {sizes}."
+    )
 
 
 def save_real(folder: Path, data: PreparedData) -> None:

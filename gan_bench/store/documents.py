@@ -167,6 +167,16 @@ class AgainstTraining(Document):
     value: Value
 
 
+class Alarm(Document):
+    """What a number's alarm said of a value."""
+
+    name: str
+    evidence: str
+    threshold: float
+    side: Literal["above", "below"]
+    usual: float | None
+
+
 class Score(Document):
     """One score of a snapshot, or of real data."""
 
@@ -179,6 +189,8 @@ class Score(Document):
     scale: Literal["log", "raw"] = "raw"
     unit: str = ""
     error: str | None = None
+    standard_error: float | None = None
+    alarm: Alarm | None = None  # of a number that declares one
     generated: Whole | None = None  # where fewer samples were there than the protocol has
     against_training: AgainstTraining | None = None
 
@@ -191,6 +203,7 @@ class ScoresDocument(Document):
     images: Whole | None = None
     seconds: float | None = None
     diversity: float | None = None
+    remarks: list[str] = []  # of real data: what whoever reads the scores should know
     scores: Annotated[list[Score], Field(max_length=MOST_SCORES)] = []
     time: dict[str, float] = {}
     again: Annotated[list[Score], Field(max_length=MOST_SCORES)] = []

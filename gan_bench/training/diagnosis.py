@@ -3,13 +3,17 @@
 A diagnosis is a pure function of what a run has written: its curves, its snapshots' scores, and how it ended. One holds now if
 its condition has held without a break up to the last window (or snapshot), and for long enough: what a run has
 recovered from is no diagnosis. Thresholds are set to miss rather than to cry wolf. docs/diagnosis.md has the table.
+
+Those that rest on one metric's number are declared by the metric (`gan_bench.Alarm`), and stand with its scores.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,8 +21,12 @@ WINDOWS = 10  # of the curves at least for which a condition must have held; wit
 SHARE = 0.2  # of the run so far for which it must have held
 SNAPSHOTS = 2  # at which a condition on samples or scores must have held
 PERIODS = 4  # of an oscillation that must have been seen
+ERRORS = 3  # standard errors that an alarming number must be away from what is usual
 JUMPS = 3  # times as far from the best score as scores usually jump from one snapshot to the next
 SWING = 0.05  # of an oscillation from its lowest to its highest, beside the loss itself
+
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,10 @@ class Record:
 
 
 def diagnose(record: Record) -> list[Diagnosis]:
-    """What holds now, in the order of `KINDS`."""
-    return [Diagnosis(kind.name, *found) for kind, find in CONDITIONS.items() if (found := find(kind, record))]
+    """What holds now, in the order of `KINDS`, and then what metrics' numbers tell; no name twice."""
+    found = [Diagnosis(kind.name, *told) for kind, find in CONDITIONS.items() if (told := find(kind, record))]
+    first = {diagnosis.name: diagnosis for diagnosis in reversed([*found, *_alarms(record)])}
+    return list(first.values())[::-1]
 
 
 def health(record: Record, diagnoses: Sequence[Diagnosis]) -> str:
@@ -164,23 +174,6 @@ def _oscillates(kind: Kind, record: Record) -> Found:
     )
 
 
-def _memorises(kind: Kind, record: Record) -> Found:
-    shares: dict[int, tuple[float, float]] = {}
-    for snapshot in record.snapshots:
-        for score in snapshot["scores"]:
-            if score["metric"] == "memorization" and score["value"] is not None:
-                shares[snapshot["step"]] = score["value"], score.get("standard_error") or 0.0
-    sure = [(step, float(share - 3 * error > 0.5) * share) for step, (share, error) in shares.items()]
-    copied = list(_trailing(sure, lambda share: share >= kind.threshold))
-    if len(copied) < SNAPSHOTS:
-        return None
-    since, (_, share) = copied[0][0], copied[-1]
-    return (
-        since,
-        f"{share:.0%} of generated samples lie nearer to training data than to data held out; half would, were they new",
-    )
-
-
 def _diverged(kind: Kind, record: Record) -> Found:
     scored = [(s["step"], s["scores"][0]) for s in record.snapshots if s["scores"]]  # the headline
     # The larger, the worse.
@@ -199,6 +192,29 @@ def _diverged(kind: Kind, record: Record) -> Found:
         return None
     since, (_, last) = lost[0][0], lost[-1]
     return since, f"{scored[-1][1]['label']} is {last / best:.3g} times as bad as at its best, at step {best_step:,}"
+
+
+def _alarms(record: Record) -> Iterator[Diagnosis]:
+    """What numbers tell by their alarms: each score has its own, and the latest one's holds for those before it too."""
+    series: dict[tuple[str, str], list[tuple[int, Mapping[str, Any]]]] = {}
+    for snapshot in record.snapshots:
+        for score in snapshot["scores"]:
+            if score["value"] is not None:
+                series.setdefault((score["metric"], score["label"]), []).append((snapshot["step"], score))
+    for scores in series.values():
+        if alarm := scores[-1][1].get("alarm"):
+            sounding = list(_trailing(scores, partial(_sounds, alarm)))
+            if len(sounding) >= SNAPSHOTS:
+                value, unit = sounding[-1][1]["value"], sounding[-1][1].get("unit")
+                told = f"{value:.0%}" if unit == "share" else " ".join(filter(None, (f"{value:.3g}", unit)))
+                yield Diagnosis(alarm["name"], sounding[0][0], f"{told} {alarm['evidence']}")
+
+
+def _sounds(alarm: Mapping[str, Any], score: Mapping[str, Any]) -> bool:
+    """Whether a score has reached its alarm's threshold, and is surely on that side of what is usual."""
+    sign, value = -1 if alarm["side"] == "below" else 1, score["value"]
+    beyond = math.inf if alarm["usual"] is None else sign * (value - alarm["usual"])
+    return sign * (value - alarm["threshold"]) >= 0 and beyond > ERRORS * (score.get("standard_error") or 0.0)
 
 
 def _period(rest: np.ndarray) -> tuple[int, float]:
@@ -226,7 +242,7 @@ def _since(steps: np.ndarray, holds: np.ndarray) -> int | None:
     return int(steps[first]) if len(steps) - first >= max(WINDOWS, SHARE * len(steps)) else None
 
 
-def _trailing(values: Sequence[tuple[int, float]], holds: Callable[[float], bool]) -> Iterator[tuple[int, float]]:
+def _trailing(values: Sequence[tuple[int, Value]], holds: Callable[[Value], bool]) -> Iterator[tuple[int, Value]]:
     """The last (step, value) pairs, as far back as all of them hold, in order."""
     first = next((i for i in range(len(values), 0, -1) if not holds(values[i - 1][1])), 0)
     yield from values[first:]
@@ -268,13 +284,6 @@ CONDITIONS: dict[Kind, Callable[[Kind, Record], Found]] = {
         0.7,
         "Mescheder et al. 2018, section 2",
     ): _oscillates,
-    Kind(
-        "memorising",
-        "At least this share of samples lies nearer to training than to held-out data (metric `memorization`), "
-        "and by 3 standard errors more than half.",
-        0.75,
-        "Meehan et al. 2020",
-    ): _memorises,
     Kind(
         "divergence after the best snapshot",
         "The first metric, where it is told on a logarithmic scale, is worse than at its best snapshot by this factor, "

@@ -25,7 +25,7 @@ def rescore(training: Training) -> bool:
     """Score from their weights the snapshots whose scores follow another protocol than is wanted now, or are damaged.
 
     False: weights that are needed for it are damaged, so that only training again can make them. The weights of a run that
-    was trained further than is asked now are set aside, and its old scores stay. `training.faults` says so.
+    was trained further than is asked now are set aside, and its old scores stay. `training.warnings` says so.
     """
     folder, wanted = training.folder, training.evaluator.columns()
     for shot in folder.read().snapshots:
@@ -40,9 +40,9 @@ def rescore(training: Training) -> bool:
         except GanBenchError as error:
             if training.loop.steps <= training.total_steps:
                 wrong = str(error.__cause__ or error).partition("\n")[0]
-                training.faults.append(FileFault(shot.weights, wrong, "the run trains again from the start"))
+                training.warnings.append(FileFault(shot.weights, wrong, "the run trains again from the start"))
                 return False
-            training.faults.append(FileFault(shot.weights, str(error), "its old scores stay"))
+            training.warnings.append(FileFault(shot.weights, str(error), "its old scores stay"))
             folder.forget_weights(step)
             continue
         place = folder.snapshot(step)
@@ -79,7 +79,7 @@ def score_best_again(training: Training) -> None:
                 sampled = load_sampled(folder, step, copy.deepcopy(training.recipe.sampled))
             except GanBenchError as error:
                 file, without = folder.snapshot(step) / WEIGHTS, "its best scores are those of its choice"
-                training.faults.append(FileFault(file, str(error), without))
+                training.warnings.append(FileFault(file, str(error), without))
                 folder.forget_weights(step)
                 continue
             with training.evaluating():

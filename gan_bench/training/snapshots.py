@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from gan_bench.store.folder import RunFolder
 
@@ -19,3 +20,9 @@ def best_columns(folder: RunFolder) -> dict[int, set[str]]:
     for column, (_, step) in best.items():
         columns.setdefault(step, set()).add(column)
     return columns
+
+
+def unscored(folder: RunFolder) -> Counter[str]:
+    """At how many snapshots each score has no value, by label."""
+    scores = (score for step in folder.snapshot_steps() for score in folder.scores(step).scores)
+    return Counter(score.label for score in scores if score.value is None)

@@ -29,7 +29,7 @@ from gan_bench.training.diagnosis import Diagnosis, Record, as_json, diagnose, h
 from gan_bench.training.global_state import tf32_products
 from gan_bench.training.meters import Clock, PeakMemory
 from gan_bench.training.networks import build_networks, memory_format
-from gan_bench.training.snapshots import best_columns
+from gan_bench.training.snapshots import best_columns, unscored
 from gan_bench.training.steps import BLOCK, CudaCapture, Steps
 from gan_bench.training.watchdog import time_limit
 
@@ -91,7 +91,8 @@ class Training:
         self.interruptible = False  # whether what is being done may be broken off: it changes nothing of the run
         self.means: dict[str, float | None] = {}  # of the latest window that was looked at
         self.diagnoses: list[Diagnosis] = []  # when they were last looked for
-        self.faults: list[FileFault] = []  # of the run's files, that nobody has been told of
+        self.warnings: list[FileFault | str] = []  # that nobody has been told yet
+        self._unscored: set[str] = set()  # labels of scores of which it was said that they have no value
         self._rows: list[dict[str, Any]] = []  # of curves.jsonl
         self._open_window: tuple[dict[str, Any], Callable[[], dict[str, float | None]]] | None = None
         with self.turn():
@@ -119,7 +120,7 @@ class Training:
                 self.load_state_dict(saved)
             ends = self.loop.steps >= self.total_steps
             kept, cut = folder.cut_curves(self.loop.steps - (0 if ends else self.loop.steps % WINDOW))
-            self.faults += [*faults, *cut]
+            self.warnings += [*faults, *cut]
             with suppress(ValueError):  # what is damaged there is told by whoever reads the store
                 self._rows = read_windows(folder.curves_file)
             self._row_is_missing = self.loop.steps == self.total_steps and 0 <= kept < self.loop.steps
@@ -196,9 +197,15 @@ class Training:
     def finish(self) -> None:
         """Write result.json: the run is finished. Drops weights of snapshots that are not to be kept."""
         self._drop_weights()
+        snapshots = len(self.folder.snapshot_steps())
+        for label, count in unscored(self.folder).items():
+            if count > 1 or label not in self._unscored:
+                self.warnings.append(f"{label} has no value at {count} of {snapshots} snapshots")
         if self.ended:
             # Its health too, for it may have been scored by another metric since.
-            write_object(self.folder.result_file, self.ended.as_json() | as_json(self.record()) | self.folder.kept_files())
+            write_object(
+                self.folder.result_file, self.ended.as_json() | as_json(self.record()) | self.folder.kept_files()
+            )
             return
         self.folder.drop_previous_checkpoint()
         result = {"status": "finished", "reason": None, "traceback": None, **self.counters(), **as_json(self.record())}
@@ -299,6 +306,11 @@ class Training:
             facts = {"step": counters.pop("steps"), **counters, "precision": self.cell.precision}
             facts["diversity"] = self.evaluator.diversity(samples)
             scores = self.evaluator.score(samples[: self.evaluator.count])
+            for score in scores:
+                if score["value"] is None and score["label"] not in self._unscored:
+                    self._unscored.add(score["label"])
+                    why = " ".join(score["error"].split())
+                    self.warnings.append(f"{score['label']} has no value at step {self.loop.steps:,}: {why}")
             save_neighbours(place, samples, self.evaluator)
             write_object(place / "scores.json", {**facts, "scores": scores, "time": self.evaluator.seconds})
 

@@ -183,8 +183,8 @@ class Worker:
                 run.training = self._open(run, folder)
                 yield from self._train(job, run.training)
                 score_best_again(run.training)
-                self._tell_faults(job, run.training)
                 run.training.finish()
+                self._warn(job, run.training)
             except Halted:
                 self._save(run)
                 raise
@@ -246,8 +246,8 @@ class Worker:
             stop_hopeless=self.setup.stop_hopeless,
         )
         before, faults = read_or_fault(folder.run_file, RunDocument, "it is written again")
-        training.faults += faults
-        self._tell_faults(job, training)
+        training.warnings += faults
+        self._warn(job, training)
         write_object(folder.run_file, provenance(job, plugins, data, before, training))
         self._announce("gan_bench_run_started", folder=job.path)
         counters = training.counters()
@@ -255,16 +255,11 @@ class Worker:
         if self.stopping:
             raise Halted("the parent asked for an end")
         mended = rescore(training)
-        self._tell_faults(job, training)
+        self._warn(job, training)
         if not mended:
             run.job = replace(job, clear=True)
             return self._open(run, folder)
         return training
-
-    def _tell_faults(self, job: Job, training: Training) -> None:
-        """Tell the parent of files that can't be used, once."""
-        while training.faults:
-            self.tell(Warned(job.run, str(training.faults.pop(0))))
 
     def _train(self, job: Job, training: Training) -> Iterator[None]:
         """Train to the end; a turn ends with each window, so that a GPU has work of every run while the host goes round."""
@@ -274,6 +269,7 @@ class Worker:
                 raise Halted("the parent asked for an end")
             if event == "snapshot":
                 self._announce("gan_bench_snapshot_taken", folder=job.path, step=training.loop.steps)
+                self._warn(job, training)
             if event == "step":
                 continue
             counters, now = training.counters(), time.monotonic()
@@ -284,6 +280,11 @@ class Worker:
                 sick = {diagnosis.name: diagnosis.evidence for diagnosis in training.diagnoses}
                 self.tell(Advanced(job.run, counters["steps"], counters["images"], training.means, sick))
             yield
+
+    def _warn(self, job: Job, training: Training) -> None:
+        """Tell the parent what a person should know of a run, once."""
+        while training.warnings:
+            self.tell(Warned(job.run, str(training.warnings.pop(0))))
 
     def _announce(self, hook: str, **content: Any) -> None:
         """Tell listeners of an event. What they raise is their own affair: it is printed to the run's output."""

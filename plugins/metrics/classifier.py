@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from scipy.stats import binom
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gan_bench.api.samples import PreparedData, Samples
 
 CPU = torch.device("cpu")
+SURE = 1e-3  # probability of so many right answers by chance, below which it has learnt something
 
 
 class Classifier(FeatureExtractor):
@@ -63,7 +65,8 @@ class Classifier(FeatureExtractor):
             network = self._network(data.spec)
         network.load_state_dict(saved["network"])
         more = {"resize": "none", "test_accuracy": saved["test_accuracy"]}
-        return NetworkFeatures(network[:-1], self.name, data.spec, device, self.dimension, more, head=network[-1])
+        remarks = _remarks(saved["test_accuracy"], held_out)
+        return NetworkFeatures(network[:-1], self.name, data.spec, device, self.dimension, more, network[-1], remarks)
 
     def _key(self, data: PreparedData) -> str:
         """A name for everything that determines the weights."""
@@ -121,6 +124,19 @@ def _accuracy(network: nn.Sequential, samples: Samples) -> float:
     for chosen in torch.arange(len(samples)).split(500):
         right += int((network(samples.batch(chosen)).argmax(1) == samples.labels[chosen]).sum())
     return right / len(samples)
+
+
+def _remarks(accuracy: float, samples: Samples) -> list[str]:
+    """That the classifier gets no more samples right than a guess does, as far as a one-sided binomial test can tell."""
+    assert samples.labels is not None, "it has an accuracy"
+    count, chance = len(samples), int(samples.labels.unique(return_counts=True)[1].max()) / len(samples)
+    if binom.sf(round(accuracy * count) - 1, count, chance) < SURE:
+        return []
+    return [
+        f"the classifier gets {accuracy:.0%} of {count:,} held-out samples right, and can't be told from one that always names "
+        f"their commonest class ({chance:.0%}): its features say little of what matters. Train it for more steps, see whether "
+        "the labels are right, or use features = 'random'."
+    ]
 
 
 @hookimpl

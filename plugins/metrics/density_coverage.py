@@ -23,8 +23,13 @@ class DensityCoverage(NeighbourMetric):
     k: int = Field(5, ge=1, description="nearest neighbours that make a ball's radius")
 
     def reference(self, real: Tensor) -> dict[str, Tensor]:
-        """`features` (M, d) and `radii` (M,)."""
-        return {"features": real, "radii": self.radii(self.finite(real, "real", self.k + 1), self.k)}
+        """`features` (M, d) and `radii` (M,). ValueError: every one is 0, so that nothing could lie within."""
+        radii = self.radii(self.finite(real, "real", self.k + 1), self.k)
+        if not radii.any():
+            raise ValueError(
+                f"each of the {len(real)} real samples has {self.k} others equal to it, so no ball has a size"
+            )
+        return {"features": real, "radii": radii}
 
     def score(self, generated: Tensor, reference: dict[str, Tensor]) -> dict[str, float]:
         """Density, at least 0, and coverage in [0, 1]. ValueError: no samples, or features that are not finite."""

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from gan_bench import Features, Metric, hookimpl
+from gan_bench import Features, Metric, RealData, hookimpl
 
 BLOCK = 256  # rows of a matrix product that are computed at a time
 
@@ -34,6 +34,17 @@ class FrechetDistance(Metric):
         """
         mean, rows = _centred(real, "real")
         return {"mean": mean, "root": torch.linalg.qr(rows, mode="r").R}
+
+    def remarks(self, data: RealData, generated: int) -> list[str]:
+        """That a covariance is singular, of no more samples than features."""
+        real, features = data.held_out.shape
+        few = [f"{n:,} {which}" for n, which in ((generated, "generated"), (real, "held-out")) if n <= features]
+        if not few:
+            return []
+        return [
+            f"{' and '.join(few)} samples are too few for the covariance of {features:,} features, so that the distance is "
+            "mostly bias. Take more samples, features of fewer dimensions, or kid, which has no bias."
+        ]
 
     def score(self, generated: Tensor, reference: dict[str, Tensor]) -> float:
         """The distance, at least 0. ValueError: fewer than 2 samples, or features that are not finite.

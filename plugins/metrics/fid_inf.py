@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_bench import Features, Field, Metric, hookimpl
+from gan_bench import Features, Field, Metric, RealData, hookimpl
 
 from .fid import FrechetDistance
 
@@ -29,15 +29,24 @@ class InfiniteFrechetDistance(FrechetDistance):
         """ "FID∞" is the name for Inception's 2048 features alone."""
         return "FID∞" if features.label == "inception-2048" else f"FD∞[{features.label}]"
 
+    def remarks(self, data: RealData, generated: int) -> list[str]:
+        """As of the distance itself, of the smallest subset."""
+        return super().remarks(data, int(self._smallest(generated)))
+
     def score(self, generated: Tensor, reference: dict[str, Tensor]) -> float:
         """Any sign. ValueError: too few samples, or features that are not finite."""
         least = 2 * self.sizes
         if len(generated) < least:
             raise ValueError(f"fid_inf needs at least {least} generated samples, not {len(generated)}")
-        spaced = np.linspace(max(2, self.smallest * len(generated)), len(generated), self.sizes)
+        if broken := int((~generated.isfinite().all(1)).sum()):
+            raise ValueError(f"{broken} of {len(generated)} generated samples have features that are not finite")
+        spaced = np.linspace(self._smallest(len(generated)), len(generated), self.sizes)
         sizes: list[int] = spaced.astype(int).tolist()
         distances = [self._mean(generated[torch.randperm(len(generated))], size, reference) for size in sizes]
         return float(np.polyfit(np.reciprocal(sizes, dtype=float), distances, 1)[1])
+
+    def _smallest(self, generated: int) -> float:
+        return max(2, self.smallest * generated)
 
     def _mean(self, generated: Tensor, size: int, reference: dict[str, Tensor]) -> float:
         """The distance of so many samples, on average over as many disjoint subsets as there are."""

@@ -7,7 +7,7 @@ import hashlib
 import torch
 from torch import Tensor
 
-from gan_bench import Estimate, Metric, Number, RealData, hookimpl
+from gan_bench import Alarm, Estimate, Metric, Number, RealData, hookimpl
 from gan_bench.api.pictures import to_uint8
 
 from ._neighbours import NeighbourMetric
@@ -27,6 +27,15 @@ class Memorization(NeighbourMetric):
     name = "memorization"
     better = "lower"
     unit = "share"
+    alarm = Alarm(
+        name="memorising",
+        sentence="At least this share of samples lies nearer to training than to held-out data, and by 3 standard errors "
+        "more than half.",
+        evidence="of generated samples lie nearer to training data than to data held out; half would, were they new",
+        threshold=0.75,
+        usual=0.5,
+        source="Meehan et al. 2020",
+    )
 
     def reference_of(self, data: RealData) -> dict[str, Tensor]:
         """`training` and `held_out`, (M, d) each."""
@@ -63,7 +72,9 @@ class Duplicates(Metric):
         return self._hashes(data.data.training.data).sort().values
 
     def score(self, generated: Tensor, reference: Tensor) -> dict[str, float]:
-        """Both in [0, 1]."""
+        """Both in [0, 1]. ValueError: samples that are not finite, which saving would turn into others."""
+        if broken := int((~generated.flatten(1).isfinite().all(1)).sum()):
+            raise ValueError(f"{broken} of {len(generated)} samples are not finite")
         hashes = self._hashes(to_uint8(generated) if generated.dim() == 4 else generated)
         return {
             "copies of training data": torch.isin(hashes, reference).double().mean().item(),

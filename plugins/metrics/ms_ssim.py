@@ -34,11 +34,13 @@ class MsSsim(Metric):
         return torch.empty(0)
 
     def score(self, generated: Tensor, reference: Tensor) -> Estimate:
-        """In [0, 1], of pictures in [-1, 1]. ValueError: fewer than 4 pictures."""
+        """In [0, 1], of pictures in [-1, 1]. ValueError: fewer than 4 pictures, or some that are not finite."""
         from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as similarity
 
         if len(generated) < 4:
             raise ValueError(f"ms_ssim needs at least 4 pictures, not {len(generated)}")
+        if broken := int((~generated.flatten(1).isfinite().all(1)).sum()):
+            raise ValueError(f"{broken} of {len(generated)} samples are not finite")
         side = min(generated.shape[2:])
         scales = max(n for n in range(1, 6) if side >= 2**n and side // max(1, n - 1) ** 2 >= KERNEL)
         total = sum(BETAS[:scales]) if scales < len(BETAS) else 1  # Wang et al.'s own sum to 1.0001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,35 @@ def test_classifier_learns_the_digits(digits, tmp_path):
     assert found.shape == (50, 64)
     assert found.dtype == torch.float32
     assert not found.requires_grad
+
+
+def shuffled(samples: Samples, share: float, seed: int) -> Samples:
+    """The same samples, with the labels of this share of them exchanged at random."""
+    random = torch.Generator().manual_seed(seed)
+    labels, some = samples.labels.clone(), torch.randperm(len(samples), generator=random)[: round(share * len(samples))]
+    labels[some] = labels[some[torch.randperm(len(some), generator=random)]]
+    return Samples(samples.data, labels)
+
+
+@pytest.mark.parametrize(("share", "learns"), [(0, True), (0.7, True), (1, False)])
+def test_a_classifier_at_chance_is_remarked(digits, tmp_path, share, learns):
+    for seed in range(3):
+        parts = {part: shuffled(getattr(digits, part), share, seed) for part in ("training", "held_out")}
+        features = small(steps=100).prepare(replace(digits, **parts, fingerprint=str(seed)), tmp_path, CPU)
+        assert len(features.remarks) == (0 if learns else 1), features.protocol["test_accuracy"]
+        if not learns:
+            told = f"the classifier gets {features.protocol['test_accuracy']:.0%} of 360 held-out samples right, "
+            assert features.remarks[0].startswith(told)
+            assert "their commonest class (10%)" in features.remarks[0]
+            assert "remarks" not in features.protocol
+
+
+@pytest.mark.parametrize("labels", [torch.zeros(600, dtype=torch.long), (torch.arange(600) % 20 == 0).long()])
+def test_the_commonest_class_is_chance(points, tmp_path, labels):
+    """95 or 100 % right is nothing where as many samples are of one class."""
+    noise = torch.randn(600, 2, generator=torch.Generator().manual_seed(0))
+    (remark,) = small(steps=20).prepare(prepared(noise, labels, 2, "points", 100), tmp_path, CPU).remarks
+    assert f"commonest class ({(labels[:100] == 0).double().mean():.0%})" in remark
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from stores import assert_equal_runs, gan_bench
 from torch import nn
 from torch.nn import functional as F
 
-from gan_bench.api.kinds import Architecture, Trick
+from gan_bench.api.kinds import Alarm, Architecture, Metric, Trick
 from gan_bench.api.losses import BinaryCrossEntropy
 from gan_bench.api.registry import Registry
 from gan_bench.data.prepare import prepare
@@ -24,7 +25,7 @@ from gan_bench.findings.tables import load, write_tables
 from gan_bench.grid import cell_from_settings
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.store.folder import RunFolder
-from gan_bench.training.diagnosis import KINDS, Diagnosis, Record, as_json, diagnose, hopeless
+from gan_bench.training.diagnosis import KINDS, Diagnosis, Kind, Record, as_json, diagnose, hopeless
 from gan_bench.training.training import Training, record_failure
 from gan_bench.workers.progress import Display
 from gan_bench_plugins.architectures.fcgan import FCGAN
@@ -176,13 +177,13 @@ PROVOKED = {
         {"steps": 2400, "g": SGD, "d": SGD, "architecture": {"name": "dirac"}, "dataset": {"name": "dirac"}},
         "G's loss repeats itself every",
     ),
-    "memorising": (
-        {"steps": 250, "g": STILL, "architecture": Copies(), "dataset": FEW, "metrics": ("memorization",)},
-        "nearer to training data",
-    ),
     "divergence after the best snapshot": (
         {"steps": 450, "tricks": [Shaken()], "snapshots": 9},
         "as bad as at its best",
+    ),
+    "memorising": (
+        {"steps": 250, "g": STILL, "architecture": Copies(), "dataset": FEW, "metrics": ("memorization",)},
+        "% of generated samples lie nearer to training data than to data held out; half would, were they new",
     ),
 }
 
@@ -198,8 +199,14 @@ def test_a_provoked_run_has_its_diagnosis(train, name):
     assert set(result["health"].split(", ")) == set(found)
 
 
+def alarms() -> list[Alarm]:
+    """Those of all metrics at hand."""
+    metrics = [found.cls for found in Registry.load().found if issubclass(found.cls, Metric)]
+    return [number.alarm for metric in metrics for number in metric.every_number().values() if number.alarm]
+
+
 def test_every_diagnosis_is_provoked():
-    assert list(PROVOKED) == [kind.name for kind in KINDS]
+    assert list(PROVOKED) == [kind.name for kind in (*KINDS, *alarms())]
 
 
 @pytest.mark.slow
@@ -314,14 +321,75 @@ def test_curves_of_before_there_were_norms_are_read():
 
 
 def test_each_is_defined_once():
-    assert all(kind.sentence.endswith(".") and kind.source for kind in KINDS)
+    kinds: list[Kind | Alarm] = [*KINDS, *alarms()]
+    assert all(kind.sentence.endswith(".") and kind.source for kind in kinds)
     document = (ROOT / "docs" / "diagnosis.md").read_text()
-    for kind in KINDS:
-        row = next(line for line in document.splitlines() if line.startswith(f"| {kind.name} |"))
+    rows = [line for line in document.splitlines() if line.startswith("| ")][1:]
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == [kind.name for kind in kinds]
+    for kind, row in zip(kinds, rows, strict=True):
         assert kind.sentence in row
         assert f"| {kind.threshold:g} |" in row or not kind.threshold
         assert row.rstrip(" |").endswith(kind.source)
-        assert ("**" in row) == kind.hopeless
+        assert ("**" in row) == getattr(kind, "hopeless", False)
+
+
+# Alarms of metrics' numbers.
+
+CROWDED = Alarm("crowding", "Few are apart.", "of pairs are apart", 0.2, "a test", side="below", usual=0.9)
+
+
+def alarmed(
+    *values: float | None, alarm: Alarm | None = CROWDED, error: float = 0.1, unit: str = "share"
+) -> list[dict]:
+    """Snapshots with these scores of a number with an alarm, as scores.json has them."""
+    score = {"metric": "spread", "label": "spread", "better": "higher", "scale": "raw", "unit": unit}
+    score |= {"standard_error": error} | ({"alarm": asdict(alarm)} if alarm else {})
+    return [{"step": 100 * (i + 1), "scores": [{**score, "value": value}]} for i, value in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "since"),
+    [
+        (alarmed(0.9, 0.3, 0.2, 0.1), 300),
+        (alarmed(0.1, 0.1, None, 0.1), 100),  # a value that is missing tells nothing
+        (alarmed(0.9, 0.9, 0.9, 0.1), None),  # once
+        (alarmed(0.1, 0.1, 0.1, 0.3), None),  # it has recovered
+        (alarmed(0.1, 0.1, 0.1, error=0.3), None),  # by chance, perhaps
+        (alarmed(0.1, 0.1, 0.1, alarm=replace(CROWDED, usual=None), error=0.3), 100),
+        (alarmed(0.1, 0.1, 0.1, alarm=replace(CROWDED, side="above", usual=0)), None),
+        (alarmed(0.4, 0.4, alarm=replace(CROWDED, side="above", usual=0)), 100),
+        (alarmed(0.4, 0.4, alarm=None), None),
+        (
+            [*alarmed(0.9, 0.1, alarm=None), *alarmed(0.9, 0.1, 0.1)[2:]],
+            200,
+        ),  # the first were written before it was there
+    ],
+)
+def test_an_alarm_of_a_number_is_a_diagnosis(snapshots, since):
+    found = diagnose(Record(rows(40), snapshots))
+    assert [(diagnosis.name, diagnosis.step) for diagnosis in found] == ([("crowding", since)] if since else [])
+
+
+def test_an_alarm_tells_the_value_in_its_unit():
+    above = replace(CROWDED, side="above", usual=None)
+    told = [
+        diagnose(Record([], alarmed(0.5, 7.5, alarm=above, unit=unit)))[0].evidence for unit in ("share", "nats", "")
+    ]
+    assert told == ["750% of pairs are apart", "7.5 nats of pairs are apart", "7.5 of pairs are apart"]
+
+
+def test_a_name_is_told_once():
+    twice = [
+        {**shot, "scores": [*shot["scores"], {**shot["scores"][0], "label": "again"}]}
+        for shot in alarmed(0.1, 0.1, 0.1)
+    ]
+    assert names(Record(rows(40), twice)) == ["crowding"]
+
+
+@pytest.mark.parametrize("wrong", [{"side": "up"}, {"threshold": float("nan")}, {"name": "a, b"}, {"name": ""}])
+def test_an_alarm_that_means_nothing_is_refused(wrong):
+    with pytest.raises(ValueError, match="an Alarm"):
+        replace(CROWDED, **wrong)
 
 
 # Stopping what is hopeless.

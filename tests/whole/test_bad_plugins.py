@@ -575,11 +575,14 @@ def test_a_metric_that_some_of_the_data_can_have_is_computed_there(tmp_path: Pat
     assert sorted(score[0]["value"] is None for score in scores) == [False, True]
 
 
-def test_of_two_pictures_a_run_ends_and_says_what_it_could_not_score(tmp_path: Path) -> None:
+def test_two_pictures_are_too_few_for_a_distance_and_say_so(tmp_path: Path) -> None:
     for i in range(2):
         Image.new("L", (8, 8), 100 * i).save(tmp_path / f"{i}.png")
     grid = GRID.replace('plugins = ["plugin.py"]', "").replace("ARCHITECTURE", '"fcgan"').replace("TRICKS", "[]")
     (tmp_path / "grid.toml").write_text(grid.replace('name = "digits"', 'name = "folder", root = "."'))
-    said = " ".join(gan_bench("run", "grid.toml", cwd=tmp_path).stderr.split())
-    assert "Warning: fid can't be computed of folder: a covariance needs at least 2 real samples, not 1" in said
-    assert "finished" in said
+    said = gan_bench("run", "grid.toml", cwd=tmp_path, code=2).stderr
+    assert (
+        "evaluate.metrics[0]: fid can't be computed of folder: a covariance needs at least 2 real samples, not 1."
+        in said
+    )
+    assert said.count("\n") == 1
