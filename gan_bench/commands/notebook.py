@@ -91,7 +91,7 @@ def _load_generator(
     from gan_bench.api.randomness import Streams
     from gan_bench.api.registry import Registry
     from gan_bench.grid import cell_from_settings
-    from gan_bench.training.build import build_loop
+    from gan_bench.training.build import loop_of
 
     steps = [s for s in folder.snapshot_steps() if folder.has_weights(s)]
     if not steps or step not in (None, *steps):
@@ -113,7 +113,7 @@ def _load_generator(
     cell = cell_from_settings(facts["settings"], registry)
     data = DataSpec(tuple(facts["dataset"]["shape"]), facts["dataset"]["kind"], _classes(facts["dataset"]["classes"]))
     # The recipe says which network is sampled, and what its modules look like once the tricks have wrapped them.
-    loop = build_loop(cell, data, Streams(facts["seed"], torch.device("cpu")), facts["total_steps"], next_real=_no_data)
+    loop = loop_of(cell, data, Streams(facts["seed"], torch.device("cpu")), facts["total_steps"], _no_data)
     return load_sampled(folder, steps[-1] if step is None else step, loop.recipe.sampled)
 
 
@@ -121,5 +121,5 @@ def _classes(names: list[str] | None) -> tuple[str, ...] | None:
     return tuple(names) if names else None
 
 
-def _no_data() -> Any:
-    raise RuntimeError("a loaded run does not train")
+def _no_data(memory: Any) -> Any:
+    return None  # a loaded run does not train

@@ -29,9 +29,10 @@ from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.store.documents import RunDocument, write_object
 from gan_bench.store.folder import DamageWarning, RunFolder, read_or_warn
 from gan_bench.store.lock import Lock
+from gan_bench.training.curve_writer import Diverged
 from gan_bench.training.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
 from gan_bench.training.rescoring import rescore, score_best_again
-from gan_bench.training.training import Diverged, Hopeless, Training, record_failure
+from gan_bench.training.training import Hopeless, Slot, Task, Training, record_failure
 from gan_bench.workers.jobs import Job, Setup
 from gan_bench.workers.output import LazyFile
 from gan_bench.workers.processes import end_with_parent
@@ -234,20 +235,9 @@ class Worker:
             raise GanBenchError("a plugin file was changed while the grid ran; run the same command again")
         data, evaluator = self.evaluator(job.data_folder)
         with self._damage_told(job):
-            run.training = training = Training(
-                cell,
-                job.seed,
-                job.snapshot_steps,
-                folder,
-                data,
-                evaluator,
-                self.device,
-                self.setup.keep,
-                run.stream,
-                limit=job.limit,
-                step_seconds=self.setup.step_seconds,
-                stop_hopeless=self.setup.stop_hopeless,
-            )
+            task = Task(cell, job.seed, job.snapshot_steps, folder)
+            slot = Slot(self.device, run.stream, peak_rate=job.limit, step_seconds=self.setup.step_seconds)
+            run.training = training = Training(task, data, evaluator, slot, self.setup.evaluate)
             before = read_or_warn(folder.run_file, "it is written again", RunDocument)
         write_object(folder.run_file, provenance(job, cell, plugins, data, before, training))
         self._announce("gan_bench_run_started", folder=job.path)
@@ -289,7 +279,9 @@ class Worker:
             images = counters["images"]
             if now - told > EVENT_SECONDS:
                 told = now
-                self.tell("progress", run=job.run, means=training.means, diagnoses=training.diagnoses, **counters)
+                self.tell(
+                    "progress", run=job.run, means=training.curves.means, diagnoses=training.diagnoses, **counters
+                )
             yield
 
     def _announce(self, hook: str, **content: Any) -> None:
@@ -302,10 +294,7 @@ class Worker:
     def _evaluator(self, folder: Path) -> tuple[PreparedData, Evaluator]:
         data = open_prepared(folder)
         data = replace(data, training=data.training.to(self.device))  # once for all runs of this process
-        metrics = [self.registry.create("metric", metric) for metric in self.setup.metrics]
-        extractor = self.registry.create("features", self.setup.features)
-        beside = self.setup.against_training
-        evaluator = Evaluator(data, metrics, extractor, self.setup.samples, self.device, against_training=beside)
+        evaluator = Evaluator.of(self.setup.evaluate, self.registry, data, self.device)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)  # the runs' own streams may read it from here on
         return data, evaluator

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_runs import open_run
 from stores import GRID, assert_equal, assert_equal_runs, gan_bench, run_folders, write_grid
 from victim import Victim
 
@@ -17,10 +18,9 @@ from gan_bench.api.registry import Registry
 from gan_bench.data.prepare import prepare
 from gan_bench.grid import load_grid
 from gan_bench.scoring.evaluator import Evaluator
-from gan_bench.store.folder import RunFolder
 from gan_bench.training.global_state import tf32_products
 from gan_bench.training.networks import build_networks
-from gan_bench.training.training import Training
+from gan_bench.training.training import Slot, Training
 
 pytestmark = pytest.mark.gpu
 
@@ -67,8 +67,7 @@ def make(folder: Path, tricks: str = "[]", precision: str = "fp32", *, graphs: b
     cell, registry, device = load_grid(grid, registry_files=plugins).cells[0], Registry.load(), torch.device("cuda:0")
     data = prepare(cell.dataset)
     evaluator = Evaluator(data, [registry.create("metric", "fid")], registry.create("features", "random"), 64, device)
-    folder.mkdir(exist_ok=True)
-    return Training(cell, 0, (23, 120), RunFolder(folder), data, evaluator, device, graphs=graphs)
+    return open_run(cell, (23, 120), folder, data, evaluator, slot=Slot(device, graphs=graphs))
 
 
 def finish(training: Training) -> Training:

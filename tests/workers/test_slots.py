@@ -64,7 +64,7 @@ def train(
     runs = make_runs(grid, data, folder / "store")
     for run in runs:
         run.path.mkdir(parents=True)
-    setup = Setup("", (plugin,), grid.evaluate.metrics, grid.evaluate.features, 64, "all", slots=slots)
+    setup = Setup("", (plugin,), grid.evaluate.model_copy(update={"samples": 64}), slots=slots)
     events = []
     executor = Executor(
         setup, ["cpu"], lambda kind, content: events.append((kind, folder / "store/runs" / content["run"]))
