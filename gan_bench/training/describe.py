@@ -75,18 +75,19 @@ class _NoModules(nullcontext[None]):
     parents = frozenset({"Global"})
 
 
-def _layers(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module, bool]]:
+def _layers(network: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
     """Name, module, and whether all that it holds is its own, of what makes a row of the table.
 
     That is a module without children, or a parametrised one, whose children make its parameters; and one with children for
     what it holds beside them.
     """
-    whole = is_parametrized(module) or not list(module.children())
-    if whole or next(_numbers(module, whole=False), None) is not None:
-        yield name, module, whole
-    if not whole:
-        for child_name, child in module.named_children():
-            yield from _layers(child, f"{name}.{child_name}" if name else child_name)
+    inner: set[nn.Module] = set()  # of parametrised ones
+    for name, module in network.named_modules():
+        whole = is_parametrized(module) or not list(module.children())
+        if module not in inner and (whole or next(_numbers(module, whole=False), None) is not None):
+            yield name, module, whole
+        if whole:
+            inner.update(module.modules())
 
 
 def _type_of(module: nn.Module) -> str:
