@@ -89,9 +89,16 @@ def apply_tricks(recipe: Recipe, tricks: Sequence[Trick], device: torch.device) 
                 f"{trick.name} replaces the {' and the '.join(undeclared)}; say so: replaces = {set(undeclared)}"
             )
         for name in ("generator", "discriminator", "sampled"):
-            if fault := fault_of(network := getattr(recipe, name), trained=name != "sampled"):
+            if fault := fault_of(getattr(recipe, name), trained=name != "sampled"):
                 raise ValueError(f"the recipe's {name}{fault}")
+        for network in {recipe.generator, recipe.discriminator, recipe.sampled}:
             make_ready(network, device)
+    for name, value in recipe.state.items():
+        if isinstance(value, Tensor) and value.device.type != device.type:  # a CUDA graph would not change it
+            where = "create it with device=recipe.step.device"
+            raise ValueError(
+                f"what is registered must be on the run's device; {where} (found: {name}, on {value.device})"
+            )
     if recipe.d_steps > 1 and recipe.g_per_d > 1:
         raise ValueError(
             f"{recipe.d_steps} D updates a G step and {recipe.g_per_d} G steps a D update exclude each other"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from small_runs import CPU, finish, interrupt, make_loop, open_run
@@ -240,6 +242,33 @@ def test_what_is_no_network_is_refused_before_anything_trains(registry, monkeypa
     with pytest.raises(GanBenchError) as caught:
         dry_pass(cell)
     assert said in str(caught.value)
+
+
+def test_a_registered_tensor_on_another_device_is_refused():
+    class Elsewhere(Trick):
+        """Keeps a tensor on the CPU, where no CUDA graph changes it."""
+
+        name = "elsewhere"
+
+        def edit(self, recipe):
+            recipe.register("count", torch.zeros((), device="cpu"))
+
+    sgd = {"name": "sgd", "lr": 1e-2}
+    for device, refused in ((CPU, False), (torch.device("meta"), True)):
+        with (
+            pytest.raises(ValueError, match=r"recipe.step.device \(found: trick:elsewhere.count, on cpu\)")
+            if refused
+            else nullcontext()
+        ):
+            build_loop(
+                FCGAN(latent=6, width=8),
+                DataSpec((1, 8, 8)),
+                Streams(0, device),
+                lambda memory: lambda: None,
+                tricks=[Elsewhere()],
+                optimizer={"generator": sgd, "discriminator": sgd},
+                batch_size=4,
+            )
 
 
 def test_a_loaded_run_is_the_one_that_was_scored(registry, data, evaluator, tmp_path):
