@@ -17,6 +17,7 @@ from gan_bench.errors import GanBenchError
 from gan_bench.training.layers import quicken
 
 KNOWN = ("torch.nn.modules", "torch.nn.utils", quicken.__module__)  # whose modules and hooks see a sample at a time
+HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")  # of a module
 
 
 class NetworkError(GanBenchError, ValueError):
@@ -133,22 +134,19 @@ def mixes_batch(network: nn.Module) -> bool:
     Only PyTorch's own modules other than batch normalisation are known not to, as long as nobody else has a hook on them or
     has given one a `forward` of its own.
     """
-    return any(_of_whole_batch(module) for module in network.modules()) or not _known(_global_hooks())
+    return any(_of_whole_batch(module) for module in network.modules()) or not _known(
+        _hooks(nn.modules.module, "_global")
+    )
 
 
 def _of_whole_batch(module: nn.Module) -> bool:
-    own = isinstance(module, nn.modules.batchnorm._BatchNorm) or "forward" in vars(module)
-    hooks = (getattr(module, kind) for kind in HOOKS)
-    return own or not _known([type(module), *(hook for kind in hooks for hook in kind.values())])
+    mixing = isinstance(module, nn.modules.batchnorm._BatchNorm) or "forward" in vars(module)
+    return mixing or not _known([type(module), *_hooks(module)])
 
 
-HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")  # of a module
-
-
-def _global_hooks() -> list[Any]:
-    """Hooks on every module of this process."""
-    kinds = (getattr(torch.nn.modules.module, f"_global{kind}") for kind in HOOKS)
-    return [hook for kind in kinds for hook in kind.values()]
+def _hooks(holder: Any, prefix: str = "") -> list[Any]:
+    """The hooks of a module, or, with the prefix "_global", those on every module of this process."""
+    return [hook for kind in HOOKS for hook in getattr(holder, prefix + kind).values()]
 
 
 def _known(parts: Iterable[Any]) -> bool:
