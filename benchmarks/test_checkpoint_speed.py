@@ -15,9 +15,9 @@ import torch
 
 from gan_bench.api.registry import Registry
 from gan_bench.data.prepare import prepare
-from gan_bench.grid import cell_from_settings
+from gan_bench.grid import Evaluate, cell_from_settings
 from gan_bench.store.folder import RunFolder
-from gan_bench.training.training import CHECKPOINT_SECONDS, Training
+from gan_bench.training.training import CHECKPOINT_SECONDS, Slot, Task, Training
 
 ADAM = {"name": "adam", "lr": 5e-4, "betas": [0.5, 0.999], "eps": 1e-8, "weight_decay": 0.0}
 SAVES, STEPS = 9, 20
@@ -44,7 +44,8 @@ def test_checkpoints_take_less_than_three_percent(title: str, tmp_path: Path, mo
     cell = cell_from_settings(settings, registry)
     data, folder = prepare(registry.create("dataset", settings["dataset"])), RunFolder(tmp_path)
     no_evaluator: Any = None  # no snapshot is reached
-    training = Training(cell, 0, (length,), folder, data, no_evaluator, torch.device("cpu"))
+    task, slot = Task(cell, 0, (length,), folder), Slot(torch.device("cpu"))
+    training = Training(task, data, no_evaluator, slot, Evaluate())
     steps, saves = [], []  # seconds of a step and of a save
     processor: tuple[list[float], list[float]] = ([], [])  # the same, of the processor: other work hardly changes those
     training.loop.step()  # makes the optimisers' moments

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.losses import BinaryCrossEntropy, Loss, NetworkName, TargetTransform
-from gan_bench.api.randomness import Streams
+from gan_bench.api.randomness import Stream, Streams
 
 Discriminate = Callable[[Tensor], Tensor]
 P = ParamSpec("P")
@@ -57,6 +57,7 @@ class Recipe:
 
     __slots__ = (  # a misspelt attribute must not be set in silence
         "_reports",
+        "_sampled",
         "_streams",
         "_trick",
         "after_d",
@@ -72,7 +73,6 @@ class Recipe:
         "optimizer",
         "penalties",
         "real_logits",
-        "sampled",
         "state",
         "step",
         "target_transforms",
@@ -93,7 +93,6 @@ class Recipe:
     ) -> None:
         self.data = data
         self.generator, self.discriminator = generator, discriminator
-        self.sampled: nn.Module = generator  # the network that snapshots sample and score
         self.optimizer = optimizer  # settings of each network's optimiser: name, lr, betas, ...
         self.loss: Loss = BinaryCrossEntropy()
         self.d_steps = 1  # D updates in every G step ...
@@ -114,6 +113,16 @@ class Recipe:
             "real_logits", torch.zeros(batch_size, 1, device=device)
         )  # of D's latest update
         self.fake_logits = self.register("fake_logits", torch.zeros(batch_size, 1, device=device))
+
+    @property
+    def sampled(self) -> nn.Module:
+        """The network that snapshots sample and score: the generator, whichever that is, unless a trick has set another."""
+        network: nn.Module = getattr(self, "_sampled", self.generator)
+        return network
+
+    @sampled.setter
+    def sampled(self, network: nn.Module) -> None:
+        self._sampled = network
 
     # What a trick calls.
 
@@ -153,10 +162,14 @@ class Recipe:
 
     @contextmanager
     def edited_by(self, trick: str) -> Iterator[None]:
-        """What is called inside is this trick's: drawn and registered under its name."""
-        self._trick = f"trick:{trick}"
+        """What is called inside is this trick's: drawn and registered under its name.
+
+        Weights of new layers are drawn on the CPU, so that they are equal on every device, as an architecture's are.
+        """
+        self._trick, streams = f"trick:{trick}", self._streams
+        meta = torch.device("meta") if streams.device.type == "meta" else nullcontext()
         try:
-            with self._streams[self._trick]:
+            with Stream(streams.seed, self._trick, torch.device("cpu")), streams[self._trick], meta:
                 yield
         finally:
             self._trick = "core"

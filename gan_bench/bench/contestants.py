@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,16 +15,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from gan_bench.api.randomness import Streams
-from gan_bench.api.recipe import Recipe
 from gan_bench.api.samples import Samples
 from gan_bench.bench.cases import Case
 from gan_bench.data.batches import Batches
-from gan_bench.training.build import apply_tricks
+from gan_bench.training.build import build_loop
 from gan_bench.training.global_state import keep_freed_memory, tf32_products
-from gan_bench.training.loop import Loop
-from gan_bench.training.networks import build_networks, memory_format
 from gan_bench.training.steps import BLOCK, CudaCapture, Steps
-from gan_bench.training.window import Window
 
 Advance = Callable[[], int]
 LR, BETAS = 2e-4, (0.5, 0.999)
@@ -55,24 +52,17 @@ def _steps(
     case: Case, samples: Samples, batch: int, seed: int, precision: str, stream: torch.cuda.Stream | None
 ) -> Steps:
     """A run's steps, by graphs where there is a stream."""
-    random = Streams(seed, samples.device)
-    generator, discriminator = build_networks(case.architecture, case.data, random)
     adam = {"name": "adam", "lr": LR, "betas": BETAS}
-    window = Window(random.device)
-    recipe = Recipe(
+    loop = build_loop(
+        case.architecture,
         case.data,
-        generator,
-        discriminator,
-        {"generator": adam, "discriminator": dict(adam)},
+        Streams(seed, samples.device),
+        partial(Batches, samples, batch, seed),
+        optimizer={"generator": adam, "discriminator": adam},
         batch_size=batch,
-        total_steps=1,
-        streams=random,
-        reports=window,
+        precision=precision,
     )
-    apply_tricks(recipe, [])
-    batches = Batches(samples, batch, seed, memory_format(discriminator))
-    loop = Loop(recipe, window, random, batches, batch, case.architecture.latent, precision)
-    return Steps(loop, batches, CudaCapture(loop, stream) if stream else None)
+    return Steps(loop, CudaCapture(loop, stream) if stream else None)
 
 
 def usual(case: Case, batch: int, device: torch.device, *, resident: bool = False, compiled: bool = False) -> Advance:

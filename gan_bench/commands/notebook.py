@@ -91,7 +91,7 @@ def _load_generator(
     from gan_bench.api.randomness import Streams
     from gan_bench.api.registry import Registry
     from gan_bench.grid import cell_from_settings
-    from gan_bench.training.build import build_loop
+    from gan_bench.training.build import loop_of
 
     if facts.dataset is None or facts.seed is None or facts.total_steps is None:
         raise GanBenchError(f"{folder.path} is damaged: run.json does not say of what data, seed and length it is")
@@ -116,9 +116,9 @@ def _load_generator(
     dataset = facts.dataset
     data = DataSpec(tuple(dataset.shape), dataset.kind, tuple(dataset.classes) if dataset.classes else None)
     # The recipe says which network is sampled, and what its modules look like once the tricks have wrapped them.
-    loop = build_loop(cell, data, Streams(facts.seed, torch.device("cpu")), facts.total_steps, next_real=_no_data)
+    loop = loop_of(cell, data, Streams(facts.seed, torch.device("cpu")), facts.total_steps, _no_data)
     return load_sampled(folder, steps[-1] if step is None else step, loop.recipe.sampled)
 
 
-def _no_data() -> Any:
-    raise RuntimeError("a loaded run does not train")
+def _no_data(memory: Any) -> Any:
+    return None  # a loaded run does not train

@@ -77,19 +77,10 @@ def prepare_evaluators(
     grid: Grid, data: dict[str, PreparedData], device: str, console: Console
 ) -> dict[str, Evaluator]:
     """The features of every dataset that runs train on, trained or loaded once and kept for the workers."""
-    metrics = [grid.registry.create("metric", metric) for metric in grid.evaluate.metrics]
-    extractor = grid.registry.create("features", grid.evaluate.features)
     evaluators = {}
     for key in {dataset_key(cell) for cell in grid.cells}:
-        with console.status(f"features {extractor.name} of {data[key].name}"):
-            evaluators[key] = Evaluator(
-                data[key],
-                metrics,
-                extractor,
-                grid.evaluate.samples,
-                torch.device(device),
-                against_training=grid.evaluate.against_training,
-            )
+        with console.status(f"features {grid.evaluate.features['name']} of {data[key].name}"):
+            evaluators[key] = Evaluator.of(grid.evaluate, grid.registry, data[key], torch.device(device))
             evaluators[key].prepare()
     return evaluators
 
@@ -239,12 +230,7 @@ def worker_setup(grid: Grid, devices: Sequence[str], execution: Execution) -> Se
     return Setup(
         device="",
         plugin_files=tuple(grid.plugin_files),
-        metrics=tuple(grid.evaluate.metrics),
-        features=grid.evaluate.features,
-        samples=grid.evaluate.samples,
-        keep=grid.evaluate.keep,
+        evaluate=grid.evaluate,
         slots=1 if set(devices) == {"cpu"} else execution.slots,  # there a slot is a process
         step_seconds=execution.step_seconds,
-        against_training=grid.evaluate.against_training,
-        stop_hopeless=grid.evaluate.stop_hopeless,
     )

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -31,6 +31,10 @@ from gan_bench.scoring.diversity import SAME, SAMPLES, diversity, real_distances
 from gan_bench.scoring.samples import BATCH, shuffled
 from gan_bench.store.documents import LARGEST
 from gan_bench.store.state import Columns
+
+if TYPE_CHECKING:
+    from gan_bench.api.registry import Registry
+    from gan_bench.grid import Evaluate
 
 Part = Literal["held_out", "training"]
 PARTS: tuple[Part, ...] = ("held_out", "training")
@@ -60,6 +64,13 @@ class Evaluator:
             self.features: Features = extractor.prepare(data, self.cache, device)
         self.extractor = {"name": extractor.name, "source": source_hash(type(extractor))[:12]}
         self._loaded: dict[str, Any] = {}  # what the cache keeps, by the name of its file
+
+    @classmethod
+    def of(cls, evaluate: Evaluate, registry: Registry, data: PreparedData, device: torch.device) -> Evaluator:
+        """What a grid's `[evaluate]` asks for. PluginError: a metric or the extractor can't be had."""
+        metrics = [registry.create("metric", metric) for metric in evaluate.metrics]
+        extractor = registry.create("features", evaluate.features)
+        return cls(data, metrics, extractor, evaluate.samples, device, against_training=evaluate.against_training)
 
     def prepare(self) -> None:
         """Make what all snapshots share, and keep it in the cache for whoever scores them.

@@ -1,59 +1,85 @@
-"""From a cell to its training loop: networks, recipe, optimisers."""
+"""From a cell, or from an architecture and tricks, to a training loop: networks, recipe, optimisers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 from gan_bench.api.data_spec import DataSpec
-from gan_bench.api.kinds import Trick
+from gan_bench.api.kinds import Architecture, Trick
 from gan_bench.api.randomness import Streams
 from gan_bench.api.recipe import Recipe
 from gan_bench.training.loop import Loop
-from gan_bench.training.networks import build_networks
+from gan_bench.training.networks import build_networks, fault_of, make_ready, memory_format
 from gan_bench.training.window import Window
 
 if TYPE_CHECKING:
-    from gan_bench.api.data_spec import DataSpec
     from gan_bench.grid import Cell
+
+RealBatches = Callable[
+    [torch.memory_format], Callable[[], Tensor]
+]  # from D's memory format to what gives the next batch
+
+
+def loop_of(cell: Cell, data: DataSpec, streams: Streams, total_steps: int, real: RealBatches) -> Loop:
+    """The training loop of a cell."""
+    return build_loop(
+        cell.architecture,
+        data,
+        streams,
+        real,
+        tricks=cell.tricks,
+        optimizer={network: settings.model_dump() for network, settings in cell.optimizer.items()},
+        batch_size=cell.batch_size,
+        total_steps=total_steps,
+        precision=cell.precision,
+    )
 
 
 def build_loop(
-    cell: Cell,
+    architecture: Architecture,
     data: DataSpec,
     streams: Streams,
-    total_steps: int,
-    next_real: Callable[[], Tensor],
+    real: RealBatches,
+    *,
+    tricks: Sequence[Trick] = (),
+    optimizer: Mapping[str, dict[str, Any]],
+    batch_size: int,
+    total_steps: int = 1,
+    precision: str = "fp32",
     networks: tuple[nn.Module, nn.Module] | None = None,
 ) -> Loop:
-    """The training loop of a cell, its networks fresh unless given, its recipe as the tricks left it."""
-    generator, discriminator = networks or build_networks(cell.architecture, data, streams)
+    """A training loop, its networks fresh unless given, its recipe as the tricks left it.
+
+    `optimizer` has the settings of both networks' optimisers. ValueError: as `apply_tricks`.
+    """
+    generator, discriminator = networks or build_networks(architecture, data, streams)
     window = Window(streams.device)
     recipe = Recipe(
         data,
         generator,
         discriminator,
-        {
-            "generator": cell.optimizer["generator"].model_dump(),
-            "discriminator": cell.optimizer["discriminator"].model_dump(),
-        },
-        batch_size=cell.batch_size,
+        {"generator": dict(optimizer["generator"]), "discriminator": dict(optimizer["discriminator"])},
+        batch_size=batch_size,
         total_steps=total_steps,
         streams=streams,
         reports=window,
     )
-    apply_tricks(recipe, cell.tricks)
-    return Loop(recipe, window, streams, next_real, cell.batch_size, cell.architecture.latent, cell.precision)
+    apply_tricks(recipe, tricks, streams.device)
+    next_real = real(memory_format(recipe.discriminator))
+    return Loop(recipe, window, streams, next_real, batch_size, architecture.latent, precision)
 
 
-def apply_tricks(recipe: Recipe, tricks: Sequence[Trick]) -> None:
-    """Let every trick edit the recipe, in the order written, under its own random stream.
+def apply_tricks(recipe: Recipe, tricks: Sequence[Trick], device: torch.device) -> None:
+    """Let every trick edit the recipe under its own random stream, and put what networks it leaves on the device.
 
-    ValueError: a trick can't be used with these networks or this loss.
+    They edit in the order written, but whoever replaces what is sampled comes last: that is made of what is trained.
+    ValueError: a trick can't be used with these networks or this loss, or leaves what is no network.
     """
-    for trick in tricks:
+    for trick in sorted(tricks, key=lambda trick: "sampled" in trick.replaces):
         before = _replaceable(recipe)
         with recipe.edited_by(trick.name):
             trick.edit(recipe)
@@ -61,6 +87,17 @@ def apply_tricks(recipe: Recipe, tricks: Sequence[Trick]) -> None:
         if undeclared := sorted(changed - set(trick.replaces)):
             raise ValueError(
                 f"{trick.name} replaces the {' and the '.join(undeclared)}; say so: replaces = {set(undeclared)}"
+            )
+        for name in ("generator", "discriminator", "sampled"):
+            if fault := fault_of(getattr(recipe, name), trained=name != "sampled"):
+                raise ValueError(f"the recipe's {name}{fault}")
+        for network in {recipe.generator, recipe.discriminator, recipe.sampled}:
+            make_ready(network, device)
+    for name, value in recipe.state.items():
+        if isinstance(value, Tensor) and value.device.type != device.type:  # a CUDA graph would not change it
+            where = "create it with device=recipe.step.device"
+            raise ValueError(
+                f"what is registered must be on the run's device; {where} (found: {name}, on {value.device})"
             )
     if recipe.d_steps > 1 and recipe.g_per_d > 1:
         raise ValueError(
@@ -73,4 +110,5 @@ def apply_tricks(recipe: Recipe, tricks: Sequence[Trick]) -> None:
 
 def _replaceable(recipe: Recipe) -> dict[str, Any]:
     """What only one trick of a run may replace, and has to declare."""
-    return {"loss": recipe.loss, "schedule": (recipe.d_steps, recipe.g_per_d), "sampled": recipe.sampled}
+    sampled = None if recipe.sampled is recipe.generator else recipe.sampled
+    return {"loss": recipe.loss, "schedule": (recipe.d_steps, recipe.g_per_d), "sampled": sampled}

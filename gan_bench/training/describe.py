@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.kinds import Architecture
 from gan_bench.api.randomness import Streams
+from gan_bench.scoring.samples import evaluating
+from gan_bench.training.layers import quicken
 from gan_bench.training.networks import build_networks, check_outputs
 
 T = TypeVar("T")
@@ -20,49 +24,92 @@ REAL_PARAMETERS = 2_000_000  # of two networks, below which computing takes less
 REAL_WORK = 1e10  # FLOPs of passing two samples for real, drawing the weights included: half a second
 
 
-def describe(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Any]:
-    """Parameters and layer table of a network; `input_shape` is one sample's.
+def describe(network: nn.Module, inputs: torch.Tensor) -> dict[str, Any]:
+    """Parameters and layer table of a network, from what it makes of `inputs`, a batch of one.
 
-    `parameters` counts the trainable ones and the moving statistics of normalisation layers, as Keras counts; `flops` are
-    those of one sample's forward pass (a multiply-add is two).
+    `parameters` counts all of them and the moving statistics of normalisation layers, as Keras counts, `trainable` those that
+    are trained; `flops` are those of the forward pass (a multiply-add is two). The layers' numbers add up to the network's: one
+    that several layers share stands with the first.
     """
     layers: list[dict[str, Any]] = []
+    counted: set[int] = set()  # ids of tensors
 
-    def record(name: str, module: nn.Module, output: Any) -> None:
-        trainable, statistics = _count(module)
+    def record(name: str, module: nn.Module, whole: bool, output: Any = None) -> None:
         while isinstance(output, tuple | list) and output:
             output = output[0]  # of a recurrent layer
         layers.append(
             {
                 "name": name,
-                "type": (module.extra_repr() and f"{type(module).__name__}({module.extra_repr()})")
-                or type(module).__name__,
+                "type": _type_of(module),
                 "shape": list(output.shape[1:]) if isinstance(output, torch.Tensor) else [],
-                "parameters": trainable + statistics,
-                "trainable": trainable,
+                **_count(module, counted, whole),
             }
         )
 
+    found = list(_layers(network))
     hooks = [
-        module.register_forward_hook(lambda m, _, out, name=name: record(name, m, out))
-        for name, module in network.named_modules()
-        if not list(module.children())
+        module.register_forward_hook(lambda m, _, out, name=name, whole=whole: record(name, m, whole, out))
+        for name, module, whole in found
     ]
-    mode = network.training
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            network.eval()(torch.empty(1, *input_shape, device=next(network.parameters()).device))
+        with evaluating(network), _Flops() as counter:
+            network(inputs)
     finally:
-        network.train(mode)
         for hook in hooks:
             hook.remove()
-    trainable, statistics = _count(network)
-    return {
-        "parameters": trainable + statistics,
-        "trainable": trainable,
-        "flops": counter.get_total_flops(),
-        "layers": layers,
-    }
+    for name, module, whole in found:  # of those that no pass has gone through, such as lists of parameters
+        if any(id(tensor) not in counted for tensor in _numbers(module, whole)):
+            record(name, module, whole)
+    return {**_count(network, set()), "flops": counter.get_total_flops(), "layers": layers}
+
+
+class _Flops(FlopCounterMode):
+    """Counts for the whole network. PyTorch's own counts for each module, and then none may be given a view of a parameter."""
+
+    def __init__(self) -> None:
+        super().__init__(display=False)
+        self.mod_tracker = _NoModules()  # type: ignore[assignment]
+
+
+class _NoModules(nullcontext[None]):
+    parents = frozenset({"Global"})
+
+
+def _layers(network: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
+    """Name, module, and whether all that it holds is its own, of what makes a row of the table.
+
+    That is a module without children, or a parametrised one, whose children make its parameters; and one with children for
+    what it holds beside them.
+    """
+    inner: set[nn.Module] = set()  # of parametrised ones
+    for name, module in network.named_modules():
+        whole = is_parametrized(module) or not list(module.children())
+        if module not in inner and (whole or next(_numbers(module, whole=False), None) is not None):
+            yield name, module, whole
+        if whole:
+            inner.update(module.modules())
+
+
+def _type_of(module: nn.Module) -> str:
+    """Class and settings of a layer, of PyTorch's class where ours or a parametrised one stands in for it."""
+    ours = (quicken.__module__, is_parametrized.__module__)
+    cls = next(cls for cls in type(module).__mro__ if cls.__module__ not in ours)
+    settings = module.extra_repr()
+    return f"{cls.__name__}({settings})" if settings else cls.__name__
+
+
+def _numbers(module: nn.Module, whole: bool = True) -> Iterator[torch.Tensor]:
+    """Parameters and moving statistics of a module, those of its children included if it is to be taken as a `whole`."""
+    yield from module.parameters(whole)
+    yield from (buffer for buffer in module.buffers(whole) if buffer.is_floating_point())
+
+
+def _count(module: nn.Module, counted: set[int], whole: bool = True) -> dict[str, int]:
+    """How many numbers of a module have not been `counted` yet, and how many of them are trained."""
+    new = {id(tensor): tensor for tensor in _numbers(module, whole) if id(tensor) not in counted}
+    counted.update(new)
+    trained = [t for t in new.values() if isinstance(t, nn.Parameter) and t.requires_grad]
+    return {"parameters": sum(t.numel() for t in new.values()), "trainable": sum(t.numel() for t in trained)}
 
 
 @functools.cache
@@ -95,16 +142,10 @@ def _describe_architecture(
     check_outputs(*networks, data, architecture)
     generator, discriminator = networks
     found = {
-        "generator": describe(generator, (architecture.latent,)),
-        "discriminator": describe(discriminator, data.shape),
+        "generator": describe(generator, torch.empty(1, architecture.latent, device=device)),
+        "discriminator": describe(discriminator, torch.empty(1, *data.shape, device=device)),
     }
     work = sum(100 * network["parameters"] + 8 * network["flops"] for network in found.values())
     if device != cpu and work < REAL_WORK:
         check_outputs(*build(cpu), data, architecture)
     return found
-
-
-def _count(module: nn.Module) -> tuple[int, int]:
-    """Trainable parameters, and numbers in floating-point buffers."""
-    trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)
-    return trainable, sum(b.numel() for b in module.buffers() if b.is_floating_point())

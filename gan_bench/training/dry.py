@@ -22,8 +22,8 @@ from gan_bench.api.faults import cause, place_of
 from gan_bench.api.randomness import Streams
 from gan_bench.canonical import canonical
 from gan_bench.errors import GanBenchError
-from gan_bench.training.build import build_loop
-from gan_bench.training.describe import describe_architecture, on_meta_or_cpu
+from gan_bench.training.build import loop_of
+from gan_bench.training.describe import describe, describe_architecture, on_meta_or_cpu
 from gan_bench.training.global_state import preserved
 from gan_bench.training.networks import NetworkError, memory_format, output_of, some_samples
 
@@ -59,7 +59,7 @@ class DryPass:
     """What is known of a cell before it trains."""
 
     schedule: Schedule
-    networks: dict[str, dict[str, Any]]  # parameters, flops and layers of `generator` and `discriminator`
+    networks: dict[str, dict[str, Any]]  # parameters, flops and layers of G and D as they train
     joined: bool  # whether D sees real and fake in one pass
     memory_format: str  # of D's weights and inputs
     checkpoint_bytes: int  # networks, moments and what tricks keep
@@ -125,7 +125,7 @@ def _dry_step(
     def next_real() -> torch.Tensor:
         return some_samples(cell.batch_size, data, device)
 
-    loop = build_loop(cell, data, Streams(0, device), 1, next_real)
+    loop = loop_of(cell, data, Streams(0, device), 1, lambda memory: next_real)
     for optimizer in (loop.g_optimizer, loop.d_optimizer):
         for group in optimizer.param_groups:
             group["lr"] = (
@@ -137,6 +137,14 @@ def _dry_step(
     if device.type != "meta":
         _check_finite(loop)
     latents = torch.randn(2, cell.architecture.latent, device=device)
+    if cell.tricks:  # else they are as they were described
+        seen = recipe.see(some_samples(2, data, device))
+        output_of(recipe.generator, latents, (2, *data.shape), f"the generator ({_suspects(cell)})")
+        output_of(recipe.discriminator, seen, (2, 1), f"the discriminator ({_suspects(cell)})")
+        networks = {
+            "generator": describe(recipe.generator, latents[:1]),
+            "discriminator": describe(recipe.discriminator, seen[:1]),
+        }
     output_of(recipe.sampled.eval(), latents, (2, *data.shape), f"the sampled network ({_suspects(cell)})")
     tensors = [*recipe.generator.state_dict().values(), *recipe.discriminator.state_dict().values()]
     for value in recipe.state.values():
@@ -175,8 +183,6 @@ def _check_recipe(recipe: Recipe) -> None:
     for name, number in numbers.items():
         if type(number) is not int or number < 1:
             raise ValueError(f"the recipe's {name} must be a whole number of at least 1 (found: {number!r})")
-    if not isinstance(recipe.sampled, nn.Module):
-        raise ValueError(f"the recipe's sampled must be a torch.nn.Module (found: {type(recipe.sampled).__name__})")
     for name, value in recipe.state.items():
         if not isinstance(value, torch.Tensor | nn.Module):
             raise ValueError(f"what is registered must be a tensor or module (found: {name}, {type(value).__name__})")

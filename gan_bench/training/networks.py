@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,9 @@ from gan_bench.api.kinds import Architecture
 from gan_bench.api.randomness import Streams
 from gan_bench.errors import GanBenchError
 from gan_bench.training.layers import quicken
+
+KNOWN = ("torch.nn.modules", "torch.nn.utils", quicken.__module__)  # whose modules and hooks see a sample at a time
+HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")  # of a module
 
 
 class NetworkError(GanBenchError, ValueError):
@@ -34,11 +37,17 @@ def build_networks(architecture: Architecture, data: DataSpec, streams: Streams)
         with weights["weights of D"], _blamed(architecture.discriminator):
             discriminator = architecture.discriminator(data)
     for network, build in ((generator, architecture.generator), (discriminator, architecture.discriminator)):
-        _check_module(network, build)
-        network.train().to(streams.device).to(memory_format=memory_format(network))
-        if streams.device.type == "cpu":
-            quicken(network)
+        if fault := fault_of(network):
+            raise NetworkError(f"{place_of(build)}: the {build.__name__}{fault}")
+        make_ready(network.train(), streams.device)
     return generator, discriminator
+
+
+def make_ready(network: nn.Module, device: torch.device) -> None:
+    """Put a network on the device, in its memory format and with faster layers where there are any; what is ready stays."""
+    network.to(device).to(memory_format=memory_format(network))
+    if device.type == "cpu":
+        quicken(network)
 
 
 def memory_format(network: nn.Module) -> torch.memory_format:
@@ -50,16 +59,18 @@ def memory_format(network: nn.Module) -> torch.memory_format:
     return torch.channels_last if convolutional else torch.contiguous_format
 
 
-def _check_module(network: Any, build: Callable[..., Any]) -> None:
-    """NetworkError: what `build` returned is no network, or not one of float32 parameters that can be trained."""
-    what = f"{place_of(build)}: the {build.__name__}"
+def fault_of(network: Any, *, trained: bool = True) -> str:
+    """Why this is no network, or not one of float32 parameters that can be `trained`, as its name goes on; "" where it is."""
     if not isinstance(network, nn.Module):
-        raise NetworkError(f"{what} must be a torch.nn.Module (found: {type(network).__name__})")
+        return f" must be a torch.nn.Module (found: {type(network).__name__})"
+    if not trained:
+        return ""
     if not any(parameter.requires_grad for parameter in network.parameters()):
-        raise NetworkError(f"{what} has no parameters that could be trained")
+        return " has no parameters that could be trained"
     for name, parameter in network.named_parameters():
         if parameter.dtype != torch.float32:
-            raise NetworkError(f"{what}'s parameters must be float32 (found: {name} of {parameter.dtype})")
+            return f"'s parameters must be float32 (found: {name} of {parameter.dtype})"
+    return ""
 
 
 def check_outputs(generator: nn.Module, discriminator: nn.Module, data: DataSpec, architecture: Architecture) -> None:
@@ -118,12 +129,26 @@ def _blamed(build: Callable[..., Any]) -> Iterator[None]:
 
 
 def mixes_batch(network: nn.Module) -> bool:
-    """Whether a sample's output may depend on the other samples of its batch.
+    """Whether a sample's output, or its gradient, may depend on the other samples of its batch.
 
-    Only PyTorch's own modules other than batch normalisation are known not to; a module of any other class may.
+    Only PyTorch's own modules other than batch normalisation are known not to, as long as nobody else has a hook on them or
+    has given one a `forward` of its own.
     """
-    return any(
-        isinstance(module, nn.modules.batchnorm._BatchNorm)
-        or not type(module).__module__.startswith(("torch.nn.modules", "torch.nn.utils", "gan_bench.training.layers"))
-        for module in network.modules()
+    return any(_of_whole_batch(module) for module in network.modules()) or not _known(
+        _hooks(nn.modules.module, "_global")
     )
+
+
+def _of_whole_batch(module: nn.Module) -> bool:
+    mixing = isinstance(module, nn.modules.batchnorm._BatchNorm) or "forward" in vars(module)
+    return mixing or not _known([type(module), *_hooks(module)])
+
+
+def _hooks(holder: Any, prefix: str = "") -> list[Any]:
+    """The hooks of a module, or, with the prefix "_global", those on every module of this process."""
+    return [hook for kind in HOOKS for hook in getattr(holder, prefix + kind).values()]
+
+
+def _known(parts: Iterable[Any]) -> bool:
+    """Whether all of these classes and functions are PyTorch's or ours."""
+    return all(str(getattr(part, "__module__", "")).startswith(KNOWN) for part in parts)

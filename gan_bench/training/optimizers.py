@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _FUSED = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
@@ -21,3 +21,17 @@ def build_optimizer(settings: dict[str, Any], parameters: Sequence[nn.Parameter]
         return torch.optim.RMSprop(parameters, **options)
     build: Any = _FUSED[settings["name"]]
     return build(parameters, fused=device != "meta", **options)
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Go on from a saved state. A setting that is a tensor stays that tensor, for a trick goes on changing it."""
+    before = [dict(group) for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, own in zip(optimizer.param_groups, before, strict=True):
+        group.update({key: _kept(value, group[key]) for key, value in own.items() if key != "params"})
+
+
+def _kept(own: Any, saved: Any) -> Any:
+    if isinstance(own, Tensor):
+        return own.copy_(torch.as_tensor(saved))
+    return tuple(map(_kept, own, saved)) if isinstance(own, tuple) else saved

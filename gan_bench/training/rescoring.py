@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING
 
 from gan_bench.errors import GanBenchError
-from gan_bench.scoring.neighbours import save_neighbours
-from gan_bench.scoring.sample_grid import save_grid
-from gan_bench.scoring.samples import GRID_SAMPLES, draw, shown
+from gan_bench.scoring.samples import draw
 from gan_bench.store.curves import read_windows
 from gan_bench.store.documents import FileFault, write_object
 from gan_bench.store.folder import load_sampled
 from gan_bench.store.places import WEIGHTS
-from gan_bench.training.snapshots import best_columns
+from gan_bench.training.snapshots import best_columns, draw_samples, write_picture, write_scores
 from gan_bench.training.training import Training
-
-if TYPE_CHECKING:
-    pass
 
 
 def rescore(training: Training) -> bool:
@@ -47,19 +41,14 @@ def rescore(training: Training) -> bool:
             continue
         place = folder.snapshot(step)
         with training.evaluating():
-            count = max(training.evaluator.count, GRID_SAMPLES)
-            samples = draw(sampled, training.latent, count, training.seed, training.device)
+            samples = draw_samples(sampled, training.latent, training.seed, training.evaluator)
             if "samples.png" in damaged:
-                save_grid(shown(samples), place / "samples.png")
+                write_picture(place, samples)
             if outdated or "scores.json" in damaged:
                 found = shot.document if "scores.json" not in damaged else None
-                scores = found.as_json() if found else _moment(training, step)
-                scores["diversity"] = training.evaluator.diversity(samples)
-                scores["scores"] = training.evaluator.score(samples[: training.evaluator.count])
-                scores["time"] = training.evaluator.seconds
-                scores.pop("again", None)  # of the other protocol
-                save_neighbours(place, samples, training.evaluator)
-                write_object(place / "scores.json", scores)
+                facts = found.as_json() if found else _moment(training, step)
+                facts.pop("again", None)  # of the other protocol
+                write_scores(place, samples, training.evaluator, facts)
     return True
 
 

@@ -1,11 +1,50 @@
-"""Snapshots of a run: how one is taken, and which of them are best."""
+"""Snapshots of a run: how one is written, which of them are best, and whose weights are kept."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
+from torch import Tensor, nn
+
+from gan_bench.files import write_tensors
+from gan_bench.scoring.evaluator import Evaluator
+from gan_bench.scoring.neighbours import save_neighbours
+from gan_bench.scoring.sample_grid import save_grid
+from gan_bench.scoring.samples import GRID_SAMPLES, draw, shown
+from gan_bench.store.documents import write_object
 from gan_bench.store.folder import RunFolder
+from gan_bench.store.places import WEIGHTS
+
+
+def draw_samples(network: nn.Module, latent: int, seed: int, evaluator: Evaluator) -> Tensor:
+    """Samples (N, *shape) of a snapshot, as many as are scored or shown."""
+    return draw(network, latent, max(evaluator.count, GRID_SAMPLES), seed, evaluator.device)
+
+
+def write_snapshot(
+    place: Path, network: nn.Module, samples: Tensor, evaluator: Evaluator, facts: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Write the picture, the weights and the scores of samples (N, *shape) into a snapshot's folder; returns the scores."""
+    write_picture(place, samples)
+    write_tensors(place / WEIGHTS, network.state_dict())
+    return write_scores(place, samples, evaluator, facts)
+
+
+def write_picture(place: Path, samples: Tensor) -> None:
+    """Write samples.png of samples (N, *shape)."""
+    save_grid(shown(samples), place / "samples.png")
+
+
+def write_scores(place: Path, samples: Tensor, evaluator: Evaluator, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Score samples (N, *shape) and write scores.json, which begins with `facts`, after their nearest training samples."""
+    diversity, scores = evaluator.diversity(samples), evaluator.score(samples[: evaluator.count])
+    save_neighbours(place, samples, evaluator)
+    found = {"diversity": diversity, "scores": scores, "time": evaluator.seconds}
+    write_object(place / "scores.json", facts | found)
+    return scores
 
 
 def best_columns(folder: RunFolder) -> dict[int, set[str]]:
@@ -26,3 +65,13 @@ def unscored(folder: RunFolder) -> Counter[str]:
     """At how many snapshots each score has no value, by label."""
     scores = (score for step in folder.snapshot_steps() for score in folder.scores(step).scores)
     return Counter(score.label for score in scores if score.value is None)
+
+
+def drop_weights(folder: RunFolder, keep: str) -> None:
+    """Delete the weights of snapshots that `[evaluate] keep` does not want."""
+    steps = folder.snapshot_steps()
+    kept = set(steps) if keep == "all" else {steps[-1]}
+    if keep == "best+last":
+        kept |= best_columns(folder).keys()
+    for step in set(steps) - kept:
+        (folder.snapshot(step) / WEIGHTS).unlink(missing_ok=True)

@@ -46,8 +46,9 @@ class Steps:
     of gradients' norms.
     """
 
-    def __init__(self, loop: Loop, batches: Batches, capture: Capture | None) -> None:
-        self.loop, self.batches, self.capture = loop, batches, capture
+    def __init__(self, loop: Loop, capture: Capture | None) -> None:
+        assert isinstance(loop.next_real, Batches)  # which can be told how many a graph takes
+        self.loop, self.batches, self.capture = loop, loop.next_real, capture
         self.reason: str | None = None if capture else "the device has no graphs"
         self._g_rhythm = math.lcm(NORM_EVERY, loop.recipe.g_per_d)
         self._d_rhythm = math.lcm(NORM_EVERY, *(penalty.every for penalty in loop.recipe.penalties))

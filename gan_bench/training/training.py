@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,42 +16,51 @@ from torch import Tensor
 from gan_bench.api.randomness import Streams
 from gan_bench.data.batches import Batches
 from gan_bench.errors import message, shortened
-from gan_bench.files import write_tensors
 from gan_bench.scoring.evaluator import Evaluator
-from gan_bench.scoring.neighbours import save_neighbours
-from gan_bench.scoring.sample_grid import save_grid
-from gan_bench.scoring.samples import GRID_SAMPLES, draw, shown
 from gan_bench.store.curves import WINDOW, read_windows
 from gan_bench.store.documents import FileFault, write_object
 from gan_bench.store.folder import RunFolder
-from gan_bench.store.places import WEIGHTS
-from gan_bench.training.build import build_loop
+from gan_bench.training.build import loop_of
+from gan_bench.training.curve_writer import CurveWriter, Diverged
 from gan_bench.training.diagnosis import Diagnosis, Record, as_json, diagnose, hopeless
 from gan_bench.training.global_state import tf32_products
 from gan_bench.training.meters import Clock, PeakMemory
-from gan_bench.training.networks import build_networks, memory_format
-from gan_bench.training.snapshots import best_columns, unscored
+from gan_bench.training.optimizers import load_optimizer
+from gan_bench.training.snapshots import draw_samples, drop_weights, unscored, write_snapshot
 from gan_bench.training.steps import BLOCK, CudaCapture, Steps
 from gan_bench.training.watchdog import time_limit
 
 if TYPE_CHECKING:
     from gan_bench.api.samples import PreparedData
-    from gan_bench.grid import Cell
+    from gan_bench.grid import Cell, Evaluate
 
-LOOK_STEPS = 20 * WINDOW  # G steps between two looks for trouble, at first
+CHECKUP_STEPS = 20 * WINDOW  # G steps between two checkups, which diagnose the run, at first
 CHECKPOINT_SECONDS = 60.0  # of training between two checkpoints
-
-
-class Diverged(Exception):
-    """A loss, an output of D, a gradient's norm or what a trick reports is not a finite number any more."""
-
-    def __init__(self, step: int, names: Sequence[str]) -> None:
-        super().__init__(f"not a finite number in the steps up to {step}: {', '.join(names)}")
-        self.where = step, ", ".join(names)
 
 
 class Hopeless(Exception):
     """A diagnosis has held for so long that the run is not to go on."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained: a cell from one seed, in a folder of its own."""
+
+    cell: Cell
+    seed: int
+    snapshot_steps: Sequence[int]  # G steps after which a snapshot is taken; training ends with the last
+    folder: RunFolder
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where it is trained. Nothing here changes what is computed."""
+
+    device: torch.device
+    stream: torch.cuda.Stream | None = None  # None: a new one, on a GPU
+    graphs: bool = True  # on a GPU
+    peak_rate: float | None = None  # images a second at the device's peak, if it is known
+    step_seconds: float | None = None  # that a step may take before its process is ended
 
 
 class Training:
@@ -60,51 +70,28 @@ class Training:
     and, on a GPU, its own stream of work, so that none notices the others.
     """
 
-    def __init__(
-        self,
-        cell: Cell,
-        seed: int,
-        snapshot_steps: Sequence[int],
-        folder: RunFolder,
-        data: PreparedData,
-        evaluator: Evaluator,
-        device: torch.device,
-        keep: str = "all",
-        stream: torch.cuda.Stream | None = None,
-        graphs: bool = True,
-        limit: float | None = None,
-        step_seconds: float | None = None,
-        stop_hopeless: int = 0,
-    ) -> None:
-        self.stop_hopeless = stop_hopeless  # G steps after which a hopeless run ends; 0: none does
-        self.limit = limit  # images a second at the device's peak, if it is known
-        self.step_seconds = step_seconds  # that a step may take before its process is ended
-        self.seed, self.latent, self.device, self.folder = seed, cell.architecture.latent, device, folder
-        self.snapshot_steps, self.total_steps = set(snapshot_steps), max(snapshot_steps)
-        self.evaluator, self.keep = evaluator, keep
-        self.cell, self.batch_size = cell, cell.batch_size
-        self.clock = Clock()
-        self.stream = stream or torch.cuda.Stream(device) if device.type == "cuda" else None
-        self.memory = PeakMemory(device)
+    def __init__(self, task: Task, data: PreparedData, evaluator: Evaluator, slot: Slot, evaluate: Evaluate) -> None:
+        self.task, self.slot, self.evaluate, self.evaluator = task, slot, evaluate, evaluator
+        self.cell, self.seed, self.folder, self.device = task.cell, task.seed, task.folder, slot.device
+        self.batch_size, self.latent = task.cell.batch_size, task.cell.architecture.latent
+        self.snapshot_steps, self.total_steps = set(task.snapshot_steps), max(task.snapshot_steps)
+        self.clock, self.memory = Clock(), PeakMemory(self.device)
+        self.stream = slot.stream or torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
         self._saved_at = 0.0
         self.saved_step = 0  # that the checkpoint stands at
         self.interruptible = False  # whether what is being done may be broken off: it changes nothing of the run
-        self.means: dict[str, float | None] = {}  # of the latest window that was looked at
-        self.diagnoses: list[Diagnosis] = []  # when they were last looked for
+        self.diagnoses: list[Diagnosis] = []  # at the latest checkup
         self.warnings: list[FileFault | str] = []  # that nobody has been told yet
         self._unscored: set[str] = set()  # labels of scores of which it was said that they have no value
-        self._rows: list[dict[str, Any]] = []  # of curves.jsonl
-        self._open_window: tuple[dict[str, Any], Callable[[], dict[str, float | None]]] | None = None
         with self.turn():
-            self.streams = Streams(seed, device)
-            networks = build_networks(cell.architecture, data.spec, self.streams)
-            self.batches = Batches(data.training.to(device), cell.batch_size, seed, memory_format(networks[1]))
-            self.loop = build_loop(cell, data.spec, self.streams, self.total_steps, self.batches, networks)
+            self.streams = Streams(self.seed, self.device)
+            real = partial(Batches, data.training.to(self.device), self.batch_size, self.seed)
+            self.loop = loop_of(self.cell, data.spec, self.streams, self.total_steps, real)
             self.recipe = self.loop.recipe
-            self.steps = Steps(
-                self.loop, self.batches, CudaCapture(self.loop, self.stream) if self.stream and graphs else None
-            )
-            state = folder.read()
+            self.steps = Steps(self.loop, CudaCapture(self.loop, self.stream) if self.stream and slot.graphs else None)
+            self.batches = self.steps.batches
+            self.curves = CurveWriter(self.folder, self.loop.window, late=self.stream is not None)
+            state = self.folder.read()
             # What result.json says of a run that needs no more training.
             self.ended = state.finished if state.finished_steps >= self.total_steps else None
             if self.ended:
@@ -112,17 +99,15 @@ class Training:
                 self.loop.steps = self.saved_step = state.finished_steps
                 self.loop.d_steps = self.ended.d_steps or 0
                 self._row_is_missing = False
-                self._rows = read_windows(folder.curves_file)
+                self.curves.rows = read_windows(self.folder.curves_file)
                 return
-            folder.result_file.unlink(missing_ok=True)  # before anything of what it tells of changes
-            saved, faults = folder.load_checkpoint(self.name)
+            self.folder.result_file.unlink(missing_ok=True)  # before anything of what it tells of changes
+            saved, faults = self.folder.load_checkpoint(self.name)
             if saved is not None:
                 self.load_state_dict(saved)
             ends = self.loop.steps >= self.total_steps
-            kept, cut = folder.cut_curves(self.loop.steps - (0 if ends else self.loop.steps % WINDOW))
+            kept, cut = self.curves.cut(self.loop.steps - (0 if ends else self.loop.steps % WINDOW))
             self.warnings += [*faults, *cut]
-            with suppress(ValueError):  # what is damaged there is told by whoever reads the store
-                self._rows = read_windows(folder.curves_file)
             self._row_is_missing = self.loop.steps == self.total_steps and 0 <= kept < self.loop.steps
 
     def turn(self) -> AbstractContextManager[None]:
@@ -135,22 +120,22 @@ class Training:
         if self.ended:
             return
         if self._row_is_missing and self.loop.steps % WINDOW:
-            self._end_window()
+            self.curves.end_window(self.counters())
         if self.loop.steps in self.snapshot_steps and not self.folder.snapshot(self.loop.steps).exists():
             self._take_snapshot()  # it was broken off
             yield "snapshot"
-        self._look_for_trouble()
+        self._check_up()
         while self.loop.steps < self.total_steps:
             now = self.loop.steps
             window_ends = min(now - now % WINDOW + WINDOW, self.total_steps)
             next_snapshot = min(step for step in self.snapshot_steps if step > now)
-            most = 1 if self.steps.reason else BLOCK
-            limit = time_limit(self.step_seconds and most * self.step_seconds, self.folder.hang_file)
+            most, seconds = 1 if self.steps.reason else BLOCK, self.slot.step_seconds
+            limit = time_limit(seconds and most * seconds, self.folder.hang_file)
             with self.turn(), tf32_products(self.cell.precision == "tf32"), limit:
                 self.steps.advance(min(window_ends, next_snapshot) - now)
             if self.loop.steps == window_ends:
                 with self.turn():
-                    self._end_window()
+                    self.curves.end_window(self.counters())
             if self.loop.steps == next_snapshot:
                 self.save()  # first, so that nothing is lost if the snapshot, which may take long, is broken off
                 yield "step"
@@ -158,13 +143,13 @@ class Training:
                 yield "snapshot"
             elif self.clock.training - self._saved_at > CHECKPOINT_SECONDS:
                 self.save()
-            if self._looks():
-                self._look_for_trouble()
+            if self._is_checkup():
+                self._check_up()
             yield "window" if self.loop.steps == window_ends else "step"
 
     def save(self) -> None:
         """Write the checkpoint, unless it stands here already."""
-        self._settle_window()
+        self.curves.settle()
         if self.loop.steps == self.saved_step:
             return
         with self.clock.running("checkpoints"), self.turn():
@@ -196,7 +181,7 @@ class Training:
 
     def finish(self) -> None:
         """Write result.json: the run is finished. Drops weights of snapshots that are not to be kept."""
-        self._drop_weights()
+        drop_weights(self.folder, self.evaluate.keep)
         snapshots = len(self.folder.snapshot_steps())
         for label, count in unscored(self.folder).items():
             if count > 1 or label not in self._unscored:
@@ -221,22 +206,23 @@ class Training:
         }
 
     def record(self) -> Record:
-        """What diagnoses are made from: windows that have been looked at, and snapshots, up to where the run stands."""
+        """What diagnoses are made from: windows that have been written, and snapshots, up to where the run stands."""
         steps = [step for step in self.folder.snapshot_steps() if step <= self.loop.steps]
         shots = [{"step": step, "scores": [], **self.folder.scores(step).as_json()} for step in steps]
-        return Record(self._rows, shots, self.recipe.loss.log_odds)
+        return Record(self.curves.rows, shots, self.recipe.loss.log_odds)
 
-    def _looks(self) -> bool:
-        """Whether a run, interrupted or not, is looked at for trouble where it stands."""
+    def _is_checkup(self) -> bool:
+        """Whether a run, interrupted or not, is diagnosed where it stands."""
         step = self.loop.steps
-        return step in self.snapshot_steps or step % look_every(step) == 0
+        return step in self.snapshot_steps or step % checkup_every(step) == 0
 
-    def _look_for_trouble(self) -> None:
+    def _check_up(self) -> None:
         """Bring the diagnoses up to date. Hopeless: one ends the run, whose checkpoint stands here then."""
-        self._settle_window()
+        self.curves.settle()
         self.diagnoses = diagnose(self.record())
-        may_end = self.stop_hopeless and self._looks() and self.loop.steps < self.total_steps
-        if may_end and (found := hopeless(self.diagnoses, self.loop.steps, self.stop_hopeless)):
+        length = self.evaluate.stop_hopeless
+        may_end = length and self._is_checkup() and self.loop.steps < self.total_steps
+        if may_end and (found := hopeless(self.diagnoses, self.loop.steps, length)):
             self.save()
             self.folder.drop_previous_checkpoint()
             raise Hopeless(f"hopeless: {found.name} since step {found.step}: {found.evidence}")
@@ -248,8 +234,8 @@ class Training:
         self._saved_at, self.saved_step = self.clock.training, self.loop.steps
         self.recipe.generator.load_state_dict(state["generator"])
         self.recipe.discriminator.load_state_dict(state["discriminator"])
-        self.loop.g_optimizer.load_state_dict(state["g_optimizer"])
-        self.loop.d_optimizer.load_state_dict(state["d_optimizer"])
+        load_optimizer(self.loop.g_optimizer, state["g_optimizer"])
+        load_optimizer(self.loop.d_optimizer, state["d_optimizer"])
         for name, value in self.recipe.state.items():
             if isinstance(value, Tensor):
                 value.copy_(state["recipe"][name])
@@ -258,32 +244,6 @@ class Training:
         self.streams.load_state_dict(state["streams"])
         self.batches.load_state_dict(state["data"])
         self.loop.window.load_state_dict(state["window"])
-
-    def _end_window(self) -> None:
-        """Begin a new window; one cut short by the run's end stays open for longer training.
-
-        A GPU's means are looked at only when the next window has ended, so that it is never waited for with nothing to do.
-        """
-        self._settle_window()
-        self._open_window = self.counters(), self.loop.window.read()
-        if self.loop.steps % WINDOW == 0:
-            self.loop.window.clear()
-        if self.stream is None:
-            self._settle_window()
-
-    def _settle_window(self) -> None:
-        """Append the means of a window that has ended to the curves. Diverged: one of them is no finite number."""
-        if self._open_window is None:
-            return
-        counters, read = self._open_window
-        self._open_window, self.means = None, read()
-        step = counters.pop("steps")
-        bad = [name for name, mean in self.means.items() if mean is not None and not math.isfinite(mean)]
-        if bad:
-            raise Diverged(step, bad)
-        row = {"step": step, **counters, **self.means}
-        self.folder.append_curve(row)
-        self._rows.append(row)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -296,45 +256,30 @@ class Training:
                 self.interruptible = False
 
     def _take_snapshot(self) -> None:
-        self._settle_window()
+        self.curves.settle()
         with self.evaluating(), self.folder.new_snapshot(self.loop.steps) as place:
-            count = max(self.evaluator.count, GRID_SAMPLES)
-            samples = draw(self.recipe.sampled, self.latent, count, self.seed, self.device)
-            save_grid(shown(samples), place / "samples.png")
-            write_tensors(place / WEIGHTS, self.recipe.sampled.state_dict())
             counters = self.counters()
             facts = {"step": counters.pop("steps"), **counters, "precision": self.cell.precision}
-            facts["diversity"] = self.evaluator.diversity(samples)
-            scores = self.evaluator.score(samples[: self.evaluator.count])
-            for score in scores:
+            samples = draw_samples(self.recipe.sampled, self.latent, self.seed, self.evaluator)
+            for score in write_snapshot(place, self.recipe.sampled, samples, self.evaluator, facts):
                 if score["value"] is None and score["label"] not in self._unscored:
                     self._unscored.add(score["label"])
                     why = " ".join(score["error"].split())
                     self.warnings.append(f"{score['label']} has no value at step {self.loop.steps:,}: {why}")
-            save_neighbours(place, samples, self.evaluator)
-            write_object(place / "scores.json", {**facts, "scores": scores, "time": self.evaluator.seconds})
-
-    def _drop_weights(self) -> None:
-        steps = self.folder.snapshot_steps()
-        kept = set(steps) if self.keep == "all" else {steps[-1]}
-        if self.keep == "best+last":
-            kept |= best_columns(self.folder).keys()
-        for step in set(steps) - kept:
-            (self.folder.snapshot(step) / WEIGHTS).unlink(missing_ok=True)
 
 
-def look_every(step: int) -> int:
-    """G steps between two looks for trouble: fewer and further between in long runs, for each goes through all curves."""
-    return LOOK_STEPS * max(1, step // (40 * LOOK_STEPS))
+def checkup_every(step: int) -> int:
+    """G steps between two checkups: fewer and further between in long runs, for each goes through all curves."""
+    return CHECKUP_STEPS * max(1, step // (40 * CHECKUP_STEPS))
 
 
 def ending(training: Training) -> dict[str, Any]:
     """What result.json says of time and of how the steps were taken."""
-    counters, seconds = training.counters(), training.clock.seconds()
+    counters, seconds, peak = training.counters(), training.clock.seconds(), training.slot.peak_rate
     rate = counters["images"] / seconds["training"] if seconds["training"] else None
     return {
         "images_per_second": rate,
-        "share_of_peak": rate / training.limit if rate and training.limit else None,
+        "share_of_peak": rate / peak if rate and peak else None,
         "time": seconds,
         "peak_memory": training.memory.end(),
         "graphs": {"captured": training.steps.reason is None, "reason": training.steps.reason},

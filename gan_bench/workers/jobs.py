@@ -12,7 +12,7 @@ from gan_bench.training.dry import DryPass
 from gan_bench.workers.peak import training_flops
 
 if TYPE_CHECKING:
-    from gan_bench.grid import Grid
+    from gan_bench.grid import Evaluate, Grid
     from gan_bench.grid.schema import Precision
 
 
@@ -22,14 +22,9 @@ class Setup:
 
     device: str
     plugin_files: tuple[Path, ...]
-    metrics: tuple[dict[str, Any], ...]
-    features: dict[str, Any]
-    samples: int
-    keep: str
+    evaluate: Evaluate
     slots: int | None = 1  # runs at a time in this process; None: as many as measuring finds to pay
     step_seconds: float | None = None  # that a training step may take
-    against_training: bool = True  # whether scores against training data stand beside the others
-    stop_hopeless: int = 0  # G steps after which a hopeless run ends; 0: none does
 
 
 @dataclass(frozen=True)

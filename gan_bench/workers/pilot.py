@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,7 @@ from gan_bench.data.cache import open_prepared
 from gan_bench.grid import Cell, cell_from_settings
 from gan_bench.planning.cost import Pilot
 from gan_bench.scoring.samples import BATCH, draw
-from gan_bench.training.build import build_loop
-from gan_bench.training.networks import build_networks, memory_format
+from gan_bench.training.build import loop_of
 from gan_bench.workers.processes import apart, end_with_parent, worker_context
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ def _pilot(task: tuple[dict[str, Any], Path]) -> Pilot:
     settings, folder = task
     device = _process["device"]
     cell, data, streams = cell_from_settings(settings, _process["registry"]), open_prepared(folder), Streams(0, device)
-    networks = build_networks(cell.architecture, data.spec, streams)
-    batches = Batches(data.training.to(device), cell.batch_size, 0, memory_format(networks[1]))
-    loop = build_loop(cell, data.spec, streams, 1, batches, networks)
+    loop = loop_of(cell, data.spec, streams, 1, partial(Batches, data.training.to(device), cell.batch_size, 0))
     loop.step()  # allocates moments and buffers
     steps, began = 0, _now(device)
     while _now(device) - began < PILOT_SECONDS:

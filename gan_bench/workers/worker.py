@@ -28,9 +28,10 @@ from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.store.documents import RunDocument, read_or_fault, write_object
 from gan_bench.store.folder import RunFolder
 from gan_bench.store.lock import Lock
+from gan_bench.training.curve_writer import Diverged
 from gan_bench.training.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
 from gan_bench.training.rescoring import rescore, score_best_again
-from gan_bench.training.training import Diverged, Hopeless, Training, record_failure
+from gan_bench.training.training import Hopeless, Slot, Task, Training, record_failure
 from gan_bench.workers.events import Advanced, Ended, Event, Failed, Finished, Ready, Returned, Started, Want, Warned
 from gan_bench.workers.jobs import Job, Setup
 from gan_bench.workers.output import LazyFile
@@ -231,20 +232,9 @@ class Worker:
         if [found.source_hash for found in plugins] != list(job.sources):
             raise GanBenchError("a plugin file was changed while the grid ran; run the same command again")
         data, evaluator = self.evaluator(job.data_folder)
-        run.training = training = Training(
-            cell,
-            job.seed,
-            job.snapshot_steps,
-            folder,
-            data,
-            evaluator,
-            self.device,
-            self.setup.keep,
-            run.stream,
-            limit=job.limit,
-            step_seconds=self.setup.step_seconds,
-            stop_hopeless=self.setup.stop_hopeless,
-        )
+        task = Task(cell, job.seed, job.snapshot_steps, folder)
+        slot = Slot(self.device, run.stream, peak_rate=job.limit, step_seconds=self.setup.step_seconds)
+        run.training = training = Training(task, data, evaluator, slot, self.setup.evaluate)
         before, faults = read_or_fault(folder.run_file, RunDocument, "it is written again")
         training.warnings += faults
         self._warn(job, training)
@@ -278,7 +268,7 @@ class Worker:
             if now - told > EVENT_SECONDS:
                 told = now
                 sick = {diagnosis.name: diagnosis.evidence for diagnosis in training.diagnoses}
-                self.tell(Advanced(job.run, counters["steps"], counters["images"], training.means, sick))
+                self.tell(Advanced(job.run, counters["steps"], counters["images"], training.curves.means, sick))
             yield
 
     def _warn(self, job: Job, training: Training) -> None:
@@ -296,10 +286,7 @@ class Worker:
     def _evaluator(self, folder: Path) -> tuple[PreparedData, Evaluator]:
         data = open_prepared(folder)
         data = replace(data, training=data.training.to(self.device))  # once for all runs of this process
-        metrics = [self.registry.create("metric", metric) for metric in self.setup.metrics]
-        extractor = self.registry.create("features", self.setup.features)
-        beside = self.setup.against_training
-        evaluator = Evaluator(data, metrics, extractor, self.setup.samples, self.device, against_training=beside)
+        evaluator = Evaluator.of(self.setup.evaluate, self.registry, data, self.device)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)  # the runs' own streams may read it from here on
         return data, evaluator

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_runs import open_run
 from stores import write_grid
 
 from gan_bench.data.prepare import prepare
 from gan_bench.grid import load_grid
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.samples import draw
-from gan_bench.store.folder import RunFolder, load_sampled
+from gan_bench.store.folder import load_sampled
 from gan_bench.training.rescoring import score_best_again
 from gan_bench.training.training import Training
 
@@ -34,8 +35,7 @@ def parts(tmp_path_factory):
 
 
 def train(parts, folder: Path, steps=STEPS, keep: str = "all", finish: bool = True) -> Training:
-    training = Training(parts[0], 0, steps, RunFolder(folder), parts[1], parts[2], CPU, keep)
-    folder.mkdir(exist_ok=True)
+    training = open_run(parts[0], steps, folder, parts[1], parts[2], keep=keep)
     for _ in training:
         pass
     if finish:

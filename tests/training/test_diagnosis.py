@@ -12,7 +12,7 @@ import pytest
 import torch
 from fake_store import write_store
 from rich.console import Console
-from small_runs import CPU
+from small_runs import CPU, open_run
 from stores import assert_equal_runs, gan_bench
 from torch import nn
 from torch.nn import functional as F
@@ -118,10 +118,9 @@ def train(tmp_path, registry):
         data = prepare(cell.dataset)
         made = [registry.create("metric", metric) for metric in metrics]
         evaluator = Evaluator(data, made, registry.create("features", "pixels"), 200, CPU)
-        folder = RunFolder(tmp_path / "run")
-        folder.path.mkdir(exist_ok=True)
         at = [steps * (i + 1) // snapshots for i in range(snapshots)]
-        training = Training(cell, 0, at, folder, data, evaluator, CPU, **options)
+        training = open_run(cell, at, tmp_path / "run", data, evaluator, **options)
+        folder = training.folder
         try:
             for _ in training:
                 pass
@@ -415,20 +414,20 @@ def test_a_hopeless_run_fails_where_it_would_without_a_kill(train, tmp_path):
 
 def interrupted(train, until):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Training, "_looks", lambda self: self.loop.steps == until or looks(self))
-        patch.setattr(Training, "_look_for_trouble", lambda self: stop(self, until))
+        patch.setattr(Training, "_is_checkup", lambda self: self.loop.steps == until or is_checkup(self))
+        patch.setattr(Training, "_check_up", lambda self: stop(self, until))
         with pytest.raises(KeyboardInterrupt):
             saturated(train, stop_hopeless=300)
 
 
-looks, look = Training._looks, Training._look_for_trouble
+is_checkup, check_up = Training._is_checkup, Training._check_up
 
 
 def stop(training, until):
     if training.loop.steps == until:
         training.save()
         raise KeyboardInterrupt
-    look(training)
+    check_up(training)
 
 
 @pytest.mark.slow

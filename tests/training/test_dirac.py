@@ -19,7 +19,7 @@ from stores import gan_bench
 from gan_bench.api.randomness import Streams
 from gan_bench.api.registry import Registry
 from gan_bench.grid import cell_from_settings
-from gan_bench.training.build import build_loop
+from gan_bench.training.build import loop_of
 
 H = 0.1
 
@@ -35,9 +35,8 @@ def train(steps: int, start: tuple[float, float], tricks: list[dict], batch_size
         "batch_size": batch_size,
     }
     cell = cell_from_settings(settings, Registry.load())
-    loop = build_loop(
-        cell, cell.dataset.spec(), Streams(0, torch.device("cpu")), steps, lambda: torch.zeros(batch_size, 1)
-    )
+    real = torch.zeros(batch_size, 1)
+    loop = loop_of(cell, cell.dataset.spec(), Streams(0, torch.device("cpu")), steps, lambda memory: lambda: real)
     networks = loop.recipe.discriminator, loop.recipe.generator
     path = [start]
     for _ in range(steps):

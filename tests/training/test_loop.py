@@ -8,6 +8,7 @@ from small_runs import CPU, make_loop, some_data
 from torch import nn
 from torch.nn import functional as F
 
+from gan_bench import Trick
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.randomness import Stream, Streams, derive
 from gan_bench.training.loop import NORM_EVERY
@@ -108,6 +109,67 @@ class MinibatchMean(nn.Module):
 )
 def test_passes_are_joined_only_where_no_module_mixes_the_batch(layer, mixes):
     assert mixes_batch(nn.Sequential(nn.Linear(2, 2), layer)) is mixes
+
+
+def minus_mean(module, *inputs_and_output):
+    return inputs_and_output[-1]
+
+
+def hooked(kind):
+    """A network of PyTorch's modules, hooked on an inner one."""
+    network = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(2, 1)))
+    inner = network[1][0]
+    if kind == "own forward":
+        inner.forward = MinibatchMean().forward
+    elif kind == "parametrization":
+        nn.utils.parametrize.register_parametrization(network[0], "weight", MinibatchMean())
+    elif kind in ("spectral_norm", "weight_norm"):
+        getattr(nn.utils.parametrizations, kind)(network[0])
+    elif kind == "old spectral_norm":
+        nn.utils.spectral_norm(network[0])
+    elif kind:
+        getattr(inner, f"register_{kind}_hook")(minus_mean)
+    return network
+
+
+HOOKS = ["forward", "forward_pre", "full_backward", "full_backward_pre"]
+
+
+@pytest.mark.parametrize("kind", [*HOOKS, "own forward", "parametrization"])
+def test_a_network_that_others_reach_into_may_mix_its_batch(kind):
+    assert mixes_batch(hooked(kind))
+
+
+@pytest.mark.parametrize("kind", ["", "spectral_norm", "weight_norm", "old spectral_norm"])
+def test_pytorchs_own_hooks_and_parametrizations_do_not_mix_it(kind):
+    assert not mixes_batch(hooked(kind))
+
+
+@pytest.mark.parametrize("kind", HOOKS)
+def test_nor_is_a_pass_joined_while_every_module_of_the_process_is_hooked(kind):
+    handle = getattr(nn.modules.module, f"register_module_{kind}_hook")(minus_mean)
+    try:
+        assert mixes_batch(hooked(""))
+    finally:
+        handle.remove()
+    assert not mixes_batch(hooked(""))
+
+
+def test_a_trick_that_hooks_d_sees_real_and_fake_apart():
+    class Watching(Trick):
+        """Reads features of D."""
+
+        name = "watching"
+
+        def edit(self, recipe):
+            recipe.discriminator[0].register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
+
+    seen = []
+    loop = make_loop(DCGAN_8, [Watching()])
+    assert make_loop(DCGAN_8).joined
+    assert not loop.joined
+    loop.step()
+    assert seen == [8, 8, 8]
 
 
 def test_generator_step_computes_no_gradient_of_the_discriminator():

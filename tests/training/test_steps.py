@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_runs import open_run
 from stores import GRID, assert_equal_runs, write_grid
 
 from gan_bench.api.registry import Registry
@@ -17,7 +18,6 @@ from gan_bench.data.prepare import prepare
 from gan_bench.grid import load_grid
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.store.documents import Document, read_object, write_object
-from gan_bench.store.folder import RunFolder
 from gan_bench.training.steps import Steps
 from gan_bench.training.training import Training
 
@@ -57,12 +57,11 @@ def train(folder: Path, tricks: str, capture=None) -> Training:
     cell, registry, device = load_grid(grid).cells[0], Registry.load(), torch.device("cpu")
     data = prepare(cell.dataset)
     evaluator = Evaluator(data, [registry.create("metric", "fid")], registry.create("features", "random"), 64, device)
-    folder.mkdir()
-    training = Training(cell, 0, (23, 80), RunFolder(folder), data, evaluator, device)
+    training = open_run(cell, (23, 80), folder, data, evaluator)
     if capture:
         batches = Batches(data.training, cell.batch_size, 0, training.batches.memory, resident=True)
         training.batches = training.loop.next_real = batches
-        training.steps = Steps(training.loop, batches, capture(training))
+        training.steps = Steps(training.loop, capture(training))
     for _ in training:
         pass
     training.finish()

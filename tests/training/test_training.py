@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from small_runs import CPU
+from small_runs import CPU, finish, interrupt, open_run
 from stores import assert_equal_runs
 
 from gan_bench.api.losses import Hinge
@@ -17,7 +17,7 @@ from gan_bench.grid import Cell, cell_from_settings
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.store.curves import WINDOW
 from gan_bench.store.folder import RunFolder
-from gan_bench.training.training import Diverged, Training
+from gan_bench.training.curve_writer import Diverged
 from gan_bench_plugins.tricks import hinge
 
 ADAM = {"name": "adam", "lr": 1e-3, "betas": [0.5, 0.999], "eps": 1e-8, "weight_decay": 0.0}
@@ -69,31 +69,13 @@ def train(tmp_path, data, evaluator):
     """Open a run; the same name goes on in the same folder."""
 
     def train(cell, name="run", steps=(20, 60), seed=0):
-        folder = RunFolder(tmp_path / name)
-        folder.path.mkdir(exist_ok=True)
-        return Training(cell, seed, steps, folder, data, evaluator, CPU)
+        return open_run(cell, steps, tmp_path / name, data, evaluator, seed=seed)
 
     return train
 
 
-def finish(training):
-    for _ in training:
-        pass
-    training.finish()
-    return training.folder.path
-
-
 # Penalties need D's gradients twice over, and take the most time of all.
 QUICK = [pytest.param(name, marks=[pytest.mark.slow] if name == "penalties" else []) for name in CELLS]
-
-
-def interrupt(training, at, *, saved):
-    """Train to a step and stop there, saving or, as a killed process, not."""
-    for _ in training:
-        if training.loop.steps == at:
-            break
-    if saved:
-        training.save()
 
 
 def test_interrupted_run_ends_with_the_same_bits(cell, train):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_runs import open_run
 from stores import GRID, assert_equal, assert_equal_runs, gan_bench, run_folders, write_grid
 from victim import Victim
 
@@ -17,10 +18,9 @@ from gan_bench.api.registry import Registry
 from gan_bench.data.prepare import prepare
 from gan_bench.grid import load_grid
 from gan_bench.scoring.evaluator import Evaluator
-from gan_bench.store.folder import RunFolder
 from gan_bench.training.global_state import tf32_products
 from gan_bench.training.networks import build_networks
-from gan_bench.training.training import Training
+from gan_bench.training.training import Slot, Training
 
 pytestmark = pytest.mark.gpu
 
@@ -67,8 +67,7 @@ def make(folder: Path, tricks: str = "[]", precision: str = "fp32", *, graphs: b
     cell, registry, device = load_grid(grid, registry_files=plugins).cells[0], Registry.load(), torch.device("cuda:0")
     data = prepare(cell.dataset)
     evaluator = Evaluator(data, [registry.create("metric", "fid")], registry.create("features", "random"), 64, device)
-    folder.mkdir(exist_ok=True)
-    return Training(cell, 0, (23, 120), RunFolder(folder), data, evaluator, device, graphs=graphs)
+    return open_run(cell, (23, 120), folder, data, evaluator, slot=Slot(device, graphs=graphs))
 
 
 def finish(training: Training) -> Training:
@@ -111,6 +110,57 @@ def test_packed_runs_train_the_bits_of_lone_ones(tmp_path, precision):
     for one, two in zip(alone, packed, strict=True):
         assert two.steps.reason is None, two.steps.reason
         assert_equal_ends(one, two)
+
+
+EDITS = '''
+import torch
+from torch import nn
+
+from gan_bench import Trick, hookimpl
+
+
+class Decay(Trick):
+    """The learning rates fall with every step."""
+
+    name = "decay"
+
+    def edit(self, recipe):
+        for network, settings in recipe.optimizer.items():
+            first = settings["lr"]
+            rate = settings["lr"] = recipe.register(network, torch.tensor(first, device=recipe.step.device))
+            recipe.after_g_step(lambda rate=rate, first=first: rate.copy_(first / (1 + 0.1 * recipe.step)))
+
+
+class Bent(Trick):
+    """Both networks go on in one more layer."""
+
+    name = "bent"
+
+    def edit(self, recipe):
+        recipe.generator = nn.Sequential(recipe.generator, nn.Conv2d(1, 1, 3, padding=1), nn.Tanh())
+        recipe.discriminator = nn.Sequential(recipe.discriminator, nn.Linear(1, 1))
+
+
+@hookimpl
+def gan_bench_tricks():
+    return [Decay, Bent]
+'''
+
+
+@pytest.mark.parametrize("tricks", ['["decay"]', '["ema", "bent"]'])
+def test_schedules_and_replaced_networks_are_captured_and_resumed(tmp_path, tricks):
+    plugin = tmp_path / "edits.py"
+    plugin.write_text(EDITS)
+    graphed = finish(make(tmp_path / "a", tricks, plugins=[plugin]))
+    eager = finish(make(tmp_path / "b", tricks, graphs=False, plugins=[plugin]))
+    assert graphed.steps.reason is None, graphed.steps.reason
+    assert_equal_ends(graphed, eager)
+    parts = make(tmp_path / "parts", tricks, plugins=[plugin])
+    for _ in parts:
+        if parts.loop.steps >= 41:
+            parts.save()
+            break
+    assert_equal_ends(finish(make(tmp_path / "parts", tricks, plugins=[plugin])), graphed)
 
 
 def test_what_no_graph_can_hold_is_trained_step_by_step_and_said(tmp_path):

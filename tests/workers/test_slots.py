@@ -64,7 +64,7 @@ def train(
     runs = make_runs(prepare_grid(grid, plain_console()), folder / "store", {})
     for run in runs:
         run.path.mkdir(parents=True)
-    setup = Setup("", (plugin,), grid.evaluate.metrics, grid.evaluate.features, 64, "all", slots=slots)
+    setup = Setup("", (plugin,), grid.evaluate.model_copy(update={"samples": 64}), slots=slots)
     events = []
     executor = Executor(setup, ["cpu"], lambda event: events.append((type(event), folder / "store/runs" / event.run)))
     assert executor.run([make_job(run, grid, {"fp32": 1e11}, clear=False) for run in runs[::order]])
