@@ -142,7 +142,9 @@ def _describe(
         cell.settings.append((path, text(value), text(baseline.get(path, "not there")) if differs else None))
     cell.settings += [(path, "not there", text(baseline[path])) for path in baseline if path not in settings]
     for part, facts in (("dataset", document.dataset), ("execution", document.execution)):
-        cell.provenance += [(f"{part} {name}", text(value)) for name, value in (facts.as_json() if facts else {}).items()]
+        cell.provenance += [
+            (f"{part} {name}", text(value)) for name, value in (facts.as_json() if facts else {}).items()
+        ]
     for plugin in document.plugins:
         cell.provenance.append((f"{plugin.kind} {plugin.name}", f"{plugin.origin}, source {plugin.source}"))
     for column in results.scores:

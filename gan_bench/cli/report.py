@@ -32,7 +32,7 @@ def command(stores: tuple[Path, ...], output: Path | None, format: str, plugins:
     from gan_bench.api.registry import Registry
     from gan_bench.errors import GanBenchError
     from gan_bench.files import replace_file
-    from gan_bench.findings.tables import write_tables
+    from gan_bench.findings.tables import load, write_tables
 
     for store in stores:
         if not (store / "grid.json").exists():
@@ -51,7 +51,16 @@ def command(stores: tuple[Path, ...], output: Path | None, format: str, plugins:
             click.echo(output)
         return
     for store in stores:
-        write_tables(store)
+        results = load(store)
+        for fault in results.faults:
+            click.echo(f"Warning: {fault}", err=True)
+        try:
+            write_tables(store, results)
+        except OSError as error:
+            if output is None and store == stores[0]:
+                cure = "Give -o FILE to write the report elsewhere."
+                raise GanBenchError(f"{store} can't be written ({error.strerror}). {cure}") from error
+            click.echo(f"results.csv and comparisons.csv are not written to {store} ({error.strerror})", err=True)
     output = output or stores[0] / "report.html"
     told = manager.hook.gan_bench_report(stores=list(stores), output=output)
     click.echo(output)

@@ -58,15 +58,15 @@ def questions(results: Results) -> list[Question]:
 
 
 def _with_keys(comparison: GridComparison, store: str, results: Results) -> GridComparison:
-    keys = [{seed: run_key(run, store, results.stores) for seed, run in level.runs.items()} for level in comparison.levels]
+    keys = [
+        {seed: run_key(run, store, results.stores) for seed, run in level.runs.items()} for level in comparison.levels
+    ]
     return _with_levels(comparison, list(zip(comparison.levels, keys, strict=True)))
 
 
 def _with_levels(comparison: GridComparison, levels: list[tuple[GridLevel, dict[int, str]]]) -> GridComparison:
     """The comparison with other levels, and those with other runs."""
-    return comparison.model_copy(
-        update={"levels": [level.model_copy(update={"runs": runs}) for level, runs in levels]}
-    )
+    return comparison.model_copy(update={"levels": [level.model_copy(update={"runs": runs}) for level, runs in levels]})
 
 
 def _pooled(group: list[Question], facts: _Facts) -> list[Question]:

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -85,9 +84,13 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
     files: list[RunFiles] = []
     stale: dict[str, str] = {}
     for name, store in places.items():
-        seeds = {run: seed for each in grids[name].comparisons for level in each.levels for seed, run in level.runs.items()}
+        seeds = {
+            run: seed for each in grids[name].comparisons for level in each.levels for seed, run in level.runs.items()
+        }
         for run, facts in sorted(_runs_shown(store, grids[name], seeds).items()):
-            found = RunFiles(run_key(run, name, places), name, store / "runs" / run, facts.label if facts else "", seeds.get(run))
+            found = RunFiles(
+                run_key(run, name, places), name, store / "runs" / run, facts.label if facts else "", seeds.get(run)
+            )
             files.append(read(found, facts.steps if facts else math.inf))
             stale[found.run] = facts.stale if facts else ""
     real = {name: _read_real(store, (run for run in files if run.store == name)) for name, store in places.items()}

@@ -198,7 +198,9 @@ class Training:
         self._drop_weights()
         if self.ended:
             # Its health too, for it may have been scored by another metric since.
-            write_object(self.folder.result_file, self.ended.as_json() | as_json(self.record()) | self.folder.kept_files())
+            write_object(
+                self.folder.result_file, self.ended.as_json() | as_json(self.record()) | self.folder.kept_files()
+            )
             return
         self.folder.drop_previous_checkpoint()
         result = {"status": "finished", "reason": None, "traceback": None, **self.counters(), **as_json(self.record())}

@@ -8,7 +8,7 @@ import sys
 
 import pandas as pd
 import pytest
-from fake_store import BASELINE, FINGERPRINT, PROTOCOL, kid, score, write, write_run, write_store
+from fake_store import BASELINE, FINGERPRINT, kid, score, write, write_run, write_store
 
 from gan_bench.errors import GanBenchError
 from gan_bench.findings.score_columns import column_title

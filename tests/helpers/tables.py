@@ -11,9 +11,9 @@ import pandas as pd
 from gan_bench.findings.compare import compare
 from gan_bench.findings.comparisons import Comparison
 from gan_bench.findings.score_columns import ScoreColumn
-from gan_bench.store.grid_json import GridDocument
 from gan_bench.findings.tables import Results
 from gan_bench.stats.sequential import Look
+from gan_bench.store.grid_json import GridDocument
 
 Cell = tuple[str, ...]
 Scores = Mapping[int, float | None]  # by seed; None: the run failed, NaN: it is not finished

@@ -81,7 +81,9 @@ def test_replayed_blocks_train_the_same_bits_and_count_the_same(tmp_path, tricks
     results = [json.loads((run.folder.result_file).read_text()) for run in (plain, graphed)]
     assert [result.pop("graphs")["captured"] for result in results] == [False, True]
     for run in (plain, graphed):  # all else is equal
-        write_object(run.folder.result_file, {**read_object(run.folder.result_file, Document).as_json(), "graphs": None})
+        write_object(
+            run.folder.result_file, {**read_object(run.folder.result_file, Document).as_json(), "graphs": None}
+        )
     assert_equal_runs(tmp_path / "plain", tmp_path / "graphed")
 
 
