@@ -59,7 +59,7 @@ def command(
                 replace_file(file, lambda beside: beside.write_text(text, encoding="utf-8"))
     else:
         for store in stores:
-            _write_tables(store, output)
+            _write_tables(store, needed=output is None and store == stores[0])
         # A link in the store's own place is not followed: the store may be a stranger's.
         with destination(output) if output else nullcontext(stores[0] / "report.html") as file:
             said = ask(manager, "gan_bench_report", faults.append, stores=list(stores), output=file)
@@ -71,14 +71,22 @@ def command(
     ctx.exit(1 if faults else 0)
 
 
-def _write_tables(store: Path, output: Path | None) -> None:
-    """A store that can't be written to can still be reported elsewhere."""
-    from gan_bench.console import say
-    from gan_bench.findings.tables import write_tables
+def _write_tables(store: Path, *, needed: bool) -> None:
+    """Write a store's tables, which are caches. One that can't be written to can still be reported elsewhere.
 
+    GanBenchError: it can't, and is `needed`, for the page is to stand there too.
+    """
+    from gan_bench.console import say
+    from gan_bench.errors import GanBenchError
+    from gan_bench.findings.tables import load, write_tables
+
+    results = load(store)
+    for fault in results.faults:
+        say(f"Warning: {fault}", err=True)
     try:
-        write_tables(store)
+        write_tables(store, results)
     except OSError as error:
-        if output is None:
-            raise
-        say(f"Warning: the store's tables stay as they are ({error.filename}: {error.strerror})", err=True)
+        if needed:
+            cure = "Give -o FILE to write the report elsewhere."
+            raise GanBenchError(f"{store} can't be written ({error.strerror}). {cure}") from error
+        say(f"results.csv and comparisons.csv are not written to {store} ({error.strerror})", err=True)

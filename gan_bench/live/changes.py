@@ -31,7 +31,7 @@ class Changes:
         return self._stamps != before
 
     def read(self, files: RunFiles, length: float) -> RunFiles:
-        """A run folder, as it was when changes were last asked for, or after it; a way of reading for `load`."""
+        """A run folder, as it was when changes were last asked for or later; what `gan_bench.findings.tables.load` reads by."""
         key = (files.run, files.folder, files.label, files.seed, length)
         stamp = self._stamps.get(files.folder)  # taken before the files are read: what comes later is a change
         known = self._runs.get(key)

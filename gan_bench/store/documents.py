@@ -224,7 +224,7 @@ class Session(Document):
 class SpeedDocument(Document):
     """speed.json."""
 
-    sessions: list[Session] = []
+    sessions: list[Session]
 
 
 @dataclass(frozen=True)

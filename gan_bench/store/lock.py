@@ -3,7 +3,8 @@
 A lock (flock) goes with its process, so none of a dead one is left; over NFS and SMB the server keeps it, and lets go when
 the client's machine is gone for long enough. But a mount may keep locks to itself (`nolock`, `local_lock`, many FUSE file
 systems). So who holds a store also writes a beating heart there, which needs neither locks nor equal clocks: one of another
-machine that does not beat is dead.
+machine that does not beat is dead. (filelock's `SoftFileLease` can't take its place: it tells machines apart by their names, so
+that who lives on another one of the same name is taken over at once, and it does not say whether who is waited for beats.)
 """
 
 from __future__ import annotations
@@ -19,12 +20,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
-
-if TYPE_CHECKING:
-    pass
 
 HEART = ".heart"  # the file in the store
 BEAT_SECONDS = 5.0  # between two beats

@@ -6,7 +6,6 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +80,22 @@ def check_numbers(values: Iterable[Any]) -> None:
         raise ValueError("a whole number has too many digits")
 
 
-def check_document(value: Any, room: int = NESTED) -> None:
-    """ValueError: a JSON value that no table or page could hold: nested very deeply, a monstrous number, half a character."""
-    if isinstance(value, dict | list):
-        if not room:
-            raise ValueError("its values are nested too deeply")
-        for item in chain(value, value.values()) if isinstance(value, dict) else value:
-            check_document(item, room - 1)
-    elif isinstance(value, str):
-        if not value.isascii() and SURROGATE.search(value):
-            raise ValueError("a text holds half a character")
-    elif type(value) is int and abs(value) > LARGEST:
-        raise ValueError("a whole number has too many digits")
+def check_document(value: dict[str, Any]) -> None:
+    """ValueError: a JSON object that no table or page could hold: nested very deeply, a monstrous number, half a character."""
+    level: list[Any] = [value]
+    for _ in range(NESTED):
+        within: list[Any] = []
+        for container in level:
+            for item in (*container, *container.values()) if type(container) is dict else container:
+                kind = type(item)
+                if kind is dict or kind is list:
+                    within.append(item)
+                elif kind is str:
+                    if not item.isascii() and SURROGATE.search(item):
+                        raise ValueError("a text holds half a character")
+                elif kind is int and abs(item) > LARGEST:
+                    raise ValueError("a whole number has too many digits")
+        if not within:
+            return
+        level = within
+    raise ValueError("its values are nested too deeply")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from fake_store import write_store
 from stores import assert_equal, assert_equal_runs, assert_equal_stores, command, gan_bench, run_folders, write_grid
 
 LONG = {"steps": "steps = 100", "snapshots": "snapshots = 2"}
@@ -147,6 +148,16 @@ def test_a_read_only_disk_is_told(tmp_path, small_disk):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     done = gan_bench("run", write_grid(tmp_path), "--out", small_disk / "store", cwd=tmp_path, code=2)
     assert f"{small_disk / 'store'}: Read-only file system" in done.stderr
+
+
+def test_a_read_only_store_is_reported_elsewhere(tmp_path, small_disk):
+    store = write_store(small_disk / "store", seeds=1, snapshots=1, steps=50)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    told = gan_bench("report", store, cwd=tmp_path, code=2).stderr
+    assert f"{store} can't be written (Read-only file system). Give -o FILE to write the report elsewhere." in told
+    done = gan_bench("report", store, "-o", tmp_path / "page.html", cwd=tmp_path)
+    assert f"results.csv and comparisons.csv are not written to {store} (Read-only file system)\n" in done.stderr
+    assert (tmp_path / "page.html").read_text().rstrip().endswith("</html>")
 
 
 @pytest.mark.slow
