@@ -18,8 +18,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     fuzz.times = config.getoption("fuzz")
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background; commands would inherit that
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:  # in a shell's background, under nohup
+            signal.signal(number, lambda *_: None)  # ignored still, but not by the commands that tests start
 
 
 @pytest.fixture(scope="session", autouse=True)
