@@ -26,6 +26,7 @@ from gan_bench.planning.runs import Run, Todo, select
 from gan_bench.planning.stale import stale_lines
 from gan_bench.planning.todo import what_to_do
 from gan_bench.scoring.evaluator import Evaluator
+from gan_bench.scoring.neighbours import prepare_neighbours
 from gan_bench.scoring.real_scores import score_real_data
 from gan_bench.stats.sequential import Looks
 from gan_bench.store.lock import Held, hold
@@ -82,6 +83,7 @@ def prepare_evaluators(
         with console.status(f"features {grid.evaluate.features['name']} of {data[key].name}"):
             evaluators[key] = Evaluator.of(grid.evaluate, grid.registry, data[key], torch.device(device))
             evaluators[key].prepare()
+            prepare_neighbours(evaluators[key])
     return evaluators
 
 

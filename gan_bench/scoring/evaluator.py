@@ -26,7 +26,6 @@ from gan_bench.canonical import canonical, canonical_hash
 from gan_bench.data.cache import cache_root, caching
 from gan_bench.errors import GanBenchError, message
 from gan_bench.files import read_tensors, write_tensors
-from gan_bench.scoring import neighbours
 from gan_bench.scoring.diversity import SAME, SAMPLES, diversity, real_distances
 from gan_bench.scoring.samples import BATCH, shuffled
 from gan_bench.store.documents import LARGEST
@@ -79,8 +78,6 @@ class Evaluator:
         """
         self._check()
         _ = self.real, self._real_distances
-        if self.data.spec.kind == "image":
-            neighbours.reference(self)
         for metric in self.metrics:
             for part in self._parts(metric):
                 self._missing(metric, part)  # it becomes each score's error

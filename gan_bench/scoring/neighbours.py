@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from PIL import Image
@@ -12,10 +12,9 @@ from torch import Tensor
 from gan_bench.api.pictures import as_saved, to_uint8
 from gan_bench.canonical import canonical_hash
 from gan_bench.files import replace_file
+from gan_bench.scoring.evaluator import Evaluator
+from gan_bench.scoring.samples import shuffled
 from gan_bench.store.documents import write_object
-
-if TYPE_CHECKING:
-    from gan_bench.scoring.evaluator import Evaluator
 
 ROWS = 8  # generated samples, the first ones
 NEAREST = 5  # training samples beside each
@@ -23,6 +22,12 @@ SEARCHED = 10_000  # training samples at most, the first of the fixed shuffle: t
 HELD_OUT = 1000  # samples at most that tell how far a fresh one is
 BATCH = 100
 GAP = 3  # pixels between a sample and its neighbours; 1 between pictures
+
+
+def prepare_neighbours(evaluator: Evaluator) -> None:
+    """Make what all snapshots share, and keep it in the cache."""
+    if evaluator.data.spec.kind == "image":
+        reference(evaluator)
 
 
 def save_neighbours(folder: Path, samples: Tensor, evaluator: Evaluator) -> None:
@@ -64,8 +69,6 @@ def reference(evaluator: Evaluator) -> dict[str, Any]:
     `indices` (S,) into the training part and `features` (S, d) of the samples searched; and `held_out_median`, the median
     distance of a held-out sample from its nearest one of these: what a fresh sample of the data has.
     """
-    from gan_bench.scoring.samples import shuffled
-
     data = evaluator.data
 
     def compute() -> dict[str, Any]:
