@@ -167,7 +167,7 @@ def _view(
     row: dict[str, Any], results: Results, id_: str, page: Path | None, troubles: Iterable[tuple[str, str]]
 ) -> RunView:
     document = results.documents[row["run"]]
-    result, folder = results.results.get(row["run"]), Path(row["folder"])
+    result, folder = results.outcomes.get(row["run"]), Path(row["folder"])
     # The first that it has: on another dataset, or under an older protocol, a run has others.
     last = ((column.title, row[f"{column.label} last"]) for column in results.scores)
     score = next((f"{title} {number(value)}" for title, value in last if not math.isnan(value)), "")

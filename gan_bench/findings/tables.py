@@ -68,7 +68,7 @@ class Results:
     neighbours: pd.DataFrame  # one row a picture of samples and their nearest training samples: run, step, path
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
     documents: dict[str, RunDocument] = field(repr=False)  # run.json of each run; empty before it has begun
-    results: dict[str, ResultDocument] = field(repr=False)  # result.json of each run that has ended
+    outcomes: dict[str, ResultDocument] = field(repr=False)  # result.json of each run that has ended
     remarks: list[str] = field(default_factory=list)  # what whoever reads the scores should know, in sentences
     faults: list[FileFault] = field(default_factory=list)  # of files that belong to no run
 
@@ -118,7 +118,7 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         neighbours=_picture_table((run.run, shot.step, shot.neighbours) for run in files for shot in run.snapshots),
         real=_real_table(real, columns),
         documents={run.run: run.document for run in files},
-        results={run.run: run.result for run in files if run.result},
+        outcomes={run.run: run.result for run in files if run.result},
         remarks=list(dict.fromkeys(remarks)),
         faults=faults,
     )

@@ -11,6 +11,7 @@ import pytest
 from fake_store import BASELINE, FINGERPRINT, kid, score, write, write_run, write_store
 
 from gan_bench.errors import GanBenchError
+from gan_bench.findings import run_folders
 from gan_bench.findings.score_columns import column_title
 from gan_bench.findings.settings_text import flatten
 from gan_bench.findings.tables import load, write_tables
@@ -306,6 +307,17 @@ def test_run_folders_that_have_only_begun(tmp_path):
     (tmp_path / "runs" / "new").rmdir()
     assert load(tmp_path).runs.empty
     write_tables(tmp_path)
+
+
+def test_what_a_finished_run_said_of_its_health_is_not_found_out_again(tmp_path, monkeypatch):
+    run = write_run(tmp_path / "runs" / "a", BASELINE, 0, snapshots=1, steps=100)
+    found = {"name": "collapsed", "step": 50, "evidence": "all alike"}
+    result = json.loads((run / "result.json").read_text())
+    write(run / "result.json", result | {"health": "collapsed", "diagnoses": [found]})
+    monkeypatch.setattr(run_folders, "diagnose", lambda _: pytest.fail("it was"))
+    results = load(tmp_path)
+    assert results.runs["health"].tolist() == ["collapsed"]
+    assert results.diagnoses.to_dict("records") == [{"run": "a", **found}]
 
 
 def test_what_is_no_store_is_refused(tmp_path):

@@ -79,7 +79,7 @@ def results_of(
         neighbours=empty,
         real=real,
         documents={},
-        results={},
+        outcomes={},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from pathlib import Path
 from gan_bench.store import lock as holding
 
 holding.Lock = lambda *_, **__: contextlib.nullcontext()
-holding.machine, platform.node = lambda: "elsewhere", lambda: "node7"
+holding.machine, platform.node = lambda: "elsewhere", lambda: sys.argv[2]
 holding.BEAT_SECONDS, holding.DEAD_SECONDS, holding.SETTLE_SECONDS = 0.1, 1.0, 0.5
 with holding.hold(Path(sys.argv[1]), print):
     print("at work", flush=True)
@@ -38,8 +39,8 @@ def quick(monkeypatch):
 
 
 @contextlib.contextmanager
-def elsewhere(store: Path):
-    process = subprocess.Popen([sys.executable, "-c", ELSEWHERE, store], stdout=subprocess.PIPE, text=True)
+def elsewhere(store: Path, name: str = "node7"):
+    process = subprocess.Popen([sys.executable, "-c", ELSEWHERE, store, name], stdout=subprocess.PIPE, text=True)
     try:
         while "at work" not in process.stdout.readline():
             assert process.poll() is None
@@ -72,6 +73,12 @@ def test_one_that_works_on_another_machine_is_left_alone_and_a_dead_one_is_not_w
         with hold(tmp_path, told.append):
             assert time.monotonic() - began > holding.DEAD_SECONDS
     assert "was held by 'node7'" in told[0]
+
+
+def test_one_that_works_on_another_machine_of_the_same_name_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(holding, "DEAD_SECONDS", 60.0)
+    with elsewhere(tmp_path, platform.node()), pytest.raises(Held), hold(tmp_path, print):
+        pass
 
 
 def test_a_dead_one_of_this_machine_is_not_waited_for(tmp_path, monkeypatch):
