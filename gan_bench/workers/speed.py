@@ -64,11 +64,12 @@ def write_speed(store: Path, session: Session) -> None:
     """Append a session to the store's speed.json."""
     file = store / "speed.json"
     try:
-        document = read_object(file, SpeedDocument) or SpeedDocument()
+        found = read_object(file, SpeedDocument)
     except ValueError:
-        document = SpeedDocument()  # damaged; the runs' own files have what matters
+        found = None  # damaged; the runs' own files have what matters
+    sessions = [*(found.sessions if found else ()), session]
     # Not worth the wait for a slow disk by one who has stopped the command.
-    write_json(file, {"sessions": [each.as_json() for each in (*document.sessions, session)]}, flushed=False)
+    write_json(file, {"sessions": [each.as_json() for each in sessions]}, flushed=False)
 
 
 def speed_text(session: Session) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from stores import GRID, gan_bench, run_folders, write_grid
 
+from gan_bench.store.documents import Session
 from gan_bench.training.meters import Clock
 from gan_bench.workers.events import Advanced, Failed, Finished, Returned, Started
 from gan_bench.workers.speed import Speed, speed_text, write_speed
@@ -36,20 +37,20 @@ def test_runs_that_share_a_process_have_shares_of_their_time():
     speed = Speed(1, {"a": 1.0, "b": 1.0}, began=time.monotonic() - 10)
     for run in "ab":
         speed(Finished(run, images=5, seconds={"training": 9.0, "evaluation": 1.0}))
-    assert speed.summary()["time"] == pytest.approx(
+    assert speed.summary().time == pytest.approx(
         {"training": 0.9, "evaluation": 0.1, "checkpoints": 0, "waiting": 0}, abs=0.001
     )
 
 
 def test_sessions_are_appended_and_a_damaged_file_is_begun_anew(tmp_path):
-    one, two, three = ({**Speed(count, {}).summary(), "images": count} for count in (1, 2, 3))
+    one, two, three = (Speed(count, {}).summary() for count in (1, 2, 3))
     write_speed(tmp_path, one)
     write_speed(tmp_path, two)
-    assert json.loads((tmp_path / "speed.json").read_text()) == {"sessions": [one, two]}
+    assert json.loads((tmp_path / "speed.json").read_text()) == {"sessions": [one.as_json(), two.as_json()]}
     for damaged in ("{", "{}", "[]", '{"sessions": 3}', '{"sessions": [{"n": 1}]}'):
         (tmp_path / "speed.json").write_text(damaged)
         write_speed(tmp_path, three)
-        assert json.loads((tmp_path / "speed.json").read_text()) == {"sessions": [three]}
+        assert json.loads((tmp_path / "speed.json").read_text()) == {"sessions": [three.as_json()]}
 
 
 def test_a_clock_goes_on_over_sessions():
@@ -77,4 +78,4 @@ def test_results_and_report_tell_rates_shares_and_where_the_time_went(tmp_path):
     (session,) = json.loads((store / "speed.json").read_text())["sessions"]
     assert session["images"] == runs["images"].sum()
     assert sum(session["time"].values()) == pytest.approx(1)
-    assert speed_text(session) in (store / "report.html").read_text()
+    assert speed_text(Session(**session)) in (store / "report.html").read_text()
