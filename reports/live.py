@@ -19,7 +19,7 @@ from gan_bench.live.standing import Standing, standings
 from gan_bench_reports.page import content, template
 from gan_bench_reports.pictures import ServedPictures
 
-REST = 4.0  # times as long as a look at the stores took until the next one: a fifth of one core at most
+REST = 4.0  # times as long as reading the stores took until they are read again: a fifth of one core at most
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class State:
 class Live:
     """Keeps the page of some stores current (`gan_bench.api.hooks.LivePage`).
 
-    It looks at the stores only when it is asked.
+    It reads the stores only when it is asked.
     """
 
     def __init__(self, stores: Sequence[Path], at_work: Callable[[], bool]) -> None:
@@ -52,7 +52,7 @@ class Live:
     def page(self) -> str:
         """The whole page."""
         with self._lock:
-            self._look()
+            self._refresh()
             data = {**self._content["data"], "version": self._version}
             styles = Markup(self._pictures.css())
             return self._template.render(self._content | {"data": data, "picture_css": styles})
@@ -60,7 +60,7 @@ class Live:
     def update(self, since: int) -> str:
         """JSON: `version`, and by part of the page all entries that have changed since that version."""
         with self._lock:
-            self._look()
+            self._refresh()
             parts: dict[str, list[str]] = {}
             for (part, name), (version, text) in self._entries.items():
                 if version > since:
@@ -69,10 +69,10 @@ class Live:
             return f'{{"version": {self._version}, "parts": {{{", ".join(changed)}}}}}'
 
     def picture(self, key: str) -> bytes | None:
-        """A sample grid that the page shows. It waits for no look at the stores, so that the slider moves at once."""
+        """A sample grid that the page shows. It waits for no reading of the stores, so that the slider moves at once."""
         return self._pictures.content(key)
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         """Make the page anew if anything has changed, but not all the time."""
         began = time.monotonic()
         state = self.at_work(), [store for store in self.stores if (store / "grid.json").exists()]

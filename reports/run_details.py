@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -120,7 +121,7 @@ def _in_order(results: Results) -> pd.DataFrame:
 def _shared(results: Results, run: str) -> str:
     """What a run's cell is told by; "" before it has begun."""
     document = results.documents[run]
-    return document.model_dump_json(include=SHARED) if document.settings else ""
+    return json.dumps(document.model_dump(include=SHARED), sort_keys=True) if document.settings else ""
 
 
 def _baseline(results: Results, store: str) -> dict[str, Any]:

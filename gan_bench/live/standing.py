@@ -1,4 +1,4 @@
-"""How far a store's runs have come and how long the rest will take, as a look at its files tells."""
+"""How far a store's runs have come and how long the rest will take, as its files tell."""
 
 from __future__ import annotations
 

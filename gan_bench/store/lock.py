@@ -145,7 +145,7 @@ def machine() -> str:
 
 
 def at_work(store: Path) -> bool:
-    """Whether a `gan-bench run` holds the store's lock. A look changes nothing there, and waits for nobody."""
+    """Whether a `gan-bench run` holds the store's lock. Asking changes nothing there, and waits for nobody."""
     import fcntl
 
     try:
