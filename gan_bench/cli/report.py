@@ -35,7 +35,7 @@ def command(
     A store is a folder under runs/. Its results.csv and comparisons.csv are written anew, and in the first one's folder the
     page of all. With --format md, tex or csv nothing of this is written: the same findings and tables come as text.
     """
-    from gan_bench.api.answers import ask
+    from gan_bench.api.asking import ask
     from gan_bench.api.registry import Registry
     from gan_bench.console import printable, say
     from gan_bench.errors import GanBenchError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from rich.console import Console
 
-from gan_bench.api.answers import ask
+from gan_bench.api.asking import ask
 from gan_bench.api.samples import PreparedData
 from gan_bench.console import plain_console
 from gan_bench.errors import GanBenchError

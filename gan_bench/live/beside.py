@@ -28,7 +28,7 @@ def make_server(
     listener: socket.socket, token: str, stores: Sequence[Path], plugins: Sequence[Path], at_work: Callable[[], bool]
 ) -> Server:
     """A server of the stores' page. GanBenchError: no plugin makes one."""
-    from gan_bench.api.answers import ask
+    from gan_bench.api.asking import ask
     from gan_bench.api.registry import Registry  # imports plugins, and so torch
 
     tell = partial(say, err=True)

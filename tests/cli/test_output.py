@@ -124,7 +124,7 @@ def test_a_store_that_can_t_be_written_to_is_reported_elsewhere(tmp_path):
     (store / "results.csv").mkdir()  # which root can't replace either
     gan_bench("report", store, cwd=tmp_path, code=2)
     done = gan_bench("report", store, "-o", "page.html", cwd=tmp_path)
-    assert "Warning: the store's tables stay as they are" in done.stderr
+    assert "results.csv and comparisons.csv are not written" in done.stderr
     assert (tmp_path / "page.html").stat().st_size > 1e5
 
 

@@ -16,6 +16,7 @@ import torch
 from ramp import Ramp
 
 from gan_bench.api.kinds import Dataset
+from gan_bench.api.sources import source_hash
 from gan_bench.data import prepare as data_module
 from gan_bench.data.cache import cache_root, open_prepared
 from gan_bench.data.prepare import prepare
@@ -79,6 +80,7 @@ def test_source_is_part_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys.modules[Ramp.__module__], "__file__", str(source))
     first = prepare(Ramp()).folder
     source.write_text("two")
+    source_hash.cache_clear()  # as plugins are loaded anew
     assert prepare(Ramp()).folder != first
 
 

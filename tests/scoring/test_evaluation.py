@@ -135,7 +135,7 @@ def test_reference_is_made_once_for_all_processes(evaluator, samples, tmp_path):
     assert torch.equal(first.reference(Noisy())["drawn"], again.reference(Noisy())["drawn"])
     assert [real.shape for real in made] == [(len(first.data.held_out), 8)]
     kept = sorted(file.name.rpartition("-")[0] for file in tmp_path.iterdir())
-    assert kept == ["distances", "held-out", "neighbours", "reference-noisy"]
+    assert kept == ["distances", "held-out", "reference-noisy"]
 
 
 def test_workers_need_no_features_of_real_data(evaluator, samples, tmp_path):

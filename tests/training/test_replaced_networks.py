@@ -114,7 +114,7 @@ def test_it_is_trained_saved_sampled_loaded_and_resumed(registry, data, evaluato
     recipe, first = training.recipe, "network.0.weight" if "bent_g" in tricks else "0.weight"
     before = recipe.generator.state_dict()[first].clone()
     whole = RunFolder(finish(training))
-    saved = whole.load_checkpoint()
+    saved, _ = whole.load_checkpoint()
     for name, network in (("generator", recipe.generator), ("discriminator", recipe.discriminator)):
         assert saved[name].keys() == network.state_dict().keys()
     assert not torch.equal(saved["generator"][first], before)

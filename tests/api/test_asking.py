@@ -8,7 +8,7 @@ import pytest
 from fake_store import write_store
 from stores import gan_bench, write_grid
 
-from gan_bench.api.answers import ask
+from gan_bench.api.asking import ask
 from gan_bench.api.registry import Registry
 from gan_bench.live.beside import make_server
 from gan_bench.live.server import listen
