@@ -81,11 +81,18 @@ class Executor:
 
     def _start(self, device: str) -> Process:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=main, args=(theirs, replace(self.setup, device=device)), daemon=True)
-        with apart():
-            process.start()
+        process = self._forked((theirs, replace(self.setup, device=device)))
         theirs.close()
         return Process(device, process, ours)
+
+    def _forked(self, task: tuple[Connection, Setup]) -> BaseProcess:
+        """A process that works. The server that forks them may be killed at this very moment: the next try starts another."""
+        for _ in range(STILLBORN):
+            process: BaseProcess = self._context.Process(target=main, args=task, daemon=True)
+            with apart(), suppress(EOFError, ConnectionError):
+                process.start()
+                return process
+        raise GanBenchError(f"no worker process can be started: what starts them ended {STILLBORN} times")
 
     def _assign(self, waiting: deque[Job]) -> None:
         """Give out runs. A process ends when there are none, and none can come back from another process."""

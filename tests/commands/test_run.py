@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pandas as pd
@@ -384,3 +385,23 @@ def test_sample_draws_from_a_finished_run(finished):
     a, b, c = ((finished / name).read_bytes() for name in ("a.png", "b.png", "c.png"))
     assert a == b != c
     assert Image.open(finished / "a.png").size == (10 * 9 + 1, 2 * 9 + 1)
+
+
+def test_what_starts_processes_may_be_killed_while_it_starts_one(tmp_path, monkeypatch):
+    ensure_running, killed = forkserver.ForkServer.ensure_running, []
+
+    def and_kill_it_once(self):
+        ensure_running(self)
+        if not killed:
+            killed.append(self._forkserver_pid)
+            os.kill(killed[0], signal.SIGKILL)
+            os.waitid(os.P_PID, killed[0], os.WEXITED | os.WNOWAIT)
+
+    grid = write_grid(tmp_path)
+    monkeypatch.setattr(
+        "gan_bench.workers.processes.warm_up", lambda: None
+    )  # it is killed when the first worker is to come
+    monkeypatch.setattr(forkserver.ForkServer, "ensure_running", and_kill_it_once)
+    gan_bench("run", grid, cwd=tmp_path)
+    assert killed
+    assert all((run / "result.json").exists() for run in run_folders(tmp_path / "runs" / "toy"))

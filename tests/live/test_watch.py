@@ -274,11 +274,13 @@ def test_run_watch_serves_until_the_run_ends(tmp_path):
         def body():
             return json.loads(get(address, "update?since=0")[2])["parts"]["page"]["body"]
 
-        last = until(lambda: next((now for now in [body()] if "All runs have ended" in now), ""), "the end is not told")
+        last = until(
+            lambda: next((now for now in [body()] if "The report is complete" in now), ""), "the end is not told"
+        )
         run.communicate(timeout=SECONDS)
         assert run.returncode == 0
         assert "2 of 2 runs finished" in last
-        assert "The report is complete" in last
+        assert "All runs have ended" in last
 
 
 @pytest.mark.slow
