@@ -54,7 +54,7 @@ def test_prints_every_contestant_with_ratio_and_share(tmp_path, monkeypatch):
     best = max(speed for name, (speed, *_) in figures.items() if name.startswith("usual"))
     for speed, low, high, ratio, share in figures.values():
         assert 0 < low <= speed <= high
-        assert 0 < share <= 100
+        assert 0 <= share <= 100  # in whole percents: on a busy machine it may be none
         assert ratio == pytest.approx(speed / best, abs=0.02)
 
 
