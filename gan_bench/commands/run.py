@@ -20,10 +20,10 @@ from gan_bench.files import remove_leftovers
 from gan_bench.planning.cost import check_space
 from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.datasets import dataset_key
-from gan_bench.planning.grid_json import write_store
 from gan_bench.planning.planned import plan_runs
 from gan_bench.planning.runs import Run, Todo, select
 from gan_bench.planning.stale import stale_lines
+from gan_bench.planning.store_files import write_store
 from gan_bench.planning.todo import what_to_do
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.neighbours import prepare_neighbours

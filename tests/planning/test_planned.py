@@ -9,8 +9,8 @@ from gan_bench.console import plain_console
 from gan_bench.grid import load_grid
 from gan_bench.planning import courses
 from gan_bench.planning.courses import prepare_grid
-from gan_bench.planning.grid_json import write_store
 from gan_bench.planning.planned import plan_runs
+from gan_bench.planning.store_files import write_store
 from gan_bench.stats.sequential import with_look
 
 

@@ -130,7 +130,6 @@ NAMED = {  # each with why it stands in the core, and nowhere else
     "grid/axes.py": {"label_noise"},  # an example in a cure
     "grid/schema.py": {"fid", "classifier"},  # the defaults of [evaluate]
     "scoring/evaluator.py": {"classifier"},  # the cure where a metric needs features that know classes
-    "training/diagnosis.py": {"memorization"},  # known to be wrong: a metric is to declare its own alarm
 }
 
 
