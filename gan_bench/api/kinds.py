@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -213,6 +213,9 @@ class Alarm:
             raise ValueError(f"an Alarm has a name without commas (found: {self.name!r})")
 
 
+Side = Literal["distance", "quality", "diversity"]
+
+
 @dataclass(frozen=True)
 class Number:
     """How one of a metric's numbers is compared and shown. ValueError: words that mean nothing."""
@@ -221,9 +224,11 @@ class Number:
     scale: Literal["log", "raw"] = "raw"  # log: strictly positive, differences are told in percent
     unit: str = ""  # such as "share" or "nats"; "": a bare number
     alarm: Alarm | None = None  # what is wrong with a run that has reached such values
+    side: Side | None = None  # how good samples are, how varied, or both in one; None: neither
 
     def __post_init__(self) -> None:
-        for word, known in ((self.better, ("lower", "higher")), (self.scale, ("log", "raw"))):
+        words = (self.better, ("lower", "higher")), (self.scale, ("log", "raw")), (self.side, (None, *get_args(Side)))
+        for word, known in words:
             if word not in known:
                 raise ValueError(f"a Number is {' or '.join(map(repr, known))} (found: {word!r})")
 
@@ -251,12 +256,13 @@ class Metric(Plugin):
     scale: ClassVar[Literal["log", "raw"]] = "raw"  # log: strictly positive, differences are told in percent
     unit: ClassVar[str] = ""
     alarm: ClassVar[Alarm | None] = None
-    numbers: ClassVar[Mapping[str, Number]] = {}  # by name, where `score` returns several, in place of the four above
+    side: ClassVar[Side | None] = None  # of an answer: quality, diversity, or a distance that adds both
+    numbers: ClassVar[Mapping[str, Number]] = {}  # by name, where `score` returns several, in place of the five above
 
     @classmethod
     def every_number(cls) -> Mapping[str, Number]:
         """Its numbers by name, "" where there is but one."""
-        return cls.numbers or {"": Number(cls.better, cls.scale, cls.unit, cls.alarm)}
+        return cls.numbers or {"": Number(cls.better, cls.scale, cls.unit, cls.alarm, cls.side)}
 
     def label(self, features: Features) -> str:
         """The name under which the score is shown; it names the features. Several numbers have their own names."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import TypedDict
 
+from gan_bench.api.kinds import Side
 from gan_bench.files import write_json
 from gan_bench.store.checksums import checksum
 from gan_bench.store.trust import check_document
@@ -190,6 +191,7 @@ class Score(Document):
     unit: str = ""
     error: str | None = None
     standard_error: float | None = None
+    side: Side | None = None  # of an answer
     alarm: Alarm | None = None  # of a number that declares one
     generated: Whole | None = None  # where fewer samples were there than the protocol has
     against_training: AgainstTraining | None = None

@@ -17,7 +17,10 @@ class ClassCoverage(Metric):
 
     name = "class_coverage"
     reads = "logits"
-    numbers = {"classes": Number("higher", unit="classes"), "class KL": Number("lower", unit="nats")}
+    numbers = {
+        "classes": Number("higher", unit="classes", side="diversity"),
+        "class KL": Number("lower", unit="nats", side="diversity"),
+    }
     least: int = Field(1, ge=1, description="samples that a class must have to count as reached")
 
     def reference(self, real: Tensor) -> Tensor:

@@ -19,7 +19,10 @@ class DensityCoverage(NeighbourMetric):
     """
 
     name = "density_coverage"
-    numbers = {"density": Number("higher"), "coverage": Number("higher", unit="share")}
+    numbers = {
+        "density": Number("higher", side="quality"),
+        "coverage": Number("higher", unit="share", side="diversity"),
+    }
     k: int = Field(5, ge=1, description="nearest neighbours that make a ball's radius")
 
     def reference(self, real: Tensor) -> dict[str, Tensor]:

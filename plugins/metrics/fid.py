@@ -21,6 +21,7 @@ class FrechetDistance(Metric):
 
     name = "fid"
     better = "lower"
+    side = "distance"
     scale: ClassVar[Literal["log", "raw"]] = "log"
 
     def label(self, features: Features) -> str:

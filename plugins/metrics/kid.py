@@ -20,6 +20,7 @@ class KernelDistance(Metric):
 
     name = "kid"
     better = "lower"
+    side = "distance"
     groups: int = Field(10, ge=2, description="parts of the samples that are left out by turns for the standard error")
 
     def label(self, features: Features) -> str:

@@ -22,9 +22,9 @@ class ModeCounts(Metric):
     name = "modes"
     reads = "samples"
     numbers = {
-        "modes": Number("higher", unit="share"),
-        "near a mode": Number("higher", unit="share"),
-        "mode KL": Number("lower", unit="nats"),
+        "modes": Number("higher", unit="share", side="diversity"),
+        "near a mode": Number("higher", unit="share", side="quality"),
+        "mode KL": Number("lower", unit="nats", side="diversity"),
     }
 
     def reference_of(self, data: RealData) -> dict[str, Tensor]:

@@ -19,7 +19,10 @@ class PrecisionRecall(NeighbourMetric):
     """
 
     name = "precision_recall"
-    numbers = {"precision": Number("higher", unit="share"), "recall": Number("higher", unit="share")}
+    numbers = {
+        "precision": Number("higher", unit="share", side="quality"),
+        "recall": Number("higher", unit="share", side="diversity"),
+    }
     k: int = Field(3, ge=1, description="nearest neighbours that make a ball's radius")
 
     def reference(self, real: Tensor) -> dict[str, Tensor]:

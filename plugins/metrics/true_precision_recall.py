@@ -28,9 +28,9 @@ class TruePrecisionRecall(Metric):
     name = "true_precision_recall"
     reads = "samples"
     numbers = {
-        "true precision": Number("higher", unit="share"),
-        "true recall": Number("higher", unit="share"),
-        "distance": Number("lower"),
+        "true precision": Number("higher", unit="share", side="quality"),
+        "true recall": Number("higher", unit="share", side="diversity"),
+        "distance": Number("lower", side="quality"),
     }
     tolerance: float = Field(
         0.045, gt=0, lt=1, description="distance from the nearest polygon, up to which a picture is one"
