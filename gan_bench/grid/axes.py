@@ -51,7 +51,7 @@ def axes_of(compare: Compare, index: int) -> tuple[Axis, ...]:
     """The axes of the comparison at this index of the file, in the order written. Fault: a key or level is none."""
     axes: list[Axis] = []
     for path, at, levels in _leaves(compare.model_extra or {}, (), ("compare", index)):
-        _check_path(path, at)
+        check_path(path, at)
         name = ".".join(path)
         if any(axis.path == path for axis in axes):
             raise Fault(f"the axis {name} stands there twice", at)
@@ -85,7 +85,7 @@ def _leaves(
             yield inner, (*at, key), value
 
 
-def _check_path(path: tuple[str, ...], at: DocPath) -> None:
+def check_path(path: tuple[str, ...], at: DocPath) -> None:
     head, name = path[0], ".".join(path)
     if head not in HEADS:
         if head in GridFile.model_fields:

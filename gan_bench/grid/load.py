@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,8 @@ from gan_bench.grid.cells import Cell, Choices, Maker, check_core, located
 from gan_bench.grid.expand import Expanded, baseline_of, expand
 from gan_bench.grid.naming import named_cells
 from gan_bench.grid.overrides import apply_overrides
-from gan_bench.grid.schema import Evaluate, GridFile
+from gan_bench.grid.schema import MAX_RUNS, Evaluate, GridFile, Search
+from gan_bench.grid.search import Draw, Drawing, Half, dimensions_of
 from gan_bench.grid.source import Fault, Source, fault_of, validate
 from gan_bench.grid.toml import read_toml
 
@@ -63,6 +64,9 @@ class Grid:
     arguments: tuple[str, ...]  # of the command that reads this grid: the file and its options
     source: Source
     origins: Mapping[Cell, tuple[Settings, Choices]]  # settings as written and the levels put in, of every cell
+    search: Search | None = None  # how the levels are tuned before they are compared
+    draws: Mapping[Cell, tuple[Draw, ...]] = field(default_factory=dict)  # of every cell, where there is a search
+    half: Half | None = None  # of the held-out data, by which its runs are scored; None: all of it
 
     def data_error(self, cell: Cell, error: Exception) -> GridError:
         """What was raised when a cell's data was read, with where the grid names the dataset."""
@@ -106,6 +110,8 @@ def read_core(file: Path, overrides: Sequence[str] = (), seeds: str | None = Non
     try:
         keys = validate(GridFile, document)
         comparisons = expand(keys)
+        if keys.search:
+            dimensions_of(keys.search.space)
         _check(baseline_of(keys), [])
         for comparison in comparisons:
             for one in comparison.combinations:
@@ -168,6 +174,11 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
             origins.setdefault(cell, (one.settings, one.choices))
     varying, cells = named_cells(list(distinct) or [baseline])
     named = {cell: cell for cell in cells}
+    comparisons = tuple(
+        _comparison(comparison, [named[cell] for cell in own], maker, settings, baseline)
+        for comparison, own in zip(core.comparisons, made, strict=True)
+    )
+    draws = _draws(keys.search, maker, cells, comparisons, origins) if keys.search else {}
     return Grid(
         name=keys.name,
         file=core.source.file,
@@ -177,10 +188,7 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
         steps=keys.steps,
         evaluate=keys.evaluate,
         baseline=named.get(baseline) or named_cells([baseline])[1][0],
-        comparisons=tuple(
-            _comparison(comparison, [named[cell] for cell in own], maker, settings, baseline)
-            for comparison, own in zip(core.comparisons, made, strict=True)
-        ),
+        comparisons=comparisons,
         cells=tuple(cells),
         varying=tuple(varying),
         registry=registry,
@@ -188,7 +196,45 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
         arguments=(*core.arguments, *(word for file in more_files for word in ("--plugin", str(file)))),
         source=core.source,
         origins=origins,
+        search=keys.search,
+        draws=draws,
     )
+
+
+def _draws(
+    search: Search,
+    maker: Maker,
+    cells: Sequence[Cell],
+    comparisons: Sequence[Comparison],
+    origins: dict[Cell, tuple[Settings, Choices]],
+) -> dict[Cell, tuple[Draw, ...]]:
+    """The draws of each cell; where they came from is added to `origins`. Fault: the space does not fit, or is too large."""
+    runs = len(cells) * search.draws * len(search.seeds)
+    if runs > MAX_RUNS:
+        rule = (
+            f"the search asks for {runs:,} runs (levels times draws times seeds), and at most {MAX_RUNS:,} are allowed"
+        )
+        raise Fault(rule, ("search", "draws"), value=search.draws)
+    space = dimensions_of(search.space)
+    drawing = Drawing(maker, space, search.seed, search.draws)
+    draws: dict[Cell, tuple[Draw, ...]] = {}
+    for cell in cells:
+        own = list(drawing.level(*origins[cell]))
+        origins |= {draw.cell: (settings, put) for draw, settings, put in own if draw.cell not in origins}
+        draws[cell] = tuple(draw for draw, _, _ in own)
+    drawing.check_used()
+    for comparison in comparisons:
+        labels: dict[Cell, str] = {}
+        for level in comparison.levels:
+            first = draws[level.cell][0].cell
+            if first in labels:
+                clash = next(
+                    (one for one in space if any(one.name.startswith(axis) for axis in comparison.axes)), space[0]
+                )
+                both = f"{labels[first]!r} and {level.label!r}"
+                raise clash.fault(f"it replaces what tells the levels {both} of {comparison.title!r} apart")
+            labels[first] = level.label
+    return draws
 
 
 def _make(maker: Maker, settings: Settings, choices: Choices) -> Cell:

@@ -142,6 +142,23 @@ class Compare(BaseModel):
     )
 
 
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...], BeforeValidator(_seeds), AfterValidator(_unique)
+]
+
+
+class Search(Keys):
+    """Hyperparameters drawn for every level, so that levels are compared when each has been tuned equally."""
+
+    draws: int = Field(20, ge=1, le=1000, description="draws of hyperparameters a level")
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="of the draws: draw i is a function of it and i")
+    seeds: Seeds = Field((1000,), min_length=1, max_length=100, description="one run each of every draw")
+    space: dict[str, Any] = Field(
+        min_length=1,
+        description="settings' paths, each with { log_uniform = [low, high] }, { uniform = [low, high] } or { choice = [...] }",
+    )
+
+
 class GridFile(Keys):
     """A grid of GAN trainings: the baseline's settings, and comparisons that replace some of them."""
 
@@ -151,9 +168,9 @@ class GridFile(Keys):
     dataset: PluginTable = Field(description="dataset: a name, or a table of name and parameters")
     architecture: PluginTable = Field(description="architecture: a name, or a table of name and parameters")
     tricks: tuple[PluginTable, ...] = Field((), description="tricks, in the order in which they edit the recipe")
-    seeds: Annotated[
-        tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...], BeforeValidator(_seeds), AfterValidator(_unique)
-    ] = Field((0, 1, 2), min_length=1, max_length=MAX_RUNS, description='one run each: a list, or "0-9", or "0-4,7"')
+    seeds: Seeds = Field(
+        (0, 1, 2), min_length=1, max_length=MAX_RUNS, description='one run each: a list, or "0-9", or "0-4,7"'
+    )
     epochs: Length | None = Field(None, description="length of a run in epochs of the baseline")
     steps: Count | None = Field(None, description="or: length of a run in generator steps")
     batch_size: BatchSize = Field(256, description="samples a batch")
@@ -165,6 +182,9 @@ class GridFile(Keys):
     plugins: tuple[Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_line)], ...] = Field(
         (), description="plugin files, beside this file unless the path is absolute"
     )
+    search: Search | None = Field(
+        None, description="hyperparameters that are tuned for every level before it is compared"
+    )
     compare: tuple[Compare, ...] = Field((), description="the comparisons")
 
     @model_validator(mode="after")
@@ -173,6 +193,9 @@ class GridFile(Keys):
             raise fault("needs a length", cure="Write epochs = ... or steps = ...")
         if self.epochs is not None and self.steps is not None:
             raise fault("epochs and steps can't both be given", "steps", cure="Leave one out.")
+        if self.search and (both := sorted({*self.search.seeds} & {*self.seeds})):
+            rule = f"the grid trains with seed {both[0]} too, and what is found must be tested on fresh seeds"
+            raise fault(rule, "search", "seeds", cure="Take others, such as seeds = [1000].")
         titles = [compare.title for compare in self.compare]
         for index, title in enumerate(titles):
             if title in titles[:index]:

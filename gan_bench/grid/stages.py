@@ -1,0 +1,53 @@
+"""The two stages of a grid with a search: all draws of its levels, and its levels with the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from gan_bench.grid.cells import Cell
+from gan_bench.grid.load import Comparison, Grid, Level
+from gan_bench.grid.naming import named_cells
+
+
+def drawn(grid: Grid) -> Grid:
+    """The grid of the first stage: every draw of a level is a level, scored on the selection half.
+
+    Its comparisons say how long the runs are; nothing is compared in them.
+    """
+    assert grid.search is not None
+    comparisons = [
+        replace(
+            one,
+            levels=tuple(
+                Level(f"{level.label}, draw {number}", level.values, False, draw.cell)
+                for level in one.levels
+                for number, draw in enumerate(grid.draws[level.cell])
+            ),
+        )
+        for one in grid.comparisons
+    ]
+    cells = dict.fromkeys(draw.cell for cell in grid.cells for draw in grid.draws[cell])
+    stage = _with_cells(grid, list(cells), comparisons)
+    return replace(stage, seeds=grid.search.seeds, half="selection")
+
+
+def tuned(grid: Grid, chosen: Mapping[Cell, int]) -> Grid:
+    """The grid of the second stage: each level with its chosen draw, scored on the test half."""
+    best = {cell: grid.draws[cell][number].cell for cell, number in chosen.items()}
+    comparisons = [
+        replace(one, levels=tuple(replace(level, cell=best[level.cell]) for level in one.levels))
+        for one in grid.comparisons
+    ]
+    return replace(_with_cells(grid, list(dict.fromkeys(best.values())), comparisons), half="test")
+
+
+def _with_cells(grid: Grid, cells: list[Cell], comparisons: list[Comparison]) -> Grid:
+    """The grid with other cells, named by what tells them apart."""
+    varying, named = named_cells(cells)
+    known = {cell: cell for cell in named}
+    own = tuple(
+        replace(one, levels=tuple(replace(level, cell=known[level.cell]) for level in one.levels))
+        for one in comparisons
+    )
+    return replace(grid, cells=tuple(named), varying=tuple(varying), comparisons=own)

@@ -1,0 +1,85 @@
+"""The expected best of k draws: against all subsets, and how often its interval holds the truth."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from gan_bench.stats.tuning import DRAWS_FOR_AN_INTERVAL, best_of
+
+RNG = np.random.default_rng(7)
+
+
+@pytest.mark.parametrize("better", ["lower", "higher"])
+@pytest.mark.parametrize("failed", [0, 3])
+def test_is_the_mean_over_all_subsets_of_the_best(better, failed):
+    scores = [3.0, 1.0, 4.0, 1.0, 5.0, -9.0]
+    best, worst = (min, np.inf) if better == "lower" else (max, -np.inf)
+    every = [*scores, *[worst] * failed]
+    for found in best_of(scores, failed, better):
+        bests = [best(some) for some in combinations(every, found.k)]
+        known = [value for value in bests if np.isfinite(value)]
+        assert found.mean == pytest.approx(np.mean(known))
+        assert found.none == pytest.approx(1 - len(known) / len(bests))
+
+
+def test_without_a_score_there_is_no_mean():
+    assert [(one.k, one.mean, one.none) for one in best_of([], 2, "lower")] == [(1, None, 1.0), (2, None, 1.0)]
+    assert best_of([], 0, "lower") == []
+
+
+def test_intervals_are_told_where_they_hold():
+    scores = RNG.lognormal(size=DRAWS_FOR_AN_INTERVAL).tolist()
+    assert all(one.interval is None for one in best_of(scores[:-1], 0, "lower"))
+    found = best_of(scores, 0, "lower")
+    half = len(scores) // 2
+    assert [one.k for one in found if one.interval] == list(range(1, half + 1))
+    for one in found[:half]:
+        low, high = one.interval
+        assert low <= one.mean <= high
+    assert found == best_of(scores, 0, "lower")  # no chance in it
+    mirrored = best_of([-score for score in scores], 0, "higher")
+    assert [one.interval for one in mirrored[:half]] == [(-b, -a) for a, b in (one.interval for one in found[:half])]
+
+
+def train_or_dont(share: float):
+    """Scores of draws of which a share trains."""
+
+    def draw(rng, size):
+        trained = rng.random(size) < share
+        return np.where(trained, rng.normal(50, 5, size), rng.normal(400, 50, size))
+
+    return draw
+
+
+DISTRIBUTIONS = {
+    "normal": lambda rng, size: rng.normal(10, 2, size),
+    "log-normal": lambda rng, size: rng.lognormal(0, 1, size),
+    "uniform": lambda rng, size: rng.random(size),
+    "a valley": lambda rng, size: 30 + 1200 * (rng.random(size) - 0.4) ** 2 + rng.normal(0, 3, size),
+    "60 % train": train_or_dont(0.6),
+    "15 % train": train_or_dont(0.15),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+@pytest.mark.parametrize(("n", "failing"), [(20, 0.0), (20, 0.25), (40, 0.0)])
+def test_the_interval_covers(name, n, failing):
+    """What docs/search.md says of coverage: at least 93 % for every k that has an interval."""
+    rng, draw, rounds = np.random.default_rng(1), DISTRIBUTIONS[name], 600
+    many = np.sort(draw(rng, 400_000))
+    below = (np.arange(len(many) + 1) / len(many)) * (1 - failing)
+    masses = [-np.diff((1 - below) ** k) for k in range(1, n // 2 + 1)]
+    truths = [many @ mass / mass.sum() for mass in masses]
+    hits = np.zeros(n // 2)
+    for _ in range(rounds):
+        failed = int(rng.binomial(n, failing))
+        found = best_of(draw(rng, n - failed).tolist(), failed, "lower")
+        for one, truth in zip(found, truths, strict=False):
+            hits[one.k - 1] += one.interval[0] <= truth <= one.interval[1]
+    covered = hits / rounds
+    print(name, n, failing, covered.round(3).tolist())
+    assert covered.min() >= 0.93, covered
