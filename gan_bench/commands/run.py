@@ -81,7 +81,7 @@ def prepare_evaluators(
     evaluators = {}
     for key in {dataset_key(cell) for cell in grid.cells}:
         with console.status(f"features {grid.evaluate.features['name']} of {data[key].name}"):
-            evaluators[key] = Evaluator.of(grid.evaluate, grid.registry, data[key], torch.device(device))
+            evaluators[key] = Evaluator.of(grid.evaluate, grid.registry, data[key], torch.device(device), grid.half)
             evaluators[key].prepare()
             prepare_neighbours(evaluators[key])
     return evaluators
@@ -235,4 +235,5 @@ def worker_setup(grid: Grid, devices: Sequence[str], execution: Execution) -> Se
         evaluate=grid.evaluate,
         slots=1 if set(devices) == {"cpu"} else execution.slots,  # there a slot is a process
         step_seconds=execution.step_seconds,
+        half=grid.half,
     )

@@ -27,6 +27,7 @@ from gan_bench.data.cache import cache_root, caching
 from gan_bench.errors import GanBenchError, message
 from gan_bench.files import read_tensors, write_tensors
 from gan_bench.scoring.diversity import SAME, SAMPLES, diversity, real_distances
+from gan_bench.scoring.halves import half_of
 from gan_bench.scoring.samples import BATCH, shuffled
 from gan_bench.store.documents import LARGEST
 from gan_bench.store.state import Columns
@@ -34,6 +35,7 @@ from gan_bench.store.state import Columns
 if TYPE_CHECKING:
     from gan_bench.api.registry import Registry
     from gan_bench.grid import Evaluate
+    from gan_bench.grid.search import Half
 
 Part = Literal["held_out", "training"]
 PARTS: tuple[Part, ...] = ("held_out", "training")
@@ -54,8 +56,11 @@ class Evaluator:
         device: torch.device,
         cache: Path | None = None,
         against_training: bool = False,
+        half: Half | None = None,
     ) -> None:
-        self.data, self.metrics, self.count, self.device = data, metrics, samples, device
+        self.data = data if half is None else half_of(data, half)  # its held-out part; features are of all data
+        self.split = f"{half} half of held out" if half else "held out"
+        self.metrics, self.count, self.device = metrics, samples, device
         self.against_training = against_training
         self.seconds: dict[str, float] = {}
         self.cache = cache or cache_root() / "features"
@@ -65,11 +70,19 @@ class Evaluator:
         self._loaded: dict[str, Any] = {}  # what the cache keeps, by the name of its file
 
     @classmethod
-    def of(cls, evaluate: Evaluate, registry: Registry, data: PreparedData, device: torch.device) -> Evaluator:
+    def of(
+        cls,
+        evaluate: Evaluate,
+        registry: Registry,
+        data: PreparedData,
+        device: torch.device,
+        half: Half | None = None,
+    ) -> Evaluator:
         """What a grid's `[evaluate]` asks for. PluginError: a metric or the extractor can't be had."""
         metrics = [registry.create("metric", metric) for metric in evaluate.metrics]
         extractor = registry.create("features", evaluate.features)
-        return cls(data, metrics, extractor, evaluate.samples, device, against_training=evaluate.against_training)
+        against = evaluate.against_training
+        return cls(data, metrics, extractor, evaluate.samples, device, against_training=against, half=half)
 
     def prepare(self) -> None:
         """Make what all snapshots share, and keep it in the cache for whoever scores them.
@@ -264,7 +277,7 @@ class Evaluator:
             "dataset": self.data.fingerprint,
             "generated": self.count,
             "real": len(self.data.held_out),
-            "split": "held out",
+            "split": self.split,
             "mode": "evaluation",
             "quantisation": "8 bits" if self.data.spec.kind == "image" else "none",
         }

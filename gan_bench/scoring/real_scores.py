@@ -36,7 +36,9 @@ def score_real_data(
     amiss: list[str] = []
     for key, evaluator in evaluators.items():
         of, remarks = data[key], evaluator.remarks()
-        floor = _scores(store, of, evaluator, remarks, console)
+        floor = _scores(
+            store, of, evaluator, remarks, console, f"{SELECTION if grid.half == 'selection' else 'scores'}.json"
+        )
         ever = _possible(of, evaluator, floor)
         amiss += [f"{of.name}: {remark}" for remark in remarks]
         for index, metric in enumerate(metrics):

@@ -14,6 +14,7 @@ from gan_bench.workers.peak import training_flops
 if TYPE_CHECKING:
     from gan_bench.grid import Evaluate, Grid
     from gan_bench.grid.schema import Precision
+    from gan_bench.grid.search import Half
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Setup:
     evaluate: Evaluate
     slots: int | None = 1  # runs at a time in this process; None: as many as measuring finds to pay
     step_seconds: float | None = None  # that a training step may take
+    half: Half | None = None  # of the held-out data, by which they are scored
 
 
 @dataclass(frozen=True)
