@@ -1,4 +1,4 @@
-"""The held-out data, halved once and for all: one half chooses among draws of hyperparameters, the other tests what was chosen."""
+"""The held-out data, halved once and for all: one half chooses among draws of hyperparameters, the other tests the choice."""
 
 from __future__ import annotations
 
