@@ -28,11 +28,12 @@ from gan_bench_reports.gallery import columns, enlargement
 from gan_bench_reports.health import Health
 from gan_bench_reports.pictures import Pictures
 from gan_bench_reports.run_details import cell_views
+from gan_bench_reports.search import budget_cell, chosen_values, search_views, tuned_levels
 from gan_bench_reports.snapshots import snapshot_tables
 from gan_bench_reports.view import Builder, ComparisonView
 
 HERE = Path(__file__).parent
-STYLES = ("base", "answers", "findings", "tables", "heat", "samples", "charts", "runs", "print")
+STYLES = ("base", "answers", "findings", "tables", "heat", "samples", "charts", "search", "runs", "print")
 VERDICT_CLASS = {"better": "better", "worse": "worse", "no difference can be told": "open", "not tested": "untested"}
 SCRIPTS = (
     *("common", "tables", "take", "samples", "figures", "saving", "sheets", "differences"),
@@ -72,6 +73,7 @@ def template() -> jinja2.Template:
     environment.globals |= {"columns": columns, "enlargement": enlargement}
     environment.filters["amount"] = lambda finding: amount(finding, finding.mean)
     environment.globals["verdict_class"] = VERDICT_CLASS
+    environment.globals |= {"budget_cell": budget_cell, "chosen_values": chosen_values}
     return environment.get_template("page.html")
 
 
@@ -94,6 +96,8 @@ def content(
         "results": results,
         "comparisons": comparisons,
         "health": Health(results),
+        "searches": search_views(results),
+        "tuned": tuned_levels(results),
         "gallery": builder.shots.gallery,
         "cells": builder.cells,
         "thinned": builder.shots.plan.note(),

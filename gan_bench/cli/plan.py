@@ -54,8 +54,9 @@ def command(
 
     from gan_bench.commands.run import store_of
     from gan_bench.console import duration, plain_console, say, tell
-    from gan_bench.planning.cost import makespan, plan_cells
+    from gan_bench.planning.cost import makespan, plan_cells, second_stage
     from gan_bench.planning.courses import prepare_grid
+    from gan_bench.planning.draws import runs_to_come, stages
     from gan_bench.planning.planned import plan_runs
     from gan_bench.planning.runs import select
     from gan_bench.planning.stale import stale_lines
@@ -64,11 +65,15 @@ def command(
 
     slot_devices = resolve_devices(devices, slots)
     store = store_of(loaded, out)
-    every, _ = plan_runs(prepare_grid(loaded, plain_console()), store, keep_stale=stale == "keep")
+    grids, keep = stages(loaded, store), stale == "keep"
+    every = [run for one in grids for run in plan_runs(prepare_grid(one, plain_console()), store, keep_stale=keep)[0]]
     runs = select(every, only)
-    folders = {run.cell: run.data.folder for run in runs}
+    folders = {run.cell: run.data.folder for run in {run.cell.networks: run for run in runs}.values()}
     pilots = {} if no_pilot else run_pilots(folders, loaded.plugin_files, slot_devices[0])
-    plans = plan_cells(loaded, runs, pilots)
+    measured = {cell.networks: pilot for cell, pilot in pilots.items()}
+    plans = plan_cells(
+        loaded, runs, {run.cell: measured[run.cell.networks] for run in runs if run.cell.networks in measured}
+    )
     tell((fault for run in runs for fault in run.faults), plain_console())
     for line in table(plans, shutil.get_terminal_size().columns if sys.stdout.isatty() else 200):
         say(line)
@@ -76,11 +81,17 @@ def command(
     disk = sum(plan.disk_bytes for plan in plans)
     counts = ", ".join(f"{n} {word}{'s' if n != 1 else ''}" for n, word in ((len(plans), "cell"), (len(runs), "run")))
     say(f"\n{counts}, {todo} of them to train, in {store}")
+    coming = runs_to_come(loaded) if loaded.search and len(grids) == 1 else 0
+    more_seconds, more_bytes = second_stage(plans, coming, loaded.evaluate.samples, len(slot_devices))
+    if loaded.search:
+        draws, second = sum(map(len, loaded.draws.values())), runs_to_come(loaded)
+        then = f"{second} runs of the best draw of each of {len(loaded.draws)} levels with fresh seeds"
+        say(f"search: {draws} draws with {len(loaded.search.seeds)} of the seeds; {'then' if coming else 'and'} {then}")
     for line in stale_lines(runs):
         say(line)
-    say(f"disk: {decimal(disk)} when all are finished")
+    say(f"disk: {decimal(int(disk + more_bytes))} when all are finished")
     if not no_pilot:
-        seconds = makespan(plans, loaded.evaluate.samples, len(slot_devices))
+        seconds = makespan(plans, loaded.evaluate.samples, len(slot_devices)) + more_seconds
         peak = max(plan.pilot.peak_bytes for plan in plans if plan.pilot)
         count = f"{len(slot_devices)} slot{'s' if len(slot_devices) > 1 else ''} on {slot_devices[0]}"
         say(f"time: about {duration(seconds)} of training and sampling on {count}; scoring comes on top")

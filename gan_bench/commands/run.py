@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from rich.console import Console
@@ -17,9 +17,12 @@ from gan_bench.api.samples import PreparedData
 from gan_bench.console import plain_console
 from gan_bench.errors import GanBenchError
 from gan_bench.files import remove_leftovers
+from gan_bench.grid.labels import value_text
+from gan_bench.grid.stages import drawn, tuned
 from gan_bench.planning.cost import check_space
 from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.datasets import dataset_key
+from gan_bench.planning.draws import Search
 from gan_bench.planning.planned import plan_runs
 from gan_bench.planning.runs import Run, Todo, select
 from gan_bench.planning.stale import stale_lines
@@ -99,6 +102,7 @@ class GridWork:
         stale: Literal["rerun", "keep"] = "rerun",
         console: Console | None = None,
         execution: Execution = Execution(),
+        search: Search | None = None,
     ) -> None:
         if fresh and stale == "keep":
             raise GanBenchError("--fresh trains again what --stale keep would leave as it is; give one of them")
@@ -107,6 +111,7 @@ class GridWork:
         self.console = console or plain_console()
         self.devices = resolve_devices(execution.devices, execution.slots)
         self.prepared = prepare_grid(grid, self.console)
+        self.search = search  # of which its runs are the second stage; or, once it has run, which it is itself
 
     @cached_property
     def evaluators(self) -> dict[str, Evaluator]:
@@ -119,20 +124,28 @@ class GridWork:
         only: str | None = None,
         add_looks: Callable[[Looks], Looks] | None = None,
         leave: Collection[str] = (),
+        any_match: bool = False,
     ) -> Outcome:
         """Train what is missing, evaluate, write tables and report.
 
         `add_looks` is given the looks that the store's comparisons have, and returns those that they shall have; `leave`
-        names runs that are left as they are.
+        names runs that are left as they are. With `any_match`, `only` may select none.
         """
         fresh, self.fresh = self.fresh, False  # what was trained afresh is so, whatever seeds come later
         every, looks = plan_runs(self.prepared, self.store, keep_stale=self.keep_stale, add_looks=add_looks)
-        runs = select(every, only)
+        runs = select(every, only, any_match=any_match)
         for line in stale_lines(runs):
             self.say(line)
         with self._alone():
             asked = [run for run in runs if run.name not in leave]
+            if self.grid.written and self.grid.half == "selection":
+                self.search = Search.of(self.grid.written, every, self.evaluators)
+                if not fresh and only != "failed":  # that it does not train is what was found of a draw
+                    asked = [run for run in asked if not run.state.failed]
             todo, unreadable = what_to_do(asked, self.evaluators, fresh, self.console)
+            if self.grid.half == "selection" and not todo:
+                self.say(f"All {len(asked)} runs of the search have ended.")
+                return Outcome(self.store, len(runs), 0, stopped=False)
             self._write(every, looks)
             new = [run for run, what in todo if what == "train"]
             check_space(self.store, new, self.grid.evaluate.keep, len(self.devices))
@@ -170,7 +183,7 @@ class GridWork:
     def _write(self, runs: Sequence[Run], looks: Looks) -> None:
         """What the store holds beside its runs."""
         score_real_data(self.grid, self.store, self.prepared.data, self.evaluators, self.console)
-        write_store(self.grid, self.store, runs, looks, self.evaluators.values())
+        write_store(self.grid, self.store, runs, looks, self.evaluators.values(), self.search)
 
     def _jobs(self, todo: Sequence[tuple[Run, Todo]], fresh: bool) -> list[Job]:
         device, precisions = torch.device(self.devices[0]), {run.cell.precision for run, _ in todo}
@@ -223,8 +236,38 @@ def run_grid(
     `stale` says what becomes of results that a changed plugin or dataset has put out of date: their runs train again, or
     they are kept and marked. GanBenchError: bad input. A failing run does not raise; the outcome counts it.
     """
-    work = GridWork(grid, out=out, fresh=fresh, stale=stale, console=console, execution=execution)
-    return work.run(only=only)
+    options: dict[str, Any] = {"out": out, "fresh": fresh, "stale": stale, "console": console, "execution": execution}
+    if grid.search is None:
+        return GridWork(grid, **options).run(only=only)
+    work, searched = after_search(grid, only=only, **options)
+    return work.run(only=only, any_match=searched.runs > 0) if work else searched
+
+
+def after_search(grid: Grid, *, only: str | None = None, **options: Any) -> tuple[GridWork | None, Outcome]:
+    """The second stage of a grid with a search, whose first stage is run here, and how that ended.
+
+    None: it was stopped, or `only` has left out runs without which the best draws are not known. Draws that failed are no
+    failure of the command: they are the worst. `options` are those of `GridWork`.
+    """
+    first = GridWork(drawn(grid), **options)
+    outcome = first.run(only=only, any_match=True)
+    search = first.search
+    if outcome.stopped or search is None:
+        return None, outcome
+    chosen = search.chosen()
+    if chosen is None:
+        first.say(
+            "Which draws are best is known when all have ended; the same command without --only goes on with them."
+        )
+        return None, outcome
+    if failed := sum(run.folder.read().failed for run in search.runs.values()):
+        first.say(
+            f"{failed} of {len(search.runs)} runs of the search failed, and count as the worst; --only failed tries them again."
+        )
+    for cell, number in chosen.items():
+        values = ", ".join(f"{path} {value_text(value)}" for path, value in grid.draws[cell][number].values.items())
+        first.say(f"{cell.label}: draw {number} is the best of {len(grid.draws[cell])}{values and f' ({values})'}")
+    return GridWork(tuned(grid, chosen), search=search, **options), replace(outcome, failed=0)
 
 
 def worker_setup(grid: Grid, devices: Sequence[str], execution: Execution) -> Setup:

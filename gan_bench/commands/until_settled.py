@@ -41,12 +41,16 @@ def run_until_settled(
     After each look `grid.json` says which seeds there are, so that a command that is killed goes on where it stood. Runs
     that fail are tried once a command, not at every look. GanBenchError: bad input, or more seeds than are allowed.
     """
-    from gan_bench.commands.run import GridWork
+    from gan_bench.commands.run import GridWork, after_search
     from gan_bench.findings.compare import compare
     from gan_bench.findings.tables import load
 
     _check_size(grid, most)
-    work = GridWork(grid, **options)
+    _check_fresh(grid, most)
+    work, searched = after_search(grid, **options) if grid.search else (GridWork(grid, **options), None)
+    if work is None:
+        assert searched is not None
+        return Growth(searched, [])
     more: Looks | None = None
     failed: set[str] = set()
 
@@ -106,6 +110,16 @@ def _check_size(grid: Grid, most: int) -> None:
         )
     if (runs := len(grid.cells) * most) > MAX_RUNS:
         raise GanBenchError(f"{most} seeds would be up to {runs:,} runs, and at most {MAX_RUNS:,} are allowed")
+
+
+def _check_fresh(grid: Grid, most: int) -> None:
+    """GanBenchError: seeds that would be added have chosen the draws."""
+    added = range(max(grid.seeds) + 1, max(grid.seeds) + most)
+    if grid.search and (taken := [seed for seed in grid.search.seeds if seed in added]):
+        raise GanBenchError(
+            f"up to {most} seeds would come to seed {taken[0]}, which the search trains with, and what it finds is tested on "
+            "fresh ones; give the search other seeds (search.seeds), such as 1000"
+        )
 
 
 def _seeds_text(seeds: Sequence[int]) -> str:

@@ -62,7 +62,7 @@ def score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
             known.append((name, score, costs))
         if cost is not None:
             costs.append(cost)
-    named = list(chain.from_iterable(first.values()))
+    named = [(name, _halved(score), costs) for name, score, costs in chain.from_iterable(first.values())]
     labels, differences = [], []
     for name, score, _ in named:
         alike = [(other, entry) for other, entry, _ in named if entry.label == score.label]
@@ -89,6 +89,12 @@ def score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
         )
         for label, (_, score, costs), differs in zip(unlike(labels), named, differences, strict=True)
     ]
+
+
+def _halved(score: Score) -> Score:
+    """A score, called otherwise where it is by the half of the held-out data that chose among draws."""
+    selects = str(score.protocol.get("split", "")).startswith("selection half")
+    return score.model_copy(update={"label": f"{score.label} (selection half)"}) if selects else score
 
 
 def unequal_fields(protocols: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -88,6 +88,8 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         seeds = {
             run: seed for each in grids[name].comparisons for level in each.levels for seed, run in level.runs.items()
         }
+        if search := grids[name].search:
+            seeds = search.runs | seeds
         for run, facts in sorted(_runs_shown(store, grids[name], seeds).items()):
             found = RunFiles(
                 run_key(run, name, places), name, store / "runs" / run, facts.label if facts else "", seeds.get(run)

@@ -45,6 +45,12 @@ class Cell:
         own = ("dataset", self.dataset.name), ("architecture", self.architecture.name)
         return *own, *(("trick", trick.name) for trick in self.tricks)
 
+    @property
+    def networks(self) -> str:
+        """Equal for cells whose steps take equally long: all but the optimisers' and the tricks' numbers are equal."""
+        tricks, optimizer = [trick.name for trick in self.tricks], self.optimizer["generator"].name
+        return canonical({**self.settings, "tricks": tricks, "optimizer": optimizer})
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Cell) and self.key == other.key
 

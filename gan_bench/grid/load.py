@@ -70,6 +70,7 @@ class Grid:
     search: Search | None = None  # how the levels are tuned before they are compared
     draws: Mapping[Cell, tuple[Draw, ...]] = field(default_factory=dict)  # of every cell, where there is a search
     half: Half | None = None  # of the held-out data, by which its runs are scored; None: all of it
+    written: Grid | None = None  # the grid of which this is a stage (`gan_bench.grid.stages`)
 
     def data_error(self, cell: Cell, error: Exception) -> GridError:
         """What was raised when a cell's data was read, with where the grid names the dataset."""

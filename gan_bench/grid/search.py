@@ -144,7 +144,7 @@ class Drawing:
         """
         for dimension in self.space:
             for end in [] if dimension.given is True else dimension.given:
-                self._made(settings, choices, lambda one, _, end=end, only=dimension: [end] if one is only else [])
+                self._made(settings, choices, _only(dimension, end))
         for index in range(self.count):
             values: dict[str, Any] = {}
 
@@ -189,6 +189,11 @@ class Drawing:
                 raise one.fault(f"no level has the trick {one.path[1]!r}", cure=cure)
             if one.path[-1] not in known:
                 raise one.fault(f"no level has a setting {one.name!r}", cure=did_you_mean(one.path[-1], known))
+
+
+def _only(dimension: Dimension, value: Any) -> ValueOf:
+    """A value for this setting, and none for others."""
+    return lambda one, _: [value] if one is dimension else []
 
 
 def fields_of(settings: Settings, path: tuple[str, ...], registry: Registry) -> tuple[Mapping[str, FieldInfo], str]:

@@ -29,7 +29,7 @@ def drawn(grid: Grid) -> Grid:
     ]
     cells = dict.fromkeys(draw.cell for cell in grid.cells for draw in grid.draws[cell])
     stage = _with_cells(grid, list(cells), comparisons)
-    return replace(stage, seeds=grid.search.seeds, half="selection")
+    return replace(stage, seeds=grid.search.seeds, half="selection", written=grid)
 
 
 def tuned(grid: Grid, chosen: Mapping[Cell, int]) -> Grid:
@@ -39,7 +39,7 @@ def tuned(grid: Grid, chosen: Mapping[Cell, int]) -> Grid:
         replace(one, levels=tuple(replace(level, cell=best[level.cell]) for level in one.levels))
         for one in grid.comparisons
     ]
-    return replace(_with_cells(grid, list(dict.fromkeys(best.values())), comparisons), half="test")
+    return replace(_with_cells(grid, list(dict.fromkeys(best.values())), comparisons), half="test", written=grid)
 
 
 def _with_cells(grid: Grid, cells: list[Cell], comparisons: list[Comparison]) -> Grid:

@@ -98,6 +98,19 @@ def makespan(cells: Sequence[CellPlan], samples: int, slots: int) -> float:
     return max(ends) if ends else math.nan
 
 
+def second_stage(cells: Sequence[CellPlan], runs: int, samples: int, slots: int) -> tuple[float, float]:
+    """Seconds on so many slots, and bytes, of so many runs that are like those of the cells on average."""
+    if not runs or not cells:
+        return 0.0, 0.0
+    seconds = [
+        plan.steps * plan.pilot.step_seconds + len(plan.runs[0].snapshot_steps) * samples * plan.pilot.sample_seconds
+        for plan in cells
+        if plan.pilot
+    ]
+    disk = sum(plan.disk_bytes for plan in cells) / sum(len(plan.runs) for plan in cells)
+    return (math.ceil(runs / slots) * sum(seconds) / len(seconds) if seconds else 0.0), runs * disk
+
+
 def check_space(store: Path, runs: Sequence[Run], keep: str, slots: int) -> None:
     """GanBenchError: the disk has no room for the runs that are to be trained."""
     if not runs:

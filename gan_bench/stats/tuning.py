@@ -42,7 +42,7 @@ class BestOf:
 
     k: int
     mean: float | None  # None: no draw has a score
-    interval: tuple[float, float] | None  # 95 %; None with too few draws, or for more than half of them
+    interval: tuple[float, float] | None  # 95 %; None with too few scores, or for more than half of the draws
     none: float  # share of the subsets of k in which no draw has a score
 
 
@@ -65,15 +65,15 @@ def _mean(x: np.ndarray, n: int, k: int) -> float | None:
 
 
 def _interval(x: np.ndarray, n: int, k: int) -> tuple[float, float] | None:
-    if n < DRAWS_FOR_AN_INTERVAL or k > n // 2 or len(x) < 2:
+    if len(x) < DRAWS_FOR_AN_INTERVAL or k > n // 2:
         return None
-    first = x[0] - (x[min(n // 4, len(x) - 1)] - x[0])
+    first = x[0] - (x[len(x) // 4] - x[0])
     last = x[-1] + (x[-1] - x[-2])
     mass = _gaps(n, k)[:, : len(x) + 1]
     mass = mass / mass.sum(axis=1, keepdims=True)
     towards_best, towards_worst = mass @ [first, *x], mass @ [*x, last]
-    ends = np.quantile(towards_best, [0.025, 0.975]), np.quantile(towards_worst, [0.025, 0.975])
-    return float(np.min(ends)), float(np.max(ends))
+    ends = np.quantile([towards_best, towards_worst], [0.025, 0.975], axis=1)
+    return float(ends.min()), float(ends.max())
 
 
 @cache

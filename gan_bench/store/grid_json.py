@@ -68,6 +68,37 @@ class GridScore(Document):
     headline: Whole | None = None  # its rank among those that are tested, from 0
 
 
+class GridDraw(Document):
+    """A draw of a level's hyperparameters."""
+
+    values: dict[str, Any]  # by the setting's path
+    runs: dict[Seed, RunName]
+
+
+class GridTuning(Document):
+    """The search of a level."""
+
+    label: str  # of its cell, before anything is drawn
+    levels: dict[str, str] = {}  # title of a comparison -> what the level is called there
+    score: GridScore  # which chooses, on the selection half
+    draws: Annotated[list[GridDraw], Field(min_length=1)]
+    chosen: Whole | None = None  # index of the draw that trains again; None while runs are missing
+
+
+class GridSearch(Document):
+    """How levels are tuned before they are compared."""
+
+    seed: Whole
+    seeds: list[Whole]
+    to_come: Whole = 0  # runs of the chosen draws, while these are not known
+    levels: list[GridTuning]
+
+    @property
+    def runs(self) -> dict[str, int]:
+        """Run folders of all draws, and their seeds."""
+        return {run: seed for level in self.levels for draw in level.draws for seed, run in draw.runs.items()}
+
+
 class GridDocument(Document):
     """grid.json."""
 
@@ -77,6 +108,7 @@ class GridDocument(Document):
     runs: dict[RunName, GridRun] = {}
     comparisons: list[GridComparison] = []
     scores: list[GridScore] = []  # in the grid's order
+    search: GridSearch | None = None
 
 
 def read_grid(store: Path) -> GridDocument | None:
