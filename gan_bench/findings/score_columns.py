@@ -94,7 +94,7 @@ def score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
 def _halved(score: Score) -> Score:
     """A score, called otherwise where it is by the half of the held-out data that chose among draws."""
     selects = str(score.protocol.get("split", "")).startswith("selection half")
-    return score.model_copy(update={"label": f"{score.label} (selection half)"}) if selects else score
+    return score.model_copy(update={"label": f"{score.label}, selection half"}) if selects else score
 
 
 def unequal_fields(protocols: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

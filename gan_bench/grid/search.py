@@ -154,15 +154,13 @@ class Drawing:
                 values[one.name] = draw(one, field, self.seed, index)
                 return [values[one.name]]
 
-            try:
-                cell, own, put = self._made(settings, choices, drawn)
-            except Fault as fault:
-                rule = f"{fault.rule}, in draw {index} of the search"
-                raise Fault(rule, fault.path, value=fault.value, cure=fault.cure, name=fault.name) from fault.__cause__
+            cell, own, put = self._made(settings, choices, drawn, f", in draw {index} of the search")
             yield Draw(values, cell), own, put
 
-    def _made(self, settings: Settings, choices: Choices, value_of: ValueOf) -> tuple[Cell, Settings, Choices]:
-        """The cell of a level with values put in, of each setting of the space that it has."""
+    def _made(
+        self, settings: Settings, choices: Choices, value_of: ValueOf, where: str = ""
+    ) -> tuple[Cell, Settings, Choices]:
+        """The cell of a level with values put in, of each setting of the space that it has. `where` ends a fault's rule."""
         put = list(choices)
         for dimension in self.space:
             field = self._field(settings, dimension.path)
@@ -172,6 +170,7 @@ class Drawing:
         try:
             return self.maker.cell(settings), settings, put
         except Fault as fault:
+            fault.rule += where
             raise located(fault, settings, put) from fault.__cause__
 
     def _field(self, settings: Settings, path: tuple[str, ...]) -> FieldInfo | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from reprlib import Repr
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -138,8 +138,9 @@ def _number(value: Any) -> Any:
 def _keys(model: type[BaseModel], path: Sequence[Any]) -> Iterable[str]:
     """The keys that the model has at a path of nested models (tables)."""
     for key in path:
-        inner = model.model_fields[key].annotation if key in model.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        kind = model.model_fields[key].annotation if key in model.model_fields else None
+        inner = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, BaseModel)]
+        if not inner:  # get_args: of one that may be left out
             break
-        model = inner
+        model = inner[0]
     return model.model_fields or ["(none)"]

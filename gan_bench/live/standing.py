@@ -58,6 +58,11 @@ def _standing(results: Results, store: str, now: float, at_work: bool) -> Standi
             steps += done
             run = asked.get(Path(row["folder"]).name)
             all_steps += max(done, run.steps if run else done)
+    if search := results.grids[
+        store
+    ].search:  # the second stage's runs are known in number, and are as long as draws are
+        counts["waiting"] += search.to_come
+        all_steps += round(search.to_come * all_steps / max(1, len(runs)))
     left = seconds_left(trained, all_steps - steps, now - began) if at_work else None
     return Standing(store, **counts, steps=steps, all_steps=all_steps, seconds_left=left)
 

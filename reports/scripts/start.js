@@ -5,7 +5,7 @@ function start(id) {
   refreshes[id] = [samples, charts, sorting].map((part) => part(section, data.comparisons[id]));
 }
 Object.keys(data.comparisons).forEach(start);
-refreshes.searches = [...document.querySelectorAll("section.search")].map(sorting);
+refreshes.searches = [...document.querySelectorAll("section.tuning")].map(sorting);
 refreshes.runs = [sorting(document.getElementById("runs"))];
 const find = search();
 const refresh = () => {

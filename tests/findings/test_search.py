@@ -30,7 +30,7 @@ def test_each_draw_has_its_values_score_and_status(results):
 
 
 def test_scores_of_draws_stand_in_columns_of_their_own_and_in_no_comparison(results):
-    assert sorted(column.label for column in results.scores) == ["FD[classifier]", "FD[classifier] (selection half)"]
+    assert sorted(column.label for column in results.scores) == ["FD[classifier]", "FD[classifier], selection half"]
     (comparison,) = compare(results)
     assert [column.label for column in comparison.scores] == ["FD[classifier]"]
     assert comparison.title == TITLE

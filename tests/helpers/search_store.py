@@ -20,7 +20,7 @@ SEARCH_SEED = 1000
 
 def drawn_rates(draws: int) -> list[float]:
     """The learning rates of so many draws."""
-    return [float(f"{10 ** u:.3g}") for u in np.random.default_rng(1).uniform(-5, -1, draws)]
+    return [float(f"{10**u:.3g}") for u in np.random.default_rng(1).uniform(-5, -1, draws)]
 
 
 def true_score(level: str, rate: float) -> float | None:
@@ -58,7 +58,10 @@ def write_search(store: Path, draws: int = 24, seeds: int = 6, ended: int | None
     columns = [_score(1.0, half)["protocol_id"] for half in ("test", "selection")]
     scored = [{"label": "FD[classifier]", "protocol_id": one} for one in columns]
     grid = {"name": "searched", "arguments": ["grid.toml"], "seeds": list(range(seeds)), "runs": runs}
-    write(store / "grid.json", {**grid, "comparisons": comparisons, "scores": [{**scored[0], "headline": 0}, scored[1]], "search": search})
+    write(
+        store / "grid.json",
+        {**grid, "comparisons": comparisons, "scores": [{**scored[0], "headline": 0}, scored[1]], "search": search},
+    )
     write(store / "real" / FINGERPRINT[:12] / "scores.json", {"scores": [_score(0.6, "test")]})
     (store / "grid.toml").write_text('name = "searched"\n')
     return store
@@ -83,7 +86,9 @@ def _run(folder: Path, name: str, rate: float, seed: int, value: float | None, h
     snapshot = folder / "snapshots" / "step-00000100"
     write(snapshot / "scores.json", {**facts, "scores": [_score(value, half)]})
     (snapshot / "samples.png").write_bytes(sample_grid(0.1, seed))
-    write(folder / "result.json", {**{k: v for k, v in facts.items() if k != "step"}, "steps": 100, "status": "finished"})
+    write(
+        folder / "result.json", {**{k: v for k, v in facts.items() if k != "step"}, "steps": 100, "status": "finished"}
+    )
 
 
 if __name__ == "__main__":

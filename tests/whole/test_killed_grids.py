@@ -1,4 +1,4 @@
-"""kill -9 at random instants on grids of all kinds: points, penalties, precisions, budgets, metrics, kept weights, more seeds."""
+"""kill -9 at random instants on grids of all kinds: points, penalties, precisions, budgets, metrics, kept weights, more seeds, searches."""
 
 from __future__ import annotations
 
@@ -65,6 +65,26 @@ keep = "last"
 title = "Optimisers"
 "optimizer.name" = ["adam", "rmsprop", "adamw"]
 tricks = [[], ["label_smoothing", "spectral_norm", "label_noise"]]
+""",
+    "a search": """
+dataset = { name = "ring", training = 2000 }
+architecture = { name = "fcgan", width = 16, depth = 1, latent = 4 }
+seeds = [0, 1]
+steps = 300
+batch_size = 32
+[evaluate]
+metrics = ["fid"]
+features = "pixels"
+samples = 300
+snapshots = 2
+[search]
+draws = 4
+[search.space]
+"optimizer.lr" = { log_uniform = [1e-4, 1e-2] }
+"tricks.r1.gamma" = { log_uniform = [0.1, 10] }
+[[compare]]
+title = "Penalty"
+tricks = [[], ["r1"]]
 """,
     "a line's two numbers": """
 dataset = "dirac"
