@@ -84,7 +84,7 @@ def command(
     coming = runs_to_come(loaded) if loaded.search and len(grids) == 1 else 0
     more_seconds, more_bytes = second_stage(plans, coming, loaded.evaluate.samples, len(slot_devices))
     if loaded.search:
-        draws, second = sum(map(len, loaded.draws.values())), runs_to_come(loaded)
+        draws, second = loaded.search.draws * len(loaded.cells), runs_to_come(loaded)
         then = f"{second} runs of the best draw of each of {len(loaded.draws)} levels with fresh seeds"
         say(f"search: {draws} draws with {len(loaded.search.seeds)} of the seeds; {'then' if coming else 'and'} {then}")
     for line in stale_lines(runs):

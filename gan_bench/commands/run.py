@@ -22,7 +22,8 @@ from gan_bench.grid.stages import drawn, tuned
 from gan_bench.planning.cost import check_space
 from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.datasets import dataset_key
-from gan_bench.planning.draws import Search
+from gan_bench.planning.draws import Search, undrawn
+from gan_bench.planning.optuna import with_more_draws
 from gan_bench.planning.planned import plan_runs
 from gan_bench.planning.runs import Run, Todo, select
 from gan_bench.planning.stale import stale_lines
@@ -43,7 +44,7 @@ from gan_bench.workers.progress import Display
 from gan_bench.workers.speed import Speed, speed_text, write_speed
 
 if TYPE_CHECKING:
-    from gan_bench.grid import Grid
+    from gan_bench.grid import Cell, Grid
 
 
 @dataclass(frozen=True)
@@ -249,17 +250,28 @@ def after_search(grid: Grid, *, only: str | None = None, **options: Any) -> tupl
     None: it was stopped, or `only` has left out runs without which the best draws are not known. Draws that failed are no
     failure of the command: they are the worst. `options` are those of `GridWork`.
     """
-    first = GridWork(drawn(grid), **options)
-    outcome = first.run(only=only, any_match=True)
-    search = first.search
-    if outcome.stopped or search is None:
-        return None, outcome
+    told: dict[Cell, list[float | None]] = {}
+    ended: set[str] = set()  # runs of draws that others were asked for by
+    while True:
+        if undrawn(grid):
+            grid = with_more_draws(grid, told)
+        first = GridWork(drawn(grid), **options)
+        outcome = first.run(only=only, any_match=True, leave=ended)
+        search = first.search
+        if outcome.stopped or search is None:
+            return None, outcome
+        found = search.told()
+        if found is None:
+            line = (
+                "Which draws are best is known when all have ended; the same command without --only goes on with them."
+            )
+            first.say(line)
+            return None, outcome
+        if not undrawn(grid):
+            break
+        told, ended = found, {run.name for run in search.runs.values()}
     chosen = search.chosen()
-    if chosen is None:
-        first.say(
-            "Which draws are best is known when all have ended; the same command without --only goes on with them."
-        )
-        return None, outcome
+    assert chosen is not None
     if failed := sum(run.folder.read().failed for run in search.runs.values()):
         first.say(
             f"{failed} of {len(search.runs)} runs of the search failed, and count as the worst; --only failed tries them again."

@@ -37,6 +37,9 @@ class Tuning:
     column: ScoreColumn | None  # the score that chooses; None: no run has it yet
     draws: list[DrawFound]
     tested: list[float]  # the same number of the chosen draw's runs with fresh seeds, on the test half
+    dependent: bool = (
+        False  # whether draws follow from the results of earlier ones, so that no subset stands for a search
+    )
 
     @property
     def missing(self) -> int:
@@ -51,14 +54,25 @@ class Tuning:
     @property
     def paths(self) -> list[str]:
         """The settings that are drawn."""
-        return list(self.draws[0].values)
+        return list(self.draws[0].values) if self.draws else []
+
+    def _first(self, k: int) -> float | None:
+        """The best score of the first k draws."""
+        scores = [draw.score for draw in self.draws[:k] if draw.score is not None]
+        best = max if self.column and self.column.better == "higher" else min
+        return best(scores) if scores else None
 
     @cached_property
     def best(self) -> list[BestOf]:
-        """The expected best of each number of draws; none while draws are missing, for those that take long may be the best."""
+        """The expected best of each number of draws; where they are dependent, the best of the first ones.
+
+        None while draws are missing, for those that take long may be the best.
+        """
         scores = [draw.score for draw in self.draws if draw.score is not None]
         if self.missing or self.column is None:
             return []
+        if self.dependent:
+            return [BestOf(k, self._first(k), None, 0.0) for k in range(1, len(self.draws) + 1)]
         return best_of(scores, len(self.draws) - len(scores), self.column.better)
 
 
@@ -69,29 +83,36 @@ class Search:
     store: str
     tunings: list[Tuning]
     to_come: int  # runs of the second stage, while it is not known which
+    undrawn: int  # draws of all levels that follow from the results of others
 
     @property
     def missing(self) -> int:
         """Draws of all levels that have not ended."""
-        return sum(tuning.missing for tuning in self.tunings)
+        return self.undrawn + sum(tuning.missing for tuning in self.tunings)
 
     @property
     def draws(self) -> int:
         """Draws of all levels."""
-        return sum(len(tuning.draws) for tuning in self.tunings)
+        return self.undrawn + sum(len(tuning.draws) for tuning in self.tunings)
+
+    @property
+    def dependent(self) -> bool:
+        """Whether draws follow from the results of others."""
+        return any(tuning.dependent for tuning in self.tunings)
 
 
 def searches(results: Results) -> list[Search]:
     """The searches of the stores that have one."""
     runs = results.runs.set_index("run")
-    return [
-        Search(name, [_tuning(results, runs, name, level) for level in grid.search.levels], grid.search.to_come)
-        for name, grid in results.grids.items()
-        if grid.search
-    ]
+    found = []
+    for name, grid in results.grids.items():
+        if asked := grid.search:
+            tunings = [_tuning(results, runs, name, level, asked.sampler != "random") for level in asked.levels]
+            found.append(Search(name, tunings, asked.to_come, asked.undrawn))
+    return found
 
 
-def _tuning(results: Results, runs: pd.DataFrame, store: str, level: GridTuning) -> Tuning:
+def _tuning(results: Results, runs: pd.DataFrame, store: str, level: GridTuning, dependent: bool) -> Tuning:
     column = next((one for one in results.scores if one.protocol_id == level.score.protocol_id), None)
     draws = []
     for number, draw in enumerate(level.draws):
@@ -99,7 +120,7 @@ def _tuning(results: Results, runs: pd.DataFrame, store: str, level: GridTuning)
         values = _last(runs, keys, column)
         score = mean(values) if len(values) == len(keys) else None
         draws.append(DrawFound(number, draw.values, keys, _status(runs, keys), score, number == level.chosen))
-    return Tuning(level.label, level.levels, column, draws, _tested(results, runs, store, level, column))
+    return Tuning(level.label, level.levels, column, draws, _tested(results, runs, store, level, column), dependent)
 
 
 def _status(runs: pd.DataFrame, keys: Sequence[str]) -> str:

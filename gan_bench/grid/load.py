@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -214,8 +215,14 @@ def _draws(
             f"the search asks for {runs:,} runs (levels times draws times seeds), and at most {MAX_RUNS:,} are allowed"
         )
         raise Fault(rule, ("search", "draws"), value=search.draws)
+    if search.sampler.name == "optuna" and find_spec("optuna") is None:
+        rule, cure = "the package optuna is not installed", "pip install 'gan-bench[optuna]', or leave the sampler out."
+        raise Fault(rule, ("search", "sampler"), cure=cure)
     space = dimensions_of(search.space)
-    drawing = Drawing(maker, space, search.seed, search.draws)
+    known = (
+        search.draws if search.sampler.name == "random" else 1
+    )  # others follow from results; one shows that they can be
+    drawing = Drawing(maker, space, search.seed, known)
     draws: dict[Cell, tuple[Draw, ...]] = {}
     for cell in cells:
         own = list(drawing.level(*origins[cell]))
@@ -233,7 +240,7 @@ def _draws(
                 both = f"{labels[first]!r} and {level.label!r}"
                 raise clash.fault(f"it replaces what tells the levels {both} of {comparison.title!r} apart")
             labels[first] = level.label
-    return draws
+    return draws if search.sampler.name == "random" else dict.fromkeys(cells, ())
 
 
 def _metrics(maker: Maker, evaluate: Evaluate) -> list[Metric]:

@@ -173,12 +173,28 @@ Seeds = Annotated[
 ]
 
 
+class Sampler(Keys):
+    """What draws hyperparameters."""
+
+    name: Literal["random", "optuna"] = Field("random", description="draws that know of no other, or Optuna's TPE")
+    batch: int = Field(
+        5, ge=1, le=1000, description="of optuna: draws that are asked for at a time, and train beside each other"
+    )
+
+
+def _sampler(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
 class Search(Keys):
     """Hyperparameters drawn for every level, so that levels are compared when each has been tuned equally."""
 
     draws: int = Field(20, ge=1, le=1000, description="draws of hyperparameters a level")
     seed: int = Field(0, ge=0, le=MAX_SEED, description="of the draws: draw i is a function of it and i")
     seeds: Seeds = Field((1000,), min_length=1, max_length=100, description="one run each of every draw")
+    sampler: Annotated[Sampler, BeforeValidator(_sampler, json_schema_input_type=str | Sampler)] = Field(
+        Sampler(), description="what draws: a name, or a table"
+    )
     space: dict[str, Any] = Field(
         min_length=1,
         description="settings' paths, each with { log_uniform = [low, high] }, { uniform = [low, high] } or { choice = [...] }",

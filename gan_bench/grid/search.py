@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -53,6 +54,21 @@ class Dimension:
     def fault(self, rule: str, *, value: Any = ..., cure: str = "") -> Fault:
         """A mistake in its entry."""
         return Fault(rule, self.at, value=value, cure=cure, name=self.name)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a setting is drawn from, in a level."""
+
+    dimension: Dimension
+    low: float = 0.0
+    high: float = 1.0
+    whole: bool = False  # whether only whole numbers are drawn
+    options: list[Any] | None = None  # or one of these
+
+    def near(self, value: float) -> float:
+        """The number to be drawn that is nearest: within the bounds, and a whole one or of few digits."""
+        return min(max(round(value) if self.whole else float(f"{value:.{DIGITS}g}"), self.low), self.high)
 
 
 @dataclass(frozen=True)
@@ -146,16 +162,25 @@ class Drawing:
             for end in [] if dimension.given is True else dimension.given:
                 self._made(settings, choices, _only(dimension, end))
         for index in range(self.count):
-            values: dict[str, Any] = {}
+            yield self.one(settings, choices, index, partial(draw, seed=self.seed, index=index))
 
-            def drawn(
-                one: Dimension, field: FieldInfo, index: int = index, values: dict[str, Any] = values
-            ) -> list[Any]:
-                values[one.name] = draw(one, field, self.seed, index)
-                return [values[one.name]]
+    def one(
+        self, settings: Settings, choices: Choices, index: int, value_of: Callable[[Dimension, FieldInfo], Any]
+    ) -> tuple[Draw, Settings, Choices]:
+        """A draw of a level that has these values."""
+        values: dict[str, Any] = {}
 
-            cell, own, put = self._made(settings, choices, drawn, f", in draw {index} of the search")
-            yield Draw(values, cell), own, put
+        def drawn(one: Dimension, field: FieldInfo) -> list[Any]:
+            values[one.name] = value_of(one, field)
+            return [values[one.name]]
+
+        cell, own, put = self._made(settings, choices, drawn, f", in draw {index} of the search")
+        return Draw(values, cell), own, put
+
+    def bounds(self, settings: Settings) -> list[Bounds]:
+        """What a level's settings are drawn from."""
+        fields = [(one, self._field(settings, one.path)) for one in self.space]
+        return [bounds_of(one, field) for one, field in fields if field]
 
     def _made(
         self, settings: Settings, choices: Choices, value_of: ValueOf, where: str = ""
@@ -213,19 +238,21 @@ def fields_of(settings: Settings, path: tuple[str, ...], registry: Registry) -> 
 
 def draw(dimension: Dimension, field: FieldInfo, seed: int, index: int) -> Any:
     """Draw `index` of a setting. Fault: its bounds are to be the field's, and this has none."""
-    u = unit(seed, index, dimension.name)
+    u, bounds = unit(seed, index, dimension.name), bounds_of(dimension, field)
+    if bounds.options is not None:
+        return bounds.options[int(u * len(bounds.options))]
+    low, high = bounds.low, bounds.high + bounds.whole  # every whole number has a piece of its own
+    value = low + u * (high - low) if dimension.kind == "uniform" else low * (high / low) ** u
+    return bounds.near(math.floor(value) if bounds.whole else value)
+
+
+def bounds_of(dimension: Dimension, field: FieldInfo) -> Bounds:
+    """What a setting is drawn from. Fault: its bounds are to be the field's, and this has none."""
     if dimension.kind == "choice":
-        return dimension.given[int(u * len(dimension.given))]
+        return Bounds(dimension, options=dimension.given)
     whole = is_whole(field)
     low, high = field_bounds(dimension, field, whole) if dimension.given is True else dimension.given
-    ends = (math.ceil(low), math.floor(high) + 1) if whole else (low, high)  # every whole number has a piece of its own
-    if dimension.kind == "uniform":
-        value = ends[0] + u * (ends[1] - ends[0])
-    else:
-        value = ends[0] * (ends[1] / ends[0]) ** u
-    if whole:
-        return min(math.floor(value), math.floor(high))
-    return min(max(float(f"{value:.{DIGITS}g}"), low), high)
+    return Bounds(dimension, math.ceil(low), math.floor(high), True) if whole else Bounds(dimension, low, high)
 
 
 def unit(seed: int, index: int, path: str) -> float:

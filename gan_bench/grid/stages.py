@@ -2,12 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
-from gan_bench.grid.cells import Cell
+from pydantic.fields import FieldInfo
+
+from gan_bench.grid.cells import Cell, Maker
 from gan_bench.grid.load import Comparison, Grid, Level
 from gan_bench.grid.naming import named_cells
+from gan_bench.grid.search import Bounds, Dimension, Draw, Drawing, dimensions_of
+from gan_bench.grid.source import Fault
+
+Values = dict[str, Any]  # path -> value, of a draw
+
+
+def spaces(grid: Grid) -> dict[Cell, list[Bounds]]:
+    """What the settings of each level are drawn from."""
+    drawing = _drawing(grid)
+    return {cell: drawing.bounds(grid.origins[cell][0]) for cell in grid.cells}
+
+
+def with_draws(grid: Grid, values: Mapping[Cell, Sequence[Values]]) -> Grid:
+    """The grid whose levels have these draws. GridError: one is refused by what it is a setting of."""
+    drawing, origins = _drawing(grid), dict(grid.origins)
+    draws: dict[Cell, tuple[Draw, ...]] = {}
+    for cell, each in values.items():
+        try:
+            made = [
+                drawing.one(*grid.origins[cell], index, partial(_known, values=own)) for index, own in enumerate(each)
+            ]
+        except Fault as fault:
+            raise grid.source.error(fault) from fault.__cause__
+        origins |= {draw.cell: (settings, put) for draw, settings, put in made if draw.cell not in origins}
+        draws[cell] = tuple(draw for draw, _, _ in made)
+    return replace(grid, draws=draws, origins=origins)
+
+
+def _known(dimension: Dimension, _: FieldInfo, values: Values) -> Any:
+    return values[dimension.name]
+
+
+def _drawing(grid: Grid) -> Drawing:
+    assert grid.search is not None
+    space = dimensions_of(grid.search.space)
+    return Drawing(Maker(grid.registry, grid.file.parent), space, grid.search.seed, grid.search.draws)
 
 
 def drawn(grid: Grid) -> Grid:

@@ -7,11 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gan_bench.errors import GanBenchError
-from gan_bench.grid.stages import drawn, tuned
+from gan_bench.grid.stages import drawn, tuned, with_draws
 from gan_bench.planning.datasets import dataset_key
+from gan_bench.planning.optuna import with_more_draws
 from gan_bench.planning.runs import Run
 from gan_bench.store.grid_json import GridDraw, GridRun, GridScore, GridSearch, GridTuning, read_grid
 from gan_bench.store.state import RunState
@@ -58,6 +59,16 @@ class Search:
             chosen[cell] = known.index(min(known))
         return chosen
 
+    def told(self) -> dict[Cell, list[float | None]] | None:
+        """Each level's draws, in order, as scores of which less is better, None: failed; None while a run has not ended."""
+        told: dict[Cell, list[float | None]] = {}
+        for cell, draws in self.grid.draws.items():
+            ranks = [self._rank(draw.cell) for draw in draws]
+            if None in ranks:
+                return None
+            told[cell] = [None if rank is None or rank[0] else rank[1] for rank in ranks]
+        return told
+
     def _rank(self, cell: Cell) -> Rank | None:
         values = []
         for seed in self._seeds:
@@ -102,13 +113,21 @@ class Search:
             best = {"chosen": chosen[cell]} if chosen else {}
             score = self.scores[dataset_key(cell)]
             levels.append(GridTuning(label=cell.label, levels=titles, score=score, draws=made, **best))
-        coming = {} if chosen else {"to_come": runs_to_come(self.grid)}
-        return GridSearch(seed=self.grid.search.seed, seeds=list(self._seeds), levels=levels, **coming)
+        facts: dict[str, Any] = {} if chosen else {"to_come": runs_to_come(self.grid)}
+        if self.grid.search.sampler.name != "random":
+            facts |= {"sampler": self.grid.search.sampler.name, "undrawn": undrawn(self.grid)}
+        return GridSearch(seed=self.grid.search.seed, seeds=list(self._seeds), levels=levels, **facts)
 
 
 def listed(run: Run) -> GridRun:
     """What grid.json says of a run."""
     return GridRun(label=run.cell.label, steps=run.total_steps, **({"stale": run.stale} if run.kept else {}))
+
+
+def undrawn(grid: Grid) -> int:
+    """How many draws, of all levels, are not known yet, for they follow from the results of others."""
+    assert grid.search is not None
+    return sum(grid.search.draws - len(draws) for draws in grid.draws.values())
 
 
 def runs_to_come(grid: Grid) -> int:
@@ -124,10 +143,17 @@ def stages(grid: Grid, store: Path) -> list[Grid]:
     with suppress(GanBenchError):
         found = read_grid(store)
     before = {level.label: level for level in found.search.levels} if found and found.search else {}
+    if grid.search.sampler.name != "random":  # as far as they were asked for
+        known = {cell: before[cell.label].draws if cell.label in before else [] for cell in grid.cells}
+        grid = with_draws(
+            grid, {cell: [draw.values for draw in own[: grid.search.draws]] for cell, own in known.items()}
+        )
+        grid = grid if all(grid.draws.values()) else with_more_draws(grid, {})
     chosen = {}
     for cell, draws in grid.draws.items():
         level = before.get(cell.label)
-        if level is None or level.chosen is None or [draw.values for draw in level.draws] != [d.values for d in draws]:
+        same = level and [draw.values for draw in level.draws] == [draw.values for draw in draws]
+        if level is None or level.chosen is None or not same or undrawn(grid):
             return [drawn(grid)]
         chosen[cell] = level.chosen
     return [drawn(grid), tuned(grid, chosen)]

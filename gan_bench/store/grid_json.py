@@ -81,7 +81,7 @@ class GridTuning(Document):
     label: str  # of its cell, before anything is drawn
     levels: dict[str, str] = {}  # title of a comparison -> what the level is called there
     score: GridScore  # which chooses, on the selection half
-    draws: Annotated[list[GridDraw], Field(min_length=1)]
+    draws: list[GridDraw]
     chosen: Whole | None = None  # index of the draw that trains again; None while runs are missing
 
 
@@ -91,6 +91,8 @@ class GridSearch(Document):
     seed: Whole
     seeds: list[Whole]
     to_come: Whole = 0  # runs of the chosen draws, while these are not known
+    sampler: str = "random"  # what draws
+    undrawn: Whole = 0  # draws of all levels that follow from the results of others
     levels: list[GridTuning]
 
     @property

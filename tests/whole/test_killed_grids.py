@@ -1,4 +1,4 @@
-"""kill -9 at random instants on grids of all kinds: points, penalties, precisions, budgets, metrics, kept weights, more seeds, searches."""
+"""kill -9 at random instants on grids of all kinds: points, penalties, precisions, budgets, metrics, weights, seeds, searches."""
 
 from __future__ import annotations
 
