@@ -15,7 +15,7 @@ from gan_bench_reports.formats import number
 COLOURS = 8  # of the palette in styles/base.css
 WIDTH, HEIGHT = 640, 300  # of the chart, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 60, 12, 10, 34  # of its margins
-BUDGETS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000)  # that the table has
+BUDGETS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)  # that the table has
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _chart(own: list[tuple[int, Tuning]]) -> SearchChart:
     log = column.scale == "log" and min(means) > 0
     seen = [value for value in [*means, *ends] if value > 0 or not log]
     low, high = min(seen), max(seen)
-    most = max(len(tuning.best) for _, tuning in own)
+    most = max(tuning.best[-1].k for _, tuning in own)
 
     def y(value: float) -> float:
         value = max(value, low)
@@ -124,7 +124,7 @@ def _chart(own: list[tuple[int, Tuning]]) -> SearchChart:
                 [(x(one.k), y(value), f"{tuning.label}: {number(value)} with {one.k}") for one, value in told],
             )
         )
-    budgets = [k for k in BUDGETS if k < most] + [most]
+    budgets = [k for k in BUDGETS if k < most * 0.9] + [most]
     between = [low * (high / low) ** (i / 4) if log else low + (high - low) * i / 4 for i in range(5)]
     return SearchChart(
         title=column.title,
@@ -139,5 +139,5 @@ def _chart(own: list[tuple[int, Tuning]]) -> SearchChart:
 
 def budget_cell(tuning: Tuning, k: int) -> dict[str, Any]:
     """What the table says of k draws of a level."""
-    one = tuning.best[k - 1] if k <= len(tuning.best) else None
+    one = next((one for one in tuning.best if one.k == k), None)
     return {"mean": one and one.mean, "interval": one and one.interval, "none": one.none if one else 0.0}

@@ -266,7 +266,7 @@ def after_search(grid: Grid, *, only: str | None = None, **options: Any) -> tupl
                 "Which draws are best is known when all have ended; the same command without --only goes on with them."
             )
             first.say(line)
-            return None, outcome
+            return None, replace(outcome, failed=0)
         if not undrawn(grid):
             break
         told, ended = found, {run.name for run in search.runs.values()}

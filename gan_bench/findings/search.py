@@ -12,7 +12,7 @@ import pandas as pd
 
 from gan_bench.findings.score_columns import ScoreColumn
 from gan_bench.findings.tables import Results, run_key
-from gan_bench.stats.tuning import BestOf, best_of
+from gan_bench.stats.tuning import BestOf, best_of, budgets
 from gan_bench.store.grid_json import GridTuning
 
 
@@ -72,7 +72,7 @@ class Tuning:
         if self.missing or self.column is None:
             return []
         if self.dependent:
-            return [BestOf(k, self._first(k), None, 0.0) for k in range(1, len(self.draws) + 1)]
+            return [BestOf(k, self._first(k), None, 0.0) for k in budgets(len(self.draws))]
         return best_of(scores, len(self.draws) - len(scores), self.column.better)
 
 

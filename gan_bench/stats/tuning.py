@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -46,12 +46,17 @@ class BestOf:
     none: float  # share of the subsets of k in which no draw has a score
 
 
+def budgets(draws: int) -> list[int]:
+    """The numbers of draws that are told of: every small one, some of the large ones, half of them and all."""
+    return sorted({k for k in (*range(1, 21), 30, 50, 100, 200, 500, draws // 2, draws) if 1 <= k <= draws})
+
+
 def best_of(scores: Sequence[float], failed: int, better: Better) -> list[BestOf]:
-    """The expected best of k = 1, 2, ... draws, up to as many as there are. `failed` more have no score."""
+    """The expected best of k draws, for each of `budgets`. `failed` more draws have no score."""
     sign = 1 if better == "lower" else -1
     x = sign * np.sort(sign * np.asarray(scores, dtype=float))
     n = len(x) + failed
-    return [BestOf(k, _mean(x, n, k), _interval(x, n, k), _share(failed, n, k)) for k in range(1, n + 1)]
+    return [BestOf(k, _mean(x, n, k), _interval(x, n, k), _share(failed, n, k)) for k in budgets(n)]
 
 
 def _share(part: int, n: int, k: int) -> float:
@@ -60,8 +65,11 @@ def _share(part: int, n: int, k: int) -> float:
 
 
 def _mean(x: np.ndarray, n: int, k: int) -> float | None:
-    weights = np.array([math.comb(n - i, k - 1) / math.comb(n, k) for i in range(1, len(x) + 1)])
-    return float(x @ weights / weights.sum()) if len(x) else None
+    i = np.arange(1, n)
+    weights = (
+        k / n * np.cumprod([1, *np.maximum(n - i - k + 1, 0) / (n - i)])
+    )  # C(n - i, k - 1) / C(n, k), one by the other
+    return float(x @ weights[: len(x)] / weights[: len(x)].sum()) if len(x) else None
 
 
 def _interval(x: np.ndarray, n: int, k: int) -> tuple[float, float] | None:
@@ -76,10 +84,14 @@ def _interval(x: np.ndarray, n: int, k: int) -> tuple[float, float] | None:
     return float(ends.min()), float(ends.max())
 
 
-@cache
 def _gaps(n: int, k: int) -> np.ndarray:
     """(ROUNDS, n + 1): the chance that the best of k draws lies between the i-th and the next of n, for random u."""
-    inner = np.sort(np.random.default_rng(0).random((ROUNDS, n)), axis=1)
-    u = np.concatenate([np.zeros((ROUNDS, 1)), inner, np.ones((ROUNDS, 1))], axis=1)
-    beyond = (1 - u) ** k
+    beyond = (1 - _sorted(n)) ** k
     return np.asarray(beyond[:, :-1] - beyond[:, 1:])
+
+
+@lru_cache(maxsize=4)
+def _sorted(n: int) -> np.ndarray:
+    """(ROUNDS, n + 2): u, between 0 and 1."""
+    inner = np.sort(np.random.default_rng(0).random((ROUNDS, n)), axis=1)
+    return np.concatenate([np.zeros((ROUNDS, 1)), inner, np.ones((ROUNDS, 1))], axis=1)

@@ -30,6 +30,13 @@ def test_without_a_score_there_is_no_mean():
     assert best_of([], 0, "lower") == []
 
 
+def test_of_many_draws_not_every_number_is_told():
+    found = best_of(RNG.lognormal(size=990).tolist(), 10, "lower")
+    assert [one.k for one in found] == [*range(1, 21), 30, 50, 100, 200, 500, 1000]
+    means = [one.mean for one in found]
+    assert means == sorted(means, reverse=True)
+
+
 def test_intervals_are_told_where_they_hold():
     scores = RNG.lognormal(size=DRAWS_FOR_AN_INTERVAL).tolist()
     assert all(one.interval is None for one in best_of(scores[:-1], 0, "lower"))
@@ -74,7 +81,7 @@ def test_the_interval_covers(name, n, failing):
     many = np.sort(draw(rng, 400_000))
     below = (np.arange(len(many) + 1) / len(many)) * (1 - failing)
     masses = [-np.diff((1 - below) ** k) for k in range(1, n // 2 + 1)]
-    truths = [many @ mass / mass.sum() for mass in masses]
+    truths = [many @ mass / mass.sum() for mass in masses]  # n is at most 40: every k up to n // 2 is told
     hits, told = np.zeros(n // 2), 0
     for _ in range(rounds):
         failed = int(rng.binomial(n, failing))

@@ -107,13 +107,13 @@ FAULT = '''
 from gan_bench import Field, Trick, hookimpl
 
 class Fault(Trick):
-    """Raises at the first step."""
+    """Raises after some steps."""
     name = "fault"
     bad: bool = Field(False, description="whether it does")
 
     def edit(self, recipe):
         def fail():
-            if not recipe.step.is_meta:
+            if not recipe.step.is_meta and recipe.step > 3:
                 raise RuntimeError("a deliberate fault")
 
         if self.bad:
