@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gan_bench.errors import GridError, did_you_mean
-from gan_bench.grid.schema import Evaluate, GridFile
+from gan_bench.grid.schema import LEARNT, GridFile
 from gan_bench.grid.toml import DocPath, readable, unusable
 
 ALTERNATIVES = ({"epochs", "steps"}, {"snapshots", "at_epochs", "at_steps"})  # one replaces the other
@@ -83,7 +83,7 @@ def _put(table: dict[str, Any], path: tuple[str, ...], value: Any, option: str) 
         tricks[index], at = _put(tricks[index], rest[1:], value, option)
         return {**table, key: tricks}, (key, index, *at)
     if key == "features" and old is None:
-        old = Evaluate.model_fields[key].default
+        old = LEARNT
     if key in ("dataset", "architecture", "features") and isinstance(old, str):
         old = {"name": old}
     inner, at = _put(old if isinstance(old, dict) else {}, rest, value, option)

@@ -25,7 +25,7 @@ from gan_bench.api.sources import source_hash
 from gan_bench.canonical import canonical, canonical_hash
 from gan_bench.data.cache import cache_root
 from gan_bench.errors import GanBenchError, message
-from gan_bench.grid.headlines import Place
+from gan_bench.grid.headlines import Place, headlines
 from gan_bench.grid.schema import without_features
 from gan_bench.scoring.diversity import SAME, SAMPLES, diversity, real_distances
 from gan_bench.scoring.extraction import Extraction, Kept, Part, line, real_batches
@@ -69,6 +69,7 @@ class Evaluator:
     ) -> None:
         self.data, self.metrics, self.count, self.device = data, metrics, samples, device
         self.against_training = against_training
+        self.headlines: tuple[Place, ...] = ()  # the numbers that are tested; the first one ranks
         self.seconds: dict[str, float] = {}
         self.kept = Kept(cache or cache_root() / "features")
         made: dict[str, Extraction] = {}
@@ -84,15 +85,22 @@ class Evaluator:
 
     @classmethod
     def of(cls, evaluate: Evaluate, registry: Registry, data: PreparedData, device: torch.device) -> Evaluator:
-        """What a grid's `[evaluate]` asks for. PluginError: a metric or an extractor can't be had."""
-        metrics = [registry.create("metric", without_features(metric)) for metric in evaluate.metrics]
+        """What a grid's `[evaluate]` asks of these data. PluginError: a metric or an extractor can't be had.
+
+        Fault: `headline` names none of their numbers.
+        """
+        asked = evaluate.of(data.spec.kind, labelled=data.spec.classes is not None)
+        metrics = [registry.create("metric", without_features(metric)) for metric in asked.metrics]
         own = {
             index: registry.create("features", metric["features"])
-            for index, metric in enumerate(evaluate.metrics)
+            for index, metric in enumerate(asked.metrics)
             if "features" in metric
         }
-        extractor, beside = registry.create("features", evaluate.features), evaluate.against_training
-        return cls(data, metrics, extractor, evaluate.samples, device, against_training=beside, own=own)
+        tested = headlines(asked, metrics)
+        extractor, beside = registry.create("features", asked.features), evaluate.against_training
+        made = cls(data, metrics, extractor, evaluate.samples, device, against_training=beside, own=own)
+        made.headlines = tested
+        return made
 
     def prepare(self) -> None:
         """Make what all snapshots share, and keep it in the cache for whoever scores them.
