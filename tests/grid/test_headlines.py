@@ -89,7 +89,7 @@ def test_mistakes_are_told_with_their_line(tmp_path: Path):
     assert "this metric stands there twice" in refused(tmp_path, twice, 'features = "classifier"')
     open_yet = read(tmp_path, twice)  # of unlabelled data these would be two
     open_yet.check_scores(DataSpec((1, 8, 8), "image"))
-    with pytest.raises(GridError, match="grid.toml:8: evaluate.metrics.1.: this metric stands there twice"):
+    with pytest.raises(GridError, match=r"grid.toml:8: evaluate.metrics.1.: this metric stands there twice"):
         open_yet.check_scores(DataSpec((1, 8, 8), "image", ("a", "b")))
 
 
