@@ -148,13 +148,7 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
     registry = Registry.load([*own_files, *more_files])
     maker = Maker(registry, core.source.file.parent)
     keys = core.keys
-    metrics: list[Any] = []
-    for index, metric in enumerate(keys.evaluate.metrics):
-        asked = maker.plugin("metric", metric, ("evaluate", "metrics", index))
-        if asked in metrics:
-            raise Fault("this metric stands there twice", ("evaluate", "metrics", index), value=metric["name"])
-        metrics.append(asked)
-    maker.plugin("features", keys.evaluate.features, ("evaluate", "features"))
+    check_evaluate(maker, keys.evaluate)
     settings = baseline_of(keys)
     baseline = _make(maker, settings, [])
     origins: dict[Cell, tuple[Settings, Choices]] = {baseline: (settings, [])}
@@ -189,6 +183,17 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
         source=core.source,
         origins=origins,
     )
+
+
+def check_evaluate(maker: Maker, evaluate: Evaluate) -> None:
+    """Fault: a metric or the features can't be had, or a metric stands there twice."""
+    metrics: list[Any] = []
+    for index, metric in enumerate(evaluate.metrics):
+        asked = maker.plugin("metric", metric, ("evaluate", "metrics", index))
+        if asked in metrics:
+            raise Fault("this metric stands there twice", ("evaluate", "metrics", index), value=metric["name"])
+        metrics.append(asked)
+    maker.plugin("features", evaluate.features, ("evaluate", "features"))
 
 
 def _make(maker: Maker, settings: Settings, choices: Choices) -> Cell:

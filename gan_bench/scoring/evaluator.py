@@ -62,6 +62,7 @@ class Evaluator:
         with told(f"features {extractor.name}: prepare() at {place_of(extractor.prepare)}"), caching(self.cache):
             self.features: Features = extractor.prepare(data, self.cache, device)
         self.extractor = {"name": extractor.name, "source": source_hash(type(extractor))[:12]}
+        self.treatment: dict[str, str] = {}  # what was done to generated samples first; it stands in each protocol
         self._loaded: dict[str, Any] = {}  # what the cache keeps, by the name of its file
 
     @classmethod
@@ -267,6 +268,7 @@ class Evaluator:
             "split": "held out",
             "mode": "evaluation",
             "quantisation": "8 bits" if self.data.spec.kind == "image" else "none",
+            **self.treatment,
         }
         if metric.reads != "samples":
             protocol |= {"features": self.features.protocol, "extractor": self.extractor}
