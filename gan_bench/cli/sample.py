@@ -36,8 +36,8 @@ def command(
 ) -> None:
     """Draw samples from a run's generator into pictures or an array.
 
-    RUN_FOLDER is a folder under runs/NAME/runs/. An .npz holds pictures as uint8 (N, H, W, C), 2-D points as float32 (N, D), under
-    arr_0. With the run's own seed they are the samples that it was scored by.
+    RUN_FOLDER is a folder under runs/NAME/runs/. An .npz holds pictures as uint8 (N, H, W, C), points as float32 (N, D),
+    under arr_0. With the run's own seed they are the samples that it was scored by.
     """
     from gan_bench.files import destination, is_stream, read_json
 

@@ -16,11 +16,11 @@ from rich.console import Console
 from gan_bench.api.kinds import Dataset
 from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
-from gan_bench.console import plain_console, tell, warnings_told
+from gan_bench.console import plain_console, warnings_told
 from gan_bench.data.prepare import prepare
 from gan_bench.grid import Evaluate
 from gan_bench.grid.cells import Maker
-from gan_bench.grid.load import check_evaluate
+from gan_bench.grid.load import metrics_of
 from gan_bench.grid.overrides import apply_overrides
 from gan_bench.grid.source import Fault, Source, fault_of, validate
 from gan_bench.grid.toml import DocPath
@@ -91,8 +91,8 @@ def score(
 ) -> SampleScores:
     """Score samples that may have been made elsewhere, as `gan-bench score` does, by the protocols of a grid's runs.
 
-    `samples` are a folder or .zip of pictures, an .npz or .npy file, or an array: see docs/score.md. `against` is a dataset's name
-    or table, as in a grid file, or a folder of real pictures; `metrics` and `features` are as under `[evaluate]`, and by
+    `samples` are a folder or .zip of pictures, an .npz or .npy file, or an array: see docs/score.md. `against` is a dataset's
+    name or table, as in a grid file, or a folder of real pictures; `metrics` and `features` are as under `[evaluate]`, and by
     default those of a grid that names none. At most `count` samples are taken, drawn by `seed`; `resize` and `convert`
     change the size or the colours of samples that differ from the data in these, which their protocol then says.
     `overrides` are parameters of the dataset, "KEY=VALUE". GanBenchError: bad input.
@@ -110,7 +110,7 @@ def score(
         evaluate = validate(Evaluate, evaluate_table)
         maker = Maker(registry)
         dataset, settings = maker.plugin("dataset", document["dataset"], ("dataset",))
-        check_evaluate(maker, evaluate)
+        metrics_of(maker, evaluate)
     except ValidationError as error:
         raise source.error(fault_of(error, Evaluate, evaluate_table, ("evaluate",))) from None
     except Fault as fault:
