@@ -18,6 +18,7 @@ from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
 from gan_bench.console import plain_console, warnings_told
 from gan_bench.data.prepare import prepare
+from gan_bench.errors import GanBenchError
 from gan_bench.grid import Evaluate
 from gan_bench.grid.cells import Maker
 from gan_bench.grid.load import metrics_of
@@ -49,13 +50,12 @@ class SampleScores:
     @property
     def table(self) -> pd.DataFrame:
         """A row a number: score, value, standard_error, real_data, better, unit, side, samples, protocol_id, error."""
-        floor = {score.label: score.value for score in self.real}
         rows = [
             {
                 "score": score.label,
                 "value": score.value,
                 "standard_error": score.standard_error,
-                "real_data": floor[score.label],
+                "real_data": real.value,
                 "better": score.better,
                 "unit": score.unit,
                 "side": score.side,
@@ -63,9 +63,9 @@ class SampleScores:
                 "protocol_id": score.protocol_id,
                 "error": score.error,
             }
-            for score in self.scores
+            for score, real in zip(self.scores, self.real, strict=True)
         ]
-        return pd.DataFrame(rows).astype({key: float for key in ("value", "standard_error", "real_data")})
+        return pd.DataFrame(rows).astype(dict.fromkeys(("value", "standard_error", "real_data"), float))
 
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON values."""
@@ -99,22 +99,27 @@ def score(
     """
     console = console or plain_console()
     registry = Registry.load([Path(file) for file in plugins])
-    found = _read(samples, count, seed, console)
-    table = _dataset_table(against, registry, found)
-    document, options = apply_overrides({"dataset": table}, overrides, within=("dataset",))
-    asked = {"metrics": metrics and list(metrics), "features": features, "samples": len(found.samples)}
-    evaluate_table = {key: value for key, value in asked.items() if value is not None}
-    words: dict[DocPath, str] = {("evaluate", key): key for key in asked}
-    source = Source(Path(), "", {**options, **words, ("dataset",): f"against {table['name']}"})
+    maker, bare = Maker(registry), _is_bare_folder(against, registry)
+    table = {"name": "folder", "root": str(against)} if bare else _table(against)
+    asked = {key: value for key, value in (("metrics", metrics), ("features", features)) if value is not None}
+    words: dict[DocPath, str] = {("evaluate", key): key for key in asked} | {("dataset",): f"against {table['name']}"}
+    source = Source(Path(), "", {**apply_overrides({"dataset": table}, overrides, within=("dataset",))[1], **words})
+
+    def made(table: dict[str, Any]) -> tuple[Dataset, dict[str, Any]]:
+        document, _ = apply_overrides({"dataset": table}, overrides, within=("dataset",))
+        return maker.plugin("dataset", document["dataset"], ("dataset",))
+
     try:
-        evaluate = validate(Evaluate, evaluate_table)
-        maker = Maker(registry)
-        dataset, settings = maker.plugin("dataset", document["dataset"], ("dataset",))
+        made(table)  # mistakes are told before anything is read
+        evaluate = validate(Evaluate, asked)
         metrics_of(maker, evaluate)
+        found = _read(samples, count, seed, console)
+        dataset, settings = made({**table, **_size(found)} if bare else table)
     except ValidationError as error:
-        raise source.error(fault_of(error, Evaluate, evaluate_table, ("evaluate",))) from None
+        raise source.error(fault_of(error, Evaluate, asked, ("evaluate",))) from None
     except Fault as fault:
         raise source.error(fault) from fault.__cause__
+    evaluate = evaluate.model_copy(update={"samples": len(found.samples)})
     with preserved():
         torch.set_num_threads(1)  # as where runs are scored, so that equal samples get the same bits
         data = _prepared(dataset, console)
@@ -131,27 +136,38 @@ def score(
     return SampleScores(scored, real, settings, data.fingerprint, found.taken_as, remarks)
 
 
+def _is_bare_folder(against: Any, registry: Registry) -> bool:
+    return isinstance(against, str | Path) and str(against) not in registry.names("dataset") and os.path.isdir(against)
+
+
+def _table(against: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    """A dataset's table. GanBenchError: it has no name."""
+    table = dict(against) if isinstance(against, Mapping) else {"name": str(against)}
+    if not isinstance(table.get("name"), str):
+        raise GanBenchError(f"against must be a dataset's name or a table that has one (found: {table!r})")
+    return table
+
+
+def _size(found: SampleSet) -> dict[str, int]:
+    """Parameters of a folder whose pictures are taken at the samples' own size, where they are square pictures."""
+    shape = found.samples.shape[1:]
+    return {"size": shape[1], "channels": shape[0]} if len(shape) == 3 and shape[1] == shape[2] else {}
+
+
 def _read(samples: Any, count: int | None, seed: int | None, console: Console) -> SampleSet:
+    """GanBenchError: as `read_samples`, or one sample is no distribution."""
     with console.status("reading samples") as status:
 
         def show(done: int, of: int) -> None:
             status.update(f"reading samples: {done:,} of {of:,}")
 
         if isinstance(samples, str | Path):
-            return read_samples(Path(samples), count, seed, show)
-        return from_array(samples, count, seed, progress=show)
-
-
-def _dataset_table(against: str | Path | Mapping[str, Any], registry: Registry, found: SampleSet) -> dict[str, Any]:
-    """The dataset's table. A folder that is no dataset's name is one of pictures, by default of the samples' own size."""
-    if isinstance(against, Mapping):
-        return dict(against)
-    if str(against) in registry.names("dataset") or not os.path.isdir(against):
-        return {"name": str(against)}
-    table = {"name": "folder", "root": str(against)}
-    if found.samples.dim() == 4 and found.samples.shape[2] == found.samples.shape[3]:
-        table |= {"size": found.samples.shape[2], "channels": found.samples.shape[1]}
-    return table
+            found = read_samples(Path(samples), count, seed, show)
+        else:
+            found = from_array(samples, count, seed, progress=show)
+    if len(found.samples) < 2:
+        raise GanBenchError("there is one sample, and scores are of two at least")
+    return found
 
 
 def _prepared(dataset: Dataset, console: Console) -> PreparedData:

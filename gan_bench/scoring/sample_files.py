@@ -146,9 +146,9 @@ def _channels_first(values: np.ndarray, place: object) -> np.ndarray:
 
 def _scale(kind: str, low: float, high: float, place: object) -> str:
     """The range that values from `low` to `high` are taken to have."""
-    if kind != "f" and 0 <= low and high <= 255:
+    if kind != "f" and low >= 0 and high <= 255:
         return "0 to 255"
-    if kind == "f" and -1 - SLACK <= low and high <= 1 + SLACK:
+    if kind == "f" and low >= -1 - SLACK and high <= 1 + SLACK:
         return "[0, 1]" if low >= -SLACK else "[-1, 1]"
     rule = "values must be whole numbers from 0 to 255, or floats in [0, 1] or [-1, 1]"
     raise GanBenchError(
