@@ -67,5 +67,5 @@ def _resized(pixels: Tensor, height: int, width: int) -> Tensor:
     made = np.empty((len(pixels), pixels.shape[1], height, width), np.uint8)
     for sample, place in zip(pixels.numpy(), made, strict=True):
         for channel, values in enumerate(sample):
-            place[channel] = Image.fromarray(values).resize((width, height), Image.Resampling.BICUBIC)
+            place[channel] = np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BICUBIC))
     return torch.from_numpy(made)

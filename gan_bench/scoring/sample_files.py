@@ -125,7 +125,7 @@ def from_array(
         pixels[start : start + BATCH] = _levels(some, scale)
         if progress:
             progress(start + len(some), len(kept))
-    remarks = ()
+    remarks: tuple[str, ...] = ()
     if values.dtype.kind != "f" and high == 1:
         remarks = (f"No value of {place} is above 1, of 255: pictures of [0, 1] that were saved as bytes are black.",)
     size = "x".join(map(str, shape))
@@ -183,10 +183,10 @@ def _pictures(
     """Pictures by name, read one after the other."""
     if not entries:
         raise GanBenchError(f"{source} holds no pictures (names that end in {' '.join(sorted(ENDINGS))})")
-    names = sorted(entries, key=lambda name: [int(part) if part.isdecimal() else part for part in _DIGITS.split(name)])
+    names = sorted(entries, key=_by_numbers)
     kept, order = _chosen(len(names), count, seed, ordered=_numbered(names))
     formats, grey = Counter[str](), True
-    pixels = np.empty(0)
+    first, pixels = "", np.empty((0, 0, 0, 3), np.uint8)
     for done, name in enumerate((names[index] for index in kept), 1):
         with _told(f"{source}, {name}"):
             picture, format = _picture(entries[name]())
@@ -198,12 +198,12 @@ def _pictures(
                 sizes = f"{first} is {width}x{height}, {name} is {picture.width}x{picture.height} (width x height)"
                 raise GanBenchError(f"{source}: samples of one generator have one size, and {sizes}")
             grey = grey and picture.mode in GREY
-            pixels[done - 1] = picture.convert("L").convert("RGB") if picture.mode in GREY else picture.convert("RGB")
+            pixels[done - 1] = np.asarray(picture.convert("RGB"))
         formats[format] += 1
         if progress:
             progress(done, len(kept))
     samples = torch.from_numpy(pixels).permute(0, 3, 1, 2)[:, : 1 if grey else 3].contiguous()
-    remarks = ()
+    remarks: tuple[str, ...] = ()
     if lossy := formats["JPEG"]:
         effect = "what JPEG leaves out and adds is scored with them (Parmar et al. 2022). Save them as PNG"
         remarks = (f"{lossy:,} of {len(kept):,} samples are JPEG files: {effect}.",)
@@ -211,7 +211,13 @@ def _pictures(
     return SampleSet(samples, len(names), f"{len(names):,} {what} of {width}x{height}, {order}", remarks)
 
 
-_DIGITS = re.compile("([0-9]+)")
+_DIGITS = re.compile("([0-9]+)")  # by which a text splits into what is none and what is, in turns
+
+
+def _by_numbers(name: str) -> list[str | tuple[int, str]]:
+    """What puts 2.png before 10.png."""
+    digits = _DIGITS.split(name)
+    return [(len(part.lstrip("0")), part.lstrip("0")) if turn % 2 else part for turn, part in enumerate(digits)]
 
 
 def _numbered(names: list[str]) -> bool:
@@ -229,8 +235,8 @@ def _picture(content: bytes) -> tuple[Image.Image, str]:
             image = Image.open(io.BytesIO(content), formats=FORMATS)
         except UnidentifiedImageError:
             raise ValueError(f"it is no picture ({', '.join(FORMATS)})") from None
-        if getattr(image, "n_frames", 1) > 1:
-            raise ValueError(f"it holds {image.n_frames} pictures, and a sample is one")
+        if (frames := getattr(image, "n_frames", 1)) > 1:
+            raise ValueError(f"it holds {frames} pictures, and a sample is one")
         if image.mode not in GREY + COLOUR:
             raise ValueError(f"its pixels are of mode {image.mode}, and samples have 8 bits a channel")
         image.load()

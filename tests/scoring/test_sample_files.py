@@ -154,6 +154,15 @@ def test_numbers_count_as_numbers_and_zips_may_have_folders(tmp_path):
     assert read_samples(write_zip(tmp_path / "x.zip", entries | junk)).samples.equal(EXPECTED)
 
 
+def test_names_of_any_digits_have_an_order(tmp_path):
+    names = ["10.png", "9.png", "٣.png", "²1.png", "0" * 100 + "3.png"]
+    for index, name in enumerate(names):
+        (tmp_path / name).write_bytes(png(PIXELS[index]))
+    assert len(read_samples(tmp_path).samples) == 5
+    entries = {"9" * 5000 + ".png": png(PIXELS[1]), "8.png": png(PIXELS[0])}
+    assert read_samples(write_zip(tmp_path / "x", entries)).samples.equal(EXPECTED[:2])
+
+
 @pytest.mark.parametrize("name", ["class{}/0.png", "a/b/{0}/{0}.png", "cat{0}_{0}.png"])
 def test_what_may_be_class_by_class_is_shuffled(tmp_path, name):
     folder = write_pictures(tmp_path / "x", name=name)
