@@ -160,7 +160,7 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
     registry = Registry.load([*own_files, *more_files])
     maker = Maker(registry, core.source.file.parent)
     keys = core.keys
-    tested = _headlines(maker, keys.evaluate)
+    tested = headlines_of(maker, keys.evaluate)
     settings = baseline_of(keys)
     baseline = _make(maker, settings, [])
     origins: dict[Cell, tuple[Settings, Choices]] = {baseline: (settings, [])}
@@ -198,7 +198,7 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
     )
 
 
-def _headlines(maker: Maker, evaluate: Evaluate) -> tuple[Place, ...]:
+def headlines_of(maker: Maker, evaluate: Evaluate) -> tuple[Place, ...]:
     """The numbers that are tested. Fault: they, a metric or its features can be had of no kind of data.
 
     Of which kind the data are is not known before they are read, and matters only where the grid leaves something open.

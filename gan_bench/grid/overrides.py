@@ -14,21 +14,24 @@ ALTERNATIVES = ({"epochs", "steps"}, {"snapshots", "at_epochs", "at_steps"})  # 
 
 
 def apply_overrides(
-    document: dict[str, Any], overrides: Sequence[str], seeds: str | None
+    document: dict[str, Any], overrides: Sequence[str], seeds: str | None = None, within: tuple[str, ...] = ()
 ) -> tuple[dict[str, Any], dict[DocPath, str]]:
-    """The document with the values put in, and which option set which path. GridError: not of the form KEY=VALUE."""
+    """The document with the values put in, and which option set which path. GridError: not of the form KEY=VALUE.
+
+    Keys are paths below `within`.
+    """
     options: dict[DocPath, str] = {}
     for text in overrides:
         option = f"--set {readable(text)}"
         key, equals, value = text.partition("=")
         if not equals:
             raise GridError("must have the form KEY=VALUE", file=option)
-        path = _path(key, option)
+        path = *within, *_path(key, option)
         if path[0] not in GridFile.model_fields or path[0] == "compare":
             rule = "comparisons can't be set from here" if path[0] == "compare" else "is no known key"
             known = set(GridFile.model_fields) - {"compare"}
             raise GridError(rule, file=option, path=path[0], cure=did_you_mean(path[0], known))
-        document, at = _put(document, path, _value(value, option), option)
+        document, at = _put(document, path, value_of(value, option), option)
         options[at] = option
     if seeds is not None:
         document = {**document, "seeds": seeds}
@@ -51,7 +54,7 @@ def _path(key: str, option: str) -> tuple[str, ...]:
     return tuple(path)
 
 
-def _value(text: str, option: str) -> Any:
+def value_of(text: str, option: str) -> Any:
     """A TOML value, or else the text itself."""
     try:
         table = tomllib.loads(f"value = {text}")

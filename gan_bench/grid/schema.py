@@ -134,8 +134,8 @@ LABELLED = {
     "headline": ("kid", "precision[random]", "recall[classifier]"),
 }
 UNLABELLED = {
-    "metrics": ({"name": "fid"}, {"name": "precision_recall"}, {"name": "density_coverage"}),
-    "headline": ("fid", "precision", "coverage"),
+    "metrics": ({"name": "kid"}, {"name": "precision_recall"}, {"name": "density_coverage"}),
+    "headline": ("kid", "precision", "coverage"),
 }
 LEARNT = {"name": "classifier"}  # the features of data with labels
 SEEN = ({"name": "kid"}, {"name": "precision_recall"})  # through features that the grid names

@@ -71,6 +71,7 @@ class Evaluator:
         self.against_training = against_training
         self.headlines: tuple[Place, ...] = ()  # the numbers that are tested; the first one ranks
         self.seconds: dict[str, float] = {}
+        self.treatment: dict[str, str] = {}  # what was done to generated samples first; it stands in each protocol
         self.kept = Kept(cache or cache_root() / "features")
         made: dict[str, Extraction] = {}
 
@@ -260,6 +261,7 @@ class Evaluator:
             "split": "held out",
             "mode": "evaluation",
             "quantisation": "8 bits" if self.data.spec.kind == "image" else "none",
+            **self.treatment,
         }
         if metric.reads != "samples":
             protocol |= self.through[index].facts

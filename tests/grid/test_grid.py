@@ -100,7 +100,7 @@ def test_defaults():
     assert asked.features == {"name": "classifier"}
     assert grid.headlines == ((0, ""), (1, "precision"), (2, "recall"))
     unlabelled = grid.evaluate.of("image", labelled=False)
-    assert [metric["name"] for metric in unlabelled.metrics] == ["fid", "precision_recall", "density_coverage"]
+    assert [metric["name"] for metric in unlabelled.metrics] == ["kid", "precision_recall", "density_coverage"]
     assert unlabelled.features == {"name": "random"}
     assert grid.evaluate.of("points", labelled=True).features == {"name": "pixels"}
     assert (grid.evaluate.samples, grid.evaluate.keep) == (10_000, "all")

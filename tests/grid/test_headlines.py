@@ -108,11 +108,15 @@ def test_what_a_grid_leaves_open_is_filled_in(tmp_path: Path, lines, tested):
 def test_defaults_fit_the_data(tmp_path: Path):
     """A folder without labels must not need to know which features are which."""
     evaluate = read(tmp_path).evaluate
-    for spec, labels in (
-        (("image", True), ["KID[classifier]", "precision[random]", "recall[classifier]"]),
-        (("image", False), ["FD[random]", "precision[random]", "coverage[random]"]),
-        (("points", True), ["FD[pixels]", "precision[pixels]", "coverage[pixels]"]),
+    for kind, labelled, features in (
+        ("image", True, "classifier"),
+        ("image", False, "random"),
+        ("points", True, "pixels"),
     ):
-        asked = evaluate.of(*spec)
-        shown = [f"{text.partition('[')[0]}" for text in asked.headline]
-        assert [label.partition("[")[0].replace("FD", "fid").lower() for label in labels] == shown
+        asked = evaluate.of(kind, labelled)
+        assert asked.features == {"name": features}
+        assert asked.headline == (
+            ("kid", "precision[random]", "recall[classifier]")
+            if labelled and kind == "image"
+            else ("kid", "precision", "coverage")
+        )
