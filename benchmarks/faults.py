@@ -168,7 +168,7 @@ def measure(dataset: str, features: Sequence[str], samples: int, count: int) -> 
     some = list(draws(data, fresh, samples, count))
     rows = []
     for evaluator in evaluators(data, features, len(some[0].samples)):
-        print(f"{dataset.partition(':')[0]}: {evaluator.features.label}", flush=True)
+        print(f"{dataset.partition(':')[0]}: {evaluator.extraction.label}", flush=True)
         for fault, spoil in FAULTS.items():
             for draw in some:
                 if (spoilt := spoil(draw)) is not None:
