@@ -43,3 +43,8 @@ def test_a_cell_tells_the_median_and_what_moved_the_wrong_way(faults):
     assert faults.cell(pd.Series([50.0, 60.0, -3.2])) == "**−3**"
     assert faults.cell(pd.Series([300.0])) == "> 99"
     assert faults.cell(pd.Series([float("nan")])) == ""
+
+
+def test_the_docs_show_the_table_of_the_stored_rows(faults):
+    rows = pd.read_csv(ROOT / "benchmarks/results/faults.csv")
+    assert faults.table(rows) in (ROOT / "docs/metric.md").read_text(encoding="utf-8")
