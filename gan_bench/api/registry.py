@@ -256,6 +256,10 @@ def _parts_fault(cls: type[Trick]) -> str | None:
 
 def _shape_fault(cls: type[Dataset]) -> str | None:
     """What is wrong with a dataset's `shape`: a plain value, a property or a parameter."""
+    for name in sorted(cls.choosing()):
+        if cls.model_fields[name].default is not Dataset.model_fields[name].default:
+            cure = f"declare your own with its type, `{name}: str = ...`, or choose another name"
+            return f"class {cls.__name__}: `{name}` is a parameter of every dataset; {cure}"
     if "shape" in cls.model_fields:
         return None
     shape = getattr(cls, "shape", None)

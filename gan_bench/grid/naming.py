@@ -49,7 +49,8 @@ def named_cells(cells: Sequence[Cell]) -> tuple[list[str], list[Cell]]:
 
 def _flat(cell: Cell) -> dict[str, Any]:
     """Settings by path, as an axis would name them."""
-    flat: dict[str, Any] = {}
+    choosing = cell.dataset.choosing()  # what settings say only where it is not at its default
+    flat: dict[str, Any] = {f"dataset.{key}": getattr(cell.dataset, key) for key in sorted(choosing)}
     for kind in PLUGINS:
         flat |= {kind if key == "name" else f"{kind}.{key}": value for key, value in cell.settings[kind].items()}
     flat["tricks"] = tricks_text(

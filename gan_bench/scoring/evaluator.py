@@ -60,9 +60,11 @@ class Evaluator:
         self.seconds: dict[str, float] = {}
         self.cache = cache or cache_root() / "features"
         with told(f"features {extractor.name}: prepare() at {place_of(extractor.prepare)}"), caching(self.cache):
-            self.features: Features = extractor.prepare(data, self.cache, device)
+            # Of the whole data, so that what they learn is the same whatever is trained on.
+            self.features: Features = extractor.prepare(data.whole, self.cache, device)
         self.extractor = {"name": extractor.name, "source": source_hash(type(extractor))[:12]}
         self._loaded: dict[str, Any] = {}  # what the cache keeps, by the name of its file
+        self._looked: dict[str, bool] = {}  # whether a reference was made of training data too, by the same
 
     @classmethod
     def of(cls, evaluate: Evaluate, registry: Registry, data: PreparedData, device: torch.device) -> Evaluator:
@@ -147,7 +149,7 @@ class Evaluator:
         def compute() -> Tensor:
             return real_distances(self.data.held_out.batch(shuffled(len(self.data.held_out))[:SAMPLES]))
 
-        return self.kept(f"distances-{canonical_hash([self.data.fingerprint, SAME, SAMPLES])[:20]}", compute)
+        return self.kept(f"distances-{canonical_hash([self.data.held_out_fingerprint, SAME, SAMPLES])[:20]}", compute)
 
     def columns(self) -> Columns:
         """Label and protocol of every score that is made."""
@@ -158,9 +160,9 @@ class Evaluator:
         }
 
     def score_training_data(self) -> list[dict[str, Any]]:
-        """The floor: scores of as many real training samples, as if they had been generated."""
-        some = shuffled(len(self.data.training))[: self.count]
-        return self.score(self.data.training.batch(some), ("held_out",))
+        """The floor: scores of as many real training samples, as if they had been generated; of all, whichever are trained on."""
+        training = self.data.whole.training
+        return self.score(training.batch(shuffled(len(training))[: self.count]), ("held_out",))
 
     def remarks(self) -> list[str]:
         """What whoever reads these scores should know of the features and of each metric, in whole sentences.
@@ -191,9 +193,13 @@ class Evaluator:
 
     def _features_of(self, part: Part) -> Tensor:
         """Features of the held-out data, or of as many training samples."""
-        key = canonical_hash([self.data.fingerprint, self.features.protocol, self.extractor])
+        key = canonical_hash([self._fingerprint(part), self.features.protocol, self.extractor])
         name = part.replace("_", "-")
         return self.kept(f"{name}-{key[:20]}", lambda: self.extract(lambda: self._batches(part)))
+
+    def _fingerprint(self, part: Part) -> str:
+        """Of the data that a part's samples are taken from; how many training samples are, the held-out ones say."""
+        return self.data.held_out_fingerprint if part == "held_out" else self.data.fingerprint
 
     def _batches(self, part: Part) -> Iterator[Tensor]:
         if part == "held_out":
@@ -203,26 +209,42 @@ class Evaluator:
 
     def reference(self, metric: Metric, against: Part = "held_out") -> Any:
         """What a metric's scores compare with, made of the held-out data or of as many training samples; kept in the cache."""
-        cls, plain = type(metric), Metric
-        if metric.reads == "features" and (cls.reference, cls.reference_of) == (plain.reference, plain.reference_of):
+        if metric.reads == "features" and type(metric).reference is Metric.reference and not _chooses(metric):
             return self._features_of(against)
-        own = [metric.settings(), source_hash(cls)]
+        name = self._reference_name(metric, against)
+
+        def compute() -> dict[str, Any]:
+            data = RealData(self.data, lambda part: self._read(metric, against if part == "held_out" else part))
+            try:
+                with Stream(0, f"reference:{metric.name}", torch.device("cpu")):
+                    return {"reference": metric.reference_of(data), "read_training": data.read_training}
+            finally:
+                self._looked[name] = data.read_training
+
+        made = self.kept(name, compute)
+        self._looked[name] = made["read_training"]
+        return made["reference"]
+
+    def _reference_name(self, metric: Metric, against: Part) -> str:
+        """The name of the cache's file."""
+        real = self.data.fingerprint if _chooses(metric) else self._fingerprint(against)
         seen = [] if metric.reads == "samples" else [self.features.protocol, self.extractor]
         modes = self.data.spec.modes and asdict(self.data.spec.modes)
+        key = canonical_hash([real, against, *seen, metric.settings(), source_hash(type(metric)), modes])
+        return f"reference-{metric.name}-{key[:20]}"
 
-        def compute() -> Tensor | dict[str, Tensor]:
-            data = RealData(self.data, lambda part: self._read(metric, against if part == "held_out" else part))
-            with Stream(0, f"reference:{metric.name}", torch.device("cpu")):
-                return metric.reference_of(data)
-
-        split = [] if against == "held_out" else [against]
-        key = canonical_hash([self.data.fingerprint, *seen, *own, modes, *split])
-        return self.kept(f"reference-{metric.name}-{key[:20]}", compute)
+    def _reads_training(self, metric: Metric) -> bool:
+        """Whether its scores rest on the training data too: whether its reference was made of more than the held-out part."""
+        if not _chooses(metric):
+            return False
+        name = self._reference_name(metric, "held_out")
+        if name not in self._looked:
+            self._missing(metric, "held_out")
+        return self._looked.get(name, True)
 
     def _parts(self, metric: Metric) -> tuple[Part, ...]:
         """What a metric's scores are made against. One that chooses its real data itself has no second score."""
-        own = type(metric).reference_of is not Metric.reference_of
-        return PARTS[:1] if own or not self.against_training else PARTS
+        return PARTS[:1] if _chooses(metric) or not self.against_training else PARTS
 
     def _read(self, metric: Metric, part: Part) -> Tensor:
         """A part of the real data as a metric reads it."""
@@ -261,7 +283,7 @@ class Evaluator:
     def _protocol(self, metric: Metric, number: str) -> tuple[dict[str, Any], str]:
         protocol = {
             "metric": {**metric.settings(), "source": source_hash(type(metric))[:12]},
-            "dataset": self.data.fingerprint,
+            "dataset": self.data.fingerprint if self._reads_training(metric) else self.data.held_out_fingerprint,
             "generated": self.count,
             "real": len(self.data.held_out),
             "split": "held out",
@@ -311,6 +333,11 @@ class Evaluator:
             return lambda name: error
         values: Mapping[str, Any] = found if isinstance(found, Mapping) else {"": found}
         return lambda name: _valued(name or metric.name, values.get(name))
+
+
+def _chooses(metric: Metric) -> bool:
+    """Whether a metric chooses its real data itself. All others are given the held-out part and nothing else."""
+    return type(metric).reference_of is not Metric.reference_of
 
 
 def _reason(fault: Exception) -> str:
