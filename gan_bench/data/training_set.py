@@ -54,14 +54,15 @@ def _subset(whole: PreparedData, count: int) -> PreparedData:
 def nested(labels: Tensor | None, total: int) -> Tensor:
     """All indices (total,) below `total`, the first n of which have the classes in proportion, whatever n is.
 
-    Sample i of a class, in an order drawn once and for all, stands at (i + 1/2) / (the samples of its class), so that of each
-    class as many come first as its share says, to the nearest whole number. Equal places are drawn by lot.
+    The samples of a class, in an order drawn once and for all, stand in equal intervals of a line from 0 to 1, one in each and
+    anywhere in it. So up to any place there are as many of each class as its share of that line, to within one; and of
+    classes with a single sample as many as it happens.
     """
-    drawn = torch.randperm(total, generator=torch.Generator().manual_seed(0))
+    random = torch.Generator().manual_seed(0)
+    order, place = torch.randperm(total, generator=random), torch.rand(total, generator=random, dtype=torch.float64)
     if labels is None:
-        return drawn
-    place = torch.empty(total, dtype=torch.float64)
+        return order
     for label in labels.unique():
-        own = drawn[labels[drawn] == label]
-        place[own] = (torch.arange(len(own), dtype=torch.float64) + 0.5) / len(own)
-    return drawn[place[drawn].argsort(stable=True)]
+        own = order[labels[order] == label]
+        place[own] = (torch.arange(len(own)) + place[own]) / len(own)
+    return place.argsort()
