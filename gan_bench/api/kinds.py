@@ -100,7 +100,7 @@ def _share_or_number(value: Any) -> Any:
 
 
 ShareOrNumber = Annotated[
-    Annotated[int, Field(ge=2)] | Annotated[float, Field(gt=0, le=1)], BeforeValidator(_share_or_number)
+    Annotated[float, Field(gt=0, le=1)] | Annotated[int, Field(ge=2)], BeforeValidator(_share_or_number)
 ]
 
 
@@ -128,20 +128,9 @@ class Dataset(Plugin):
     else:  # so that both `shape = (2,)` and a property will do; pydantic would take the former for a parameter
         shape: ClassVar[tuple[int, ...]]
 
-    @classmethod
-    def choosing(cls) -> set[str]:
-        """The parameters declared here: they say what is trained on. One that a plugin declares anew is the plugin's own."""
-        above = cls.__mro__[: cls.__mro__.index(Dataset)]
-        return Dataset.model_fields.keys() - {name for one in above for name in inspect.get_annotations(one)}
-
-    def choice(self) -> dict[str, Any]:
-        """What of these is not at its default."""
-        values = {name: getattr(self, name) for name in sorted(self.choosing())}
-        return {name: value for name, value in values.items() if value != Dataset.model_fields[name].default}
-
     def settings(self) -> dict[str, Any]:
         """Name and parameters, as JSON values. Where all is trained on nothing says so, as in stores from before."""
-        unsaid = self.choosing() - self.choice().keys()
+        unsaid = choosing(type(self)) - choice(self).keys()
         return {name: value for name, value in super().settings().items() if name not in unsaid}
 
     def classes(self) -> tuple[str, ...] | None:
@@ -168,6 +157,18 @@ class Dataset(Plugin):
         except ValueError as error:
             raise GanBenchError(f"dataset {self.name}: {error}") from None
         return DataSpec(shape, self.kind, None if classes is None else tuple(map(str, classes)), self.known_modes())
+
+
+def choosing(cls: type[Dataset]) -> set[str]:
+    """The parameters that say what is trained on: those declared in `Dataset`. One that a plugin declares anew is its own."""
+    above = cls.__mro__[: cls.__mro__.index(Dataset)]
+    return Dataset.model_fields.keys() - {name for one in above for name in inspect.get_annotations(one)}
+
+
+def choice(dataset: Dataset) -> dict[str, Any]:
+    """Those of them that are not at their defaults, which leave all training samples as they are."""
+    values = {name: getattr(dataset, name) for name in sorted(choosing(type(dataset)))}
+    return {name: value for name, value in values.items() if value != Dataset.model_fields[name].default}
 
 
 def check_shape(shape: Any, kind: str) -> tuple[int, ...]:

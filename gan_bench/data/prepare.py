@@ -17,7 +17,7 @@ import numpy as np
 
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.faults import told
-from gan_bench.api.kinds import Dataset, Part, Parts, SkipSample
+from gan_bench.api.kinds import Dataset, Part, Parts, SkipSample, choice
 from gan_bench.api.samples import PreparedData
 from gan_bench.api.sources import source_hash
 from gan_bench.data.cache import _DTYPES, _PARTS, cache_root, caching, open_prepared, part_fingerprint
@@ -81,10 +81,15 @@ def files_and_spec(dataset: Dataset) -> tuple[list[Path], DataSpec]:
 
 def _key(dataset: Dataset, spec: DataSpec, content: str) -> str:
     """SHA-256 of all that determines the decoded data: settings, code and files, but not where the files lie."""
-    left_out = dataset.location_fields | dataset.choice().keys()  # what is trained on is decoded with all else
-    settings = {name: value for name, value in dataset.settings().items() if name not in left_out}
+    settings = {name: value for name, value in _decoded(dataset).items() if name not in dataset.location_fields}
     parts = [_FORMAT, settings, spec.shape, spec.kind, spec.classes, source_hash(type(dataset)), content]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _decoded(dataset: Dataset) -> dict[str, Any]:
+    """The settings without those that choose what is trained on, which is decoded with all else."""
+    chosen = choice(dataset)
+    return {name: value for name, value in dataset.settings().items() if name not in chosen}
 
 
 def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
@@ -163,7 +168,7 @@ def _decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: _Throttle) -> 
             raise GanBenchError(f"dataset {dataset.name}: no sample of the {name} part can be read: {_some(skipped)}")
     meta = {
         "name": dataset.name,
-        "settings": {name: value for name, value in dataset.settings().items() if name not in dataset.choice()},
+        "settings": _decoded(dataset),
         "shape": spec.shape,
         "kind": spec.kind,
         "classes": spec.classes,

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_bench.api.kinds import Dataset
+from gan_bench.api.kinds import Dataset, choice
 from gan_bench.api.samples import PreparedData
 from gan_bench.data.cache import CHOSEN, choice_fingerprint, open_prepared
 from gan_bench.data.folders import discard, made_whole
@@ -25,7 +25,7 @@ def training_set(dataset: Dataset, whole: PreparedData) -> PreparedData:
 
     ParameterError: they ask for more samples than there are.
     """
-    asked = dataset.choice().get("subset")
+    asked = choice(dataset).get("subset")
     if asked is None:
         return whole
     total = len(whole.training)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from ramp import Ramp
 
-from gan_bench.api.kinds import ArrayPart, Parts
+from gan_bench.api.kinds import ArrayPart, Parts, choice
 from gan_bench.api.samples import Samples
 from gan_bench.data.batches import Batches
 from gan_bench.data.cache import open_prepared
@@ -203,7 +203,7 @@ class Own(Ramp):
 
 def test_a_plugin_s_own_subset_stays_its_own() -> None:
     own = Own(subset="test")
-    assert (own.choice(), own.settings()["subset"], Own().settings()["subset"]) == ({}, "test", "train")
+    assert (choice(own), own.settings()["subset"], Own().settings()["subset"]) == ({}, "test", "train")
     assert len(prepare(own).training) == 256
     assert prepare(own).folder != prepare(Own()).folder
 
