@@ -239,7 +239,7 @@ def _fault(kind: str, cls: Any) -> str | None:
             return f"class {cls.__name__}: {rule} (found: {getattr(cls, attribute)!r})"
     if kind == "metric" and "features" in cls.model_fields:
         return f"class {cls.__name__}: a metric has no parameter `features`: in a grid, this key names the extractor it reads"
-    return _shape_fault(cls) if issubclass(cls, Dataset) else None
+    return (_taken_fault(cls) or _shape_fault(cls)) if issubclass(cls, Dataset) else None
 
 
 def _parts_fault(cls: type[Trick]) -> str | None:
@@ -256,12 +256,17 @@ def _parts_fault(cls: type[Trick]) -> str | None:
     return None
 
 
-def _shape_fault(cls: type[Dataset]) -> str | None:
-    """What is wrong with a dataset's `shape`: a plain value, a property or a parameter."""
+def _taken_fault(cls: type[Dataset]) -> str | None:
+    """Which parameter of every dataset something else hides, such as a method of that name."""
     for name in sorted(choosing(cls)):
         if cls.model_fields[name].default is not Dataset.model_fields[name].default:
             cure = f"declare your own with its type, `{name}: str = ...`, or choose another name"
             return f"class {cls.__name__}: `{name}` is a parameter of every dataset; {cure}"
+    return None
+
+
+def _shape_fault(cls: type[Dataset]) -> str | None:
+    """What is wrong with a dataset's `shape`: a plain value, a property or a parameter."""
     if "shape" in cls.model_fields:
         return None
     shape = getattr(cls, "shape", None)

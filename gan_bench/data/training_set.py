@@ -55,8 +55,8 @@ def nested(labels: Tensor | None, total: int) -> Tensor:
     """All indices (total,) below `total`, the first n of which have the classes in proportion, whatever n is.
 
     The samples of a class, in an order drawn once and for all, stand in equal intervals of a line from 0 to 1, one in each and
-    anywhere in it. So up to any place there are as many of each class as its share of that line, to within one; and of
-    classes with a single sample as many as it happens.
+    anywhere in it. So up to any place on the line there is that share of each class, to within one sample, and classes that
+    have but one don't all come at once.
     """
     random = torch.Generator().manual_seed(0)
     order, place = torch.randperm(total, generator=random), torch.rand(total, generator=random, dtype=torch.float64)

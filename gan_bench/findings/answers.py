@@ -244,7 +244,7 @@ def _nothing_told(comparison: Comparison, levels: list[Sides]) -> Answer:
     most = next(one for one in levels if one.level is entry.level)
     reference = comparison.reference.label
     if not any(test.finding.n for _, test in most.tests):
-        return Answer("not tested", "No verdict yet", f": {_without_pairs(entry.level, comparison.reference)}.")
+        return Answer("not tested", "No verdict yet", f": {_without_pairs(comparison, entry.level)}.")
     which = f"{most.level.label}, which differs most by {comparison.headlines[0].label}, " if len(levels) > 1 else ""
     far = f"{which}{most.so_far()}. {most.seeds()}"
     if levels[0].standing == "not tested":

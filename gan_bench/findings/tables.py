@@ -265,9 +265,8 @@ def run_key(run: str, store: str, stores: Iterable[str]) -> str:
 def _run_table(
     files: list[RunFiles], snapshots: pd.DataFrame, columns: list[ScoreColumn], stale: Mapping[str, str]
 ) -> pd.DataFrame:
-    unsaid = {
-        f"dataset.{name}": field.default for name, field in Dataset.model_fields.items()
-    }  # where all is trained on
+    # What settings leave out where all of a dataset is trained on.
+    unsaid = {f"dataset.{name}": field.default for name, field in Dataset.model_fields.items()}
     settings = [flatten(run.document.settings) for run in files]
     everything = pd.DataFrame([{**unsaid, **flat} if flat else flat for flat in settings], dtype=object)
     varying = everything[[path for path in everything.columns if everything[path].nunique() > 1]]
