@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gan_bench.findings.comparisons import Comparison, Difference, Level
+from gan_bench.findings.score_columns import unequal_fields
 from gan_bench.findings.sentences import amount, interval_text, more_seeds, needs
 from gan_bench.findings.sides import Sides, Standing
 from gan_bench.stats.paired import SEEDS_FOR_A_TEST, Finding, Verdict, seeds_needed
@@ -94,10 +95,10 @@ def _first(comparison: Comparison, verdict: Verdict, entry: Difference, alike: i
     finding, score = entry.finding, comparison.headline.label
     level, reference = entry.level.label, comparison.reference.label
     if verdict in ("better", "worse"):
-        size = size_text(finding, score) if finding.n else _without_pairs(entry.level, comparison.reference)
+        size = size_text(finding, score) if finding.n else _without_pairs(comparison, entry.level)
         return f"{level} is {verdict} than {reference}", f": {size}."
     if not finding.n:
-        return "No verdict yet", f": {_without_pairs(entry.level, comparison.reference)}."
+        return "No verdict yet", f": {_without_pairs(comparison, entry.level)}."
     told = size_text(finding, f"{score} of {level}{', which differs most,' if alike > 1 else ''}", reference)
     if verdict == "not tested":
         return "No verdict yet", f": so far {told}. {_needs(finding)}"
@@ -114,16 +115,27 @@ def _left_out_zero(finding: Finding) -> str:
     return f" Alone, its interval leaves out zero; among {finding.family} tests, that is no finding."
 
 
-def _without_pairs(level: Level, reference: Level) -> str:
-    """Why no seed has a score in both: whose runs failed, and whose have not ended."""
-    parts = []
+def _without_pairs(comparison: Comparison, level: Level) -> str:
+    """Why no seed has a score in both: whose runs failed, whose have not ended, or in what the scores' protocols differ."""
+    reference, parts = comparison.reference, []
     for one in (level, reference):
         for seeds, what in ((one.seeds["failed"], "failed"), (one.missing, "not ended yet")):
             if seeds:
                 many = "all" if len(seeds) == len(one.runs) else f"{len(seeds)} of"
                 verb = what if what == "failed" else f"ha{'ve' if len(one.runs) > 1 else 's'} {what}"
                 parts.append(f"{many} {len(one.runs)} seeds of {one.label} {verb}")
-    return " and ".join(parts) or f"no seed has a score in both {level.label} and {reference.label}"
+    unlike = "" if parts else _unlike(comparison, level)
+    return " and ".join(parts) or f"no seed has a score in both {level.label} and {reference.label}{unlike}"
+
+
+def _unlike(comparison: Comparison, level: Level) -> str:
+    """In what the protocols differ that the scores of a level and of the reference follow."""
+    headline = comparison.headline
+    assert headline is not None
+    alike = [c for c in comparison.scores if c.is_as(headline)]
+    own = [[c.protocol for c in alike if one.values[c.label]["last"].n] for one in (level, comparison.reference)]
+    fields = unequal_fields([own[0][-1], own[1][-1]]) if all(own) else ()
+    return f": their scores follow different protocols ({', '.join(fields)}), and can't be compared" if fields else ""
 
 
 def _all_worse(comparison: Comparison, entries: list[Difference]) -> Answer:
@@ -232,7 +244,7 @@ def _nothing_told(comparison: Comparison, levels: list[Sides]) -> Answer:
     most = next(one for one in levels if one.level is entry.level)
     reference = comparison.reference.label
     if not any(test.finding.n for _, test in most.tests):
-        return Answer("not tested", "No verdict yet", f": {_without_pairs(entry.level, comparison.reference)}.")
+        return Answer("not tested", "No verdict yet", f": {_without_pairs(comparison, entry.level)}.")
     which = f"{most.level.label}, which differs most by {comparison.headlines[0].label}, " if len(levels) > 1 else ""
     far = f"{which}{most.so_far()}. {most.seeds()}"
     if levels[0].standing == "not tested":

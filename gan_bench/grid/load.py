@@ -14,7 +14,7 @@ from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.faults import cause
 from gan_bench.api.kinds import Metric
 from gan_bench.api.registry import Registry
-from gan_bench.errors import GridError
+from gan_bench.errors import GridError, ParameterError
 from gan_bench.grid.axes import Settings, replaced
 from gan_bench.grid.cells import Cell, Choices, Maker, check_core, located
 from gan_bench.grid.expand import Expanded, baseline_of, expand
@@ -23,7 +23,7 @@ from gan_bench.grid.naming import named_cells
 from gan_bench.grid.overrides import apply_overrides
 from gan_bench.grid.schema import Asked, Evaluate, GridFile, without_features
 from gan_bench.grid.source import Fault, Source, fault_of, validate
-from gan_bench.grid.toml import read_toml
+from gan_bench.grid.toml import DocPath, read_toml
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ class Grid:
             cure = f"A relative `root` is looked for in {folder}, beside the grid file, then in {Path.cwd()}."
         name = f"dataset {cell.dataset.name}"
         rule = cause(error).removeprefix(f"{name}: ").removeprefix(f"{name}, ").rstrip(".")
-        return self.source.error(located(Fault(rule, ("dataset",), cure=cure), settings, choices))
+        path: DocPath = ("dataset", error.parameter) if isinstance(error, ParameterError) else ("dataset",)
+        value = settings["dataset"][path[1]] if path[1:] else ...
+        return self.source.error(located(Fault(rule, path, value=value, cure=cure), settings, choices))
 
 
 @dataclass(frozen=True)
