@@ -41,7 +41,7 @@ class Search:
         for key, evaluator in evaluators.items():
             for one in evaluator.scored():
                 columns.append(GridScore(label=one.label, protocol_id=one.protocol_id))
-                if one.place == grid.headlines[0]:
+                if one.place == evaluator.headlines[0]:
                     scores[key] = columns[-1]
         return cls(grid, {(run.cell, run.seed): run for run in runs}, scores, columns)
 

@@ -88,7 +88,7 @@ def _compared(grid: Grid, runs: Sequence[Run], looks: Looks, evaluators: Iterabl
             GridScore(
                 label=one.label,
                 protocol_id=one.protocol_id,
-                **({"headline": grid.headlines.index(one.place)} if one.place in grid.headlines else {}),
+                **({"headline": evaluator.headlines.index(one.place)} if one.place in evaluator.headlines else {}),
             )
             for evaluator in evaluators
             for one in evaluator.scored()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gan_bench.api.samples import PreparedData, Samples
+from gan_bench.api.samples import PreparedData
 from gan_bench.canonical import canonical_hash
 from gan_bench.errors import GanBenchError
 from gan_bench.grid.search import Half
@@ -17,7 +17,7 @@ FIRST: dict[Half, int] = {"selection": 0, "test": 1}  # every second sample from
 
 
 def half_of(data: PreparedData, half: Half) -> PreparedData:
-    """The data with a half of its held-out part, of each class as many as can be, and a fingerprint of its own.
+    """The data with a half of its held-out part, of each class as many as can be, and fingerprints of its own.
 
     GanBenchError: there are too few samples to be halved.
     """
@@ -26,10 +26,9 @@ def half_of(data: PreparedData, half: Half) -> PreparedData:
         raise GanBenchError(
             f"{data.name} holds out {len(held_out)} samples, too few to choose by one half and test by the other"
         )
-    own = indices(held_out.labels, len(held_out), half).to(held_out.device)
-    labels = None if held_out.labels is None else held_out.labels[own]
-    fingerprint = canonical_hash([data.fingerprint, half])
-    return replace(data, held_out=Samples(held_out.data[own], labels), fingerprint=fingerprint)
+    own = held_out.chosen(indices(held_out.labels, len(held_out), half))
+    whole, part = (canonical_hash([one, half]) for one in (data.fingerprint, data.held_out_fingerprint))
+    return replace(data, held_out=own, fingerprint=whole, held_out_fingerprint=part)
 
 
 def indices(labels: Tensor | None, count: int, half: Half) -> Tensor:

@@ -67,6 +67,23 @@ def test_under_six_seeds_what_is_seen_and_how_many_would_tell(store):
     assert answers(store(1))[0].rest.endswith("(1 seed). A verdict needs at least 6 seeds.")
 
 
+def test_scores_that_can_t_be_compared_are_told_with_what_their_protocols_differ_in(store):
+    made = store(6)
+    for run, facts in json.loads((made / "grid.json").read_text())["runs"].items():
+        if facts["label"] == "fcgan, no tricks":
+            for file in (made / "runs" / run).glob("snapshots/*/scores.json"):
+                scores = json.loads(file.read_text())
+                for score in scores["scores"]:
+                    score["protocol"]["dataset"], score["protocol_id"] = "cd" * 32, score["protocol_id"][::-1]
+                write(file, scores)
+    said = answers(made)[0]
+    assert said.lead == "No verdict yet"
+    assert said.rest == (
+        ": no seed has a score in both fcgan and dcgan: their scores follow different protocols (dataset), "
+        "and can't be compared."
+    )
+
+
 def test_nothing_is_better(store):
     made = store(6)
     quality(made, "fcgan, no tricks", 3.0)
