@@ -54,7 +54,7 @@ class Tuning:
     @property
     def paths(self) -> list[str]:
         """The settings that are drawn."""
-        return list(self.draws[0].values) if self.draws else []
+        return list(dict.fromkeys(path for draw in self.draws for path in draw.values))
 
     def _first(self, k: int) -> float | None:
         """The best score of the first k draws."""

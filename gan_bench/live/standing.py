@@ -62,7 +62,7 @@ def _standing(results: Results, store: str, now: float, at_work: bool) -> Standi
         store
     ].search:  # the second stage's runs are known in number, and are as long as draws are
         counts["waiting"] += search.to_come
-        all_steps += round(search.to_come * all_steps / max(1, len(runs)))
+        all_steps += round(search.to_come * sum(run.steps for run in asked.values()) / max(1, len(asked)))
     left = seconds_left(trained, all_steps - steps, now - began) if at_work else None
     return Standing(store, **counts, steps=steps, all_steps=all_steps, seconds_left=left)
 

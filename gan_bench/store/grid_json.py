@@ -72,7 +72,7 @@ class GridDraw(Document):
     """A draw of a level's hyperparameters."""
 
     values: dict[str, Any]  # by the setting's path
-    runs: dict[Seed, RunName]
+    runs: Annotated[dict[Seed, RunName], Field(min_length=1)]
 
 
 class GridTuning(Document):
@@ -93,7 +93,7 @@ class GridSearch(Document):
     to_come: Whole = 0  # runs of the chosen draws, while these are not known
     sampler: str = "random"  # what draws
     undrawn: Whole = 0  # draws of all levels that follow from the results of others
-    levels: list[GridTuning]
+    levels: Annotated[list[GridTuning], Field(min_length=1)]
 
     @property
     def runs(self) -> dict[str, int]:

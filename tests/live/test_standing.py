@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from fake_store import write_store
 from filelock import FileLock
+from search_store import write_search
 
 from gan_bench.findings.tables import load
 from gan_bench.live.standing import standings
@@ -81,3 +82,10 @@ def test_a_command_at_work_is_seen_and_not_disturbed(store, tmp_path):
     (store / ".lock").unlink(missing_ok=True)
     (store / ".lock").symlink_to(tmp_path)
     assert not at_work(store)
+
+
+def test_the_second_stage_of_a_search_is_still_to_come(tmp_path):
+    store = write_search(tmp_path / "store", draws=5, ended=3, tested=False)
+    (standing,) = standings(load(store), NOW, at_work=False)
+    assert (standing.finished, standing.failed, standing.waiting) == (4, 2, 4 + 12)  # of each network one failed
+    assert standing.all_steps == 100 * (8 + 12)

@@ -12,6 +12,7 @@ from typing import Any
 
 import fake_store
 import pytest
+import search_store
 from fuzz import damaged_bytes, damaged_json, fuzz
 from hypothesis.strategies import SearchStrategy
 
@@ -126,6 +127,27 @@ def test_a_damaged_file(whole: Path, tmp_path: Path, file: str, inputs: int) -> 
     assert report(store) == ""
     path = place(store, file)
     fuzz(inputs, damage(path), partial(check, store, path))
+
+
+@pytest.mark.parametrize("inputs", [4, pytest.param(80, marks=pytest.mark.slow)])
+def test_a_damaged_list_of_draws(tmp_path: Path, inputs: int) -> None:
+    store = search_store.write_search(tmp_path / "store", draws=3, seeds=1)
+    document = json.loads((store / "grid.json").read_text())
+    assert report(store) == ""
+
+    def check_search(text: bytes) -> None:
+        check(store, store / "grid.json", json.dumps({**document, "search": json.loads(text)}).encode())
+
+    fuzz(inputs, damaged_json(document["search"]).filter(is_json), check_search)
+
+
+def is_json(text: bytes) -> bool:
+    """Whether a damaged text is still JSON."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 @pytest.mark.parametrize(
