@@ -70,6 +70,7 @@ class Evaluator:
         self.data, self.metrics, self.count, self.device = data, metrics, samples, device
         self.against_training = against_training
         self.seconds: dict[str, float] = {}
+        self._floor: list[dict[str, Any]] = []  # scores of real training data, once they were computed
         self.kept = Kept(cache or cache_root() / "features")
         made: dict[str, Extraction] = {}
 
@@ -106,6 +107,8 @@ class Evaluator:
         for index in range(len(self.metrics)):
             for part in self._parts(index):
                 self._missing(index, part)  # it becomes each score's error
+            for name in self.metrics[index].every_number():
+                self._alarm(index, name)
 
     def _missing(self, index: int, part: Part) -> str:
         """Why a metric has no reference, so that it has no score against this part; "" where it has one."""
@@ -136,6 +139,14 @@ class Evaluator:
 
     def score(self, generated: Tensor, parts: Sequence[Part] = PARTS) -> list[dict[str, Any]]:
         """Scores of `self.count` generated samples (N, *shape), against these parts of the data."""
+        scores = self._scores(generated, parts)
+        for one, score in zip(self.scored(), scores, strict=True):
+            if alarm := self._alarm(*one.place):
+                score["alarm"] = alarm
+        return scores
+
+    def _scores(self, generated: Tensor, parts: Sequence[Part]) -> list[dict[str, Any]]:
+        """The same, without alarms, which rest on scores themselves."""
         self.seconds = defaultdict(float)
         if self.data.spec.kind == "image":
             # In batches, since at once it would take thrice the room.
@@ -180,9 +191,34 @@ class Evaluator:
         ]
 
     def score_training_data(self) -> list[dict[str, Any]]:
-        """The floor: scores of as many real training samples, as if they had been generated."""
-        some = shuffled(len(self.data.training))[: self.count]
-        return self.score(self.data.training.batch(some), ("held_out",))
+        """The floor: scores of as many real training samples, as if they had been generated.
+
+        They are chosen independently of those that metrics are given, so that they are what a copier of all of them would make.
+        """
+        if not self._floor:
+            some = shuffled(len(self.data.training), order=1)[: self.count]
+            self._floor = self._scores(self.data.training.batch(some), ("held_out",))
+        return self._floor
+
+    def _alarm(self, index: int, name: str) -> dict[str, Any] | None:
+        """What stands with each score of one of a metric's numbers: its alarm on these data."""
+        metric, real = self.metrics[index], None
+        alarm = metric.every_number()[name].alarm
+        if alarm is not None and alarm.of_real:
+            real = self._real_score(self._protocol(index, name)[1])
+        with told(f"metric {metric.name}: alarm_of() at {place_of(type(metric).alarm_of)}"):
+            alarm = metric.alarm_of(name, real, self.data, self.through[index].features)
+            return None if alarm is None else {**asdict(alarm), "real": real}
+
+    def _real_score(self, protocol_id: str) -> float | None:
+        """What real training data score by a protocol, kept in the cache; None: it can't be computed."""
+
+        def compute() -> Tensor:
+            value = next(s["value"] for s in self.score_training_data() if s["protocol_id"] == protocol_id)
+            return torch.tensor(math.nan if value is None else value, dtype=torch.float64)
+
+        value = float(self.kept(f"floor-{canonical_hash([self.data.fingerprint, protocol_id])[:20]}", compute))
+        return None if math.isnan(value) else value
 
     def remarks(self) -> list[str]:
         """What whoever reads these scores should know of the features and of each metric, in whole sentences.
@@ -208,7 +244,7 @@ class Evaluator:
         metric, extraction = self.metrics[index], self.through[index]
         cls, plain = type(metric), Metric
         if metric.reads == "features" and (cls.reference, cls.reference_of) == (plain.reference, plain.reference_of):
-            return extraction.real(against)
+            return self._read(index, against)
         own = [metric.settings(), source_hash(cls)]
         seen = [] if metric.reads == "samples" else [extraction.features.protocol, extraction.extractor]
         modes = self.data.spec.modes and asdict(self.data.spec.modes)
@@ -232,7 +268,7 @@ class Evaluator:
         metric, extraction = self.metrics[index], self.through[index]
         if metric.reads == "samples":
             return torch.cat(list(real_batches(self.data, part)))
-        return extraction.read(metric.reads, extraction.real(part))
+        return extraction.read(metric, extraction.real(part))
 
     def _numbers(self, index: int) -> dict[str, tuple[str, Number]]:
         """Label and kind of each number that a metric returns, by name; "" where it is the only one."""
@@ -255,6 +291,8 @@ class Evaluator:
         }
         if metric.reads != "samples":
             protocol |= self.through[index].facts
+            if metric.standardised(self.through[index].features):
+                protocol["scale"] = "features divided by the root mean square of the held-out data's"
         if number:
             protocol["number"] = number
         return protocol, canonical_hash(protocol)[:8]
@@ -291,7 +329,7 @@ class Evaluator:
         try:
             with Stream(0, f"metric:{metric.name}", torch.device("cpu")), torch.no_grad():
                 read = self.through[index].read
-                given = samples if features is None or metric.reads == "samples" else read(metric.reads, features)
+                given = samples if features is None or metric.reads == "samples" else read(metric, features)
                 found = metric.score(given, self.reference(index, against))
         except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
             error = {"error": _reason(fault)}

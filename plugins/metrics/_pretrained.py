@@ -62,7 +62,7 @@ class Pretrained(FeatureExtractor):
             raise GanBenchError(f"{file}: SHA-256 is {found}, not {self.sha256}: damaged, or another file. {cure}")
         try:
             return network(_tensors(file, content)), found
-        except Exception as error:  # noqa: BLE001 - whatever a library makes of a file that is not its own
+        except Exception as error:  # whatever a library makes of a file that is not its own
             raise GanBenchError(f"{file}: not weights of {self.network_of} ({error}). {cure}") from error
 
 
