@@ -288,7 +288,7 @@ class Metric(Plugin):
         return ()
 
     def standardised(self, features: Features) -> bool:
-        """Whether features are divided by one number first, the root mean square of the held-out data's.
+        """Whether a metric that reads features gets them divided by one number, the root mean square of the held-out data's.
 
         So a kernel of a fixed width means the same for every extractor. The protocol says so.
         """
@@ -298,12 +298,12 @@ class Metric(Plugin):
         """The alarm of one of its numbers on these data, read from these features; None: it has none that would mean anything.
 
         `real` is what real training samples score, as many as are generated if there are so many, chosen at random; None: it
-        can't be computed. It is asked for only where the number's alarm is `of_real`.
+        can't be computed, or the number's alarm is not `of_real`.
         """
         alarm = self.every_number()[name].alarm
         if alarm is None or not alarm.of_real:
             return alarm
-        return None if real is None else replace(alarm, threshold=alarm.threshold * real)
+        return replace(alarm, threshold=alarm.threshold * real) if real else None  # of 0 there is no share
 
     @abstractmethod
     def score(

@@ -131,6 +131,7 @@ class Evaluator:
                         raise ValueError(f"label() must return text (found: {label!r})")
                     if not isinstance(name, str) or not isinstance(number, Number):
                         raise ValueError(f"`numbers` must be a dict of names and Number (found: {name!r}: {number!r})")
+                extraction.standardised(metric)
                 if metric.reads == "logits" and not hasattr(extraction.features, "logits"):
                     raise GanBenchError(
                         f"metric {metric.name} needs to know classes, which features = {extraction.label!r} do not tell. "
@@ -291,7 +292,7 @@ class Evaluator:
         }
         if metric.reads != "samples":
             protocol |= self.through[index].facts
-            if metric.standardised(self.through[index].features):
+            if self.through[index].standardised(metric):
                 protocol["scale"] = "features divided by the root mean square of the held-out data's"
         if number:
             protocol["number"] = number

@@ -96,9 +96,13 @@ class Extraction:
 
     def read(self, metric: Metric, features: Tensor) -> Tensor:
         """The features (N, d), or logits (N, classes) of them, whichever a metric reads."""
-        if metric.standardised(self.features):
-            features = features / self._size
-        return self.features.logits(features) if metric.reads == "logits" else features  # type: ignore[attr-defined]
+        if metric.reads == "logits":
+            return self.features.logits(features)  # type: ignore[attr-defined]
+        return features / self._size if self.standardised(metric) else features
+
+    def standardised(self, metric: Metric) -> bool:
+        """Whether a metric's features are divided by their size."""
+        return metric.reads == "features" and metric.standardised(self.features)
 
     @cached_property
     def _size(self) -> float:

@@ -127,6 +127,9 @@ def test_a_number_that_real_data_do_not_have_has_no_alarm(digits, tmp_path):
     )[1]
     assert recall["value"] > 0
     assert "alarm" not in recall
+    features = Enlarged(classes=True).prepare(digits, tmp_path, CPU)
+    assert PrecisionRecall().alarm_of("recall", 0.0, digits, features) is None, "nor where they have none themselves"
+    assert PrecisionRecall().alarm_of("recall", 0.5, digits, features).threshold == 0.05
 
 
 def test_kid_does_not_depend_on_the_size_of_features_but_for_inceptions(digits, tmp_path):
