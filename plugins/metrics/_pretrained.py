@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from gan_bench import DataSpec, FeatureExtractor, Field
+from gan_bench.api.randomness import Stream
 from gan_bench.errors import GanBenchError
 
 SOME = 25  # pictures that a network sees at a time: they bound its memory
@@ -61,7 +62,8 @@ class Pretrained(FeatureExtractor):
         if not found.startswith(self.sha256):
             raise GanBenchError(f"{file}: SHA-256 is {found}, not {self.sha256}: damaged, or another file. {cure}")
         try:
-            return network(_tensors(file, content)), found
+            with Stream(0, self.name, torch.device("cpu")):  # for weights that are drawn only to be replaced
+                return network(_tensors(file, content)), found
         except Exception as error:  # whatever a library makes of a file that is not its own
             raise GanBenchError(f"{file}: not weights of {self.network_of} ({error}). {cure}") from error
 

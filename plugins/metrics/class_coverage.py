@@ -46,7 +46,8 @@ class ClassCoverage(Metric):
         counts = counts[:, counts.any(0)]
         expected = counts.sum(1, keepdim=True) * counts.sum(0) / counts.sum()
         classes = counts.shape[1]
-        if chi2.cdf(float(((counts - expected) ** 2 / expected).sum()), classes - 1) >= BY_CHANCE:
+        alike = chi2.cdf(float(((counts - expected) ** 2 / expected).sum()), classes - 1)
+        if not alike < BY_CHANCE:  # nor is NaN, of a single class
             return []
         chance = (classes - 1) / 2 * (1 / generated + 1 / int(counts[1].sum()))
         return [

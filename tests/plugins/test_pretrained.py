@@ -87,7 +87,9 @@ def theirs(network: nn.Module, samples: torch.Tensor, size: int) -> torch.Tensor
 @pytest.mark.parametrize("size", [32, 96])
 def test_mobilenet_is_torchvisions_with_its_preprocessing_but_no_crop(mobilenet, tmp_path, size):
     file, samples = saved(mobilenet, tmp_path / "weights.pth"), colours(40, 30)
+    state = torch.get_rng_state()
     features = MobileNet(**file, size=size).prepare(of_pictures(samples), tmp_path, CPU)
+    assert torch.equal(torch.get_rng_state(), state)
     found = features(samples)
     assert found.shape == (3, features.protocol["dimension"]) == (3, 1280)
     assert found.std() > 0.01

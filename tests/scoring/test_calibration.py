@@ -175,3 +175,5 @@ def test_parts_drawn_by_class_are_remarked(digits, tmp_path):
         parts = {"training": part(mixed, slice(360, None)), "held_out": part(mixed, slice(0, 360))}
         assert remarks(replace(digits, **parts, fingerprint=str(seed))) == []
     assert remarks(replace(digits, training=Samples(digits.training.data, None), fingerprint="unlabelled")) == []
+    one = Samples(digits.training.data, torch.zeros_like(digits.training.labels))
+    assert remarks(replace(digits, training=one, held_out=part(one, slice(0, 99)), fingerprint="one")) == []
