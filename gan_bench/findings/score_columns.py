@@ -36,6 +36,7 @@ class ScoreColumn:
     differs: tuple[str, ...] = ()  # fields of the protocol in which the columns of the same name are not all equal
     unit: str = ""
     cost: float | None = None  # seconds that its metric takes a snapshot, on average, once samples have their features
+    name: str = ""  # its label in the scores, which columns of other protocols may share
 
     def holds(self, score: Score) -> bool:
         """Whether a score may stand in this column: every field of the protocol is compared, not just the id."""
@@ -86,6 +87,7 @@ def score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
             differs,
             score.unit,
             mean(costs) if costs else None,
+            score.label,
         )
         for label, (_, score, costs), differs in zip(unlike(labels), named, differences, strict=True)
     ]

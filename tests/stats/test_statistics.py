@@ -15,9 +15,9 @@ from gan_bench.stats.paired import (
     interquartile_mean,
     paired_difference,
     rank_p,
-    seeds_needed,
     sign_flip_p,
 )
+from gan_bench.stats.power import seeds_needed
 
 
 def by_seed(values) -> dict[int, float]:

@@ -10,7 +10,8 @@ import pytest
 from tables import findings, verdicts
 
 from gan_bench.findings.sentences import amount
-from gan_bench.stats.paired import paired_difference, seeds_needed
+from gan_bench.stats.paired import paired_difference
+from gan_bench.stats.power import seeds_for, seeds_needed
 
 CELLS = [(a, b) for a in ("one", "two") for b in ("x", "y")]
 
