@@ -70,7 +70,9 @@ def size_text(finding: Finding, score: str, reference: str = "") -> str:
     if failed := sum(finding.failures):
         seeds += f", {failed} more failed"
     seeds += "; not in percent, for a score is not above 0" * finding.without_log
-    interval = f"95 % interval {interval_text(finding)}; " if finding.interval else "the same in all " * finding.constant
+    interval = (
+        f"95 % interval {interval_text(finding)}; " if finding.interval else "the same in all " * finding.constant
+    )
     told = amount(finding, finding.mean).lstrip("+−")
     equal = "equal" if finding.constant or finding.n == 1 else "equal on average"
     change = f"{told} {'lower' if finding.mean < 0 else 'higher'}" if finding.mean else equal

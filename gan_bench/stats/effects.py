@@ -28,7 +28,9 @@ class Effect:
     changed: tuple[tuple[int, str], ...]  # axis and its level: one for a main effect, two for an interaction
     finding: Finding
     cells: tuple[Values, ...]  # whose scores are in it
-    by_cell: Mapping[Values, float]  # mean difference in each combination of the other axes' levels, by the changed cell
+    by_cell: Mapping[
+        Values, float
+    ]  # mean difference in each combination of the other axes' levels, by the changed cell
 
     def at(self, axis: int, level: str) -> float:
         """The mean difference within a level of another axis."""

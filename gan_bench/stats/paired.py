@@ -59,7 +59,9 @@ class Finding:
     family: int = 1  # tests that it was corrected for, or will be
     look: int = 0  # of those that are taken while seeds are added, from 1; 0 where seeds were fixed
     share: float = 1.0  # of the 5 % that this look spends: p and interval are of that share
-    without_log: bool = False  # a score is not above 0, so that they are compared raw though their metric's scale is log
+    without_log: bool = (
+        False  # a score is not above 0, so that they are compared raw though their metric's scale is log
+    )
     waiting: bool = False  # runs of these seeds have not ended: it is tested once they have
 
     @property
