@@ -134,7 +134,7 @@ def correct_together(comparisons: list[Comparison]) -> None:
 def put_into_words(
     comparison: Comparison, runs: pd.DataFrame, columns: list[ScoreColumn], scored: set[tuple[str, str]]
 ) -> None:
-    """Sentences of a comparison. `columns` are all of the store, `scored` runs and labels of the columns with an entry of them."""
+    """Sentences of a comparison. `columns` are all of the store; `scored` has the runs and labels of all their scores."""
     headline, reference = comparison.headline, comparison.reference
     for column in comparison.scores:
         for entry in comparison.differences[column.label]:

@@ -71,7 +71,7 @@ def test_looks_have_their_shares(grid):
     asked = grid()
     looks = {"Another width?": with_look(with_look([], range(6)), range(6, 9))}
     shared = list(verdict_lines(asked, looks))
-    assert shared[0] == list(verdict_lines(asked, {}))[0]
+    assert shared[0] == next(verdict_lines(asked, {}))
     assert shared[2].startswith("verdicts: 9 seeds tell a difference of 2.1 standard deviations")
     assert "among 10 tests, at a look that spends 16 % of the 5 %, with 80 %" in shared[2]
 
