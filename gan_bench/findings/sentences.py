@@ -134,7 +134,7 @@ def details(finding: Finding) -> list[str]:
     if finding.n >= SEEDS_FOR_A_TEST:
         p, least = (min(1.0, p(finding.differences) / finding.share) for p in (sign_flip_p, smallest_sign_flip_p))
         phrases.append(f"exact sign-flip test p = {_number(p)} (smallest possible {_number(least)})")
-    if finding.n >= SEEDS_FOR_QUARTILES:
+    if finding.n >= SEEDS_FOR_QUARTILES and not finding.constant:
         middle, *ends = interquartile_mean(finding.differences, finding.share)
         low, high = (amount(finding, end) for end in ends)
         phrases.append(f"interquartile mean {amount(finding, middle)} (95 % bootstrap interval {low} to {high})")

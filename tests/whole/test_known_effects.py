@@ -37,6 +37,7 @@ def test_equal_runs_as_two_levels_differ_by_exactly_nothing(n, scale, better):
         f"{n} seeds. {direction}"
     )
     assert answer.details.startswith(f"0 of {n} pairs improved, {n} equal")
+    assert "interval" not in answer.sentence + answer.details
     assert (
         "sign-flip" not in answer.details if n < 6 else "sign-flip test p = 1 (smallest possible 1)" in answer.details
     )
