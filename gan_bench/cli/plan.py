@@ -77,7 +77,7 @@ def command(
     disk = sum(plan.disk_bytes for plan in plans)
     counts = ", ".join(f"{n} {word}{'s' if n != 1 else ''}" for n, word in ((len(plans), "cell"), (len(runs), "run")))
     say(f"\n{counts}, {todo} of them to train, in {store}")
-    for line in (*stale_lines(runs), *verdict_lines(loaded, looks)):
+    for line in (*stale_lines(runs), *verdict_lines(loaded, looks, len(loaded.headlines))):
         say(line)
     say(f"disk: {decimal(disk)} when all are finished")
     if not no_pilot:

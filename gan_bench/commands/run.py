@@ -81,7 +81,7 @@ def prepare_evaluators(
     """The features of every dataset that runs train on, trained or loaded once and kept for the workers."""
     evaluators = {}
     for key in dict.fromkeys(dataset_key(cell) for cell in grid.cells):  # in the grid's order
-        with console.status(f"features {grid.evaluate.features['name']} of {data[key].name}"):
+        with console.status(f"features of {data[key].name}"):
             evaluators[key] = Evaluator.of(grid.evaluate, grid.registry, data[key], torch.device(device))
             evaluators[key].prepare()
             prepare_neighbours(evaluators[key])

@@ -82,7 +82,7 @@ def effect_sentence(
         words += _direction(finding, unit) + _looks(finding)
         if turns:
             each = " and ".join(f"{amount(finding, mean)} with {level}" for level, mean in turns.items())
-            words += f" It has both signs, {each}: read these, not their mean."
+            words += f" It depends on the other axis, {each}: read these, not their mean."
     if failures:
         only = ", so this holds only for seeds that succeed in all cells" if finding.n else ""
         words += f" {_capital(failures)}{only}."
@@ -149,6 +149,18 @@ def amount(finding: Finding, difference: float) -> str:
     digits = f"{abs(value):.3g}" if finding.scale == "raw" else _percent(value)
     sign = "" if float(digits) == 0 else "−" if value < 0 else "+"
     return f"{sign}{digits}{' %' if finding.scale == 'log' else ''}"
+
+
+def no_percent(finding: Finding) -> str:
+    """That a difference beside others in percent is none; "" where it is one, or no others are."""
+    return ", not in percent, for a score is not above 0" * finding.without_log
+
+
+def value_text(value: float) -> str:
+    """A score with three significant digits, without an exponent where it can be read without: `0.412`, `1770`."""
+    plain = 1e-4 <= abs(value) < 1e6
+    text = f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}" if plain else f"{value:.3g}"
+    return text.replace("-", "−")
 
 
 def _percent(value: float) -> str:
@@ -259,7 +271,7 @@ def _not_tested(finding: Finding, level: str, reference: str, score: str, primar
     else:
         basis = f"{_mean_of(finding)} {_interval(finding)}"
     than = f"{_lower_or_higher(finding)} than" if finding.mean else "equal to"
-    why = needs(finding) if primary is None else f"Not tested: verdicts rest on {primary}, the grid's first metric."
+    why = needs(finding) if primary is None else f"Not tested: verdicts rest on {primary}."
     return f"{score} of {level} is {than} that of {reference} {basis}. {why}"
 
 

@@ -39,9 +39,7 @@ def _reasons(
         others = [
             other
             for other in columns
-            if other is not column
-            and other.name == column.name
-            and any((run, other.label) in scored for run in finished)
+            if other is not column and other.is_as(column) and any((run, other.label) in scored for run in finished)
         ]
         if any((run, column.label) in scored for run in finished) or not others:
             reasons.append(f"{_many(len(finished) - has, level)} ha{'ve' if len(level.runs) > 1 else 's'} no score")

@@ -25,10 +25,10 @@ from gan_bench.api.sources import source_hash
 from gan_bench.canonical import canonical, canonical_hash
 from gan_bench.data.cache import cache_root
 from gan_bench.errors import GanBenchError, message
-from gan_bench.grid.headlines import Place
+from gan_bench.grid.headlines import Place, headlines
 from gan_bench.grid.schema import without_features
 from gan_bench.scoring.diversity import SAME, SAMPLES, diversity, real_distances
-from gan_bench.scoring.extraction import Extraction, Kept, Part, line, real_batches
+from gan_bench.scoring.extraction import Extraction, Kept, Part, fingerprint, line, real_batches
 from gan_bench.scoring.samples import BATCH, shuffled
 from gan_bench.store.documents import LARGEST
 from gan_bench.store.state import Columns
@@ -69,8 +69,11 @@ class Evaluator:
     ) -> None:
         self.data, self.metrics, self.count, self.device = data, metrics, samples, device
         self.against_training = against_training
+        self.headlines: tuple[Place, ...] = ()  # the numbers that are tested; the first one ranks
         self.seconds: dict[str, float] = {}
+        self.treatment: dict[str, str] = {}  # what was done to generated samples first; it stands in each protocol
         self.kept = Kept(cache or cache_root() / "features")
+        self._looked: dict[str, bool] = {}  # by a reference's file: whether it was made of training data too
         made: dict[str, Extraction] = {}
 
         def extraction(one: FeatureExtractor) -> Extraction:
@@ -84,15 +87,22 @@ class Evaluator:
 
     @classmethod
     def of(cls, evaluate: Evaluate, registry: Registry, data: PreparedData, device: torch.device) -> Evaluator:
-        """What a grid's `[evaluate]` asks for. PluginError: a metric or an extractor can't be had."""
-        metrics = [registry.create("metric", without_features(metric)) for metric in evaluate.metrics]
+        """What a grid's `[evaluate]` asks of these data. PluginError: a metric or an extractor can't be had.
+
+        Fault: `headline` names none of their numbers.
+        """
+        asked = evaluate.of(data.spec.kind, labelled=data.spec.classes is not None)
+        metrics = [registry.create("metric", without_features(metric)) for metric in asked.metrics]
         own = {
             index: registry.create("features", metric["features"])
-            for index, metric in enumerate(evaluate.metrics)
+            for index, metric in enumerate(asked.metrics)
             if "features" in metric
         }
-        extractor, beside = registry.create("features", evaluate.features), evaluate.against_training
-        return cls(data, metrics, extractor, evaluate.samples, device, against_training=beside, own=own)
+        tested = headlines(asked, metrics)
+        extractor, beside = registry.create("features", asked.features), evaluate.against_training
+        made = cls(data, metrics, extractor, evaluate.samples, device, against_training=beside, own=own)
+        made.headlines = tested
+        return made
 
     def prepare(self) -> None:
         """Make what all snapshots share, and keep it in the cache for whoever scores them.
@@ -165,7 +175,7 @@ class Evaluator:
         def compute() -> Tensor:
             return real_distances(self.data.held_out.batch(shuffled(len(self.data.held_out))[:SAMPLES]))
 
-        return self.kept(f"distances-{canonical_hash([self.data.fingerprint, SAME, SAMPLES])[:20]}", compute)
+        return self.kept(f"distances-{canonical_hash([self.data.held_out_fingerprint, SAME, SAMPLES])[:20]}", compute)
 
     def columns(self) -> Columns:
         """Label and protocol of every score that is made."""
@@ -180,9 +190,9 @@ class Evaluator:
         ]
 
     def score_training_data(self) -> list[dict[str, Any]]:
-        """The floor: scores of as many real training samples, as if they had been generated."""
-        some = shuffled(len(self.data.training))[: self.count]
-        return self.score(self.data.training.batch(some), ("held_out",))
+        """The floor: scores of as many real training samples, as if they had been generated; of all, whichever are trained on."""
+        training = self.data.whole.training
+        return self.score(training.batch(shuffled(len(training))[: self.count]), ("held_out",))
 
     def remarks(self) -> list[str]:
         """What whoever reads these scores should know of the features and of each metric, in whole sentences.
@@ -205,27 +215,44 @@ class Evaluator:
 
     def reference(self, index: int, against: Part = "held_out") -> Any:
         """What a metric's scores compare with, made of the held-out data or of as many training samples; kept in the cache."""
+        metric = self.metrics[index]
+        if metric.reads == "features" and type(metric).reference is Metric.reference and not _chooses(metric):
+            return self.through[index].real(against)
+        name = self._reference_name(index, against)
+
+        def compute() -> dict[str, Any]:
+            data = RealData(self.data, lambda part: self._read(index, against if part == "held_out" else part))
+            try:
+                with Stream(0, f"reference:{metric.name}", torch.device("cpu")):
+                    return {"reference": metric.reference_of(data), "read_training": data.read_training}
+            finally:
+                self._looked[name] = data.read_training
+
+        made = self.kept(name, compute)
+        self._looked[name] = made["read_training"]
+        return made["reference"]
+
+    def _reference_name(self, index: int, against: Part) -> str:
+        """The name of its file in the cache."""
         metric, extraction = self.metrics[index], self.through[index]
-        cls, plain = type(metric), Metric
-        if metric.reads == "features" and (cls.reference, cls.reference_of) == (plain.reference, plain.reference_of):
-            return extraction.real(against)
-        own = [metric.settings(), source_hash(cls)]
+        real = fingerprint(self.data, "training" if _chooses(metric) else against)
         seen = [] if metric.reads == "samples" else [extraction.features.protocol, extraction.extractor]
         modes = self.data.spec.modes and asdict(self.data.spec.modes)
+        key = canonical_hash([real, against, *seen, metric.settings(), source_hash(type(metric)), modes])
+        return f"reference-{metric.name}-{key[:20]}"
 
-        def compute() -> Tensor | dict[str, Tensor]:
-            data = RealData(self.data, lambda part: self._read(index, against if part == "held_out" else part))
-            with Stream(0, f"reference:{metric.name}", torch.device("cpu")):
-                return metric.reference_of(data)
-
-        split = [] if against == "held_out" else [against]
-        key = canonical_hash([self.data.fingerprint, *seen, *own, modes, *split])
-        return self.kept(f"reference-{metric.name}-{key[:20]}", compute)
+    def _reads_training(self, index: int) -> bool:
+        """Whether a metric's scores rest on the training data too: its reference was made of more than the held-out part."""
+        if not _chooses(self.metrics[index]):
+            return False
+        name = self._reference_name(index, "held_out")
+        if name not in self._looked:
+            self._missing(index, "held_out")
+        return self._looked.get(name, True)
 
     def _parts(self, index: int) -> tuple[Part, ...]:
         """What a metric's scores are made against. One that chooses its real data itself has no second score."""
-        own = type(self.metrics[index]).reference_of is not Metric.reference_of
-        return PARTS[:1] if own or not self.against_training else PARTS
+        return PARTS[:1] if _chooses(self.metrics[index]) or not self.against_training else PARTS
 
     def _read(self, index: int, part: Part) -> Tensor:
         """A part of the real data as a metric reads it."""
@@ -246,12 +273,13 @@ class Evaluator:
         metric = self.metrics[index]
         protocol = {
             "metric": {**metric.settings(), "source": source_hash(type(metric))[:12]},
-            "dataset": self.data.fingerprint,
+            "dataset": fingerprint(self.data, "training" if self._reads_training(index) else "held_out"),
             "generated": self.count,
             "real": len(self.data.held_out),
             "split": "held out",
             "mode": "evaluation",
             "quantisation": "8 bits" if self.data.spec.kind == "image" else "none",
+            **self.treatment,
         }
         if metric.reads != "samples":
             protocol |= self.through[index].facts
@@ -298,6 +326,11 @@ class Evaluator:
             return lambda name: error
         values: Mapping[str, Any] = found if isinstance(found, Mapping) else {"": found}
         return lambda name: _valued(name or metric.name, values.get(name))
+
+
+def _chooses(metric: Metric) -> bool:
+    """Whether a metric chooses its real data itself. All others are given the held-out part and nothing else."""
+    return type(metric).reference_of is not Metric.reference_of
 
 
 def _reason(fault: Exception) -> str:

@@ -43,6 +43,11 @@ class Kept:
         return self._loaded[name]
 
 
+def fingerprint(data: PreparedData, part: Part) -> str:
+    """Of the data that a part's samples are taken from; as many training samples are as there are held-out ones."""
+    return data.held_out_fingerprint if part == "held_out" else data.fingerprint
+
+
 def real_batches(data: PreparedData, part: Part) -> Iterator[Tensor]:
     """The held-out samples, or as many of the training samples, (B, *shape) at a time."""
     if part == "held_out":
@@ -57,7 +62,8 @@ class Extraction:
     def __init__(self, extractor: FeatureExtractor, data: PreparedData, kept: Kept, device: torch.device) -> None:
         self.data, self.kept, self.device = data, kept, device
         with told(f"features {extractor.name}: prepare() at {place_of(extractor.prepare)}"), caching(kept.folder):
-            self.features: Features = extractor.prepare(data, kept.folder, device)
+            # Of the whole data, so that what is learnt is the same whatever is trained on.
+            self.features: Features = extractor.prepare(data.whole, kept.folder, device)
         self.extractor = {"name": extractor.name, "source": source_hash(type(extractor))[:12]}
 
     @property
@@ -89,7 +95,7 @@ class Extraction:
 
     def real(self, part: Part = "held_out") -> Tensor:
         """Features (M, d) of the held-out data, or of as many training samples; computed once for a dataset."""
-        key = canonical_hash([self.data.fingerprint, self.features.protocol, self.extractor])
+        key = canonical_hash([fingerprint(self.data, part), self.features.protocol, self.extractor])
         name = part.replace("_", "-")
         return self.kept(f"{name}-{key[:20]}", lambda: self.extract(lambda: real_batches(self.data, part)))
 

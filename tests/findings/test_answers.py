@@ -68,6 +68,20 @@ def test_under_six_seeds_what_is_seen_and_how_many_would_tell(store):
     assert answers(store(1))[0].rest.endswith("(1 seed). A verdict needs at least 6 seeds.")
 
 
+def test_scores_that_can_t_be_compared_are_told_with_what_their_protocols_differ_in(store):
+    made = store(6)
+    for run, facts in json.loads((made / "grid.json").read_text())["runs"].items():
+        if facts["label"] == "fcgan, no tricks":
+            for file in (made / "runs" / run).glob("snapshots/*/scores.json"):
+                scores = json.loads(file.read_text())
+                for score in scores["scores"]:
+                    score["protocol"]["dataset"], score["protocol_id"] = "cd" * 32, score["protocol_id"][::-1]
+                write(file, scores)
+    said = answers(made)[0]
+    assert said.lead == "No verdict yet"
+    assert said.rest == (": that of fcgan follows another protocol (other data).")
+
+
 def test_nothing_is_better(store):
     made = store(6)
     quality(made, "fcgan, no tricks", 3.0)
@@ -194,7 +208,7 @@ def test_a_score_of_zero_turns_the_unit_and_that_is_said():
     fine = [1.0, 1.1, 1.2, 0.9, 1.0, 1.1]
     said, (bullet, other) = asked(fine, [0.0, *(0.1 * value for value in fine[1:])], [0.5 * value for value in fine])
     assert said == (
-        "b is better than a: FD is 0.962 lower (95 % interval −1.06 to −0.863; 6 seeds; not in percent, for a score is not "
+        "b is better than a: FD is 0.962 lower (95 % interval −1.06 to −0.863; 6 seeds, not in percent, for a score is not "
         "above 0). Better as well: c (−50 %)."
     )
     assert bullet.endswith(" A score is not above 0: differences are in the score's own unit, not in percent.")

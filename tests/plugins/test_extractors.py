@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 def prepared(data: torch.Tensor, labels: torch.Tensor, classes: int, kind: str = "image", held_out: int = 360):
     spec = DataSpec(tuple(data.shape[1:]), kind, tuple(map(str, range(classes))) if classes else None)
     parts = Samples(data[held_out:], labels[held_out:]), Samples(data[:held_out], labels[:held_out])
-    return PreparedData("test", spec, "fingerprint", Path(), *parts, ())
+    return PreparedData("test", spec, "fingerprint", Path(), *parts, (), "held out")
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,9 @@ def test_an_effect_that_turns_round_is_said_with_what_it_is_at_each_level():
         main.finding, change="ema", references="none", score="FD", others="architecture.depth", turns=means
     )
     assert said.startswith("ema instead of none, averaged over architecture.depth: FD +1 on average (95 % interval ")
-    assert said.endswith("It has both signs, −2.5 with depth 1 and +4.5 with depth 2: read these, not their mean.")
+    assert said.endswith(
+        "It depends on the other axis, −2.5 with depth 1 and +4.5 with depth 2: read these, not their mean."
+    )
 
 
 @pytest.mark.parametrize("seeds", [3, 6])

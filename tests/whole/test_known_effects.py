@@ -148,7 +148,7 @@ def test_an_effect_that_is_equal_in_all_cells_is_not_said_to_turn():
         if effect.finding.p < 0.05:
             told += 1
             signs += min(effect.effect.by_cell.values()) < 0
-            said += "both signs" in effect.sentence
+            said += "read these" in effect.sentence
     print(f"{told} of {reports} told, {signs} have both signs among the cells, {said} are said to turn")
     assert signs > told / 4
     assert said <= 0.05 * told
