@@ -5,9 +5,6 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from fake_store import write_store
-
-from gan_bench_reports.page import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NEEDS_BROWSER = pytest.mark.skipif(
@@ -24,14 +21,18 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address(tmp_path_factory):
+    from fake_store import write_store
+
+    from gan_bench_reports.page import write_report
+
     store = write_store(tmp_path_factory.mktemp("stores") / "quickstart", seeds=3, snapshots=4, steps=300)
     write_report([store], store / "report.html")
     return (store / "report.html").as_uri()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
     api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
     with api.sync_playwright() as playwright:
