@@ -21,14 +21,13 @@ import os, sys
 with open(os.path.join({folder!r}, "sprung"), "a") as file:
     file.write(f"{{__name__}} in {{sys.orig_argv}}\\n")
 """
-INSTALLED = {name for name in importlib.metadata.packages_distributions() if name.isidentifier()}
-NAMES = {*sys.stdlib_module_names, *INSTALLED, "sitecustomize", "usercustomize"}
 
 
 @pytest.fixture
 def trapped(tmp_path) -> Iterator[Path]:
     """A folder with a grid, and a file for every module that there is; none may be imported."""
-    for name in NAMES:
+    installed = {name for name in importlib.metadata.packages_distributions() if name.isidentifier()}
+    for name in {*sys.stdlib_module_names, *installed, "sitecustomize", "usercustomize"}:
         (tmp_path / f"{name}.py").write_text(TRAP.format(folder=str(tmp_path)))
     write_grid(tmp_path, **SMALL)
     yield tmp_path
