@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan_bench.findings.answers import answer
+from gan_bench.findings.answers import Answer, answer
 from gan_bench.findings.compare import SIZES, compare
 from gan_bench.findings.comparisons import Comparison, Difference, Level
 from gan_bench.findings.score_columns import ScoreColumn
@@ -79,7 +79,7 @@ def _markdown_section(comparison: Comparison) -> str:
     lines = [
         f"## {markdown_text(comparison.title)}",
         "",
-        f"**{markdown_text(said.lead)}**{markdown_text(said.rest)}",
+        f"**{markdown_text(said.lead)}**{_rest(said, markdown_text)}",
         "",
     ]
     lines += [markdown_text(line) + "\n" for line in _about(comparison)]
@@ -100,6 +100,11 @@ def _markdown_section(comparison: Comparison) -> str:
     return "\n".join([*lines, ""])
 
 
+def _rest(said: Answer, escape: Callable[[str], str]) -> str:
+    """What follows an answer's lead; escaping strips the space that may stand between them."""
+    return f"{' ' if said.rest.startswith(' ') else ''}{escape(said.rest)}"
+
+
 def latex(comparisons: Sequence[Comparison]) -> str:
     """To be read by `input` in a document that uses the packages named at its top: findings and a table for each comparison."""
     return "% Needs \\usepackage{booktabs,graphicx}\n" + "\n".join(
@@ -111,7 +116,7 @@ def _latex_section(comparison: Comparison) -> str:
     said = answer(comparison)
     lines = [
         f"\\paragraph{{{latex_text(comparison.title)}}}",
-        f"\\textbf{{{latex_text(said.lead)}}}{latex_text(said.rest)}",
+        f"\\textbf{{{latex_text(said.lead)}}}{_rest(said, latex_text)}",
         "",
     ]
     lines += [latex_text(line) + "\n" for line in _about(comparison)]
@@ -177,9 +182,7 @@ def table_columns(comparison: Comparison) -> list[Column]:
     for score in comparison.scores:
         floor = number(comparison.real[score.label][0]) if score.label in comparison.real else "–"
         columns += [_score(score, moment, floor if moment == "last" else "") for moment in ("last", "best")]
-    if comparison.headline:
-        found = {id(entry.level): entry for entry in comparison.answers}
-        columns.append(Column("", "Difference", lambda level: _difference(found.get(id(level)))))
+    columns += [_verdicts(comparison, score) for score in comparison.headlines]
     columns += [Column("", "Seeds", _seeds), Column("", "Health", _health)]
     for group, size, told in (("Parameters", "parameters", count), ("FLOPs an image", "flops", scaled)):
         for net in ("generator", "discriminator"):
@@ -197,6 +200,13 @@ def _score(score: ScoreColumn, moment: str, floor: str) -> Column:
         return spread(value.mean, value.deviation)
 
     return Column(score.title, f"{moment} snapshot", text, lambda level: level.values[score.label][moment].best, floor)
+
+
+def _verdicts(comparison: Comparison, score: ScoreColumn) -> Column:
+    """The differences by one headline, which is named where there are several."""
+    found = {id(entry.level): entry for entry in comparison.differences[score.label]}
+    name = f"Difference in {score.label}" if len(comparison.headlines) > 1 else "Difference"
+    return Column("", name, lambda level: _difference(found.get(id(level))))
 
 
 def _number(name: str, told: Callable[[float | None], str]) -> Callable[[Level], str]:

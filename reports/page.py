@@ -33,7 +33,13 @@ from gan_bench_reports.view import Builder, ComparisonView
 
 HERE = Path(__file__).parent
 STYLES = ("base", "answers", "findings", "tables", "heat", "samples", "charts", "runs", "print")
-VERDICT_CLASS = {"better": "better", "worse": "worse", "no difference can be told": "open", "not tested": "untested"}
+VERDICT_CLASS = {
+    "better": "better",
+    "mixed": "mixed",
+    "worse": "worse",
+    "no difference can be told": "open",
+    "not tested": "untested",
+}
 SCRIPTS = (
     *("common", "tables", "take", "samples", "figures", "saving", "sheets", "differences"),
     *("printing", "charts", "runs", "start", "live"),

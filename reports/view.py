@@ -10,6 +10,7 @@ from gan_bench.findings.answers import Answer, answer, best_first
 from gan_bench.findings.compare import compare
 from gan_bench.findings.comparisons import Comparison, Difference, Level
 from gan_bench.findings.pooling import stores_of
+from gan_bench.findings.score_columns import ScoreColumn
 from gan_bench.findings.sentences import amount
 from gan_bench.findings.tables import Results
 from gan_bench_reports.differences import Axis, make_axis
@@ -17,6 +18,7 @@ from gan_bench_reports.formats import brief
 from gan_bench_reports.heat import Heat, heat
 from gan_bench_reports.pictures import Picture, Pictures
 from gan_bench_reports.shots import Place, take
+from gan_bench_reports.sides import Mark, SidesPicture, sides_picture
 
 COLOURS = 8  # of the palette in styles/base.css; the first is the reference levels'
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -59,6 +61,7 @@ class ComparisonView:
     any_picture: Picture | None  # gives the room of a missing one
     side: int  # most samples along a side of a picture
     zoom: int  # whole factor by which pictures are enlarged
+    sides: SidesPicture | None = None  # where quality and diversity are both tested
 
     @property
     def pairs(self) -> str:
@@ -127,6 +130,10 @@ class ComparisonView:
             for label in labels
         ]
 
+    def entry(self, level: Level, column: ScoreColumn) -> Difference | None:
+        """A level's difference to the reference; None of the reference itself."""
+        return next((entry for entry in self.facts.differences[column.label] if entry.level is level), None)
+
     @property
     def heat(self) -> Heat | None:
         """Its heat maps."""
@@ -137,6 +144,13 @@ class ComparisonView:
         """The differences in the picture beside the answer: all in the grid's order, or the best where they are many."""
         answers = self.facts.answers
         return answers if len(answers) <= GLANCE else best_first(answers)[: GLANCE - 1]
+
+    @property
+    def shown_sides(self) -> list[Mark]:
+        """The levels named beside the picture of both sides: as in `glance`, the reference first."""
+        named = {id(entry.level) for entry in self.glance}
+        marks = self.sides.marks if self.sides else ()
+        return [mark for mark in marks if mark.level.reference or id(mark.level) in named]
 
     @property
     def glance_axis(self) -> Axis | None:
@@ -164,6 +178,7 @@ class Builder:
 
     def __post_init__(self) -> None:
         self.facts = compare(self.results)
+        self.runs = self.results.runs.set_index("run")
         self.shots = take(self.results, self.facts, self.pictures, self.room)
 
     def comparisons(self) -> list[ComparisonView]:
@@ -193,6 +208,7 @@ class Builder:
             tiles=[self._tile(level, places) for level in facts.levels],
             any_picture=shown[0] if shown else None,
             side=side,
+            sides=sides_picture(facts, self.runs),
             zoom=min(max(STRIP // ((len(facts.levels) + len(real_pictures)) * (widest + 16)), SEEN // widest, 1), 3),
         )
 

@@ -18,13 +18,13 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, get_args
 
 import pluggy
 
 from gan_bench.api import hooks
 from gan_bench.api.faults import cause
-from gan_bench.api.kinds import KINDS, RECIPE_PARTS, Dataset, Plugin, Trick, check_shape
+from gan_bench.api.kinds import KINDS, RECIPE_PARTS, Dataset, Plugin, Side, Trick, check_shape
 from gan_bench.api.plugin_files import plugin_files
 from gan_bench.api.sources import brought_by, source_hash
 from gan_bench.errors import GanBenchError, did_you_mean, short_path
@@ -35,7 +35,7 @@ HOOKS = {kind: f"gan_bench_{kind}s" for kind in KINDS} | {"features": "gan_bench
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # a plugin's name becomes part of dotted paths and folder names
 
 WORDS = {  # attributes of a class that are one of a few words
-    "metric": {"better": ("lower", "higher"), "scale": ("log", "raw")},
+    "metric": {"better": ("lower", "higher"), "scale": ("log", "raw"), "side": (None, *get_args(Side))},
     "dataset": {"kind": ("image", "points")},
 }
 
@@ -237,6 +237,8 @@ def _fault(kind: str, cls: Any) -> str | None:
         if getattr(cls, attribute) not in allowed:
             rule = f"`{attribute}` must be {' or '.join(map(repr, allowed))}"
             return f"class {cls.__name__}: {rule} (found: {getattr(cls, attribute)!r})"
+    if kind == "metric" and "features" in cls.model_fields:
+        return f"class {cls.__name__}: a metric has no parameter `features`: in a grid, this key names the extractor it reads"
     return _shape_fault(cls) if issubclass(cls, Dataset) else None
 
 

@@ -79,7 +79,7 @@ def prepare_evaluators(
 ) -> dict[str, Evaluator]:
     """The features of every dataset that runs train on, trained or loaded once and kept for the workers."""
     evaluators = {}
-    for key in {dataset_key(cell) for cell in grid.cells}:
+    for key in dict.fromkeys(dataset_key(cell) for cell in grid.cells):  # in the grid's order
         with console.status(f"features {grid.evaluate.features['name']} of {data[key].name}"):
             evaluators[key] = Evaluator.of(grid.evaluate, grid.registry, data[key], torch.device(device))
             evaluators[key].prepare()
@@ -170,7 +170,7 @@ class GridWork:
     def _write(self, runs: Sequence[Run], looks: Looks) -> None:
         """What the store holds beside its runs."""
         score_real_data(self.grid, self.store, self.prepared.data, self.evaluators, self.console)
-        write_store(self.grid, self.store, runs, looks)
+        write_store(self.grid, self.store, runs, looks, self.evaluators.values())
 
     def _jobs(self, todo: Sequence[tuple[Run, Todo]], fresh: bool) -> list[Job]:
         device, precisions = torch.device(self.devices[0]), {run.cell.precision for run, _ in todo}

@@ -70,10 +70,11 @@ def run_until_settled(
 
 
 def state(comparison: Comparison) -> State:
-    """Whether every level has its verdict, some lack one, or more seeds would not help: runs or scores are missing."""
-    if not comparison.answers or any(level.missing for level in comparison.levels):
+    """Whether every level is told by one headline at least, some are by none, or more seeds would not help: runs or scores
+    are missing."""
+    if not comparison.tests or any(level.missing for level in comparison.levels):
         return "stuck"
-    told = all(answer.verdict in ("better", "worse") for answer in comparison.answers)
+    told = all(any(test.verdict in ("better", "worse") for test in own) for own in comparison.tests)
     return "settled" if told else "open"
 
 

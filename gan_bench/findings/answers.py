@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gan_bench.findings.comparisons import Comparison, Difference, Level
 from gan_bench.findings.sentences import amount, interval_text, more_seeds, needs
+from gan_bench.findings.sides import Sides, Standing
 from gan_bench.stats.paired import SEEDS_FOR_A_TEST, Finding, Verdict, seeds_needed
 
 NAMED = 3  # levels of one verdict that are named; the others are counted
@@ -19,7 +20,7 @@ VERDICTS: tuple[Verdict, ...] = ("better", "worse", "no difference can be told",
 class Answer:
     """A lead of a few words, and what follows it; together they are whole sentences."""
 
-    verdict: Verdict
+    verdict: Standing
     lead: str
     rest: str
 
@@ -28,11 +29,13 @@ class Answer:
 
 
 def answer(comparison: Comparison) -> Answer:
-    """What the headline score says of a comparison: direction, size, interval and seeds of what stands out, and the others."""
+    """What the headlines say of a comparison: direction, size, interval and seeds of what stands out, and the others."""
     if comparison.headline is None:
         return Answer("not tested", "No verdict yet", ": there is no score.")
     if not comparison.answers:
         return Answer("not tested", "No verdict", ": there is no other level to compare with.")
+    if len(comparison.headlines) > 1:
+        return _by_sides(comparison)
     groups = by_verdict(comparison.answers)
     verdict, entries = next(iter(groups.items()))
     if verdict == "worse" and len(entries) == len(comparison.answers) > 1:
@@ -180,3 +183,65 @@ def _levels(n: int) -> str:
 
 def _number(n: int) -> str:
     return {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}.get(n, str(n))
+
+
+def _by_sides(comparison: Comparison) -> Answer:
+    """What is better at what: of the level that stands out with its numbers, of the others in a word."""
+    levels = _by_standing(comparison)
+    standing = levels[0].standing
+    if standing in ("no difference can be told", "not tested"):
+        return _nothing_told(comparison, levels)
+    # Of what is worse the worst stands out, of all else the best; several of many are never worth a sentence each.
+    first = levels[-1] if all(level.standing == "worse" for level in levels) else levels[0]
+    lead = f"{first.level.label} {first.does} than {comparison.reference.label}"
+    others = [level for level in levels if level is not first]
+    return Answer(standing, lead, f": {first.sizes()}{_other_sides(others)}")
+
+
+def _by_standing(comparison: Comparison) -> list[Sides]:
+    """The levels, first those of which more is told and all of it good, each kind from the best to the worst."""
+    order: list[Standing] = ["better", "mixed", "worse", "no difference can be told", "not tested"]
+    place = {id(entry.level): i for i, entry in enumerate(best_first(comparison.answers))}
+    levels = [Sides(comparison, tests) for tests in comparison.tests]
+    return sorted(levels, key=lambda one: (order.index(one.standing), -len(one.told), place[id(one.level)]))
+
+
+def _other_sides(levels: list[Sides]) -> str:
+    """The other levels in groups; of many, those that are not better at anything are counted."""
+    groups: dict[str, list[Sides]] = {}
+    for one in levels:
+        untold = {"not tested": "no verdict yet"}.get(one.standing, one.standing)
+        groups.setdefault(one.adjectives or untold, []).append(one)
+    said = ""
+    for words, group in groups.items():
+        named = group[0].standing in ("better", "mixed") or len(levels) < MANY
+        said += f" {words[0].upper()}{words[1:]}: {_labels(group) if named else _levels(len(group))}."
+    return said
+
+
+def _labels(group: Sequence[Sides]) -> str:
+    names = [one.level.label for one in group[:NAMED]]
+    if (more := len(group) - NAMED) > 0:
+        names.append(f"{more} more")
+    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
+
+
+def _nothing_told(comparison: Comparison, levels: list[Sides]) -> Answer:
+    """Of no level anything is told: what differs most by the first headline says how little."""
+    entry = max(comparison.answers, key=_size)
+    most = next(one for one in levels if one.level is entry.level)
+    reference = comparison.reference.label
+    if not any(test.finding.n for _, test in most.tests):
+        return Answer("not tested", "No verdict yet", f": {_without_pairs(entry.level, comparison.reference)}.")
+    which = f"{most.level.label}, which differs most by {comparison.headlines[0].label}, " if len(levels) > 1 else ""
+    far = f"{which}{most.so_far()}. {most.seeds()}"
+    if levels[0].standing == "not tested":
+        return Answer("not tested", "No verdict yet", f": so far {far} {_needs(entry.finding)}")
+    between = (
+        f"between {most.level.label} and {reference}"
+        if len(levels) == 1
+        else f"between {reference} and {_number(len(levels))} other levels"
+    )
+    return Answer(
+        "no difference can be told", "No difference can be told", f" {between}: {far}{more_seeds(entry.finding)}"
+    )

@@ -1,13 +1,14 @@
 """What a store's comparisons say: each level's scores, its paired difference to the reference, and the verdicts.
 
 `compare` is what the report, the exported tables and the command line's last lines are made of. Of each comparison the
-grid's first metric is tested, and all tests of one report are corrected together (`gan_bench.stats.paired`).
+grid's headlines are tested, and all tests of one report are corrected together (`gan_bench.stats.paired`).
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -51,7 +52,8 @@ def _comparison(results: Results, runs: pd.DataFrame, question: Question, *, alo
     stores, asked = question.stores, question.asked
     levels = [_level(results, runs, level) for level in asked.levels]
     mine = results.snapshots[results.snapshots["run"].isin({run for level in levels for run in level.runs.values()})]
-    scores = [column for column in results.scores if column.label in set(mine["score"])]
+    found = [column for column in results.scores if column.label in set(mine["score"])]
+    scores, headlines = _asked(found, results, stores)
     again = _score_best_again(runs, levels, scores)
     for column in scores:
         _mark_best(column, levels)
@@ -65,6 +67,7 @@ def _comparison(results: Results, runs: pd.DataFrame, question: Question, *, alo
         budget=asked.budget,
         levels=levels,
         scores=scores,
+        headlines=headlines,
         words=_words(axes, [level.values for level in asked.levels]),
         real={column.label: floors[column.label] for column in scores if column.label in floors},
         candidates=int(mine.groupby("run")["step"].nunique().max()) if len(mine) else 0,
@@ -78,12 +81,29 @@ def _comparison(results: Results, runs: pd.DataFrame, question: Question, *, alo
     reference = comparison.reference
     for column in scores:
         comparison.differences[column.label] = [
-            difference(runs, level, reference, column, comparison.looks, primary=column is scores[0])
+            difference(runs, level, reference, column, comparison.looks, primary=column in headlines)
             for level in levels
             if level is not reference
         ]
     comparison.effects = axis_effects(comparison, runs)
     return comparison
+
+
+def _asked(
+    found: list[ScoreColumn], results: Results, stores: Sequence[str]
+) -> tuple[list[ScoreColumn], list[ScoreColumn]]:
+    """The scores that the grids of these stores ask for, in their order, and those that are tested, by rank.
+
+    Snapshots may hold others from before the grid was changed. Of a store that does not say what was asked all are shown, and
+    the first is tested.
+    """
+    asked = {score.protocol_id: score.headline for store in stores for score in results.grids[store].scores}
+    if not asked:
+        return found, found[:1]
+    place = list(asked)
+    scores = sorted((c for c in found if c.protocol_id in asked), key=lambda column: place.index(column.protocol_id))
+    ranks = [(rank, column) for column in scores if (rank := asked[column.protocol_id]) is not None]
+    return scores, [column for _, column in sorted(ranks, key=lambda ranked: ranked[0])]
 
 
 def _level(results: Results, runs: pd.DataFrame, asked: GridLevel) -> Level:

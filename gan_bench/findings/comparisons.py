@@ -60,7 +60,7 @@ class Difference:
 
     level: Level
     finding: Finding
-    primary: bool  # whether a verdict is given: of the grid's first metric alone
+    primary: bool  # whether a verdict is given: of the grid's headlines alone
     seeds: frozenset[int] = frozenset()  # that it is about: those of looks whose runs have all ended
     sentence: str = ""
     details: str = ""
@@ -106,7 +106,8 @@ class Comparison:
     axes: list[str]
     budget: str
     levels: list[Level]
-    scores: list[ScoreColumn]  # those that its runs have; the first is the headline's
+    scores: list[ScoreColumn]  # those that its runs have and the grid asks for, in the grid's order
+    headlines: list[ScoreColumn]  # those of them that are tested; the first one ranks
     words: list[tuple[str, ...]]  # of each level its values of the axes; empty where not known or not distinct
     real: dict[str, tuple[float, float]]  # by score label: the floor, and the number of real samples in it
     candidates: int  # most snapshots that a best one was picked from
@@ -132,13 +133,19 @@ class Comparison:
 
     @property
     def headline(self) -> ScoreColumn | None:
-        """The score that the short answer is about: the first of the grid's metrics."""
-        return self.scores[0] if self.scores else None
+        """The score that ranks: levels, best snapshots, pictures."""
+        return self.headlines[0] if self.headlines else None
 
     @property
     def answers(self) -> list[Difference]:
-        """The headline score's differences."""
+        """The first headline's differences."""
         return self.differences[self.headline.label] if self.headline else []
+
+    @property
+    def tests(self) -> list[list[Difference]]:
+        """Of each level but the reference its differences by every headline."""
+        by_score = [self.differences[column.label] for column in self.headlines]
+        return [list(own) for own in zip(*by_score, strict=True)]
 
     @property
     def runs(self) -> list[str]:

@@ -112,12 +112,13 @@ def correct_together(comparisons: list[Comparison]) -> None:
     tests: dict[Any, list[Difference | AxisEffect]] = {}
     for i, comparison in enumerate(comparisons):
         first = set(comparison.looks[0].seeds if comparison.looks else comparison.seeds)
-        for answer in comparison.answers:
-            cells = [
-                tuple(sorted(run for seed, run in level.runs.items() if seed in first))
-                for level in (answer.level, comparison.reference)
-            ]
-            tests.setdefault((comparison.headline and comparison.headline.label, *cells), []).append(answer)
+        for column in comparison.headlines:
+            for answer in comparison.differences[column.label]:
+                cells = [
+                    tuple(sorted(run for seed, run in level.runs.items() if seed in first))
+                    for level in (answer.level, comparison.reference)
+                ]
+                tests.setdefault((column.label, *cells), []).append(answer)
         for j, effect in enumerate(comparison.effects):
             tests[i, j] = [effect]
     chosen = [max(same, key=lambda test: 1.0 if test.finding.p is None else test.finding.p) for same in tests.values()]
@@ -128,6 +129,7 @@ def correct_together(comparisons: list[Comparison]) -> None:
 
 def put_into_words(comparison: Comparison, runs: pd.DataFrame, scored: set[tuple[str, str]]) -> None:
     headline, reference = comparison.headline, comparison.reference
+    tested = " and ".join(column.label for column in comparison.headlines)
     for column in comparison.scores:
         for entry in comparison.differences[column.label]:
             both = (entry.level, reference)
@@ -137,7 +139,7 @@ def put_into_words(comparison: Comparison, runs: pd.DataFrame, scored: set[tuple
                 reference=reference.label,
                 score=column.title,
                 unit=column.unit,
-                primary=None if entry.primary or headline is None else headline.label,
+                primary=None if entry.primary else tested,
                 failed={each.label: [s for s in each.seeds["failed"] if s in entry.seeds] for each in both},
                 missing={each.label: each.missing for each in both},
                 unscored={

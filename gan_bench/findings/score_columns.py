@@ -8,6 +8,7 @@ from itertools import chain
 from statistics import mean
 from typing import Any, NamedTuple
 
+from gan_bench.api.kinds import Side
 from gan_bench.findings.settings_text import flatten
 from gan_bench.grid.labels import unlike
 from gan_bench.stats.paired import Better, Scale
@@ -36,6 +37,7 @@ class ScoreColumn:
     differs: tuple[str, ...] = ()  # fields of the protocol in which the columns of the same name are not all equal
     unit: str = ""
     cost: float | None = None  # seconds that its metric takes a snapshot, on average, once samples have their features
+    side: Side | None = None  # what it measures: quality, diversity, or a distance that adds both
 
     def holds(self, score: Score) -> bool:
         """Whether a score may stand in this column: every field of the protocol is compared, not just the id."""
@@ -86,6 +88,7 @@ def score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
             differs,
             score.unit,
             mean(costs) if costs else None,
+            score.side,
         )
         for label, (_, score, costs), differs in zip(unlike(labels), named, differences, strict=True)
     ]

@@ -147,6 +147,13 @@ def amount(finding: Finding, difference: float) -> str:
     return f"{sign}{digits}{' %' if finding.scale == 'log' else ''}"
 
 
+def value_text(value: float) -> str:
+    """A score with three significant digits, without an exponent where it can be read without: `0.412`, `1770`."""
+    plain = 1e-4 <= abs(value) < 1e6
+    text = f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}" if plain else f"{value:.3g}"
+    return text.replace("-", "−")
+
+
 def _percent(value: float) -> str:
     """Digits of a percentage: two at least, as many as tell it from −100 %, and none of a number too large to be read."""
     size = abs(value)
@@ -273,7 +280,7 @@ def _not_tested(finding: Finding, level: str, reference: str, score: str, primar
     else:
         basis = f"{_mean_of(finding)} {_interval(finding)}"
     than = f"{_lower_or_higher(finding)} than" if finding.mean else "equal to"
-    why = needs(finding) if primary is None else f"Not tested: verdicts rest on {primary}, the grid's first metric."
+    why = needs(finding) if primary is None else f"Not tested: verdicts rest on {primary}."
     return f"{score} of {level} is {than} that of {reference} {basis}. {why}"
 
 

@@ -61,6 +61,8 @@ def _table(plugin: Found) -> Schema:
     except PydanticInvalidForJsonSchema:  # a parameter of a type that JSON Schema can't say: only the name is checked
         schema = {"type": "object", "properties": {}, "additionalProperties": True}
     schema["properties"] = {"name": {"const": plugin.name}, **schema.get("properties", {})}
+    if plugin.kind == "metric":
+        schema["properties"]["features"] = {"$ref": "#/$defs/features"}
     schema["required"] = ["name", *schema.get("required", [])]
     return schema
 

@@ -11,14 +11,16 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from gan_bench.api.faults import cause
+from gan_bench.api.kinds import Metric
 from gan_bench.api.registry import Registry
 from gan_bench.errors import GridError
 from gan_bench.grid.axes import Settings, replaced
 from gan_bench.grid.cells import Cell, Choices, Maker, check_core, located
 from gan_bench.grid.expand import Expanded, baseline_of, expand
+from gan_bench.grid.headlines import Place, headlines
 from gan_bench.grid.naming import named_cells
 from gan_bench.grid.overrides import apply_overrides
-from gan_bench.grid.schema import Evaluate, GridFile
+from gan_bench.grid.schema import Evaluate, GridFile, without_features
 from gan_bench.grid.source import Fault, Source, fault_of, validate
 from gan_bench.grid.toml import read_toml
 
@@ -54,6 +56,7 @@ class Grid:
     epochs: float | None  # of the baseline; or
     steps: int | None  # generator steps
     evaluate: Evaluate
+    headlines: tuple[Place, ...]  # the numbers that are tested; the first one ranks
     baseline: Cell
     comparisons: tuple[Comparison, ...]
     cells: tuple[Cell, ...]  # distinct: those of all comparisons, or the baseline alone where there are none
@@ -148,13 +151,7 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
     registry = Registry.load([*own_files, *more_files])
     maker = Maker(registry, core.source.file.parent)
     keys = core.keys
-    metrics: list[Any] = []
-    for index, metric in enumerate(keys.evaluate.metrics):
-        asked = maker.plugin("metric", metric, ("evaluate", "metrics", index))
-        if asked in metrics:
-            raise Fault("this metric stands there twice", ("evaluate", "metrics", index), value=metric["name"])
-        metrics.append(asked)
-    maker.plugin("features", keys.evaluate.features, ("evaluate", "features"))
+    tested = headlines(keys.evaluate, _metrics(maker, keys.evaluate))
     settings = baseline_of(keys)
     baseline = _make(maker, settings, [])
     origins: dict[Cell, tuple[Settings, Choices]] = {baseline: (settings, [])}
@@ -176,6 +173,7 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
         epochs=keys.epochs,
         steps=keys.steps,
         evaluate=keys.evaluate,
+        headlines=tested,
         baseline=named.get(baseline) or named_cells([baseline])[1][0],
         comparisons=tuple(
             _comparison(comparison, [named[cell] for cell in own], maker, settings, baseline)
@@ -189,6 +187,20 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
         source=core.source,
         origins=origins,
     )
+
+
+def _metrics(maker: Maker, evaluate: Evaluate) -> list[Metric]:
+    """The metrics, all of their features tried. Fault: one stands there twice, or refuses a parameter."""
+    maker.plugin("features", evaluate.features, ("evaluate", "features"))
+    metrics: list[tuple[Metric, Any]] = []
+    for index, table in enumerate(evaluate.metrics):
+        at = ("evaluate", "metrics", index)
+        metric, _ = maker.plugin("metric", without_features(table), at)
+        features, _ = maker.plugin("features", table.get("features", evaluate.features), (*at, "features"))
+        if (metric, features) in metrics:
+            raise Fault("this metric stands there twice", at, value=table["name"])
+        metrics.append((metric, features))
+    return [metric for metric, _ in metrics]
 
 
 def _make(maker: Maker, settings: Settings, choices: Choices) -> Cell:

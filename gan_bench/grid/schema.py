@@ -41,6 +41,26 @@ def plugin_table(value: Any) -> dict[str, Any]:
 PluginTable = Annotated[dict[str, Any], BeforeValidator(plugin_table, json_schema_input_type=str | dict[str, Any])]
 
 
+def _metric_table(value: Any) -> dict[str, Any]:
+    """As `plugin_table`; the features that a metric names for itself are a plugin too."""
+    table = plugin_table(value)
+    if "features" not in table:
+        return table
+    try:
+        return {**table, "features": plugin_table(table["features"])}
+    except PydanticCustomError as error:
+        context = error.context or {}
+        raise fault(context["rule"], "features", *context["at"]) from None
+
+
+MetricTable = Annotated[dict[str, Any], BeforeValidator(_metric_table, json_schema_input_type=str | dict[str, Any])]
+
+
+def without_features(metric: dict[str, Any]) -> dict[str, Any]:
+    """A metric's table as the plugin takes it."""
+    return {key: value for key, value in metric.items() if key != "features"}
+
+
 def parse_seeds(text: str) -> list[int]:
     """The seeds of "0-9" (both ends included) or "0-4,7". ValueError: not of this form, or too many."""
     ranges = []
@@ -59,7 +79,7 @@ def _seeds(value: Any) -> Any:
     if isinstance(value, str):
         value = parse_seeds(value)
     if type(value) is int:
-        raise fault("must be a list", cure=f'Write seeds = [{value}] or "0-2".')
+        raise fault("must be a list", cure=f'Write seeds = [{value}] or "0-7".')
     if value == []:
         raise fault("needs at least one seed")
     return tuple(value) if isinstance(value, list) else value
@@ -95,6 +115,7 @@ def _line(text: str) -> str:
     return text
 
 
+Headline = Annotated[str, AfterValidator(_line)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 BatchSize = Annotated[int, Field(ge=1, le=2**20)]
 Precision = Literal["fp32", "tf32", "bf16"]
@@ -111,7 +132,12 @@ class Evaluate(Keys):
     at_steps: Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(_ascending)] | None = Field(
         None, description="or: the generator steps after which a snapshot is taken"
     )
-    metrics: tuple[PluginTable, ...] = Field(({"name": "fid"},), min_length=1, description="metrics: names or tables")
+    metrics: tuple[MetricTable, ...] = Field(
+        ({"name": "fid"},), min_length=1, description="metrics: names or tables, which may name features of their own"
+    )
+    headline: Annotated[tuple[Headline, ...], Field(min_length=1), AfterValidator(_unique)] | None = Field(
+        None, description="the numbers that are tested, chosen beforehand; default: the first of each side"
+    )
     samples: int = Field(10_000, ge=2, le=10**7, description="generated samples that are scored at each snapshot")
     features: PluginTable = Field({"name": "classifier"}, description="feature extractor that metrics look through")
     against_training: bool = Field(True, description="scores against training data beside those against held-out data")
@@ -153,7 +179,9 @@ class GridFile(Keys):
     tricks: tuple[PluginTable, ...] = Field((), description="tricks, in the order in which they edit the recipe")
     seeds: Annotated[
         tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...], BeforeValidator(_seeds), AfterValidator(_unique)
-    ] = Field((0, 1, 2), min_length=1, max_length=MAX_RUNS, description='one run each: a list, or "0-9", or "0-4,7"')
+    ] = Field(
+        tuple(range(8)), min_length=1, max_length=MAX_RUNS, description='one run each: a list, or "0-9", or "0-4,7"'
+    )
     epochs: Length | None = Field(None, description="length of a run in epochs of the baseline")
     steps: Count | None = Field(None, description="or: length of a run in generator steps")
     batch_size: BatchSize = Field(256, description="samples a batch")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_bench.files import replace_file
 from gan_bench.planning.runs import Run, comparison_seeds
 from gan_bench.stats.sequential import Looks
-from gan_bench.store.grid_json import GridComparison, GridDocument, GridLevel, GridLook, GridRun, write_grid
+from gan_bench.store.grid_json import GridComparison, GridDocument, GridLevel, GridLook, GridRun, GridScore, write_grid
 
 if TYPE_CHECKING:
     from gan_bench.grid import Grid
+    from gan_bench.scoring.evaluator import Evaluator
 
 
-def write_store(grid: Grid, store: Path, runs: Sequence[Run], looks: Looks) -> None:
-    """Write grid.toml and grid.json."""
+def write_store(grid: Grid, store: Path, runs: Sequence[Run], looks: Looks, evaluators: Iterable[Evaluator]) -> None:
+    """Write grid.toml and grid.json. There is an evaluator for each dataset."""
     replace_file(store / "grid.toml", lambda beside: beside.write_text(grid.text, encoding="utf-8"))
     folders = {(run.cell, run.seed): run.name for run in runs}
     comparisons = []
@@ -45,5 +46,14 @@ def write_store(grid: Grid, store: Path, runs: Sequence[Run], looks: Looks) -> N
             for run in runs
         },
         comparisons=comparisons,
+        scores=[
+            GridScore(
+                label=one.label,
+                protocol_id=one.protocol_id,
+                **({"headline": grid.headlines.index(one.place)} if one.place in grid.headlines else {}),
+            )
+            for evaluator in evaluators
+            for one in evaluator.scored()
+        ],
     )
     write_grid(store, document)

@@ -7,26 +7,28 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from gan_bench.api.faults import place_of, told
-from gan_bench.api.kinds import FeatureExtractor, Features, Metric, Number, named
+from gan_bench.api.kinds import FeatureExtractor, Metric, Number, named
 from gan_bench.api.pictures import as_saved
-from gan_bench.api.randomness import Stream, make_stream
+from gan_bench.api.randomness import Stream
 from gan_bench.api.samples import PreparedData, RealData
 from gan_bench.api.sources import source_hash
 from gan_bench.canonical import canonical, canonical_hash
-from gan_bench.data.cache import cache_root, caching
+from gan_bench.data.cache import cache_root
 from gan_bench.errors import GanBenchError, message
-from gan_bench.files import read_tensors, write_tensors
+from gan_bench.grid.headlines import Place
+from gan_bench.grid.schema import without_features
 from gan_bench.scoring.diversity import SAME, SAMPLES, diversity, real_distances
+from gan_bench.scoring.extraction import Extraction, Kept, Part, line, real_batches
 from gan_bench.scoring.samples import BATCH, shuffled
 from gan_bench.store.documents import LARGEST
 from gan_bench.store.state import Columns
@@ -35,14 +37,23 @@ if TYPE_CHECKING:
     from gan_bench.api.registry import Registry
     from gan_bench.grid import Evaluate
 
-Part = Literal["held_out", "training"]
 PARTS: tuple[Part, ...] = ("held_out", "training")
 
 
-class Evaluator:
-    """Scores samples by metrics on shared features, against the held-out real data; and if asked, training data beside them.
+@dataclass(frozen=True)
+class Scored:
+    """One of the numbers that are scored."""
 
-    `seconds` says what the latest scores took: "features", and each metric by name.
+    place: Place
+    label: str
+    protocol_id: str
+
+
+class Evaluator:
+    """Scores samples by metrics on features, against the held-out real data; and if asked, training data beside them.
+
+    Metrics share the grid's features, but for those that name their own (`own`, by the metric's place). `seconds` says what
+    the latest scores took: "features", and each metric by name.
     """
 
     def __init__(
@@ -54,22 +65,34 @@ class Evaluator:
         device: torch.device,
         cache: Path | None = None,
         against_training: bool = False,
+        own: Mapping[int, FeatureExtractor] | None = None,
     ) -> None:
         self.data, self.metrics, self.count, self.device = data, metrics, samples, device
         self.against_training = against_training
         self.seconds: dict[str, float] = {}
-        self.cache = cache or cache_root() / "features"
-        with told(f"features {extractor.name}: prepare() at {place_of(extractor.prepare)}"), caching(self.cache):
-            self.features: Features = extractor.prepare(data, self.cache, device)
-        self.extractor = {"name": extractor.name, "source": source_hash(type(extractor))[:12]}
-        self._loaded: dict[str, Any] = {}  # what the cache keeps, by the name of its file
+        self.kept = Kept(cache or cache_root() / "features")
+        made: dict[str, Extraction] = {}
+
+        def extraction(one: FeatureExtractor) -> Extraction:
+            key = canonical(one.settings())
+            if key not in made:
+                made[key] = Extraction(one, data, self.kept, device)
+            return made[key]
+
+        self.extraction = extraction(extractor)  # through the grid's features
+        self.through = [extraction((own or {}).get(index, extractor)) for index in range(len(metrics))]
 
     @classmethod
     def of(cls, evaluate: Evaluate, registry: Registry, data: PreparedData, device: torch.device) -> Evaluator:
-        """What a grid's `[evaluate]` asks for. PluginError: a metric or the extractor can't be had."""
-        metrics = [registry.create("metric", metric) for metric in evaluate.metrics]
-        extractor = registry.create("features", evaluate.features)
-        return cls(data, metrics, extractor, evaluate.samples, device, against_training=evaluate.against_training)
+        """What a grid's `[evaluate]` asks for. PluginError: a metric or an extractor can't be had."""
+        metrics = [registry.create("metric", without_features(metric)) for metric in evaluate.metrics]
+        own = {
+            index: registry.create("features", metric["features"])
+            for index, metric in enumerate(evaluate.metrics)
+            if "features" in metric
+        }
+        extractor, beside = registry.create("features", evaluate.features), evaluate.against_training
+        return cls(data, metrics, extractor, evaluate.samples, device, against_training=beside, own=own)
 
     def prepare(self) -> None:
         """Make what all snapshots share, and keep it in the cache for whoever scores them.
@@ -77,42 +100,37 @@ class Evaluator:
         GanBenchError: the features or a metric are not what they should be, so that nothing could be scored after training.
         """
         self._check()
-        _ = self.real, self._real_distances
-        for metric in self.metrics:
-            for part in self._parts(metric):
-                self._missing(metric, part)  # it becomes each score's error
+        _ = self._real_distances
+        for extraction in {self.extraction, *self.through}:
+            extraction.real()
+        for index in range(len(self.metrics)):
+            for part in self._parts(index):
+                self._missing(index, part)  # it becomes each score's error
 
-    def _missing(self, metric: Metric, part: Part) -> str:
+    def _missing(self, index: int, part: Part) -> str:
         """Why a metric has no reference, so that it has no score against this part; "" where it has one."""
         try:
-            self.reference(metric, part)
+            self.reference(index, part)
         except Exception as fault:  # noqa: BLE001 - whatever a plugin raises
             return _reason(fault)
         return ""
 
     def _check(self) -> None:
         """GanBenchError: features have no protocol or another shape, or a metric has other arguments or no label."""
-        count = min(2, len(self.data.held_out))
-        with told(
-            f"features {self.extractor['name']}, {type(self.features).__name__} at {place_of(type(self.features))}"
-        ):
-            canonical(self.features.protocol)
-            found = self.extract(lambda: iter([self.data.held_out.batch(torch.arange(count))]))
-            if found.dim() != 2 or len(found) != count or not found.is_floating_point():
-                shape = f"{found.dtype} {tuple(found.shape)}"
-                raise ValueError(f"features of {count} samples must be float32 ({count}, d), not {shape}")
-        for metric in self.metrics:
+        for extraction in {self.extraction, *self.through}:
+            extraction.check()
+        for index, (metric, extraction) in enumerate(zip(self.metrics, self.through, strict=True)):
             with told(f"metric {metric.name} at {place_of(type(metric))}"):
                 if not _takes(metric.score, 2):
                     raise ValueError("score() must take two arguments: generated features, and the reference")
-                for name, (label, number) in self._numbers(metric).items():
+                for name, (label, number) in self._numbers(index).items():
                     if not isinstance(label, str) or not label:
                         raise ValueError(f"label() must return text (found: {label!r})")
                     if not isinstance(name, str) or not isinstance(number, Number):
                         raise ValueError(f"`numbers` must be a dict of names and Number (found: {name!r}: {number!r})")
-                if metric.reads == "logits" and not hasattr(self.features, "logits"):
+                if metric.reads == "logits" and not hasattr(extraction.features, "logits"):
                     raise GanBenchError(
-                        f"metric {metric.name} needs to know classes, which features = {self.features.label!r} do not tell. "
+                        f"metric {metric.name} needs to know classes, which features = {extraction.label!r} do not tell. "
                         "Use features = 'classifier'"
                     )
 
@@ -122,14 +140,14 @@ class Evaluator:
         if self.data.spec.kind == "image":
             # In batches, since at once it would take thrice the room.
             generated = torch.cat([as_saved(batch) for batch in generated.split(BATCH)])
-        extracted: list[Tensor] = []  # once for all metrics, where any reads them
+        extracted: dict[Extraction, Tensor] = {}  # once for all metrics that read them
         scores = []
-        for metric in self.metrics:
-            if metric.reads != "samples" and not extracted:
+        for index, (metric, extraction) in enumerate(zip(self.metrics, self.through, strict=True)):
+            if metric.reads != "samples" and extraction not in extracted:
                 with self._timed("features"):
-                    extracted.append(self.extract(lambda: iter(generated.split(BATCH))))
+                    extracted[extraction] = extraction.extract(lambda: iter(generated.split(BATCH)))
             with self._timed(metric.name):
-                scores += self._score(metric, parts, generated, *extracted)
+                scores += self._score(index, parts, generated, extracted.get(extraction))
         return scores
 
     @contextmanager
@@ -151,11 +169,15 @@ class Evaluator:
 
     def columns(self) -> Columns:
         """Label and protocol of every score that is made."""
-        return {
-            (label, self._protocol(metric, name)[1])
-            for metric in self.metrics
-            for name, (label, _) in self._numbers(metric).items()
-        }
+        return {(one.label, one.protocol_id) for one in self.scored()}
+
+    def scored(self) -> list[Scored]:
+        """Every number that is scored, in the grid's order."""
+        return [
+            Scored((index, name), label, self._protocol(index, name)[1])
+            for index in range(len(self.metrics))
+            for name, (label, _) in self._numbers(index).items()
+        ]
 
     def score_training_data(self) -> list[dict[str, Any]]:
         """The floor: scores of as many real training samples, as if they had been generated."""
@@ -168,50 +190,31 @@ class Evaluator:
         GanBenchError: what says so is broken, or says something else.
         """
         found: list[str] = []
-        of = f"features {self.features.label}"
-        with told(f"{of}: remarks of {type(self.features).__name__} at {place_of(type(self.features))}"):
-            found += [f"{of}: {_line(remark)}" for remark in getattr(self.features, "remarks", ())]
-        if any(metric.reads != "samples" for metric in self.metrics) and (self.real == self.real[0]).all():
-            equal = f"those of all {len(self.real):,} held-out samples are equal"
-            found.append(f"{of}: {equal}, so that scores tell next to nothing. Take other features.")
-        for metric in self.metrics:
-            label = ", ".join(label for label, _ in self._numbers(metric).values())
-            if not self._missing(metric, "held_out"):
-                missing = [why for part in self._parts(metric) if (why := self._missing(metric, part))]
-                found += [f"{label}: no score against training data: {_line(why)}" for why in missing]
+        for extraction in dict.fromkeys(self.through):
+            if any(m.reads != "samples" for m, t in zip(self.metrics, self.through, strict=True) if t is extraction):
+                found += extraction.remarks()
+        for index, metric in enumerate(self.metrics):
+            label = ", ".join(label for label, _ in self._numbers(index).values())
+            if not self._missing(index, "held_out"):
+                missing = [why for part in self._parts(index) if (why := self._missing(index, part))]
+                found += [f"{label}: no score against training data: {line(why)}" for why in missing]
             with told(f"metric {metric.name}: remarks() at {place_of(type(metric).remarks)}"):
-                data = RealData(self.data, partial(self._read, metric))
-                found += [f"{label}: {_line(remark)}" for remark in metric.remarks(data, self.count)]
+                data = RealData(self.data, partial(self._read, index))
+                found += [f"{label}: {line(remark)}" for remark in metric.remarks(data, self.count)]
         return found
 
-    @property
-    def real(self) -> Tensor:
-        """Features (M, d) of the held-out data, computed once for a dataset and extractor."""
-        return self._features_of("held_out")
-
-    def _features_of(self, part: Part) -> Tensor:
-        """Features of the held-out data, or of as many training samples."""
-        key = canonical_hash([self.data.fingerprint, self.features.protocol, self.extractor])
-        name = part.replace("_", "-")
-        return self.kept(f"{name}-{key[:20]}", lambda: self.extract(lambda: self._batches(part)))
-
-    def _batches(self, part: Part) -> Iterator[Tensor]:
-        if part == "held_out":
-            return self.data.held_out.batches(BATCH)
-        chosen = shuffled(len(self.data.training))[: len(self.data.held_out)]
-        return (self.data.training.batch(indices) for indices in chosen.to(self.data.training.device).split(BATCH))
-
-    def reference(self, metric: Metric, against: Part = "held_out") -> Any:
+    def reference(self, index: int, against: Part = "held_out") -> Any:
         """What a metric's scores compare with, made of the held-out data or of as many training samples; kept in the cache."""
+        metric, extraction = self.metrics[index], self.through[index]
         cls, plain = type(metric), Metric
         if metric.reads == "features" and (cls.reference, cls.reference_of) == (plain.reference, plain.reference_of):
-            return self._features_of(against)
+            return extraction.real(against)
         own = [metric.settings(), source_hash(cls)]
-        seen = [] if metric.reads == "samples" else [self.features.protocol, self.extractor]
+        seen = [] if metric.reads == "samples" else [extraction.features.protocol, extraction.extractor]
         modes = self.data.spec.modes and asdict(self.data.spec.modes)
 
         def compute() -> Tensor | dict[str, Tensor]:
-            data = RealData(self.data, lambda part: self._read(metric, against if part == "held_out" else part))
+            data = RealData(self.data, lambda part: self._read(index, against if part == "held_out" else part))
             with Stream(0, f"reference:{metric.name}", torch.device("cpu")):
                 return metric.reference_of(data)
 
@@ -219,46 +222,28 @@ class Evaluator:
         key = canonical_hash([self.data.fingerprint, *seen, *own, modes, *split])
         return self.kept(f"reference-{metric.name}-{key[:20]}", compute)
 
-    def _parts(self, metric: Metric) -> tuple[Part, ...]:
+    def _parts(self, index: int) -> tuple[Part, ...]:
         """What a metric's scores are made against. One that chooses its real data itself has no second score."""
-        own = type(metric).reference_of is not Metric.reference_of
+        own = type(self.metrics[index]).reference_of is not Metric.reference_of
         return PARTS[:1] if own or not self.against_training else PARTS
 
-    def _read(self, metric: Metric, part: Part) -> Tensor:
+    def _read(self, index: int, part: Part) -> Tensor:
         """A part of the real data as a metric reads it."""
+        metric, extraction = self.metrics[index], self.through[index]
         if metric.reads == "samples":
-            return torch.cat(list(self._batches(part)))
-        return self._seen(metric, self._features_of(part))
+            return torch.cat(list(real_batches(self.data, part)))
+        return extraction.read(metric.reads, extraction.real(part))
 
-    def _seen(self, metric: Metric, features: Tensor) -> Tensor:
-        """The features or the logits, whichever a metric reads."""
-        return self.features.logits(features) if metric.reads == "logits" else features  # type: ignore[attr-defined]
-
-    def kept(self, name: str, compute: Callable[[], Any]) -> Any:
-        """A value, computed unless this process or the cache's file of this name has it."""
-        path = self.cache / f"{name}.pt"
-        with caching(self.cache):
-            if name not in self._loaded:
-                with suppress(FileNotFoundError, ValueError):  # there is none yet, or a damaged one
-                    self._loaded[name] = read_tensors(path)
-            if name not in self._loaded:
-                write_tensors(path, compute())
-                self._loaded[name] = read_tensors(path)
-        return self._loaded[name]
-
-    def extract(self, batches: Callable[[], Iterator[Tensor]]) -> Tensor:
-        """Features (N, d) on the CPU of batches of samples (B, *shape) in [-1, 1]."""
-        with torch.no_grad(), make_stream(0, "features", self.device):
-            return torch.cat([self.features(batch.to(self.device)) for batch in batches()]).cpu()
-
-    def _numbers(self, metric: Metric) -> dict[str, tuple[str, Number]]:
+    def _numbers(self, index: int) -> dict[str, tuple[str, Number]]:
         """Label and kind of each number that a metric returns, by name; "" where it is the only one."""
+        metric, features = self.metrics[index], self.through[index].features
         return {
-            name: (named(name, metric, self.features) if name else metric.label(self.features), number)
+            name: (named(name, metric, features) if name else metric.label(features), number)
             for name, number in metric.every_number().items()
         }
 
-    def _protocol(self, metric: Metric, number: str) -> tuple[dict[str, Any], str]:
+    def _protocol(self, index: int, number: str) -> tuple[dict[str, Any], str]:
+        metric = self.metrics[index]
         protocol = {
             "metric": {**metric.settings(), "source": source_hash(type(metric))[:12]},
             "dataset": self.data.fingerprint,
@@ -269,20 +254,20 @@ class Evaluator:
             "quantisation": "8 bits" if self.data.spec.kind == "image" else "none",
         }
         if metric.reads != "samples":
-            protocol |= {"features": self.features.protocol, "extractor": self.extractor}
+            protocol |= self.through[index].facts
         if number:
             protocol["number"] = number
         return protocol, canonical_hash(protocol)[:8]
 
     def _score(
-        self, metric: Metric, parts: Sequence[Part], samples: Tensor, features: Tensor | None = None
+        self, index: int, parts: Sequence[Part], samples: Tensor, features: Tensor | None = None
     ) -> list[dict[str, Any]]:
         """The score of each of a metric's numbers. `features` are the samples' own; whoever reads samples needs none."""
-        found = {part: self._found(metric, samples, features, part) for part in self._parts(metric) if part in parts}
+        found = {part: self._found(index, samples, features, part) for part in self._parts(index) if part in parts}
         scores = []
-        for name, (label, number) in self._numbers(metric).items():
-            protocol, protocol_id = self._protocol(metric, name)
-            score = {"metric": metric.name, "label": label, "value": None, **number.facts()}
+        for name, (label, number) in self._numbers(index).items():
+            protocol, protocol_id = self._protocol(index, name)
+            score = {"metric": self.metrics[index].name, "label": label, "value": None, **number.facts()}
             score |= {"protocol": protocol, "protocol_id": protocol_id}
             if len(samples) != self.count:
                 score["generated"] = len(samples)
@@ -299,13 +284,15 @@ class Evaluator:
         return scores
 
     def _found(
-        self, metric: Metric, samples: Tensor, features: Tensor | None, against: Part
+        self, index: int, samples: Tensor, features: Tensor | None, against: Part
     ) -> Callable[[str], dict[str, Any]]:
         """A metric's numbers by name, each as a value with its standard error or as the reason why there is none."""
+        metric = self.metrics[index]
         try:
             with Stream(0, f"metric:{metric.name}", torch.device("cpu")), torch.no_grad():
-                given = samples if features is None or metric.reads == "samples" else self._seen(metric, features)
-                found = metric.score(given, self.reference(metric, against))
+                read = self.through[index].read
+                given = samples if features is None or metric.reads == "samples" else read(metric.reads, features)
+                found = metric.score(given, self.reference(index, against))
         except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
             error = {"error": _reason(fault)}
             return lambda name: error
@@ -316,13 +303,6 @@ class Evaluator:
 def _reason(fault: Exception) -> str:
     """Why a metric has no score, in its own words."""
     return message(fault).removeprefix("ValueError: ")
-
-
-def _line(remark: str) -> str:
-    """The same. ValueError: it is no line of text."""
-    if not isinstance(remark, str) or not remark.isprintable():
-        raise ValueError(f"a remark is a line of text (found: {remark!r})")
-    return remark
 
 
 def _valued(name: str, found: Any) -> dict[str, Any]:

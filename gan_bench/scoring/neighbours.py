@@ -39,14 +39,14 @@ def save_neighbours(folder: Path, samples: Tensor, evaluator: Evaluator) -> None
         return
     known = reference(evaluator)
     first = as_saved(samples[:ROWS])
-    features = evaluator.extract(lambda: iter([first]))
+    features = evaluator.extraction.extract(lambda: iter([first]))
     rows = features.isfinite().all(1).nonzero()[:, 0]
     distances, places = _distances(features[rows], known["features"]).topk(
         min(NEAREST, len(known["indices"])), largest=False
     )
     indices = known["indices"][places]
     facts = {
-        "features": evaluator.features.protocol,
+        "features": evaluator.extraction.features.protocol,
         "training": len(evaluator.data.training),
         "searched": len(known["indices"]),
         "held_out_median": known["held_out_median"],
@@ -75,12 +75,12 @@ def reference(evaluator: Evaluator) -> dict[str, Any]:
         chosen = shuffled(len(data.training))[:SEARCHED]
         fresh = shuffled(len(data.held_out))[:HELD_OUT]
         places = chosen.to(data.training.device)
-        features = evaluator.extract(lambda: (data.training.batch(some) for some in places.split(BATCH)))
-        others = evaluator.extract(lambda: (data.held_out.batch(some) for some in fresh.split(BATCH)))
+        features = evaluator.extraction.extract(lambda: (data.training.batch(some) for some in places.split(BATCH)))
+        others = evaluator.extraction.extract(lambda: (data.held_out.batch(some) for some in fresh.split(BATCH)))
         nearest = torch.cat([_distances(some, features).amin(1) for some in others.split(BATCH)])
         return {"indices": chosen, "features": features, "held_out_median": nearest.median().item()}
 
-    key = canonical_hash([data.fingerprint, evaluator.features.protocol, evaluator.extractor, SEARCHED, HELD_OUT])
+    key = canonical_hash([data.fingerprint, *evaluator.extraction.facts.values(), SEARCHED, HELD_OUT])
     return evaluator.kept(f"neighbours-{key[:20]}", compute)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from gan_bench.api.kinds import Metric
 from gan_bench.api.samples import PreparedData
 from gan_bench.console import tell
 from gan_bench.grid import Grid
@@ -40,13 +39,14 @@ def score_real_data(
         ever = _possible(of, evaluator, floor)
         amiss += [f"{of.name}: {remark}" for remark in remarks]
         for index, metric in enumerate(metrics):
-            why, lasting = _refusal(metric, floor), _refusal(metric, ever)
+            own = _own(evaluator, index)
+            why, lasting = _refusal(own, floor), _refusal(own, ever)
             if why and lasting:
                 refused[index].append(f"of {of.name}: {lasting}")
             elif why:
                 amiss.append(f"{metric.name} has no floor of {of.name}'s {len(of.training):,} training samples: {why}")
             else:
-                without = [score for score in _own(metric, floor) if score.value is None]
+                without = [score for score in floor if score.protocol_id in own and score.value is None]
                 amiss += [f"{s.label} of {of.name}'s training samples has no value: {s.error}" for s in without]
     rules = {
         index: f"{metrics[index].name} can't be computed {'; '.join(why)}" for index, why in refused.items() if why
@@ -81,7 +81,9 @@ def _read(scores: list[dict[str, Any]]) -> list[Score]:
 
 def _possible(data: PreparedData, evaluator: Evaluator, floor: list[Score]) -> list[Score]:
     """The floor's scores; where it rests on fewer samples than a generator will make and a metric refuses them, of as many."""
-    if len(data.training) >= evaluator.count or not any(_refusal(metric, floor) for metric in evaluator.metrics):
+    if len(data.training) >= evaluator.count or not any(
+        _refusal(_own(evaluator, index), floor) for index in range(len(evaluator.metrics))
+    ):
         return floor
     real = data.training.batch(shuffled(len(data.training))[torch.arange(evaluator.count) % len(data.training)])
     # The same ones over again, no two of them equal: a metric may refuse copies.
@@ -89,14 +91,14 @@ def _possible(data: PreparedData, evaluator: Evaluator, floor: list[Score]) -> l
     return _read(evaluator.score(some.clamp(-1, 1) if data.spec.kind == "image" else some, ("held_out",)))
 
 
-def _own(metric: Metric, scores: list[Score]) -> list[Score]:
-    """The scores of a metric's numbers."""
-    return [score for score in scores if metric.settings().items() <= score.protocol.get("metric", {}).items()]
+def _own(evaluator: Evaluator, index: int) -> set[str]:
+    """Protocols of a metric's numbers."""
+    return {one.protocol_id for one in evaluator.scored() if one.place[0] == index}
 
 
-def _refusal(metric: Metric, scores: list[Score]) -> str:
+def _refusal(protocols: set[str], scores: list[Score]) -> str:
     """Why a metric has no number at all; "" where it has one, or where samples that are real may be what makes it infinite."""
-    own = _own(metric, scores)
+    own = [score for score in scores if score.protocol_id in protocols]
     errors = [str(score.error) for score in own if score.value is None]
     told = len(errors) < len(own) or any(error.endswith(NOT_FINITE) for error in errors)
     return "" if told else "; ".join(dict.fromkeys(errors))

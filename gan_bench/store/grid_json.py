@@ -60,6 +60,14 @@ class GridComparison(Document):
         return {run for level in self.levels for run in level.runs.values()}
 
 
+class GridScore(Document):
+    """A number that the grid asks for, of one of its datasets."""
+
+    label: str
+    protocol_id: str
+    headline: Whole | None = None  # its rank among those that are tested, from 0
+
+
 class GridDocument(Document):
     """grid.json."""
 
@@ -68,6 +76,7 @@ class GridDocument(Document):
     seeds: list[Whole] = []
     runs: dict[RunName, GridRun] = {}
     comparisons: list[GridComparison] = []
+    scores: list[GridScore] = []  # in the grid's order
 
 
 def read_grid(store: Path) -> GridDocument | None:

@@ -124,7 +124,13 @@ def test_plugins_describes_an_architecture_layer_by_layer(tmp_path):
 def test_plugins_describes_a_metrics_numbers(tmp_path):
     detail = json.loads(gan_bench("plugins", "modes", "--json", cwd=tmp_path).stdout)
     assert detail["reads"] == "samples"
-    assert detail["numbers"][2] == {"name": "mode KL", "better": "lower", "scale": "raw", "unit": "nats"}
+    assert detail["numbers"][2] == {
+        "name": "mode KL",
+        "better": "lower",
+        "scale": "raw",
+        "unit": "nats",
+        "side": "diversity",
+    }
     detail = json.loads(gan_bench("plugins", "fid", "--json", cwd=tmp_path).stdout)
     assert detail["numbers"] == [{"name": "fid", "better": "lower", "scale": "log", "unit": ""}]
     shown = gan_bench("plugins", "modes", cwd=tmp_path).stdout

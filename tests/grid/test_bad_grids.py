@@ -29,11 +29,11 @@ def dataset(**parameters: object) -> str:
 REFUSED = {
     "10 million cells": (
         question(levels("architecture.width", 1000), levels("batch_size", 10_000)),
-        "6: compare: the grid asks for up to 30,000,000 runs (levels times seeds), and at most 100,000 are allowed.",
+        "6: compare: the grid asks for up to 80,000,000 runs (levels times seeds), and at most 100,000 are allowed.",
     ),
     "10 million cells of three axes": (
         question(*(levels(path, 216) for path in ("architecture.width", "architecture.latent", "batch_size"))),
-        "6: compare: the grid asks for up to 30,233,088 runs (levels times seeds), and at most 100,000 are allowed.",
+        "6: compare: the grid asks for up to 80,621,568 runs (levels times seeds), and at most 100,000 are allowed.",
     ),
     "10 million seeds": (
         BASELINE + 'seeds = "0-9999999"',

@@ -83,7 +83,7 @@ def test_example_of_the_design():
 
 def test_defaults():
     grid = load('name = "x"\ndataset = "mnist"\narchitecture = "dcgan"\nsteps = 5')
-    assert (grid.seeds, grid.steps, grid.epochs, grid.cells) == ((0, 1, 2), 5, None, (grid.baseline,))
+    assert (grid.seeds, grid.steps, grid.epochs, grid.cells) == (tuple(range(8)), 5, None, (grid.baseline,))
     cell = grid.baseline
     assert (cell.batch_size, cell.tricks, cell.label, cell.differs) == (256, (), "dcgan", {})
     assert cell.optimizer["generator"] == cell.optimizer["discriminator"]

@@ -78,7 +78,7 @@ def test_no_file():
         (replaced("[0, 1]", "[0, -1]"), "5: seeds[1]: must be at least 0 (found: -1)."),
         (replaced("[0, 1]", "[3, 3]"), "5: seeds[1]: stands there twice (found: 3)."),
         (replaced("[0, 1]", "[]"), "5: seeds: needs at least one seed (found: [])."),
-        (replaced("[0, 1]", "3"), '5: seeds: must be a list (found: 3). Write seeds = [3] or "0-2".'),
+        (replaced("[0, 1]", "3"), '5: seeds: must be a list (found: 3). Write seeds = [3] or "0-7".'),
         (replaced("[0, 1]", "true"), "5: seeds: must be a list (found: True)."),
         (replaced("[0, 1]", '"5-1"'), '5: seeds: must be a list of whole numbers, or text such as "0-9" or "0-4,7"'),
         (replaced("[0, 1]", '"0-9999999999"'), "5: seeds: these are 10,000,000,000 seeds, and a grid has at most"),

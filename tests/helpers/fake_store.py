@@ -62,8 +62,14 @@ COMPARISONS: list[tuple[str, list[str], list[tuple[str, dict[str, Any], dict[str
 ]
 
 
-def write_store(store: Path, seeds: int = 3, snapshots: int = 6, steps: int = 1500, trouble: bool = True) -> Path:
-    """Write a store; with `trouble`, the last seed of fcgan has failed and that of depth 3 is unfinished."""
+def write_store(
+    store: Path, seeds: int = 3, snapshots: int = 6, steps: int = 1500, trouble: bool = True, sides: bool = False
+) -> Path:
+    """Write a store; with `trouble`, the last seed of fcgan has failed and that of depth 3 is unfinished.
+
+    With `sides`, the grid asked for KID, precision and recall, and tests all three; else the store is one of before, which
+    does not say what was asked.
+    """
     comparisons: list[dict[str, Any]] = []
     written: dict[str, dict[str, Any]] = {}
     for title, axes, levels in COMPARISONS:
@@ -78,16 +84,23 @@ def write_store(store: Path, seeds: int = 3, snapshots: int = 6, steps: int = 15
                 if trouble and seed == seeds - 1:
                     end = {"fcgan": "failed", "depth 3": "unfinished"}.get(label, end)
                 if run not in written:
-                    write_run(store / "runs" / run, settings, seed, identity, quality, end, snapshots, steps)
+                    folder = write_run(store / "runs" / run, settings, seed, identity, quality, end, snapshots, steps)
+                    if sides:
+                        add_sides(folder, settings["architecture"]["name"] == "fcgan", quality, identity)
                     written[run] = {"label": cell_label(settings), "steps": steps}
             reference = label in ("dcgan", "no tricks", "depth 2")
             entry["levels"].append({"label": label, "values": values, "reference": reference, "runs": runs})
         comparisons.append(entry)
     grid = {"name": "quickstart", "arguments": ["grid.toml"], "seeds": list(range(seeds))}
+    asked = [
+        {key: one[key] for key in ("label", "protocol_id")} | {"headline": rank}
+        for rank, one in enumerate((kid(0.0), *both_sides(0.0, 0.0)))
+    ]
+    grid |= {"scores": asked} if sides else {}
     write(store / "grid.json", {**grid, "runs": written, "comparisons": comparisons})
     write(
         store / "real" / FINGERPRINT[:12] / "scores.json",
-        {"scores": [{**score(0.62), "generated": 1437}, kid(-0.0002)]},
+        {"scores": [{**score(0.62), "generated": 1437}, kid(-0.0002), *(both_sides(0.83, 0.88) if sides else [])]},
     )
     (store / "real" / FINGERPRINT[:12] / "samples.png").write_bytes(sample_grid(0.0, 99))
     (store / "grid.toml").write_text('name = "quickstart"\n')
@@ -219,6 +232,28 @@ def kid(value: float) -> dict[str, Any]:
     return {**score(value, protocol_id="b2c3d4e5"), "metric": "kid", "label": "KID[classifier]", "scale": "raw"}
 
 
+def both_sides(precision: float, recall: float) -> list[dict[str, Any]]:
+    """Entries of scores.json for a number of quality and one of diversity."""
+    head = {"metric": "precision_recall", "better": "higher", "scale": "raw", "unit": "share"}
+    return [
+        {**score(precision, protocol_id="c3d4e5f6"), **head, "label": "precision[random]", "side": "quality"},
+        {**score(recall, protocol_id="d4e5f6a7"), **head, "label": "recall[classifier]", "side": "diversity"},
+    ]
+
+
+def add_sides(folder: Path, varied: bool, quality: float, identity: str) -> None:
+    """Give every snapshot of a run precision and recall: `varied` runs draw worse but more varied samples."""
+    rng = np.random.default_rng(int(identity[8:16], 16))
+    for file in sorted(folder.glob("snapshots/*/scores.json")):
+        document = json.loads(file.read_text())
+        done = document["step"] / 1500
+        precision = (0.41 if varied else 0.74 / quality**0.15) * done + float(rng.normal(0, 0.03))
+        recall = (0.66 if varied else 0.47 / quality) * done + float(rng.normal(0, 0.04))
+        scores = [{**one, "side": "distance"} for one in document["scores"]]
+        document["scores"] = [*scores, *both_sides(min(max(precision, 0), 1), min(max(recall, 0), 1))]
+        write(file, document)
+
+
 def sample_grid(noise: float, seed: int) -> bytes:
     """A PNG of 10 x 10 handwritten digits of 16 x 16 pixels, with noise."""
     rng = np.random.default_rng(seed)
@@ -259,4 +294,4 @@ def write(path: Path, value: Any) -> None:
 
 
 if __name__ == "__main__":
-    write_store(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3)
+    write_store(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3, sides="--sides" in sys.argv)

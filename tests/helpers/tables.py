@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -83,6 +84,32 @@ def results_of(
     )
 
 
+SIDES = {"KID": "distance", "precision": "quality", "recall": "diversity"}  # higher is better but for the distance
+
+
+def sided(questions: Mapping[str, Mapping[str, Mapping[Cell, Scores]]], *, words: bool = False) -> list[Comparison]:
+    """The comparisons of tables with several headlines, on the raw scale: questions as in `results_of`, by score."""
+    tables = {label: results_of(asked, scale="raw") for label, asked in questions.items()}
+    first = next(iter(tables.values()))
+    grid = first.grids["s"]
+    first.scores = [
+        replace(first.scores[0], label=label, title=label, protocol_id=label, side=SIDES[label], better=_better(label))  # type: ignore[arg-type]
+        for label in tables
+    ]
+    asked = [{"label": label, "protocol_id": label, "headline": rank} for rank, label in enumerate(tables)]
+    first.grids["s"] = GridDocument.model_validate({**grid.as_json(), "scores": asked})
+    first.stores["s"] = first.grids["s"]  # type: ignore[assignment]
+    first.snapshots = pd.concat([table.snapshots.assign(score=label) for label, table in tables.items()])
+    for label, table in tables.items():
+        for moment in ("last", "best"):
+            first.runs[f"{label} {moment}"] = table.runs[f"FD {moment}"]
+    return compare(first, words=words)
+
+
+def _better(label: str) -> str:
+    return "lower" if SIDES[label] == "distance" else "higher"
+
+
 def findings(*arguments: Any, words: bool = False, **options: Any) -> list[Comparison]:
     """The comparisons of such tables."""
     results = results_of(*arguments, **options)
@@ -92,5 +119,10 @@ def findings(*arguments: Any, words: bool = False, **options: Any) -> list[Compa
 
 def verdicts(comparisons: Sequence[Comparison]) -> dict[str, str]:
     """By what is compared, over all comparisons: levels, main effects and interactions."""
-    found = {f"{c.title} {entry.level.label}": entry.verdict for c in comparisons for entry in c.answers}
+    found = {
+        f"{c.title} {entry.level.label}{f' in {column.label}' if len(c.headlines) > 1 else ''}": entry.verdict
+        for c in comparisons
+        for column in c.headlines
+        for entry in c.differences[column.label]
+    }
     return found | {f"{c.title} {e.change}": e.finding.verdict for c in comparisons for e in c.effects}

@@ -41,7 +41,7 @@ def test_seeds_that_were_added_belong_to_the_plan(prepared, tmp_path):
     added = with_look(with_look([], range(2)), range(2, 4))
     every, looks = plan_runs(prepared, store, add_looks=lambda kept: {"Which tricks?": added})
     assert [run.seed for run in every] == [0, 0, 1, 1, 2, 2, 3, 3]
-    write_store(prepared.grid, store, every, looks)
+    write_store(prepared.grid, store, every, looks, [])
     again, kept = plan_runs(prepared, store)
     assert [run.name for run in again] == [run.name for run in every]
     assert kept == looks

@@ -82,7 +82,7 @@ def test_through_the_evaluator_with_the_points_themselves_as_features(tmp_path):
     assert near["value"] > 0.98
     assert 0 <= fid["value"] < 0.02
     x = data.held_out.data
-    assert evaluator.real.equal(x)
+    assert evaluator.extraction.real().equal(x)
 
 
 def test_real_gaussian_data_score_the_expected_bias(tmp_path):
@@ -99,7 +99,7 @@ def test_data_without_known_modes_say_so(tmp_path):
     evaluator.prepare()
     scores = evaluator.score(torch.zeros(20, 1, 8, 8))
     assert {score["error"] for score in scores} == {"dataset digits tells no modes: Dataset.known_modes() does"}
-    assert evaluator.real.shape == (360, 64)
+    assert evaluator.extraction.real().shape == (360, 64)
 
 
 def test_mixtures_are_as_published_up_to_scale():

@@ -22,7 +22,7 @@ from gan_bench_reports.formats import spread
 from gan_bench_reports.page import write_report
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
-TABLE = "#comparison-2 table.levels"
+TABLE = "#comparison-2 table.levels:not(.every)"
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +44,22 @@ def column(page, number):
     return page.locator(f"{TABLE} tbody tr").evaluate_all(f"rows => rows.map(row => row.cells[{number}].dataset.value)")
 
 
+def test_every_score_is_a_click_away(visit):
+    page = visit()
+    every = page.locator("#comparison-2 table.levels.every")
+    assert not every.is_visible()
+    page.get_by_text("Every score, at the best snapshots as well").nth(1).click()
+    heads = every.locator("thead th").all_inner_texts()
+    assert [head for head in heads if "classifier" in head] == [
+        f"{name}[classifier] (2000 generated, 360 real)" for name in ("FD", "KID")
+    ]
+    assert sum(head.startswith("best snapshot") for head in heads) == 2
+
+
 def test_sorted_by_keyboard_and_told_to_screen_readers(visit):
     page = visit()
     own = column(page, 1)
-    button = page.get_by_role("button", name="last snapshot").and_(page.locator(f"{TABLE} .sort")).first
+    button = page.get_by_role("button", name="FD[classifier]").and_(page.locator(f"{TABLE} .sort")).first
     button.focus()
     seen = []
     for _ in range(3):
@@ -65,7 +77,7 @@ def test_sorted_by_keyboard_and_told_to_screen_readers(visit):
 
 def saved(page, format):
     with page.expect_download() as download:
-        page.locator(f"#comparison-2 .take [data-format={format}]").press("Enter")
+        page.locator(f"#comparison-2 .take [data-format={format}]").first.press("Enter")
     assert download.value.suggested_filename == f"which-tricks-help.{format}"
     with open(download.value.path(), encoding="utf-8") as file:
         return file.read()
@@ -79,31 +91,26 @@ def test_saved_in_all_formats(visit, store):
     page = visit()
     levels = compare(load(store))[1].levels
     rows = list(csv.reader(io.StringIO(saved(page, "csv"))))
-    scores = [
-        f"{name}[classifier] (2000 generated, 360 real), {moment} snapshot{deviation}"
-        for name in ("FD", "KID")
-        for moment in ("last", "best")
-        for deviation in ("", ", standard deviation")
-    ]
-    assert rows[0][:11] == ["Level", *scores, "Seeds", "Healthy seeds"]
-    assert rows[0][-3:] == ["Training time (s)", "Images/s", "Peak memory (bytes)"]
+    fd = "FD[classifier] (2000 generated, 360 real)"
+    assert rows[0][:5] == ["Level", fd, f"{fd}, standard deviation", "Seeds", "Healthy seeds"]
+    assert rows[0][5:] == ["Parameters, G", "Parameters, D", "Training time (s)"]
     assert [row[0] for row in rows[1:]] == [csv_text(level.label) for level in levels] + ["Real training data"]
     values = [level.values["FD[classifier]"]["last"] for level in levels]
     assert [tuple(map(float, row[1:3])) for row in rows[1:5]] == [(value.mean, value.deviation) for value in values]
-    assert rows[1][-1] == str(int(levels[0].numbers["peak_memory"]))
+    assert float(rows[1][-1]) == levels[0].numbers["seconds"]
     markdown = saved(page, "md").splitlines()
     assert markdown[0] == "**Which tricks help?**"
     assert markdown[5].startswith(f"| {markdown_text(HOSTILE)} | {shown(values[1])} | ")
     latex = saved(page, "tex")
     assert f"\n{latex_text(HOSTILE)} & {latex_text(shown(values[1]))} & " in latex
-    assert "& \\multicolumn{2}{c}{FD{[}classifier{]} (2000 generated, 360 real)}" in latex
+    assert "& \\multicolumn{2}{c}{Parameters}" in latex
     assert "\\cmidrule(lr){2-3}" in latex
 
 
 @pytest.mark.slow
 def test_a_sorted_table_is_saved_as_it_is_seen(visit):
     page = visit()
-    page.locator(f"{TABLE} .sort").filter(has_text="last snapshot").first.click()
+    page.locator(f"{TABLE} .sort").filter(has_text="FD[classifier]").first.click()
     rows = list(csv.reader(io.StringIO(saved(page, "csv"))))
     assert [row[1] for row in rows[1:5]] == sorted((row[1] for row in rows[1:5]), key=float)
 
@@ -133,7 +140,7 @@ def test_a_sorted_table_stays_sorted_while_it_is_watched(browser, tmp_path):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page = browser.new_page()
         page.goto(address_of(listener, server.token))
-        page.locator(f"{TABLE} .sort").filter(has_text="last snapshot").first.click()
+        page.locator(f"{TABLE} .sort").filter(has_text="FD[classifier]").first.click()
         before = column(page, 1)
         rows = page.locator(f"{TABLE} tbody tr").evaluate_all("rows => rows.map(row => row.dataset.row)")
         assert rows != sorted(rows)

@@ -18,6 +18,7 @@ from gan_bench.scoring.samples import shuffled
 from gan_bench_plugins.datasets.digits import Digits
 from gan_bench_plugins.metrics.classifier import Classifier
 from gan_bench_plugins.metrics.fid import FrechetDistance
+from gan_bench_plugins.metrics.pixels import Pixels
 from gan_bench_plugins.metrics.random_features import RandomFeatures
 
 made: list[torch.Tensor] = []  # what references were made of
@@ -132,7 +133,7 @@ def test_reference_is_made_once_for_all_processes(evaluator, samples, tmp_path):
     assert first.score(samples) == [score]
     again.prepare()
     assert again.score(samples) == [score]  # also what was drawn for it, whether or not the reference was made then
-    assert torch.equal(first.reference(Noisy())["drawn"], again.reference(Noisy())["drawn"])
+    assert torch.equal(first.reference(0)["drawn"], again.reference(0)["drawn"])
     assert [real.shape for real in made] == [(len(first.data.held_out), 8)]
     kept = sorted(file.name.rpartition("-")[0] for file in tmp_path.iterdir())
     assert kept == ["distances", "held-out", "reference-noisy"]
@@ -158,7 +159,7 @@ def test_features_themselves_are_kept_once(evaluator, samples, tmp_path):
     plain = evaluator(Plain())
     (score,) = plain.score(samples)
     assert score["value"] > 0
-    assert plain.reference(Plain()) is plain.real
+    assert plain.reference(0) is plain.extraction.real()
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -194,7 +195,7 @@ def test_scores_against_training_data_stand_beside_and_change_nothing(data, samp
     beside = [score.pop("against_training", None) for score in scores]
     assert scores == alone.score(samples)
     training = torch.load(next((tmp_path / "b").glob("training-*")), weights_only=True)
-    features = both.extract(lambda: iter([samples]))
+    features = both.extraction.extract(lambda: iter([samples]))
     fid = FrechetDistance()
     split = {"split": "training", "real": len(training)}
     assert beside[0] == {"value": fid.score(features, fid.reference(training)), **split}
@@ -257,9 +258,9 @@ def test_training_data_is_as_much_as_held_out_data(data, tmp_path):
     evaluator = Evaluator(data, [Several()], RandomFeatures(width=2), 20, CPU, tmp_path)
     evaluator.prepare()
     training = torch.load(next(tmp_path.glob("training-*")), weights_only=True)
-    assert training.shape == evaluator.real.shape
-    assert not training.equal(evaluator.real)
-    assert evaluator.reference(Several())["training"].equal(training.mean(0))
+    assert training.shape == evaluator.extraction.real().shape
+    assert not training.equal(evaluator.extraction.real())
+    assert evaluator.reference(0)["training"].equal(training.mean(0))
 
 
 def test_features_logits_or_samples_as_a_metric_reads_them(data, samples, tmp_path):
@@ -267,8 +268,8 @@ def test_features_logits_or_samples_as_a_metric_reads_them(data, samples, tmp_pa
     extractor = Classifier(steps=2)
     evaluator = Evaluator(data, [SeenSamples(), SeenLogits(), Seen()], extractor, 20, CPU, tmp_path)
     calls = []
-    extract = evaluator.extract
-    evaluator.extract = lambda batches: calls.append(1) or extract(batches)  # type: ignore[method-assign]
+    extract = evaluator.extraction.extract
+    evaluator.extraction.extract = lambda batches: calls.append(1) or extract(batches)  # type: ignore[method-assign]
     evaluator.prepare()
     calls.clear()
     real_samples, real_logits, real = made
@@ -282,7 +283,7 @@ def test_features_logits_or_samples_as_a_metric_reads_them(data, samples, tmp_pa
     assert real_samples.shape == (len(data.held_out), 1, 8, 8)
     assert (logits.shape, real_logits.shape) == ((20, 10), (len(data.held_out), 10))
     assert features.shape[1] == real.shape[1] == 64
-    assert logits.equal(evaluator.features.logits(features))  # type: ignore[attr-defined]
+    assert logits.equal(evaluator.extraction.features.logits(features))  # type: ignore[attr-defined]
     protocols = [score["protocol"] for score in evaluator.score(samples)]
     assert ["features" in protocol for protocol in protocols] == [False, True, True]
     assert {protocol["quantisation"] for protocol in protocols} == {"8 bits"}
@@ -335,3 +336,20 @@ def test_diversity_is_one_for_the_data_and_falls_with_every_mode_that_is_missing
     assert diversity(ring(0) / 0, real) is None
     assert diversity(ring(0), real_distances(ring(0)[:1])) is None  # one sample has no distance
     assert diversity(ring(0), real_distances(torch.zeros(50, 2))) is None, "data without any diversity"
+
+
+def test_a_metric_with_features_of_its_own(data, samples, tmp_path):
+    """Each extractor sees the samples once; a score's protocol and label name what it was read from."""
+    metrics, extractors = [Plain(), Plain(), Plain()], (RandomFeatures(width=2), Pixels())
+    both = Evaluator(
+        data, metrics, extractors[0], 20, CPU, tmp_path, own={1: extractors[1], 2: RandomFeatures(width=2)}
+    )
+    both.prepare()
+    first, second, third = both.score(samples)
+    for extractor, score in zip(extractors, (first, second), strict=True):
+        (alone,) = Evaluator(data, [Plain()], extractor, 20, CPU, tmp_path).score(samples)
+        assert score == alone
+    assert third == first, "equal extractors are one"
+    assert len({first["protocol_id"], second["protocol_id"]}) == 2
+    assert [one.label for one in both.scored()] == [score["label"] for score in (first, second, third)]
+    assert both.columns() == {(score["label"], score["protocol_id"]) for score in (first, second)}

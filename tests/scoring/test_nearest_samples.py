@@ -46,8 +46,10 @@ def test_neighbours_are_those_of_another_search(digits, tmp_path, extractor):
     samples = digits.held_out.batch(torch.arange(20))
     save_neighbours(tmp_path, samples, evaluator)
     facts, picture = found(tmp_path)
-    every = evaluator.extract(lambda: iter([digits.training.batch(torch.arange(len(digits.training)))])).double()
-    held_out = evaluator.real.double()
+    every = evaluator.extraction.extract(
+        lambda: iter([digits.training.batch(torch.arange(len(digits.training)))])
+    ).double()
+    held_out = evaluator.extraction.real().double()
     search = NearestNeighbors(n_neighbors=5).fit(every.numpy())
     distances, indices = search.kneighbors(held_out[:8].numpy())
     assert [row["indices"] for row in facts["rows"]] == indices.tolist()
@@ -55,7 +57,7 @@ def test_neighbours_are_those_of_another_search(digits, tmp_path, extractor):
     assert [row["sample"] for row in facts["rows"]] == list(range(8))
     nearest = search.kneighbors(held_out.numpy(), n_neighbors=1)[0][:, 0]
     assert facts["held_out_median"] == pytest.approx(np.sort(nearest)[(len(nearest) - 1) // 2])
-    assert facts["features"] == evaluator.features.protocol
+    assert facts["features"] == evaluator.extraction.features.protocol
     assert (facts["training"], facts["searched"]) == (1437, 1437)
     assert picture.shape == (8 * 9 - 1, 6 * 9 - 2 + 3)
     for row in range(8):
