@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
@@ -41,8 +42,8 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def visit(browser, address):
+@contextmanager
+def visiting(browser, address):
     """A function that opens the report; afterwards nothing may have been complained of or fetched."""
     contexts, complaints = [], []
 
@@ -65,6 +66,20 @@ def visit(browser, address):
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def visit(browser, address):
+    """The function of `visiting`."""
+    with visiting(browser, address) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def page(browser, address):
+    """The report, opened once for those tests of a file that don't mind what the others have done to it."""
+    with visiting(browser, address) as open_page:
+        yield open_page()
 
 
 def draw_all(page) -> None:
