@@ -84,7 +84,7 @@ def test_photo_patches(channels: int) -> None:
     assert prepared.training.data.float().std(0).mean() > 20, "crops differ"
 
 
-@pytest.mark.parametrize("crop", [4, 48, 64])
+@pytest.mark.parametrize("crop", [4, pytest.param(48, marks=pytest.mark.slow), 64])
 def test_no_pixel_of_a_photograph_is_in_both_parts(crop: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # Photographs whose pixels tell their places: 16 bits in two of the channels each.
     place = np.arange(427 * 640, dtype=np.uint32)
