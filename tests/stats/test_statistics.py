@@ -259,7 +259,7 @@ def test_bootstrap_of_the_interquartile_mean_covers(n):
 
 def test_under_no_effect_at_most_one_report_in_twenty_has_a_finding():
     """Reports of ten comparisons of identical levels, whose pairs share a reference: tests that depend on each other."""
-    rng, reports = np.random.default_rng(5), 1000
+    rng, reports = np.random.default_rng(5), 400
     wrong = 0
     for _ in range(reports):
         reference = by_seed(np.exp(rng.normal(size=6)))
