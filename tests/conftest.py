@@ -7,6 +7,7 @@ import signal
 
 import fuzz
 import pytest
+from browser import address, browser, page, visit  # noqa: F401 - fixtures
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests compare bits, and worker processes use one thread
 SECONDS, SLOW_SECONDS = 300, 1200  # that a test may take where nothing else is said, on a busy machine

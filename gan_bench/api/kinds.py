@@ -10,7 +10,7 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, get_args
 
@@ -231,17 +231,18 @@ class FeatureExtractor(Plugin):
 class Alarm:
     """The diagnosis of a run whose number has reached a threshold, at its last two snapshots at least.
 
-    It stands with each score in scores.json, so that a run's files alone tell its diagnoses. ValueError: words that mean
-    nothing, or thresholds that are no finite numbers.
+    It stands with each score in scores.json, as `Metric.alarm_of` has made it for the data, so that a run's files alone tell its
+    diagnoses. ValueError: words that mean nothing, or thresholds that are no finite numbers.
     """
 
     name: str  # in one or two words: "memorising"
     sentence: str  # what it means, as docs/diagnosis.md says it
-    evidence: str  # what follows the value, which is told in percent where the number's unit is "share"
+    evidence: str  # what follows the value, a share in percent; {label}, {real} and {usual} stand for these
     threshold: float
     source: str  # whose threshold or test it is
     side: Literal["above", "below"] = "above"  # of the threshold, on which it holds
     usual: float | None = None  # a value that means nothing: 3 standard errors from there the number must be as well
+    of_real: bool = False  # whether the threshold is a share of what real training data score
 
     def __post_init__(self) -> None:
         if self.side not in ("above", "below"):
@@ -272,8 +273,8 @@ class Number:
                 raise ValueError(f"a Number is {' or '.join(map(repr, known))} (found: {word!r})")
 
     def facts(self) -> dict[str, Any]:
-        """What stands with each of its scores: JSON values; no alarm where it has none."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """What stands with each of its scores, whatever the data: JSON values."""
+        return {name: value for name, value in asdict(self).items() if value is not None and name != "alarm"}
 
 
 class Estimate(NamedTuple):
@@ -324,6 +325,24 @@ class Metric(Plugin):
         `generated` samples will be scored. They are told before training, and stand in the report.
         """
         return ()
+
+    def standardised(self, features: Features) -> bool:
+        """Whether a metric that reads features gets them divided by one number, the root mean square of the held-out data's.
+
+        So a kernel of a fixed width means the same for every extractor. The protocol says so.
+        """
+        return False
+
+    def alarm_of(self, name: str, real: float | None, data: PreparedData, features: Features) -> Alarm | None:
+        """The alarm of one of its numbers on these data, read from these features; None: it has none that would mean anything.
+
+        `real` is what real training samples score, as many as are generated if there are so many, chosen at random; None: it
+        can't be computed, or the number's alarm is not `of_real`.
+        """
+        alarm = self.every_number()[name].alarm
+        if alarm is None or not alarm.of_real:
+            return alarm
+        return replace(alarm, threshold=alarm.threshold * real) if real else None  # of 0 there is no share
 
     @abstractmethod
     def score(

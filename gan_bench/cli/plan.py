@@ -16,6 +16,8 @@ from gan_bench.cli.options import grid_options, open_grid
 
 if TYPE_CHECKING:
     from gan_bench.planning.cost import CellPlan
+    from gan_bench.planning.runs import Run
+    from gan_bench.stats.sequential import Looks
 
 WORDS = {
     "nothing": "done",
@@ -56,7 +58,8 @@ def command(
     from gan_bench.console import duration, plain_console, say, tell
     from gan_bench.planning.cost import makespan, plan_cells, second_stage
     from gan_bench.planning.courses import prepare_grid
-    from gan_bench.planning.draws import runs_to_come, stages
+    from gan_bench.planning.draws import runs_to_come, stages, unknown_runs
+    from gan_bench.planning.family import verdict_lines
     from gan_bench.planning.planned import plan_runs
     from gan_bench.planning.runs import select
     from gan_bench.planning.stale import stale_lines
@@ -65,8 +68,12 @@ def command(
 
     slot_devices = resolve_devices(devices, slots)
     store = store_of(loaded, out)
-    grids, keep = stages(loaded, store), stale == "keep"
-    every = [run for one in grids for run in plan_runs(prepare_grid(one, plain_console()), store, keep_stale=keep)[0]]
+    grids = stages(loaded, store)
+    every: list[Run] = []
+    looks: Looks = {}
+    for one in grids:
+        own, looks = plan_runs(prepare_grid(one, plain_console()), store, keep_stale=stale == "keep")
+        every += own
     runs = select(every, only)
     folders = {run.cell: run.data.folder for run in {run.cell.networks: run for run in runs}.values()}
     pilots = {} if no_pilot else run_pilots(folders, loaded.plugin_files, slot_devices[0])
@@ -81,13 +88,13 @@ def command(
     disk = sum(plan.disk_bytes for plan in plans)
     counts = ", ".join(f"{n} {word}{'s' if n != 1 else ''}" for n, word in ((len(plans), "cell"), (len(runs), "run")))
     say(f"\n{counts}, {todo} of them to train, in {store}")
-    coming = runs_to_come(loaded) if loaded.search and len(grids) == 1 else 0
+    coming = unknown_runs(grids[0].written) if grids[0].written and len(grids) == 1 else 0
     more_seconds, more_bytes = second_stage(plans, coming, loaded.evaluate.samples, len(slot_devices))
     if loaded.search:
         draws, second = loaded.search.draws * len(loaded.cells), runs_to_come(loaded)
         then = f"{second} runs of the best draw of each of {len(loaded.draws)} levels with fresh seeds"
         say(f"search: {draws} draws with {len(loaded.search.seeds)} of the seeds; {'then' if coming else 'and'} {then}")
-    for line in stale_lines(runs):
+    for line in (*stale_lines(runs), *verdict_lines(loaded, looks, len(loaded.headlines))):
         say(line)
     say(f"disk: {decimal(int(disk + more_bytes))} when all are finished")
     if not no_pilot:

@@ -23,6 +23,7 @@ from gan_bench.planning.cost import check_space
 from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.datasets import dataset_key
 from gan_bench.planning.draws import Search, undrawn
+from gan_bench.planning.family import no_verdict_lines
 from gan_bench.planning.optuna import with_more_draws
 from gan_bench.planning.planned import plan_runs
 from gan_bench.planning.runs import Run, Todo, select
@@ -135,7 +136,8 @@ class GridWork:
         fresh, self.fresh = self.fresh, False  # what was trained afresh is so, whatever seeds come later
         every, looks = plan_runs(self.prepared, self.store, keep_stale=self.keep_stale, add_looks=add_looks)
         runs = select(every, only, any_match=any_match)
-        for line in stale_lines(runs):
+        tested = () if self.grid.half == "selection" else no_verdict_lines(self.grid, looks)
+        for line in (*tested, *stale_lines(runs)):
             self.say(line)
         with self._alone():
             asked = [run for run in runs if run.name not in leave]

@@ -135,6 +135,12 @@ def runs_to_come(grid: Grid) -> int:
     return len(grid.draws) * len(grid.seeds)
 
 
+def unknown_runs(grid: Grid) -> int:
+    """How many runs a search has yet of which the settings are not known: of draws, and of the second stage."""
+    assert grid.search is not None
+    return undrawn(grid) * len(grid.search.seeds) + runs_to_come(grid)
+
+
 def stages(grid: Grid, store: Path) -> list[Grid]:
     """The grids that a grid's runs come from, as far as the store tells: the draws', then that of the chosen ones."""
     if grid.search is None:

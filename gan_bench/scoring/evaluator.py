@@ -77,6 +77,8 @@ class Evaluator:
         self.headlines: tuple[Place, ...] = ()  # the numbers that are tested; the first one ranks
         self.seconds: dict[str, float] = {}
         self.treatment: dict[str, str] = {}  # what was done to generated samples first; it stands in each protocol
+        self._alarms: dict[Place, dict[str, Any] | None] = {}
+        self._floor: list[dict[str, Any]] = []  # scores of real training data, once they were computed
         self.kept = Kept(cache or cache_root() / "features")
         self._looked: dict[str, bool] = {}  # by a reference's file: whether it was made of training data too
         made: dict[str, Extraction] = {}
@@ -128,6 +130,8 @@ class Evaluator:
         for index in range(len(self.metrics)):
             for part in self._parts(index):
                 self._missing(index, part)  # it becomes each score's error
+            for name in self.metrics[index].every_number():
+                self._alarm(index, name)
 
     def _missing(self, index: int, part: Part) -> str:
         """Why a metric has no reference, so that it has no score against this part; "" where it has one."""
@@ -150,6 +154,7 @@ class Evaluator:
                         raise ValueError(f"label() must return text (found: {label!r})")
                     if not isinstance(name, str) or not isinstance(number, Number):
                         raise ValueError(f"`numbers` must be a dict of names and Number (found: {name!r}: {number!r})")
+                extraction.standardised(metric)
                 if metric.reads == "logits" and not hasattr(extraction.features, "logits"):
                     raise GanBenchError(
                         f"metric {metric.name} needs to know classes, which features = {extraction.label!r} do not tell. "
@@ -158,6 +163,14 @@ class Evaluator:
 
     def score(self, generated: Tensor, parts: Sequence[Part] = PARTS) -> list[dict[str, Any]]:
         """Scores of `self.count` generated samples (N, *shape), against these parts of the data."""
+        scores = self._scores(generated, parts)
+        for one, score in zip(self.scored(), scores, strict=True):
+            if alarm := self._alarm(*one.place):
+                score["alarm"] = alarm
+        return scores
+
+    def _scores(self, generated: Tensor, parts: Sequence[Part]) -> list[dict[str, Any]]:
+        """The same, without alarms, which rest on scores themselves."""
         self.seconds = defaultdict(float)
         if self.data.spec.kind == "image":
             # In batches, since at once it would take thrice the room.
@@ -202,9 +215,40 @@ class Evaluator:
         ]
 
     def score_training_data(self) -> list[dict[str, Any]]:
-        """The floor: scores of as many real training samples, as if they had been generated; of all, whichever are trained on."""
-        training = self.data.whole.training
-        return self.score(training.batch(shuffled(len(training))[: self.count]), ("held_out",))
+        """The floor: scores of as many real training samples, as if they had been generated; of all, whichever are trained on.
+
+        They are chosen independently of those that metrics are given, so that they are what a copier of all of them would make.
+        """
+        if not self._floor:
+            training = self.data.whole.training
+            some = shuffled(len(training), order=1)[: self.count]
+            self._floor = self._scores(training.batch(some), ("held_out",))
+        return self._floor
+
+    def _alarm(self, index: int, name: str) -> dict[str, Any] | None:
+        """What stands with each score of one of a metric's numbers: its alarm on these data."""
+        if (index, name) not in self._alarms:
+            self._alarms[index, name] = self._alarm_here(index, name)
+        return self._alarms[index, name]
+
+    def _alarm_here(self, index: int, name: str) -> dict[str, Any] | None:
+        metric, real = self.metrics[index], None
+        alarm = metric.every_number()[name].alarm
+        if alarm is not None and alarm.of_real:
+            real = self._real_score(self._protocol(index, name)[1])
+        with told(f"metric {metric.name}: alarm_of() at {place_of(type(metric).alarm_of)}"):
+            alarm = metric.alarm_of(name, real, self.data, self.through[index].features)
+            return None if alarm is None else {**asdict(alarm), "real": real}
+
+    def _real_score(self, protocol_id: str) -> float | None:
+        """What real training data score by a protocol, kept in the cache; None: it can't be computed."""
+
+        def compute() -> Tensor:
+            value = next(s["value"] for s in self.score_training_data() if s["protocol_id"] == protocol_id)
+            return torch.tensor(math.nan if value is None else value, dtype=torch.float64)
+
+        value = float(self.kept(f"floor-{canonical_hash([self.data.fingerprint, protocol_id])[:20]}", compute))
+        return None if math.isnan(value) else value
 
     def remarks(self) -> list[str]:
         """What whoever reads these scores should know of the features and of each metric, in whole sentences.
@@ -229,7 +273,7 @@ class Evaluator:
         """What a metric's scores compare with, made of the held-out data or of as many training samples; kept in the cache."""
         metric = self.metrics[index]
         if metric.reads == "features" and type(metric).reference is Metric.reference and not _chooses(metric):
-            return self.through[index].real(against)
+            return self._read(index, against)
         name = self._reference_name(index, against)
 
         def compute() -> dict[str, Any]:
@@ -271,7 +315,7 @@ class Evaluator:
         metric, extraction = self.metrics[index], self.through[index]
         if metric.reads == "samples":
             return torch.cat(list(real_batches(self.data, part)))
-        return extraction.read(metric.reads, extraction.real(part))
+        return extraction.read(metric, extraction.real(part))
 
     def _numbers(self, index: int) -> dict[str, tuple[str, Number]]:
         """Label and kind of each number that a metric returns, by name; "" where it is the only one."""
@@ -295,6 +339,8 @@ class Evaluator:
         }
         if metric.reads != "samples":
             protocol |= self.through[index].facts
+            if self.through[index].standardised(metric):
+                protocol["scale"] = "features divided by the root mean square of the held-out data's"
         if number:
             protocol["number"] = number
         return protocol, canonical_hash(protocol)[:8]
@@ -331,7 +377,7 @@ class Evaluator:
         try:
             with Stream(0, f"metric:{metric.name}", torch.device("cpu")), torch.no_grad():
                 read = self.through[index].read
-                given = samples if features is None or metric.reads == "samples" else read(metric.reads, features)
+                given = samples if features is None or metric.reads == "samples" else read(metric, features)
                 found = metric.score(given, self.reference(index, against))
         except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
             error = {"error": _reason(fault)}

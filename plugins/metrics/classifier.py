@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from scipy.stats import binom
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -128,9 +127,11 @@ def _accuracy(network: nn.Sequential, samples: Samples) -> float:
 
 def _remarks(accuracy: float, samples: Samples) -> list[str]:
     """That the classifier gets no more samples right than a guess does, as far as a one-sided binomial test can tell."""
+    from scipy.special import bdtrc  # not from scipy.stats, which takes a second to import, of each worker
+
     assert samples.labels is not None, "it has an accuracy"
     count, chance = len(samples), int(samples.labels.unique(return_counts=True)[1].max()) / len(samples)
-    if binom.sf(round(accuracy * count) - 1, count, chance) < SURE:
+    if bdtrc(round(accuracy * count) - 1, count, chance) < SURE:
         return []
     return [
         f"the classifier gets {accuracy:.0%} of {count:,} held-out samples right, and can't be told from one that always names "

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 from fake_store import write_store
-from stores import command, gan_bench, run_folders, write_grid
+from stores import gan_bench, run_folders, write_grid
 
 from gan_bench.files import destination, is_stream, replace_file
 
@@ -31,7 +30,13 @@ def test_an_open_descriptor_is_written_to_where_it_stands(store, csv, tmp_path):
     with file.open("w") as opened:
         opened.write("before\n")
         opened.flush()
-        subprocess.run(command("report", store, "--format", "csv", "-o", link), stdout=opened, check=True)
+        before = os.dup(1)
+        try:
+            os.dup2(opened.fileno(), 1)
+            gan_bench("report", store, "--format", "csv", "-o", link, cwd=tmp_path)
+        finally:
+            os.dup2(before, 1)
+            os.close(before)
         opened.seek(0, os.SEEK_END)
         opened.write("after\n")
     assert file.read_text() == f"before\n{csv}after\n"

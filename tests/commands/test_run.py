@@ -16,6 +16,7 @@ import pytest
 from stores import GRID, assert_equal_stores, command, gan_bench, run_folders, write_grid
 
 import gan_bench as api
+from gan_bench.commands.run import GridWork
 
 LONG = {"steps": "steps = 300", "seeds": "seeds = [0, 1]"}
 FAULTY = '''
@@ -111,20 +112,21 @@ def test_again_trains_nothing(finished):
 def test_other_metrics_are_computed_from_the_weights(finished):
     store = finished / "runs" / "toy"
     checkpoints = {f: t for f, t in times(store).items() if f.name == "checkpoint.pt"}
-    gan_bench("run", "grid.toml", "--set", "evaluate.samples=80", cwd=finished)
+    gan_bench("run", "grid.toml", "--slots", 1, "--set", "evaluate.samples=80", cwd=finished)
     assert {f: t for f, t in times(store).items() if f.name == "checkpoint.pt"} == checkpoints
     scores = json.loads(next((store / "runs").rglob("scores.json")).read_text())["scores"]
     assert scores[0]["protocol"]["generated"] == 80
 
 
 def test_new_levels_and_seeds_train_only_what_is_new(tmp_path):
-    grid = write_grid(tmp_path)
-    gan_bench("run", grid, "--only", "no tricks", cwd=tmp_path)
+    short = {"steps": "steps = 4", "snapshots": "snapshots = 1"}
+    grid = write_grid(tmp_path, **short)
+    gan_bench("run", grid, "--slots", 1, "--only", "no tricks", cwd=tmp_path)
     first = run_folders(tmp_path / "runs" / "toy")
     before = times(tmp_path / "runs" / "toy")
     assert len(first) == 1
-    write_grid(tmp_path, tricks='tricks = [[], ["ema", "spectral_norm"], ["hinge"]]')
-    gan_bench("run", grid, "--seeds", "0-1", cwd=tmp_path)
+    write_grid(tmp_path, **short, tricks='tricks = [[], ["ema", "spectral_norm"], ["hinge"]]')
+    gan_bench("run", grid, "--slots", 1, "--seeds", "0-1", cwd=tmp_path)
     assert len(run_folders(tmp_path / "runs" / "toy")) == 6
     assert before.items() <= times(tmp_path / "runs" / "toy").items()
 
@@ -197,35 +199,40 @@ def test_a_signal_saves_and_the_same_command_goes_on_with_the_same_bits(uninterr
     assert_equal_stores(uninterrupted / "whole", uninterrupted / out)
 
 
-@pytest.mark.parametrize(
-    ("how", "reason"),
-    [
-        ("raise", "RuntimeError: a deliberate fault"),
-        ("kill", "the worker process ended (signal SIGKILL"),
-        ("exit", "SystemExit"),
-        ("nan", "not a finite number"),
-    ],
-)
-def test_a_failing_run_is_recorded_and_the_others_go_on(finished, tmp_path, how, reason):
+FAULTS = {
+    "raise": "RuntimeError: a deliberate fault",
+    "kill": "the worker process ended (signal SIGKILL",
+    "exit": "SystemExit",
+    "nan": "not a finite number",
+}
+
+
+def test_failing_runs_are_recorded_and_the_others_go_on(finished, tmp_path):
     (tmp_path / "fault.py").write_text(FAULTY)
-    tricks = f'tricks = [[{{ name = "fault", how = "{how}" }}], [], ["ema", "spectral_norm"]]'
+    faults = ", ".join(f'[{{ name = "fault", how = "{how}" }}]' for how in FAULTS)
+    tricks = f'tricks = [{faults}, [], ["ema", "spectral_norm"]]'
     grid = write_grid(tmp_path, tricks=tricks, name='name = "toy"\nplugins = ["fault.py"]')
     done = gan_bench("run", grid, "--slots", 1, cwd=tmp_path, code=1)
-    assert "1 of 3 runs failed" in done.stderr
-    store = tmp_path / "runs" / "toy"
-    assert sorted(status(store).values()) == ["failed", "finished", "finished"]
-    failed = next(f for f in run_folders(store) if json.loads((f / "result.json").read_text())["status"] == "failed")
-    result = json.loads((failed / "result.json").read_text())
-    assert reason in result["reason"]
-    if how == "raise":
-        assert "in go_wrong" in result["traceback"]
-        assert "a plugin that prints" in (failed / "output.txt").read_text()
-        assert done.stdout == "runs/toy/report.html\n"
-        assert reason in (store / "report.html").read_text()
+    assert "4 of 6 runs failed" in done.stderr
+    assert done.stdout == "runs/toy/report.html\n"
+    store, failed = tmp_path / "runs" / "toy", {}
+    assert sorted(status(store).values()) == ["failed"] * 4 + ["finished"] * 2
+    for folder in run_folders(store):
+        if json.loads((folder / "result.json").read_text())["status"] == "failed":
+            (trick,) = json.loads((folder / "run.json").read_text())["settings"]["tricks"]
+            failed[trick["how"]] = folder
+    page = (store / "report.html").read_text()
+    assert failed.keys() == FAULTS.keys()
+    for how, reason in FAULTS.items():
+        assert reason in json.loads((failed[how] / "result.json").read_text())["reason"]
+        assert reason in page
+    assert "in go_wrong" in json.loads((failed["raise"] / "result.json").read_text())["traceback"]
+    assert "a plugin that prints" in (failed["raise"] / "output.txt").read_text()
     # The plugin changed the worker's default dtype; the runs after it must not have noticed.
-    good = [f.name for f in run_folders(store) if f != failed]
-    for name in good:
-        one, two = (s / "runs" / name / "checkpoint.pt" for s in (store, finished / "runs" / "toy"))
+    good = [folder for folder in run_folders(store) if folder not in failed.values()]
+    assert len(good) == 2
+    for folder in good:
+        one, two = (s / "runs" / folder.name / "checkpoint.pt" for s in (store, finished / "runs" / "toy"))
         import torch
         from stores import assert_equal
 
@@ -262,7 +269,21 @@ def test_cells_of_equal_data_are_refused(tmp_path):
     assert "train on equal data" in gan_bench("run", grid, cwd=tmp_path, code=2).stderr
 
 
-def test_two_commands_on_one_store_don_t_meet(tmp_path):
+def test_two_commands_on_one_store_don_t_meet(tmp_path, monkeypatch):
+    grid, told = write_grid(tmp_path), []
+
+    def while_it_trains(*_):
+        told.append(gan_bench("run", grid, "--out", "store", cwd=tmp_path, code=2).stderr)
+        return True, set()
+
+    monkeypatch.setattr(GridWork, "_train", while_it_trains)
+    gan_bench("run", grid, "--out", "store", cwd=tmp_path)
+    assert len(told) == 1
+    assert "another gan-bench run is at work" in told[0]
+
+
+@pytest.mark.slow
+def test_two_processes_on_one_store_don_t_meet(tmp_path):
     grid = write_grid(tmp_path, steps="steps = 3000")
     first = start(grid, "store")
     try:
@@ -290,7 +311,7 @@ def test_a_script_without_a_guard_runs_a_grid_once(tmp_path):
 def test_brackets_in_names_and_reasons_are_text(tmp_path):
     code = FAULTY.replace('RuntimeError("a deliberate fault")', 'KeyError("bad path [/usr/x]")')
     grid = run_with_plugin(tmp_path, code, tricks='tricks = [[], ["fault"]]', steps="steps = 10")
-    assert "[/usr/x]" in gan_bench("run", grid, cwd=tmp_path, code=1).stderr
+    assert "[/usr/x]" in gan_bench("run", grid, "--only", "fault", cwd=tmp_path, code=1).stderr
 
 
 LISTENER = """
@@ -317,17 +338,24 @@ def gan_bench_metrics():
 """
 
 
-def test_a_listener_that_raises_does_no_harm(tmp_path):
-    gan_bench("run", run_with_plugin(tmp_path, LISTENER, steps="steps = 3"), cwd=tmp_path)
-    for folder in run_folders(tmp_path / "runs" / "toy"):
-        assert json.loads((folder / "result.json").read_text())["status"] == "finished"
-        assert "a listener's fault" in (folder / "output.txt").read_text()
+@pytest.fixture(scope="module")
+def strange(tmp_path_factory) -> Path:
+    """The only run of a store, with such a listener and such a metric."""
+    folder = tmp_path_factory.mktemp("strange")
+    evaluate = 'samples = 64\nmetrics = ["nan", "fid"]'
+    grid = run_with_plugin(folder, LISTENER + METRIC, steps="steps = 3", samples=evaluate)
+    gan_bench("run", grid, "--only", "no tricks", cwd=folder)
+    (run,) = run_folders(folder / "runs" / "toy")
+    return run
 
 
-def test_a_metric_that_is_not_a_number_is_told(tmp_path):
-    grid = run_with_plugin(tmp_path, METRIC, steps="steps = 3", samples='samples = 64\nmetrics = ["nan", "fid"]')
-    gan_bench("run", grid, cwd=tmp_path)
-    scores = json.loads(next((tmp_path / "runs").rglob("snapshots/*/scores.json")).read_text())["scores"]
+def test_a_listener_that_raises_does_no_harm(strange):
+    assert json.loads((strange / "result.json").read_text())["status"] == "finished"
+    assert "a listener's fault" in (strange / "output.txt").read_text()
+
+
+def test_a_metric_that_is_not_a_number_is_told(strange):
+    scores = json.loads(next(strange.rglob("snapshots/*/scores.json")).read_text())["scores"]
     assert [(s["value"] is None, s.get("error")) for s in scores] == [(True, "nan is nan"), (False, None)]
 
 
@@ -411,11 +439,11 @@ def test_what_starts_processes_may_be_killed_while_it_starts_one(tmp_path, monke
             os.kill(killed[0], signal.SIGKILL)
             os.waitid(os.P_PID, killed[0], os.WEXITED | os.WNOWAIT)
 
-    grid = write_grid(tmp_path)
+    grid = write_grid(tmp_path, steps="steps = 2", snapshots="snapshots = 1")
     monkeypatch.setattr(
         "gan_bench.workers.processes.warm_up", lambda: None
     )  # it is killed when the first worker is to come
     monkeypatch.setattr(forkserver.ForkServer, "ensure_running", and_kill_it_once)
-    gan_bench("run", grid, cwd=tmp_path)
+    gan_bench("run", grid, "--slots", 1, cwd=tmp_path)
     assert killed
     assert all((run / "result.json").exists() for run in run_folders(tmp_path / "runs" / "toy"))

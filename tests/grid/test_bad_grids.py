@@ -102,7 +102,9 @@ def test_refused(tmp_path: Path, case: str) -> None:
     assert os.listdir(tmp_path) == ["grid.toml"]
 
 
-@pytest.mark.parametrize("case", ["10 million cells", "50,000 keys", "10 million seeds"])
+@pytest.mark.parametrize(
+    "case", ["10 million cells", pytest.param("50,000 keys", marks=pytest.mark.slow), "10 million seeds"]
+)
 def test_large_ones_are_refused_before_anything_is_built(tmp_path: Path, case: str) -> None:
     """Before PyTorch and the plugins are imported even."""
     (tmp_path / "grid.toml").write_text(REFUSED[case][0])  # type: ignore[arg-type]

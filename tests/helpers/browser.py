@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 
 import pytest
-from fake_store import write_store
-
-from gan_bench_reports.page import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NEEDS_BROWSER = pytest.mark.skipif(
@@ -24,14 +22,18 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address(tmp_path_factory):
+    from fake_store import write_store
+
+    from gan_bench_reports.page import write_report
+
     store = write_store(tmp_path_factory.mktemp("stores") / "quickstart", seeds=3, snapshots=4, steps=300)
     write_report([store], store / "report.html")
     return (store / "report.html").as_uri()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
     api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
     with api.sync_playwright() as playwright:
@@ -40,8 +42,8 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def visit(browser, address):
+@contextmanager
+def visiting(browser, address):
     """A function that opens the report; afterwards nothing may have been complained of or fetched."""
     contexts, complaints = [], []
 
@@ -64,6 +66,20 @@ def visit(browser, address):
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def visit(browser, address):
+    """The function of `visiting`."""
+    with visiting(browser, address) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def page(browser, address):
+    """The report, opened once for those tests of a file that don't mind what the others have done to it."""
+    with visiting(browser, address) as open_page:
+        yield open_page()
 
 
 def draw_all(page) -> None:

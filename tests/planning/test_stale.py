@@ -76,7 +76,7 @@ def trained(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("stale")
     (folder / "tiny.py").write_text(PLUGINS)
     (folder / "blobs.py").write_text(DATA)
-    gan_bench("run", write_grid(folder, GRID), cwd=folder)
+    gan_bench("run", write_grid(folder, GRID), "--slots", 1, cwd=folder)
     return folder
 
 
@@ -115,7 +115,7 @@ def test_a_changed_source_is_said_and_trains_again(place):
     line = "4 runs are stale: the source of architecture 'tiny' has changed; they train again"
     assert line in planned
     assert "4 of them to train" in planned
-    done = gan_bench("run", "grid.toml", cwd=place)
+    done = gan_bench("run", "grid.toml", "--slots", 1, cwd=place)
     assert line in done.stderr
     assert len(names(place)) == 8
     assert set(table(place)["run"]).isdisjoint(before)
@@ -275,10 +275,10 @@ def test_fresh_and_keep_contradict_each_other(place):
     assert "give one of them" in done.stderr
 
 
-def test_thousands_of_folders_are_read_in_a_moment(place):
+def test_a_thousand_folders_are_read_in_a_moment(place):
     """Each folder is read once, and each cell's old settings are resolved once."""
     store = place / "many"
-    grid = load_grid(place / "grid.toml", seeds="0-999")
+    grid = load_grid(place / "grid.toml", seeds="0-499")
     runs = make_runs(prepare_grid(grid, plain_console()), store, {})
     document = read_object(run_folders(place / "runs" / "toy")[0] / "run.json", RunDocument)
     for run in runs:
@@ -288,6 +288,6 @@ def test_thousands_of_folders_are_read_in_a_moment(place):
         write_object(folder / "run.json", mine)
     began = time.process_time()
     marked = stale.mark_stale(grid, runs, store)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 1
     assert all(run.stale for run in marked)
-    assert len(marked) == 2000
+    assert len(marked) == 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import gan_bench_plugins
 from gan_bench.api.samples import PreparedData
 from gan_bench.data.prepare import prepare
 from gan_bench_plugins.datasets.digits import Digits
@@ -82,7 +84,7 @@ def test_photo_patches(channels: int) -> None:
     assert prepared.training.data.float().std(0).mean() > 20, "crops differ"
 
 
-@pytest.mark.parametrize("crop", [4, 48, 64])
+@pytest.mark.parametrize("crop", [4, pytest.param(48, marks=pytest.mark.slow), 64])
 def test_no_pixel_of_a_photograph_is_in_both_parts(crop: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # Photographs whose pixels tell their places: 16 bits in two of the channels each.
     place = np.arange(427 * 640, dtype=np.uint32)
@@ -112,3 +114,13 @@ print([name for name in ("torch", "torchvision", "sklearn", "PIL", "scipy") if n
 """
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_worker_imports_what_few_plugins_need() -> None:
+    """Each imports every plugin as it starts: `scipy.stats` alone would take it a second and a half."""
+    late = {"scipy", "sklearn", "pandas", "torchvision", "torchmetrics", "torch_fidelity"}
+    for file in Path(gan_bench_plugins.__path__[0]).rglob("*.py"):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            assert not late & {name.partition(".")[0] for name in names}, f"{file}:{node.lineno}"

@@ -44,8 +44,7 @@ def column(page, number):
     return page.locator(f"{TABLE} tbody tr").evaluate_all(f"rows => rows.map(row => row.cells[{number}].dataset.value)")
 
 
-def test_every_score_is_a_click_away(visit):
-    page = visit()
+def test_every_score_is_a_click_away(page):
     every = page.locator("#comparison-2 table.levels.every")
     assert not every.is_visible()
     page.get_by_text("Every score, at the best snapshots as well").nth(1).click()
@@ -87,8 +86,7 @@ def shown(value):
     return spread(value.mean, value.deviation)
 
 
-def test_saved_in_all_formats(visit, store):
-    page = visit()
+def test_saved_in_all_formats(page, store):
     levels = compare(load(store))[1].levels
     rows = list(csv.reader(io.StringIO(saved(page, "csv"))))
     fd = "FD[classifier] (2000 generated, 360 real)"
@@ -122,10 +120,10 @@ def test_a_sorted_table_is_saved_as_it_is_seen(visit):
         ("details.shared", ["Settings", "Provenance", "Generator", "Discriminator"]),
     ],
 )
-def test_all_tables_of_a_run_come_in_one_file(visit, element, tables):
-    place = visit().locator(element).first
+def test_all_tables_of_a_run_come_in_one_file(page, element, tables):
+    place = page.locator(element).first
     place.locator("summary").click()
-    with place.page.expect_download() as download:
+    with page.expect_download() as download:
         place.locator("[data-format=csv]").click()
     with open(download.value.path(), encoding="utf-8") as file:
         text = file.read()

@@ -37,6 +37,8 @@ def run_command(line: str, folder: Path) -> None:
     words = words[1:]
     if words[0] == "run":
         words += toy_length(folder / words[1])
+    if words[0] == "plan":
+        words += ["--no-pilot"]
     gan_bench(*words, cwd=folder)
 
 

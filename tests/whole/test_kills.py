@@ -25,7 +25,6 @@ CHOSEN = [  # where, the how manieth time, whom
     ("evaluation", 2, "all"),
     ("report", 1, "all"),
 ]
-A_WORKER = ("half a file", 5, "one")  # the command goes on to its end
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +35,19 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "store"
 
 
-def test_killed_at_chosen_points_it_ends_with_the_same_bits(tmp_path, whole):
+def test_killed_at_a_chosen_point_it_ends_with_the_same_bits(tmp_path):
+    short = LONG | {"steps": "steps = 30", "tricks": 'tricks = [[], ["ema", "spectral_norm"]]'}
+    grid = write_grid(tmp_path, **short)
+    gan_bench("run", grid, "--slots", 1, "--out", "whole", cwd=tmp_path)
+    victim = Victim(tmp_path, tmp_path / "whole", grid, "--slots", 1)
+    victim.kill_at("after a rename", 14, "all")
+    victim.finish_and_compare("mended")
+
+
+@pytest.mark.slow
+def test_where_a_worker_alone_is_killed_the_command_ends_with_the_same_bits(tmp_path, whole):
     victim = Victim(tmp_path, whole, write_grid(tmp_path, **LONG))
-    for point, count, who in (CHOSEN[3], A_WORKER):
-        victim.kill_at(point, count, who)
-    assert victim.kills == 2
+    victim.kill_at("half a file", 5, "one")
     assert_equal_stores(whole, tmp_path / "killed")
 
 

@@ -90,13 +90,13 @@ def whole(tmp_path_factory) -> Path:
     """The store of the same command, uninterrupted."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "quick").touch()
-    gan_bench("run", write(folder), "--out", "store", cwd=folder)
+    gan_bench("run", write(folder), "--slots", 1, "--out", "store", cwd=folder)
     return folder / "store"
 
 
 def assert_goes_on_with_the_same_bits(folder: Path, whole: Path) -> None:
     (folder / "quick").touch()
-    gan_bench("run", folder / "grid.toml", "--out", "stopped", cwd=folder)
+    gan_bench("run", folder / "grid.toml", "--slots", 1, "--out", "stopped", cwd=folder)
     assert_equal_stores(folder / "stopped", whole)
 
 
