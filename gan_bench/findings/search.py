@@ -37,9 +37,7 @@ class Tuning:
     column: ScoreColumn | None  # the score that chooses; None: no run has it yet
     draws: list[DrawFound]
     tested: list[float]  # the same number of the chosen draw's runs with fresh seeds, on the test half
-    dependent: bool = (
-        False  # whether draws follow from the results of earlier ones, so that no subset stands for a search
-    )
+    dependent: bool = False  # whether draws follow from the results of others: no subset stands for a smaller search
 
     @property
     def missing(self) -> int:

@@ -50,24 +50,24 @@ class Search:
 
         A draw with a failed run, or one without a score, comes after all that have none; of equal ones the first is taken.
         """
-        chosen: dict[Cell, int] = {}
-        for cell, draws in self.grid.draws.items():
-            ranks = [self._rank(draw.cell) for draw in draws]
-            known = [rank for rank in ranks if rank is not None]
-            if len(known) < len(ranks):
-                return None
-            chosen[cell] = known.index(min(known))
-        return chosen
+        ranks = self._ranks()
+        return None if ranks is None else {cell: own.index(min(own)) for cell, own in ranks.items()}
 
     def told(self) -> dict[Cell, list[float | None]] | None:
         """Each level's draws, in order, as scores of which less is better, None: failed; None while a run has not ended."""
-        told: dict[Cell, list[float | None]] = {}
+        ranks = self._ranks()
+        if ranks is None:
+            return None
+        return {cell: [None if lacking else score for lacking, score in own] for cell, own in ranks.items()}
+
+    def _ranks(self) -> dict[Cell, list[Rank]] | None:
+        found: dict[Cell, list[Rank]] = {}
         for cell, draws in self.grid.draws.items():
             ranks = [self._rank(draw.cell) for draw in draws]
-            if None in ranks:
+            found[cell] = [rank for rank in ranks if rank is not None]
+            if len(found[cell]) < len(ranks):
                 return None
-            told[cell] = [None if rank is None or rank[0] else rank[1] for rank in ranks]
-        return told
+        return found
 
     def _rank(self, cell: Cell) -> Rank | None:
         values = []
