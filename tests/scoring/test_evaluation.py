@@ -133,7 +133,7 @@ def test_reference_is_made_once_for_all_processes(evaluator, samples, tmp_path):
     assert first.score(samples) == [score]
     again.prepare()
     assert again.score(samples) == [score]  # also what was drawn for it, whether or not the reference was made then
-    assert torch.equal(first.reference(0)["drawn"], again.reference(0)["drawn"])
+    assert torch.equal(first.measures[0].reference()["drawn"], again.measures[0].reference()["drawn"])
     assert [real.shape for real in made] == [(len(first.data.held_out), 8)]
     kept = sorted(file.name.rpartition("-")[0] for file in tmp_path.iterdir())
     assert kept == ["distances", "held-out", "reference-noisy"]
@@ -159,7 +159,7 @@ def test_features_themselves_are_kept_once(evaluator, samples, tmp_path):
     plain = evaluator(Plain())
     (score,) = plain.score(samples)
     assert score["value"] > 0
-    assert plain.reference(0) is plain.extraction.real()
+    assert plain.measures[0].reference() is plain.extraction.real()
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -260,7 +260,7 @@ def test_training_data_is_as_much_as_held_out_data(data, tmp_path):
     training = torch.load(next(tmp_path.glob("training-*")), weights_only=True)
     assert training.shape == evaluator.extraction.real().shape
     assert not training.equal(evaluator.extraction.real())
-    assert evaluator.reference(0)["training"].equal(training.mean(0))
+    assert evaluator.measures[0].reference()["training"].equal(training.mean(0))
 
 
 def test_features_logits_or_samples_as_a_metric_reads_them(data, samples, tmp_path):

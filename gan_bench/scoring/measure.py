@@ -1,0 +1,190 @@
+"""One metric of a grid: what it reads, what it compares with, and its numbers with their protocol."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_bench.api.faults import place_of, told
+from gan_bench.api.kinds import Metric, Number, named
+from gan_bench.api.randomness import Stream
+from gan_bench.api.samples import PreparedData, RealData
+from gan_bench.api.sources import source_hash
+from gan_bench.canonical import canonical_hash
+from gan_bench.errors import GanBenchError, message
+from gan_bench.scoring.extraction import Extraction, Kept, Part, fingerprint, line, real_batches
+from gan_bench.store.documents import LARGEST
+
+PARTS: tuple[Part, ...] = ("held_out", "training")
+
+
+class Measure:
+    """A metric, through the features of one extractor, on one dataset."""
+
+    def __init__(
+        self, metric: Metric, extraction: Extraction, data: PreparedData, kept: Kept, against_training: bool
+    ) -> None:
+        self.metric, self.extraction, self.data, self.kept = metric, extraction, data, kept
+        # One that chooses its real data itself has no second score; all others are given the held-out part and nothing else.
+        self.chooses = type(metric).reference_of is not Metric.reference_of
+        self.parts = PARTS[:1] if self.chooses or not against_training else PARTS
+        self._read_training: bool | None = (
+            None  # whether the reference was made of training data too, once that is known
+        )
+
+    @property
+    def reads_samples(self) -> bool:
+        """Whether it needs no features."""
+        return self.metric.reads == "samples"
+
+    def numbers(self) -> dict[str, tuple[str, Number]]:
+        """Label and kind of each number that it returns, by name; "" where it is the only one."""
+        metric, features = self.metric, self.extraction.features
+        return {
+            name: (named(name, metric, features) if name else metric.label(features), number)
+            for name, number in metric.every_number().items()
+        }
+
+    def check(self) -> None:
+        """GanBenchError: it has other arguments, no label, or features that do not tell what it reads."""
+        metric = self.metric
+        with told(f"metric {metric.name} at {place_of(type(metric))}"):
+            if not _takes(metric.score, 2):
+                raise ValueError("score() must take two arguments: generated features, and the reference")
+            for name, (label, number) in self.numbers().items():
+                if not isinstance(label, str) or not label:
+                    raise ValueError(f"label() must return text (found: {label!r})")
+                if not isinstance(name, str) or not isinstance(number, Number):
+                    raise ValueError(f"`numbers` must be a dict of names and Number (found: {name!r}: {number!r})")
+            self.extraction.standardised(metric)
+            if metric.reads == "logits" and not hasattr(self.extraction.features, "logits"):
+                raise GanBenchError(
+                    f"metric {metric.name} needs to know classes, which features = {self.extraction.label!r} do not tell. "
+                    "Use features = 'classifier'"
+                )
+
+    def remarks(self, generated: int) -> Iterator[str]:
+        """What whoever reads its scores of these data should know, in whole sentences."""
+        label = ", ".join(label for label, _ in self.numbers().values())
+        if not self.missing("held_out"):
+            missing = [why for part in self.parts if (why := self.missing(part))]
+            yield from (f"{label}: no score against training data: {line(why)}" for why in missing)
+        with told(f"metric {self.metric.name}: remarks() at {place_of(type(self.metric).remarks)}"):
+            yield from [f"{label}: {line(one)}" for one in self.metric.remarks(self._real("held_out"), generated)]
+
+    def reference(self, against: Part = "held_out") -> Any:
+        """What its scores compare with, made of the held-out data or of as many training samples; kept in the cache."""
+        metric = self.metric
+        if metric.reads == "features" and type(metric).reference is Metric.reference and not self.chooses:
+            return self._read(against)
+
+        def compute() -> dict[str, Any]:
+            data = self._real(against)
+            try:
+                with Stream(0, f"reference:{metric.name}", torch.device("cpu")):
+                    return {"reference": metric.reference_of(data), "read_training": data.read_training}
+            finally:
+                self._read_training = data.read_training
+
+        made = self.kept(self._name(against), compute)
+        self._read_training = made["read_training"]
+        return made["reference"]
+
+    def missing(self, part: Part) -> str:
+        """Why there is no reference, so that it has no score against this part; "" where there is one."""
+        try:
+            self.reference(part)
+        except Exception as fault:  # noqa: BLE001 - whatever a plugin raises
+            return _reason(fault)
+        return ""
+
+    def protocol(self, number: str, generated: int, how: Mapping[str, Any]) -> dict[str, Any]:
+        """All that one of its numbers rests on, of so many generated samples."""
+        metric = self.metric
+        protocol = {
+            "metric": {**metric.settings(), "source": source_hash(type(metric))[:12]},
+            "dataset": fingerprint(self.data, "training" if self._reads_training() else "held_out"),
+            "generated": generated,
+            "real": len(self.data.held_out),
+            "mode": "evaluation",
+            "quantisation": "8 bits" if self.data.spec.kind == "image" else "none",
+            **how,
+        }
+        if not self.reads_samples:
+            protocol |= self.extraction.facts
+            if self.extraction.standardised(metric):
+                protocol["scale"] = "features divided by the root mean square of the held-out data's"
+        return protocol | ({"number": number} if number else {})
+
+    def found(self, samples: Tensor, features: Tensor | None, against: Part) -> Callable[[str], dict[str, Any]]:
+        """Its numbers by name, each as a value with its standard error or as the reason why there is none.
+
+        `features` are those of the samples (N, *shape); whoever reads samples needs none.
+        """
+        metric = self.metric
+        try:
+            with Stream(0, f"metric:{metric.name}", torch.device("cpu")), torch.no_grad():
+                given = samples if features is None or self.reads_samples else self.extraction.read(metric, features)
+                found = metric.score(given, self.reference(against))
+        except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
+            error = {"error": _reason(fault)}
+            return lambda name: error
+        values: Mapping[str, Any] = found if isinstance(found, Mapping) else {"": found}
+        return lambda name: _valued(name or metric.name, values.get(name))
+
+    def _name(self, against: Part) -> str:
+        """The name of a reference's file in the cache."""
+        metric, extraction = self.metric, self.extraction
+        real = fingerprint(self.data, "training" if self.chooses else against)
+        seen = [] if self.reads_samples else [extraction.features.protocol, extraction.extractor]
+        modes = self.data.spec.modes and asdict(self.data.spec.modes)
+        key = canonical_hash([real, against, *seen, metric.settings(), source_hash(type(metric)), modes])
+        return f"reference-{metric.name}-{key[:20]}"
+
+    def _real(self, against: Part) -> RealData:
+        return RealData(self.data, lambda part: self._read(against if part == "held_out" else part))
+
+    def _read(self, part: Part) -> Tensor:
+        """A part of the real data as the metric reads it."""
+        if self.reads_samples:
+            return torch.cat(list(real_batches(self.data, part)))
+        return self.extraction.read(self.metric, self.extraction.real(part))
+
+    def _reads_training(self) -> bool:
+        """Whether its scores rest on the training data too: its reference was made of more than the held-out part."""
+        if not self.chooses:
+            return False
+        if self._read_training is None:
+            self.missing("held_out")
+        return self._read_training is not False
+
+
+def _reason(fault: Exception) -> str:
+    """Why a metric has no score, in its own words."""
+    return message(fault).removeprefix("ValueError: ")
+
+
+def _valued(name: str, found: Any) -> dict[str, Any]:
+    """A score's value and standard error, or why there is none."""
+    try:
+        value, *spread = map(float, found if isinstance(found, tuple) else (found,))
+    except (TypeError, ValueError):
+        return {"error": f"{name} is {found!r}, not a number"}
+    if not abs(value) < LARGEST:  # nor is NaN
+        return {"error": f"{name} is {value}"}
+    return {"value": value, **({"standard_error": spread[0]} if spread and math.isfinite(spread[0]) else {})}
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    return True
