@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gan_bench.api.recipe import Recipe, Seen
     from gan_bench.api.samples import PreparedData, RealData
     from gan_bench.commands.notebook import load, load_generator, run
+    from gan_bench.commands.score import score
     from gan_bench.errors import GanBenchError
 
 __version__ = "0.1.0"
@@ -67,6 +68,7 @@ __all__ = [
     "load",
     "load_generator",
     "run",
+    "score",
 ]
 
 _HOME = {
@@ -85,6 +87,7 @@ _HOME = {
     "load": "commands.notebook",
     "load_generator": "commands.notebook",
     "run": "commands.notebook",
+    "score": "commands.score",
     "GanBenchError": "errors",
 }  # the others stand in api.kinds
 

@@ -11,6 +11,14 @@ class GanBenchError(Exception):
     """A mistake in what the user gave (grid file, plugin, data, option): printed without a traceback, exit code 2."""
 
 
+class ParameterError(GanBenchError):
+    """A plugin's parameter asks for what its data do not have; `parameter` is its name."""
+
+    def __init__(self, text: str, parameter: str) -> None:
+        self.parameter = parameter
+        super().__init__(text)
+
+
 class GridError(GanBenchError):
     """A mistake in a grid file, with where it stands.
 

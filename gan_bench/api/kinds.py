@@ -6,14 +6,15 @@ A plugin is a frozen pydantic model: its fields are its parameters. The same dec
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gan_bench.api.data_spec import DataSpec, Modes
 from gan_bench.errors import GanBenchError
@@ -88,12 +89,33 @@ class Parts:
     held_out: Part
 
 
+def _share_or_number(value: Any) -> Any:
+    """The same. ValueError: it is neither; 1 could be meant as either."""
+    number = type(value) is int and value >= 2
+    if not (number or (type(value) is float and 0 < value <= 1)):
+        raise ValueError(
+            "must be a share of the training samples, more than 0 and at most 1.0, or their number, a whole one from 2"
+        )
+    return value
+
+
+ShareOrNumber = Annotated[
+    Annotated[float, Field(gt=0, le=1)] | Annotated[int, Field(ge=2)], BeforeValidator(_share_or_number)
+]
+
+
 class Dataset(Plugin):
     """Real samples, in a training and a held-out part.
 
     The core decodes every sample once into a memory-mapped cache, scales uint8 images from [0, 255] to [-1, 1] and takes
-    batches from there.
+    batches from there. Which of the training samples are trained on is the core's affair too, and no `load` knows of it: the
+    parameters declared here, which every dataset has, say it (`gan_bench.data.training_set`).
     """
+
+    subset: ShareOrNumber = Field(
+        1.0,
+        description="what is trained on: a share of the training samples, or their number; the smaller is part of the larger",
+    )
 
     kind: ClassVar[Literal["image", "points"]] = "image"
     location_fields: ClassVar[frozenset[str]] = frozenset({"root", "download"})  # say where data lies, not what it is
@@ -105,6 +127,11 @@ class Dataset(Plugin):
             """Shape of one sample, known without reading data: (C, H, W) for images, (D,) for points."""
     else:  # so that both `shape = (2,)` and a property will do; pydantic would take the former for a parameter
         shape: ClassVar[tuple[int, ...]]
+
+    def settings(self) -> dict[str, Any]:
+        """Name and parameters, as JSON values. Where all is trained on nothing says so, as in stores from before."""
+        unsaid = choosing(type(self)) - choice(self).keys()
+        return {name: value for name, value in super().settings().items() if name not in unsaid}
 
     def classes(self) -> tuple[str, ...] | None:
         """Names of the classes that labels count from 0, or None. GanBenchError: the data that tells is missing."""
@@ -130,6 +157,18 @@ class Dataset(Plugin):
         except ValueError as error:
             raise GanBenchError(f"dataset {self.name}: {error}") from None
         return DataSpec(shape, self.kind, None if classes is None else tuple(map(str, classes)), self.known_modes())
+
+
+def choosing(cls: type[Dataset]) -> set[str]:
+    """The parameters that say what is trained on: those declared in `Dataset`. One that a plugin declares anew is its own."""
+    above = cls.__mro__[: cls.__mro__.index(Dataset)]
+    return Dataset.model_fields.keys() - {name for one in above for name in inspect.get_annotations(one)}
+
+
+def choice(dataset: Dataset) -> dict[str, Any]:
+    """Those of them that are not at their defaults, which leave all training samples as they are."""
+    values = {name: getattr(dataset, name) for name in sorted(choosing(type(dataset)))}
+    return {name: value for name, value in values.items() if value != Dataset.model_fields[name].default}
 
 
 def check_shape(shape: Any, kind: str) -> tuple[int, ...]:
@@ -192,17 +231,18 @@ class FeatureExtractor(Plugin):
 class Alarm:
     """The diagnosis of a run whose number has reached a threshold, at its last two snapshots at least.
 
-    It stands with each score in scores.json, so that a run's files alone tell its diagnoses. ValueError: words that mean
-    nothing, or thresholds that are no finite numbers.
+    It stands with each score in scores.json, as `Metric.alarm_of` has made it for the data, so that a run's files alone tell its
+    diagnoses. ValueError: words that mean nothing, or thresholds that are no finite numbers.
     """
 
     name: str  # in one or two words: "memorising"
     sentence: str  # what it means, as docs/diagnosis.md says it
-    evidence: str  # what follows the value, which is told in percent where the number's unit is "share"
+    evidence: str  # what follows the value, a share in percent; {label}, {real} and {usual} stand for these
     threshold: float
     source: str  # whose threshold or test it is
     side: Literal["above", "below"] = "above"  # of the threshold, on which it holds
     usual: float | None = None  # a value that means nothing: 3 standard errors from there the number must be as well
+    of_real: bool = False  # whether the threshold is a share of what real training data score
 
     def __post_init__(self) -> None:
         if self.side not in ("above", "below"):
@@ -233,8 +273,8 @@ class Number:
                 raise ValueError(f"a Number is {' or '.join(map(repr, known))} (found: {word!r})")
 
     def facts(self) -> dict[str, Any]:
-        """What stands with each of its scores: JSON values; no alarm where it has none."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """What stands with each of its scores, whatever the data: JSON values."""
+        return {name: value for name, value in asdict(self).items() if value is not None and name != "alarm"}
 
 
 class Estimate(NamedTuple):
@@ -285,6 +325,24 @@ class Metric(Plugin):
         `generated` samples will be scored. They are told before training, and stand in the report.
         """
         return ()
+
+    def standardised(self, features: Features) -> bool:
+        """Whether a metric that reads features gets them divided by one number, the root mean square of the held-out data's.
+
+        So a kernel of a fixed width means the same for every extractor. The protocol says so.
+        """
+        return False
+
+    def alarm_of(self, name: str, real: float | None, data: PreparedData, features: Features) -> Alarm | None:
+        """The alarm of one of its numbers on these data, read from these features; None: it has none that would mean anything.
+
+        `real` is what real training samples score, as many as are generated if there are so many, chosen at random; None: it
+        can't be computed, or the number's alarm is not `of_real`.
+        """
+        alarm = self.every_number()[name].alarm
+        if alarm is None or not alarm.of_real:
+            return alarm
+        return replace(alarm, threshold=alarm.threshold * real) if real else None  # of 0 there is no share
 
     @abstractmethod
     def score(

@@ -24,7 +24,7 @@ import pluggy
 
 from gan_bench.api import hooks
 from gan_bench.api.faults import cause
-from gan_bench.api.kinds import KINDS, RECIPE_PARTS, Dataset, Plugin, Side, Trick, check_shape
+from gan_bench.api.kinds import KINDS, RECIPE_PARTS, Dataset, Plugin, Side, Trick, check_shape, choosing
 from gan_bench.api.plugin_files import plugin_files
 from gan_bench.api.sources import brought_by, source_hash
 from gan_bench.errors import GanBenchError, did_you_mean, short_path
@@ -239,7 +239,7 @@ def _fault(kind: str, cls: Any) -> str | None:
             return f"class {cls.__name__}: {rule} (found: {getattr(cls, attribute)!r})"
     if kind == "metric" and "features" in cls.model_fields:
         return f"class {cls.__name__}: a metric has no parameter `features`: in a grid, this key names the extractor it reads"
-    return _shape_fault(cls) if issubclass(cls, Dataset) else None
+    return (_taken_fault(cls) or _shape_fault(cls)) if issubclass(cls, Dataset) else None
 
 
 def _parts_fault(cls: type[Trick]) -> str | None:
@@ -253,6 +253,15 @@ def _parts_fault(cls: type[Trick]) -> str | None:
                 meant = "; ".join(f"{part!r} is {what}" for part, what in RECIPE_PARTS.items())
                 near = did_you_mean(str(word), RECIPE_PARTS).partition("Known")[0]
                 return f"class {cls.__name__}: `{attribute}` has no word {word!r} ({meant}). {near}".rstrip()
+    return None
+
+
+def _taken_fault(cls: type[Dataset]) -> str | None:
+    """Which parameter of every dataset something else hides, such as a method of that name."""
+    for name in sorted(choosing(cls)):
+        if cls.model_fields[name].default is not Dataset.model_fields[name].default:
+            cure = f"declare your own with its type, `{name}: str = ...`, or choose another name"
+            return f"class {cls.__name__}: `{name}` is a parameter of every dataset; {cure}"
     return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -17,36 +17,53 @@ from gan_bench.api.data_spec import DataSpec
 class Samples:
     """One part of a dataset: samples (N, *shape), uint8 for images and float32 for points, and labels (N,) int64.
 
-    As opened, the samples are a memory-mapped file whose pages all workers share; `to` puts them on a device.
+    As opened, the samples are a memory-mapped file whose pages all workers share; `to` puts them on a device. Those that
+    were `chosen` of others stay where they are, and are found by their index.
     """
 
-    def __init__(self, data: Tensor, labels: Tensor | None) -> None:
-        self.data = data
+    def __init__(self, data: Tensor, labels: Tensor | None, index: Tensor | None = None) -> None:
+        self._stored, self._index = data, index  # None: all that is stored
         self.labels = labels  # None: unlabelled
 
     def __len__(self) -> int:
-        return len(self.data)
+        return len(self._stored if self._index is None else self._index)
+
+    @property
+    def data(self) -> Tensor:
+        """(N, *shape) as stored. Of chosen samples it is a copy, made each time: `batch` and `batches` copy as they go."""
+        return self._stored if self._index is None else self._stored.index_select(0, self._index)
 
     @property
     def device(self) -> torch.device:
-        return self.data.device
+        return self._stored.device
 
     @property
     def nbytes(self) -> int:
         """Bytes that the samples take when resident."""
-        return self.data.numel() * self.data.element_size()
+        return len(self) * self._stored[0].numel() * self._stored.element_size()
+
+    def chosen(self, index: Tensor) -> Samples:
+        """The samples at an index (n,) int64, in its order; nothing is copied but their labels."""
+        index = index.to(self.device)
+        labels = None if self.labels is None else self.labels.index_select(0, index)
+        return Samples(self._stored, labels, index if self._index is None else self._index.index_select(0, index))
 
     def to(self, device: torch.device | str) -> Samples:
         """The same samples and labels on a device, undecoded values kept as they are (uint8 for images)."""
+        if torch.device(device) == self.device:
+            return self
         return Samples(self.data.to(device), None if self.labels is None else self.labels.to(device))
 
     def batch(self, indices: Tensor) -> Tensor:
         """Samples (B, *shape) float32 at indices (B,) int64 on the samples' device; images have values in [-1, 1]."""
-        return _scaled(self.data.index_select(0, indices))
+        places = indices if self._index is None else self._index.index_select(0, indices)
+        return _scaled(self._stored.index_select(0, places))
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """All samples in order, as `batch` gives them, `size` at a time (the last may be smaller)."""
-        return (_scaled(part) for part in self.data.split(size))
+        if self._index is None:
+            return (_scaled(part) for part in self._stored.split(size))
+        return (_scaled(self._stored.index_select(0, places)) for places in self._index.split(size))
 
 
 def _scaled(data: Tensor) -> Tensor:
@@ -58,25 +75,59 @@ def _scaled(data: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """A decoded dataset."""
+    """A decoded dataset, as it is trained on."""
 
     name: str
     spec: DataSpec
-    fingerprint: str  # SHA-256 of all decoded samples and labels
+    fingerprint: str  # SHA-256 of all decoded samples and labels, and of which of them are trained on
     folder: Path  # a worker opens it with `open_prepared`
     training: Samples
     held_out: Samples
     skipped: tuple[str, ...]  # unreadable samples that were left out: "name: reason"
+    held_out_fingerprint: str  # SHA-256 of the held-out part's samples and labels
+    before: PreparedData | None = None  # any of its training samples were chosen
+
+    @property
+    def whole(self) -> PreparedData:
+        """The dataset with all of its training samples, whichever of them are trained on."""
+        return self.before or self
+
+
+# What of it is not the same for all training sets.
+_TRAINED_ON = {*PreparedData.__dataclass_fields__, "whole"} - {"name", "spec", "held_out", "held_out_fingerprint"}
+
+
+class _Watched(PreparedData):
+    """A decoded dataset that notices when more of it is looked at than its held-out part."""
+
+    looked_at = False
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _TRAINED_ON:
+            self.__dict__["looked_at"] = True
+        return super().__getattribute__(name)
 
 
 class RealData:
     """The real data, for a metric's reference. `held_out` and `training` are given as the metric's `reads` says.
 
-    They are computed when they are asked for. `data` has all samples and labels, as decoded, and what is known of them.
+    They are computed when they are asked for. What is asked for decides which scores may stand beside each other: those of a
+    metric that looks at the held-out part alone may, whatever was trained on; those of any other, on equal training data only.
     """
 
     def __init__(self, data: PreparedData, read: Callable[[Literal["training", "held_out"]], Tensor]) -> None:
-        self.data, self._read = data, read
+        self._watched = _Watched(*(getattr(data, field) for field in PreparedData.__dataclass_fields__))
+        self._read, self._asked = read, False
+
+    @property
+    def data(self) -> PreparedData:
+        """All samples and labels, as decoded, and what is known of them."""
+        return self._watched
+
+    @property
+    def read_training(self) -> bool:
+        """Whether anything has been asked for that depends on the training samples."""
+        return self._asked or self._watched.looked_at
 
     @cached_property
     def held_out(self) -> Tensor:
@@ -86,4 +137,5 @@ class RealData:
     @cached_property
     def training(self) -> Tensor:
         """(M, ...): as many samples of the training part, chosen at random once and for all; fewer if it has fewer."""
+        self._asked = True
         return self._read("training")

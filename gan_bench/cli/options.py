@@ -29,6 +29,7 @@ EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 NEW_FILE = NewPath(dir_okay=False, readable=False, path_type=Path)
 NEW_FOLDER = NewPath(file_okay=False, path_type=Path)
+NEW_PLACE = NewPath(readable=False, path_type=Path)  # a file or a folder
 
 plugin_option = click.option(
     "--plugin", "plugins", multiple=True, type=EXISTING_FILE, help="A plugin file to load; may be given several times."

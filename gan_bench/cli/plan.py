@@ -56,6 +56,7 @@ def command(
     from gan_bench.console import duration, plain_console, say, tell
     from gan_bench.planning.cost import makespan, plan_cells
     from gan_bench.planning.courses import prepare_grid
+    from gan_bench.planning.family import verdict_lines
     from gan_bench.planning.planned import plan_runs
     from gan_bench.planning.runs import select
     from gan_bench.planning.stale import stale_lines
@@ -64,7 +65,7 @@ def command(
 
     slot_devices = resolve_devices(devices, slots)
     store = store_of(loaded, out)
-    every, _ = plan_runs(prepare_grid(loaded, plain_console()), store, keep_stale=stale == "keep")
+    every, looks = plan_runs(prepare_grid(loaded, plain_console()), store, keep_stale=stale == "keep")
     runs = select(every, only)
     folders = {run.cell: run.data.folder for run in runs}
     pilots = {} if no_pilot else run_pilots(folders, loaded.plugin_files, slot_devices[0])
@@ -76,7 +77,7 @@ def command(
     disk = sum(plan.disk_bytes for plan in plans)
     counts = ", ".join(f"{n} {word}{'s' if n != 1 else ''}" for n, word in ((len(plans), "cell"), (len(runs), "run")))
     say(f"\n{counts}, {todo} of them to train, in {store}")
-    for line in stale_lines(runs):
+    for line in (*stale_lines(runs), *verdict_lines(loaded, looks, len(loaded.headlines))):
         say(line)
     say(f"disk: {decimal(disk)} when all are finished")
     if not no_pilot:

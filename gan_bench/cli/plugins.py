@@ -104,13 +104,15 @@ def scored(cls: Any) -> dict[str, Any]:
 def parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
     """A parameter's type, default, bounds and description."""
     bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<", "enum": "one of"}
-    # An optional parameter lists its type beside null.
-    inner = next((option for option in field.get("anyOf", ()) if option.get("type") != "null"), field)
+    # One of several types lists them, an optional one beside null.
+    options = [option for option in field.get("anyOf", (field,)) if option.get("type") != "null"]
+    types = dict.fromkeys(option.get("type", "any") for option in options)
+    ranges = [", ".join(f"{sign} {option[key]}" for key, sign in bounds.items() if key in option) for option in options]
     return {
         "name": name,
-        "type": inner.get("type", "any"),
+        "type": " or ".join(types),
         "default": field.get("default"),
-        "bounds": ", ".join(f"{sign} {inner[key]}" for key, sign in bounds.items() if key in inner),
+        "bounds": " or ".join(filter(None, ranges)),
         "description": field.get("description", ""),
     }
 

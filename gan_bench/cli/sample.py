@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gan_bench.cli.options import EXISTING_FOLDER, NEW_FILE, allow_option, plugin_option
+from gan_bench.cli.options import EXISTING_FOLDER, NEW_PLACE, allow_option, plugin_option
 
 
 @click.command("sample")
@@ -14,7 +14,12 @@ from gan_bench.cli.options import EXISTING_FOLDER, NEW_FILE, allow_option, plugi
 @click.option(
     "-n", "count", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="How many samples."
 )
-@click.option("-o", "--output", type=NEW_FILE, required=True, help="The picture (PNG).")
+@click.option("-o", "--output", type=NEW_PLACE, required=True, help="The .png or .npz file, or the new folder.")
+@click.option(
+    "--format",
+    type=click.Choice(["png", "png-folder", "npz"]),
+    help="One picture of all; a picture each, numbered; or an array, as other tools read it.  [default: by the output's ending]",
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the latents.")
 @click.option("--step", type=click.IntRange(0), help="The snapshot.  [default: the last]")
 @plugin_option
@@ -23,26 +28,34 @@ def command(
     run_folder: Path,
     count: int,
     output: Path,
+    format: str | None,
     seed: int,
     step: int | None,
     plugins: tuple[Path, ...],
     allow_plugins: bool,
 ) -> None:
-    """Draw samples from a run's generator into a picture.
+    """Draw samples from a run's generator into pictures or an array.
 
-    RUN_FOLDER is a folder under runs/NAME/runs/.
+    RUN_FOLDER is a folder under runs/NAME/runs/. An .npz holds pictures as uint8 (N, H, W, C), points as float32 (N, D),
+    under arr_0. With the run's own seed they are the samples that it was scored by.
     """
     from gan_bench.files import destination, is_stream, read_json
 
-    into_file = not is_stream(output)
-    if into_file and (output.suffix.lower() != ".png" or not output.parent.is_dir()):
-        raise click.BadParameter(f"{output} is no .png file in a folder that exists", param_hint="--output")
+    into_file, ending = not is_stream(output), output.suffix.lower()
+    form = format or ("npz" if ending == ".npz" else "png" if ending or not into_file else "png-folder")
+    if form == "png-folder":
+        usable, what = into_file and not output.is_file(), "place for a new folder"
+    else:
+        usable, what = not into_file or (ending == f".{form}" and not output.is_dir()), f".{form} file"
+    if not usable or (into_file and not output.parent.is_dir()):
+        raise click.BadParameter(f"{output} is no {what} in a folder that exists", param_hint="--output")
 
     import torch
 
     from gan_bench.commands.notebook import load_generator
     from gan_bench.console import say
     from gan_bench.errors import GanBenchError
+    from gan_bench.scoring.sample_files import save_npz, save_pictures
     from gan_bench.scoring.sample_grid import save_grid
     from gan_bench.scoring.samples import draw
     from gan_bench.store.folder import RunFolder
@@ -52,7 +65,10 @@ def command(
     if type(latent) is not int:
         raise GanBenchError(f"{run_folder} is damaged: its run.json says nothing of the latents' size")
     samples = draw(generator, latent, count, seed, torch.device("cpu"))
-    with destination(output) as file:
-        save_grid(samples, file)
+    if form == "png-folder":
+        save_pictures(samples, output)
+    else:
+        with destination(output) as file:
+            (save_grid if form == "png" else save_npz)(samples, file)
     if into_file:
         say(output)

@@ -20,6 +20,7 @@ from gan_bench.files import remove_leftovers
 from gan_bench.planning.cost import check_space
 from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.datasets import dataset_key
+from gan_bench.planning.family import no_verdict_lines
 from gan_bench.planning.planned import plan_runs
 from gan_bench.planning.runs import Run, Todo, select
 from gan_bench.planning.stale import stale_lines
@@ -80,7 +81,7 @@ def prepare_evaluators(
     """The features of every dataset that runs train on, trained or loaded once and kept for the workers."""
     evaluators = {}
     for key in dict.fromkeys(dataset_key(cell) for cell in grid.cells):  # in the grid's order
-        with console.status(f"features {grid.evaluate.features['name']} of {data[key].name}"):
+        with console.status(f"features of {data[key].name}"):
             evaluators[key] = Evaluator.of(grid.evaluate, grid.registry, data[key], torch.device(device))
             evaluators[key].prepare()
             prepare_neighbours(evaluators[key])
@@ -128,7 +129,7 @@ class GridWork:
         fresh, self.fresh = self.fresh, False  # what was trained afresh is so, whatever seeds come later
         every, looks = plan_runs(self.prepared, self.store, keep_stale=self.keep_stale, add_looks=add_looks)
         runs = select(every, only)
-        for line in stale_lines(runs):
+        for line in (*no_verdict_lines(self.grid, looks), *stale_lines(runs)):
             self.say(line)
         with self._alone():
             asked = [run for run in runs if run.name not in leave]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from gan_bench.api.samples import PreparedData, Samples
 from gan_bench.errors import GanBenchError
 
 CURE = "Set GAN_BENCH_CACHE to a folder that can be written and has room"
+CHOSEN = "chosen.npy"  # which training samples are trained on: indices (n,) int64, ascending
 _PARTS = ("training", "held_out")
 _DTYPES: dict[str, np.dtype[Any]] = {"image": np.dtype("uint8"), "points": np.dtype("float32")}
 
@@ -51,12 +54,18 @@ def open_prepared(folder: Path) -> PreparedData:
     """Open what `prepare` made; nothing is decoded. GanBenchError: it is missing or damaged."""
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        if "of" in meta:
+            return _open_choice(folder, open_prepared(folder.parent / meta["of"]), meta["fingerprint"])
         classes = meta["classes"]
         modes = meta.get("modes") and Modes(tuple(map(tuple, meta["modes"]["centres"])), meta["modes"]["std"])
         spec = DataSpec(tuple(meta["shape"]), meta["kind"], None if classes is None else tuple(classes), modes)
         training, held_out = (_open_part(folder, part, meta["lengths"][part], spec) for part in _PARTS)
         skipped = tuple(meta["skipped"])
-        return PreparedData(meta["name"], spec, meta["fingerprint"], folder, training, held_out, skipped)
+        # Caches from before there were fingerprints of parts stay usable.
+        own = meta.get("fingerprints") or {"held_out": part_fingerprint(folder, "held_out", spec)}
+        return PreparedData(
+            meta["name"], spec, meta["fingerprint"], folder, training, held_out, skipped, own["held_out"]
+        )
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise GanBenchError(
             f"{folder} is no complete cache of a dataset ({type(error).__name__}: {error}). "
@@ -68,6 +77,27 @@ def _open_part(folder: Path, name: str, length: int, spec: DataSpec) -> Samples:
     data = _open_array(folder / f"{name}.npy", (length, *spec.shape), _DTYPES[spec.kind])
     labels = _open_array(folder / f"{name}_labels.npy", (length,), np.dtype("int64"))
     return Samples(data, labels if bool((labels >= 0).any()) else None)
+
+
+def part_fingerprint(folder: Path, name: str, spec: DataSpec) -> str:
+    """SHA-256 of one part's kind, shape, samples and labels, which are read from their files."""
+    digest = hashlib.sha256(json.dumps([spec.kind, spec.shape]).encode())
+    for file in (f"{name}.npy", f"{name}_labels.npy"):
+        digest.update(np.load(folder / file, mmap_mode="r", allow_pickle=False))
+    return digest.hexdigest()
+
+
+def choice_fingerprint(whole: PreparedData, index: Tensor) -> str:
+    """SHA-256 of a dataset of which only these training samples (n,) are trained on."""
+    return hashlib.sha256(whole.fingerprint.encode() + index.numpy().tobytes()).hexdigest()
+
+
+def _open_choice(folder: Path, whole: PreparedData, fingerprint: str) -> PreparedData:
+    index = torch.from_numpy(np.load(folder / CHOSEN, allow_pickle=False))
+    if choice_fingerprint(whole, index) != fingerprint:
+        raise ValueError(f"{CHOSEN} is damaged, or was made of other data")
+    training = whole.training.chosen(index)
+    return replace(whole, fingerprint=fingerprint, folder=folder, training=training, before=whole)
 
 
 def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import operator
 import os
-import shutil
 import time
-import uuid
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -20,10 +17,12 @@ import numpy as np
 
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.faults import told
-from gan_bench.api.kinds import Dataset, Part, Parts, SkipSample
+from gan_bench.api.kinds import Dataset, Part, Parts, SkipSample, choice
 from gan_bench.api.samples import PreparedData
 from gan_bench.api.sources import source_hash
-from gan_bench.data.cache import _DTYPES, _PARTS, cache_root, caching, open_prepared
+from gan_bench.data.cache import _DTYPES, _PARTS, cache_root, caching, open_prepared, part_fingerprint
+from gan_bench.data.folders import beside, discard, made_whole
+from gan_bench.data.training_set import training_set
 from gan_bench.errors import GanBenchError
 from gan_bench.files import check_regular
 
@@ -39,7 +38,13 @@ def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | No
     warning. GanBenchError: missing, damaged or wrong data, whatever else the dataset raises, or no room for the cache.
     """
     cache = cache_root() if cache is None else cache
-    tell = _Throttle(progress)
+    whole = _whole(dataset, cache, _Throttle(progress))
+    with caching(cache):
+        return training_set(dataset, whole)
+
+
+def _whole(dataset: Dataset, cache: Path, tell: _Throttle) -> PreparedData:
+    """All that a dataset decodes to."""
     files, spec = files_and_spec(dataset)
     with caching(cache):
         key = _key(dataset, spec, _content(dataset.name, files, cache, tell))
@@ -49,19 +54,9 @@ def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | No
             return open_prepared(folder)
         except GanBenchError as error:
             warnings.warn(f"The data is decoded again: {error}", stacklevel=2)
-            discarded = _beside(folder)
-            with contextlib.suppress(FileNotFoundError):  # another process may do the same
-                folder.rename(discarded)  # at once, so that none opens a half-deleted folder
-                shutil.rmtree(discarded)
-    work = _beside(folder)
-    try:
-        with caching(cache):
-            _remove_leftovers(folder)
-            work.mkdir(parents=True)
-            _decode(dataset, spec, work, tell)
-            _rename_unless_there(work, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+            discard(folder)
+    with caching(cache), made_whole(folder) as work:
+        _decode(dataset, spec, work, tell)
     data = open_prepared(folder)
     if data.skipped:
         total = len(data.training) + len(data.held_out) + len(data.skipped)
@@ -86,9 +81,15 @@ def files_and_spec(dataset: Dataset) -> tuple[list[Path], DataSpec]:
 
 def _key(dataset: Dataset, spec: DataSpec, content: str) -> str:
     """SHA-256 of all that determines the decoded data: settings, code and files, but not where the files lie."""
-    settings = {name: value for name, value in dataset.settings().items() if name not in dataset.location_fields}
+    settings = {name: value for name, value in _decoded(dataset).items() if name not in dataset.location_fields}
     parts = [_FORMAT, settings, spec.shape, spec.kind, spec.classes, source_hash(type(dataset)), content]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _decoded(dataset: Dataset) -> dict[str, Any]:
+    """The settings without those that choose what is trained on, which is decoded with all else."""
+    chosen = choice(dataset)
+    return {name: value for name, value in dataset.settings().items() if name not in chosen}
 
 
 def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
@@ -124,7 +125,7 @@ def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
     # A file written moments ago could change again within the clock's resolution: such a listing is not kept.
     if max(s.st_mtime_ns for s in stats) < started - 2_000_000_000:
         known.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _beside(known)
+        temporary = beside(known)
         temporary.write_text(digest.hexdigest())
         temporary.replace(known)
     return digest.hexdigest()
@@ -167,19 +168,17 @@ def _decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: _Throttle) -> 
             raise GanBenchError(f"dataset {dataset.name}: no sample of the {name} part can be read: {_some(skipped)}")
     meta = {
         "name": dataset.name,
-        "settings": dataset.settings(),
+        "settings": _decoded(dataset),
         "shape": spec.shape,
         "kind": spec.kind,
         "classes": spec.classes,
         "modes": spec.modes and asdict(spec.modes),
         "lengths": lengths,
         "fingerprint": digest.hexdigest(),
+        "fingerprints": {part: part_fingerprint(folder, part, spec) for part in _PARTS},
         "skipped": skipped,
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=2), encoding="utf-8")
-    for file in folder.iterdir():
-        with file.open("r+b") as opened:
-            os.fsync(opened.fileno())  # before the rename: a power cut must not leave a complete-looking folder
 
 
 class _PartWriter:
@@ -252,26 +251,6 @@ class _Throttle:
         if self.progress and (done == total or time.monotonic() - self.last >= 0.1):
             self.last = time.monotonic()
             self.progress(text, done, total)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-
-
-def _rename_unless_there(work: Path, folder: Path) -> None:
-    """If another process was faster, its folder stays: it was made from the same content."""
-    try:
-        work.rename(folder)
-    except OSError:  # a folder can't be renamed onto a filled one
-        if not folder.exists():
-            raise
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Delete what killed processes left of the same data; a day is longer than any decoding."""
-    for leftover in folder.parent.glob(f".{folder.name}.*"):
-        if time.time() - leftover.stat().st_mtime > 86_400:
-            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _some(names: Iterable[str], count: int = 5) -> str:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gan_bench.findings.comparisons import Comparison, Difference, Level
-from gan_bench.findings.sentences import amount, interval_text, more_seeds, needs
+from gan_bench.findings.comparisons import Comparison, Difference
+from gan_bench.findings.seeds_needed import more_seeds, needs
+from gan_bench.findings.sentences import amount, interval_text, no_percent
 from gan_bench.findings.sides import Sides, Standing
-from gan_bench.stats.paired import SEEDS_FOR_A_TEST, Finding, Verdict, seeds_needed
+from gan_bench.stats.paired import Finding, Verdict
 
 NAMED = 3  # levels of one verdict that are named; the others are counted
 MANY = 6  # levels beyond which only what is better is named
@@ -44,7 +45,7 @@ def answer(comparison: Comparison) -> Answer:
         return _none_better(comparison, entries)
     # Of what is better the best, of what is worse the worst, and else what differs most.
     first = {"better": entries[0], "worse": entries[-1]}.get(verdict) or max(entries, key=_size)
-    lead, rest = _first(comparison, verdict, first, len(entries))
+    lead, rest = _first(comparison, verdict, first, entries)
     groups[verdict] = [entry for entry in entries if entry is not first]
     return Answer(verdict, lead, rest + _others(groups, verdict, len(comparison.answers) > MANY))
 
@@ -71,40 +72,51 @@ def size_text(finding: Finding, score: str, reference: str = "") -> str:
     seeds = f"{finding.n} seed{'s' if finding.n > 1 else ''}"
     if failed := sum(finding.failures):
         seeds += f", {failed} more failed"
-    interval = f"95 % interval {interval_text(finding)}; " if finding.interval else ""
+    seeds += no_percent(finding)
+    interval = (
+        f"95 % interval {interval_text(finding)}; " if finding.interval else "the same in all " * finding.constant
+    )
     told = amount(finding, finding.mean).lstrip("+−")
-    change = f"{told} {'lower' if finding.mean < 0 else 'higher'}" if finding.mean else "equal"
+    equal = "equal" if finding.constant or finding.n == 1 else "equal on average"
+    change = f"{told} {'lower' if finding.mean < 0 else 'higher'}" if finding.mean else equal
     than = f" {'than' if finding.mean else 'to'} that of {reference}" if reference else ""
     return f"{score} is {change}{than} ({interval}{seeds})"
-
-
-def _needs(finding: Finding) -> str:
-    if seeds_needed(finding) == SEEDS_FOR_A_TEST:
-        return f"A verdict needs {SEEDS_FOR_A_TEST} seeds, which would tell a difference of this size (with 80 % probability)."
-    return needs(finding)
 
 
 def _size(entry: Difference) -> float:
     return abs(entry.finding.mean) if entry.finding.n else -1.0
 
 
-def _first(comparison: Comparison, verdict: Verdict, entry: Difference, alike: int) -> tuple[str, str]:
-    """The lead and what follows it, of the level that stands out; `alike` levels have its verdict."""
+def _first(comparison: Comparison, verdict: Verdict, entry: Difference, alike: Sequence[Difference]) -> tuple[str, str]:
+    """The lead and what follows it, of the level that stands out among the `alike`, which have its verdict."""
     assert comparison.headline is not None
     finding, score = entry.finding, comparison.headline.label
     level, reference = entry.level.label, comparison.reference.label
     if verdict in ("better", "worse"):
-        size = size_text(finding, score) if finding.n else _without_pairs(entry.level, comparison.reference)
+        size = size_text(finding, score) if finding.n else _unpaired([entry])
         return f"{level} is {verdict} than {reference}", f": {size}."
-    if not finding.n:
-        return "No verdict yet", f": {_without_pairs(entry.level, comparison.reference)}."
-    told = size_text(finding, f"{score} of {level}{', which differs most,' if alike > 1 else ''}", reference)
+    without = _unpaired(alike)
+    one_unit = len({one.finding.scale for one in alike}) == 1
+    most = f"{level}, which differs most," if one_unit else level
+    of = level if len(alike) == 1 else most if finding.mean else f"each{' that has one' * bool(without)}"
+    told = size_text(finding, f"{score} of {of}", reference) if finding.n else without
+    also = f" {without[0].upper()}{without[1:]}." if without and finding.n else ""
     if verdict == "not tested":
-        return "No verdict yet", f": so far {told}. {_needs(finding)}"
+        takes = (
+            f" {needs(finding)}" if finding.tested else ""
+        )  # of scores that can't be compared no number of seeds would do
+        return "No verdict yet", f": {'so far ' * bool(finding.n)}{told}.{also}{takes}"
     both = (
-        f"between {level} and {reference}" if alike == 1 else f"between {reference} and {_number(alike)} other levels"
+        f"between {level} and {reference}"
+        if len(alike) == 1
+        else f"between {reference} and {_number(len(alike))} other levels"
     )
-    return "No difference can be told", f" {both}: {told}.{_left_out_zero(finding)}{more_seeds(finding)}"
+    return "No difference can be told", f" {both}: {told}.{also}{_left_out_zero(finding)}{more_seeds(finding)}"
+
+
+def _unpaired(entries: Sequence[Difference]) -> str:
+    """Why there is no pair of scores, of those that have none."""
+    return " and ".join(dict.fromkeys(reason for entry in entries for reason in entry.unpaired))
 
 
 def _left_out_zero(finding: Finding) -> str:
@@ -112,18 +124,6 @@ def _left_out_zero(finding: Finding) -> str:
     if not finding.interval or finding.interval[0] <= 0 <= finding.interval[1] or finding.family < 2:
         return ""
     return f" Alone, its interval leaves out zero; among {finding.family} tests, that is no finding."
-
-
-def _without_pairs(level: Level, reference: Level) -> str:
-    """Why no seed has a score in both: whose runs failed, and whose have not ended."""
-    parts = []
-    for one in (level, reference):
-        for seeds, what in ((one.seeds["failed"], "failed"), (one.missing, "not ended yet")):
-            if seeds:
-                many = "all" if len(seeds) == len(one.runs) else f"{len(seeds)} of"
-                verb = what if what == "failed" else f"ha{'ve' if len(one.runs) > 1 else 's'} {what}"
-                parts.append(f"{many} {len(one.runs)} seeds of {one.label} {verb}")
-    return " and ".join(parts) or f"no seed has a score in both {level.label} and {reference.label}"
 
 
 def _all_worse(comparison: Comparison, entries: list[Difference]) -> Answer:
@@ -167,11 +167,13 @@ def _others(groups: dict[Verdict, list[Difference]], first: Verdict, many: bool)
     return "".join(said)
 
 
+def _size_or_why(entry: Difference) -> str:
+    finding = entry.finding
+    return amount(finding, finding.mean) + no_percent(finding) if finding.n else _unpaired([entry])
+
+
 def _names(entries: Sequence[Difference]) -> str:
-    names = [
-        f"{entry.level.label}{f' ({amount(entry.finding, entry.finding.mean)})' if entry.finding.n else ''}"
-        for entry in entries[:NAMED]
-    ]
+    names = [f"{entry.level.label} ({_size_or_why(entry)})" for entry in entries[:NAMED]]
     if more := len(entries) - NAMED:
         names += [f"{more} more"] if more > 0 else []
     return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
@@ -231,12 +233,14 @@ def _nothing_told(comparison: Comparison, levels: list[Sides]) -> Answer:
     entry = max(comparison.answers, key=_size)
     most = next(one for one in levels if one.level is entry.level)
     reference = comparison.reference.label
+    without = _unpaired(comparison.answers)
     if not any(test.finding.n for _, test in most.tests):
-        return Answer("not tested", "No verdict yet", f": {_without_pairs(entry.level, comparison.reference)}.")
+        return Answer("not tested", "No verdict yet", f": {without}.")
+    also = f" {without[0].upper()}{without[1:]}." if without else ""
     which = f"{most.level.label}, which differs most by {comparison.headlines[0].label}, " if len(levels) > 1 else ""
-    far = f"{which}{most.so_far()}. {most.seeds()}"
+    far = f"{which}{most.so_far()}. {most.seeds()}{also}"
     if levels[0].standing == "not tested":
-        return Answer("not tested", "No verdict yet", f": so far {far} {_needs(entry.finding)}")
+        return Answer("not tested", "No verdict yet", f": so far {far} {needs(entry.finding)}")
     between = (
         f"between {most.level.label} and {reference}"
         if len(levels) == 1

@@ -40,7 +40,7 @@ def compare(results: Results, *, words: bool = True) -> list[Comparison]:
     correct_together(comparisons)
     scored = set(results.snapshots[["run", "score"]].itertuples(index=False, name=None))
     for comparison in comparisons if words else ():
-        put_into_words(comparison, runs, scored)
+        put_into_words(comparison, runs, results.scores, scored)
         if comparison.headline:
             comparison.budgets = at_budgets(
                 results.snapshots, comparison.levels, comparison.reference, comparison.headline

@@ -9,6 +9,7 @@ from gan_bench.stats.paired import Finding, Verdict
 
 if TYPE_CHECKING:
     from gan_bench.findings.score_columns import ScoreColumn
+    from gan_bench.stats.effects import Effect
     from gan_bench.stats.sequential import Look
 
 Budget = Literal["images", "seconds"]
@@ -64,6 +65,7 @@ class Difference:
     seeds: frozenset[int] = frozenset()  # that it is about: those of looks whose runs have all ended
     sentence: str = ""
     details: str = ""
+    unpaired: tuple[str, ...] = ()  # why no seed has a score in both, a clause each; empty where one has
 
     @property
     def verdict(self) -> Verdict:
@@ -79,7 +81,7 @@ class AxisEffect:
     change: str  # the levels, in words
     references: str
     others: str  # axes that it is averaged over
-    turns: bool
+    effect: Effect  # as it was computed
     failed: dict[str, list[int]]  # by cell: seeds that are left out because their runs failed
     missing: dict[str, list[int]]  # or have not ended
     unscored: dict[str, list[int]]  # or have no score

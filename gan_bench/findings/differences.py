@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from gan_bench.findings.comparisons import AxisEffect, Comparison, Difference, Level
 from gan_bench.findings.sentences import details, effect_sentence, sentence
-from gan_bench.stats.effects import effects
+from gan_bench.findings.unpaired import why_unpaired
+from gan_bench.stats.effects import effects, turns
 from gan_bench.stats.paired import SEEDS_FOR_A_TEST, Finding, correct, paired_difference
 from gan_bench.stats.sequential import Look, at_look, ended, seeds_of
 
@@ -74,7 +75,7 @@ def axis_effects(comparison: Comparison, runs: pd.DataFrame) -> list[AxisEffect]
     cells = dict(zip(comparison.words, comparison.levels, strict=True))
     seeds, number = _tested_seeds(comparison.looks, comparison.levels)
     scores = {words: last_scores(runs, level, column, seeds) for words, level in cells.items()}
-    reference = next(words for words, level in cells.items() if level is comparison.reference)
+    reference = _reference_words(comparison)
     found = []
     for effect in effects(scores, reference, column.scale, column.better):
         levels = [cells[words] for words in effect.cells]
@@ -91,7 +92,7 @@ def axis_effects(comparison: Comparison, runs: pd.DataFrame) -> list[AxisEffect]
                 others=" and ".join(
                     axis for i, axis in enumerate(axes) if i not in {axis for axis, _ in effect.changed}
                 ),
-                turns=effect.turns,
+                effect=effect,
                 failed=failed,
                 missing={level.label: level.missing for level in levels},
                 unscored={
@@ -101,6 +102,10 @@ def axis_effects(comparison: Comparison, runs: pd.DataFrame) -> list[AxisEffect]
             )
         )
     return found
+
+
+def _reference_words(comparison: Comparison) -> tuple[str, ...]:
+    return comparison.words[next(i for i, level in enumerate(comparison.levels) if level is comparison.reference)]
 
 
 def correct_together(comparisons: list[Comparison]) -> None:
@@ -127,12 +132,16 @@ def correct_together(comparisons: list[Comparison]) -> None:
             test.finding = replace(test.finding, corrected=finding.corrected, family=finding.family)
 
 
-def put_into_words(comparison: Comparison, runs: pd.DataFrame, scored: set[tuple[str, str]]) -> None:
+def put_into_words(
+    comparison: Comparison, runs: pd.DataFrame, columns: list[ScoreColumn], scored: set[tuple[str, str]]
+) -> None:
+    """Sentences of a comparison. `columns` are all of the store; `scored` has the runs and labels of all their scores."""
     headline, reference = comparison.headline, comparison.reference
     tested = " and ".join(column.label for column in comparison.headlines)
     for column in comparison.scores:
         for entry in comparison.differences[column.label]:
             both = (entry.level, reference)
+            entry.unpaired = () if entry.finding.n else why_unpaired(both, column, columns, scored)
             entry.sentence = sentence(
                 entry.finding,
                 level=entry.level.label,
@@ -145,6 +154,7 @@ def put_into_words(comparison: Comparison, runs: pd.DataFrame, scored: set[tuple
                 unscored={
                     each.label: [s for s in _unscored(each, column, runs, scored) if s in entry.seeds] for each in both
                 },
+                unpaired=entry.unpaired,
             )
             entry.details = "; ".join(details(entry.finding))
     for effect in comparison.effects:
@@ -155,11 +165,24 @@ def put_into_words(comparison: Comparison, runs: pd.DataFrame, scored: set[tuple
             score=headline.title if headline else "",
             unit=headline.unit if headline else "",
             others=effect.others,
-            turns=effect.turns,
+            turns=_turns(comparison, effect),
             failed=effect.failed,
             missing=effect.missing,
             unscored=effect.unscored,
         )
+
+
+def _turns(comparison: Comparison, effect: AxisEffect) -> dict[str, float]:
+    """The mean differences of a main effect whose sign depends on another axis, by that axis' level.
+
+    Only where the interaction is told; each is the difference within that level.
+    """
+    words = _reference_words(comparison)
+    for other in comparison.effects:
+        if other.finding.verdict in ("better", "worse") and (found := turns(effect.effect, other.effect, words)):
+            axis, level = found
+            return {each: effect.effect.at(axis, each) for each in (words[axis], level)}
+    return {}
 
 
 def _unscored(level: Level, column: ScoreColumn, runs: pd.DataFrame, scored: set[tuple[str, str]]) -> list[int]:

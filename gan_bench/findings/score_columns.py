@@ -43,6 +43,10 @@ class ScoreColumn:
         """Whether a score may stand in this column: every field of the protocol is compared, not just the id."""
         return (self.metric, self.protocol_id, self.protocol) == (score.metric, score.protocol_id, score.protocol)
 
+    def is_as(self, other: ScoreColumn) -> bool:
+        """Whether another column holds the same number of the same metric, by whatever protocol."""
+        return (self.metric, self.protocol.get("number")) == (other.metric, other.protocol.get("number"))
+
 
 def column_title(label: str, protocol: Mapping[str, Any]) -> str:
     """How a score is called wherever it is shown: with its features and sample counts."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from gan_bench.findings.seeds_needed import more_seeds, needs
 from gan_bench.stats.paired import (
     CONFIDENCE,
-    MOST_SEEDS,
     SEEDS_FOR_A_TEST,
     SEEDS_FOR_QUARTILES,
     Finding,
     interquartile_mean,
-    seeds_needed,
     sign_flip_p,
     smallest_sign_flip_p,
 )
@@ -31,20 +30,23 @@ def sentence(
     failed: BySeed | None = None,
     missing: BySeed | None = None,
     unscored: BySeed | None = None,
+    unpaired: Sequence[str] = (),
 ) -> str:
     """A finding in plain words.
 
     `score` is the metric's title with its protocol, `unit` that of its values; `primary` the title of the score that is
     tested, where this is another one; `failed`, `missing` and `unscored` give, by level, the seeds whose runs failed, are
-    not finished, or finished without this score.
+    not finished, or finished without this score; `unpaired` says why no seed has a score in both.
     """
     if primary is not None or finding.verdict == "not tested":
+        if unpaired:
+            return f"{_no_pair(level, reference, score)}, for {' and '.join(unpaired)}."
         words = _not_tested(finding, level, reference, score, primary) + _direction(finding, unit)
     elif finding.verdict == "no difference can be told":
         words = _nothing_told(finding, level, reference, score) + _direction(finding, unit)
     else:
         words = f"{level} is {finding.verdict} than {reference}{_size(finding, score)}{_p(finding)}."
-        words += _direction(finding, unit) if unit and finding.scale == "raw" else ""
+        words += _direction(finding, unit) if finding.without_log or (unit and finding.scale == "raw") else ""
     return words + _looks(finding) + _left_out(finding, failed or {}, missing or {}, unscored or {})
 
 
@@ -55,7 +57,7 @@ def effect_sentence(
     references: str,
     score: str,
     others: str,
-    turns: bool,
+    turns: Mapping[str, float] | None = None,
     unit: str = "",
     failed: BySeed | None = None,
     missing: BySeed | None = None,
@@ -63,8 +65,8 @@ def effect_sentence(
 ) -> str:
     """A main effect or an interaction of a product of axes in plain words.
 
-    `failed`, `missing` and `unscored` give, by cell, the seeds that are left out because a run has failed, is not finished,
-    or has no score.
+    `turns` gives its mean difference by the level of another axis, where its sign depends on that; `failed`, `missing` and
+    `unscored`, by cell, the seeds that are left out because a run has failed, is not finished, or has no score.
     """
     failures = _clauses(failed or {}, " failed", " failed")
     if finding.n == 0:
@@ -78,7 +80,9 @@ def effect_sentence(
         else:
             words += ". No verdict is given where runs failed." if failures else f". {needs(finding)}"
         words += _direction(finding, unit) + _looks(finding)
-        words += " It has both signs among the cells: read those, not this mean." if turns else ""
+        if turns:
+            each = " and ".join(f"{amount(finding, mean)} with {level}" for level, mean in turns.items())
+            words += f" It depends on the other axis, {each}: read these, not their mean."
     if failures:
         only = ", so this holds only for seeds that succeed in all cells" if finding.n else ""
         words += f" {_capital(failures)}{only}."
@@ -103,7 +107,7 @@ def budget_sentence(
     """
     where = f"At {_spent(limit, budget)}, {score} of {level}"
     if finding.n == 0:
-        return f"{where} is not compared with {reference}: there is no seed in which both have a score."
+        return f"{where} is not compared with {reference}: their snapshots there have no score."
     than = f"{_lower_or_higher(finding)} than" if finding.mean else "equal to"
     basis = "in the one seed that both have" if finding.n == 1 else f"{_mean_of(finding)} {_interval(finding)}"
     words = f"{where} is {than} that of {reference} {basis}.{_direction(finding, unit)}"
@@ -130,7 +134,7 @@ def details(finding: Finding) -> list[str]:
     if finding.n >= SEEDS_FOR_A_TEST:
         p, least = (min(1.0, p(finding.differences) / finding.share) for p in (sign_flip_p, smallest_sign_flip_p))
         phrases.append(f"exact sign-flip test p = {_number(p)} (smallest possible {_number(least)})")
-    if finding.n >= SEEDS_FOR_QUARTILES:
+    if finding.n >= SEEDS_FOR_QUARTILES and not finding.constant:
         middle, *ends = interquartile_mean(finding.differences, finding.share)
         low, high = (amount(finding, end) for end in ends)
         phrases.append(f"interquartile mean {amount(finding, middle)} (95 % bootstrap interval {low} to {high})")
@@ -145,6 +149,11 @@ def amount(finding: Finding, difference: float) -> str:
     digits = f"{abs(value):.3g}" if finding.scale == "raw" else _percent(value)
     sign = "" if float(digits) == 0 else "−" if value < 0 else "+"
     return f"{sign}{digits}{' %' if finding.scale == 'log' else ''}"
+
+
+def no_percent(finding: Finding) -> str:
+    """That a difference beside others in percent is none; "" where it is one, or no others are."""
+    return ", not in percent, for a score is not above 0" * finding.without_log
 
 
 def value_text(value: float) -> str:
@@ -226,7 +235,8 @@ def _direction(finding: Finding, unit: str) -> str:
     if not finding.n:
         return ""
     told = {"": "", "share": ", as a share of 1"}.get(unit, f", in {unit}") if finding.scale == "raw" else ""
-    return f" {_capital(finding.better)} is better{told}."
+    why = " A score is not above 0: differences are in the score's own unit, not in percent." * finding.without_log
+    return f" {_capital(finding.better)} is better{told}.{why}"
 
 
 def _looks(finding: Finding) -> str:
@@ -234,29 +244,6 @@ def _looks(finding: Finding) -> str:
     if not finding.look or finding.n < 2:
         return ""
     return f" Look {finding.look} (seeds may be added): interval and p hold at every look."
-
-
-def more_seeds(finding: Finding) -> str:
-    """How many more seeds would tell a difference of this size."""
-    needed = seeds_needed(finding)
-    if needed is None:
-        far = finding.n > 2 and finding.mean
-        return f" It would take more than {MOST_SEEDS} seeds to tell a difference of this size." if far else ""
-    more = max(needed - finding.n, 1)
-    return f" About {more} more seed{'s' if more > 1 else ''} would tell a difference of this size (with 80 % probability)."
-
-
-def needs(finding: Finding) -> str:
-    """What it would take for a verdict."""
-    if finding.waiting:
-        return "There is no verdict before all of these runs have ended."
-    needed = seeds_needed(finding)
-    least = f"A verdict needs at least {SEEDS_FOR_A_TEST} seeds"
-    return (
-        f"{least}; to tell a difference of this size, about {needed}."
-        if needed and needed > SEEDS_FOR_A_TEST
-        else f"{least}."
-    )
 
 
 def _nothing_told(finding: Finding, level: str, reference: str, score: str) -> str:
@@ -270,9 +257,13 @@ def _nothing_told(finding: Finding, level: str, reference: str, score: str) -> s
     return f"{words}{size}{_p(finding)}.{more_seeds(finding)}"
 
 
+def _no_pair(level: str, reference: str, score: str) -> str:
+    return f"{level} is not tested against {reference} in {score}: there is no seed in which both have a score"
+
+
 def _not_tested(finding: Finding, level: str, reference: str, score: str, primary: str | None) -> str:
     if finding.n == 0:
-        return f"{level} is not tested against {reference} in {score}: there is no seed in which both have a score."
+        return f"{_no_pair(level, reference, score)}."
     if finding.n == 1:
         basis = "in the one seed that both have"
     elif finding.n == finding.ties:

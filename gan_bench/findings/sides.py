@@ -12,7 +12,7 @@ from typing import Literal
 
 from gan_bench.findings.comparisons import Comparison, Difference, Level
 from gan_bench.findings.score_columns import ScoreColumn
-from gan_bench.findings.sentences import amount, interval_text, value_text
+from gan_bench.findings.sentences import amount, interval_text, no_percent, value_text
 
 Standing = Literal["better", "mixed", "worse", "no difference can be told", "not tested"]
 
@@ -117,4 +117,4 @@ def _size(test: Difference) -> str:
     if any(finding.failures):
         return ", because runs failed" if test.verdict in ("better", "worse") else ", where both succeed"
     interval = f" (95 % interval {interval_text(finding)})" if finding.interval else ""
-    return f", {amount(finding, finding.mean)}{interval}" if finding.n else ""
+    return f", {amount(finding, finding.mean)}{interval}{no_percent(finding)}" if finding.n else ""

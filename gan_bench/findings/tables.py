@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from gan_bench.api.kinds import Dataset
 from gan_bench.errors import GanBenchError
 from gan_bench.files import replace_file
 from gan_bench.findings.run_folders import RunFiles, read_run
@@ -264,7 +265,10 @@ def run_key(run: str, store: str, stores: Iterable[str]) -> str:
 def _run_table(
     files: list[RunFiles], snapshots: pd.DataFrame, columns: list[ScoreColumn], stale: Mapping[str, str]
 ) -> pd.DataFrame:
-    everything = pd.DataFrame([flatten(run.document.settings) for run in files], dtype=object)
+    # What settings leave out where all of a dataset is trained on.
+    unsaid = {f"dataset.{name}": field.default for name, field in Dataset.model_fields.items()}
+    settings = [flatten(run.document.settings) for run in files]
+    everything = pd.DataFrame([{**unsaid, **flat} if flat else flat for flat in settings], dtype=object)
     varying = everything[[path for path in everything.columns if everything[path].nunique() > 1]]
     rows = []
     for i, (run, own) in enumerate(zip(files, varying.to_dict("records"), strict=True)):

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from gan_bench.api.kinds import Metric, Number, Side, named
 from gan_bench.errors import did_you_mean
-from gan_bench.grid.schema import Evaluate
+from gan_bench.grid.schema import Asked
 from gan_bench.grid.source import Fault
 
 Place = tuple[int, str]  # the metric's place among the grid's, and its number's name, "" where it has but one
@@ -37,21 +37,21 @@ class _Named:
         return bool(rightly) and asked in (self.short.casefold(), self.label.partition("[")[0].casefold())
 
 
-def headlines(evaluate: Evaluate, metrics: Sequence[Metric]) -> tuple[Place, ...]:
+def headlines(asked: Asked, metrics: Sequence[Metric]) -> tuple[Place, ...]:
     """The numbers that are tested, the one that ranks first. Fault: a name that is none, or of several numbers.
 
     Unless they are named: the first distance, the first quality and the first diversity; before them the very first number,
     if it is none of these.
     """
     numbers = [
-        number for index, metric in enumerate(metrics) for number in _numbers(index, metric, _features(evaluate, index))
+        number for index, metric in enumerate(metrics) for number in _numbers(index, metric, _features(asked, index))
     ]
-    if evaluate.headline is None:
+    if asked.headline is None:
         first = {number.number.side: number.place for number in reversed(numbers)}
         sides = [first[side] for side in get_args(Side) if side in first]
         return tuple(sides if numbers[0].number.side else [numbers[0].place, *sides])
     found: list[Place] = []
-    for index, text in enumerate(evaluate.headline):
+    for index, text in enumerate(asked.headline):
         called = [number for number in numbers if number.is_called(text)]
         at = ("evaluate", "headline", index)
         if not called:
@@ -66,8 +66,8 @@ def headlines(evaluate: Evaluate, metrics: Sequence[Metric]) -> tuple[Place, ...
     return tuple(found)
 
 
-def _features(evaluate: Evaluate, index: int) -> str:
-    return str(evaluate.metrics[index].get("features", evaluate.features)["name"])
+def _features(asked: Asked, index: int) -> str:
+    return str(asked.metrics[index].get("features", asked.features)["name"])
 
 
 def _numbers(index: int, metric: Metric, features: str) -> list[_Named]:

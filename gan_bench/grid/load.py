@@ -10,19 +10,20 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.faults import cause
 from gan_bench.api.kinds import Metric
 from gan_bench.api.registry import Registry
-from gan_bench.errors import GridError
+from gan_bench.errors import GridError, ParameterError
 from gan_bench.grid.axes import Settings, replaced
 from gan_bench.grid.cells import Cell, Choices, Maker, check_core, located
 from gan_bench.grid.expand import Expanded, baseline_of, expand
 from gan_bench.grid.headlines import Place, headlines
 from gan_bench.grid.naming import named_cells
 from gan_bench.grid.overrides import apply_overrides
-from gan_bench.grid.schema import Evaluate, GridFile, without_features
+from gan_bench.grid.schema import Asked, Evaluate, GridFile, without_features
 from gan_bench.grid.source import Fault, Source, fault_of, validate
-from gan_bench.grid.toml import read_toml
+from gan_bench.grid.toml import DocPath, read_toml
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,14 @@ class Grid:
     source: Source
     origins: Mapping[Cell, tuple[Settings, Choices]]  # settings as written and the levels put in, of every cell
 
+    def check_scores(self, spec: DataSpec) -> None:
+        """GridError: metrics or headlines that the grid names don't fit data of this kind."""
+        asked = self.evaluate.of(spec.kind, spec.classes is not None)
+        try:
+            headlines(asked, _metrics(Maker(self.registry), asked))
+        except Fault as fault:
+            raise self.source.error(fault) from fault.__cause__
+
     def data_error(self, cell: Cell, error: Exception) -> GridError:
         """What was raised when a cell's data was read, with where the grid names the dataset."""
         settings, choices = self.origins[cell]
@@ -76,7 +85,9 @@ class Grid:
             cure = f"A relative `root` is looked for in {folder}, beside the grid file, then in {Path.cwd()}."
         name = f"dataset {cell.dataset.name}"
         rule = cause(error).removeprefix(f"{name}: ").removeprefix(f"{name}, ").rstrip(".")
-        return self.source.error(located(Fault(rule, ("dataset",), cure=cure), settings, choices))
+        path: DocPath = ("dataset", error.parameter) if isinstance(error, ParameterError) else ("dataset",)
+        value = settings["dataset"][path[1]] if path[1:] else ...
+        return self.source.error(located(Fault(rule, path, value=value, cure=cure), settings, choices))
 
 
 @dataclass(frozen=True)
@@ -151,7 +162,7 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
     registry = Registry.load([*own_files, *more_files])
     maker = Maker(registry, core.source.file.parent)
     keys = core.keys
-    tested = headlines(keys.evaluate, _metrics(maker, keys.evaluate))
+    tested = headlines_of(maker, keys.evaluate)
     settings = baseline_of(keys)
     baseline = _make(maker, settings, [])
     origins: dict[Cell, tuple[Settings, Choices]] = {baseline: (settings, [])}
@@ -189,14 +200,28 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
     )
 
 
-def _metrics(maker: Maker, evaluate: Evaluate) -> list[Metric]:
+def headlines_of(maker: Maker, evaluate: Evaluate) -> tuple[Place, ...]:
+    """The numbers that are tested. Fault: they, a metric or its features can be had of no kind of data.
+
+    Of which kind the data are is not known before they are read, and matters only where the grid leaves something open.
+    """
+    faults: list[Fault] = []
+    for asked in (evaluate.of("image", True), evaluate.of("image", False), evaluate.of("points", False)):
+        try:
+            return headlines(asked, _metrics(maker, asked))
+        except Fault as fault:
+            faults.append(fault)
+    raise faults[0]
+
+
+def _metrics(maker: Maker, asked: Asked) -> list[Metric]:
     """The metrics, all of their features tried. Fault: one stands there twice, or refuses a parameter."""
-    maker.plugin("features", evaluate.features, ("evaluate", "features"))
+    maker.plugin("features", asked.features, ("evaluate", "features"))
     metrics: list[tuple[Metric, Any]] = []
-    for index, table in enumerate(evaluate.metrics):
+    for index, table in enumerate(asked.metrics):
         at = ("evaluate", "metrics", index)
         metric, _ = maker.plugin("metric", without_features(table), at)
-        features, _ = maker.plugin("features", table.get("features", evaluate.features), (*at, "features"))
+        features, _ = maker.plugin("features", table.get("features", asked.features), (*at, "features"))
         if (metric, features) in metrics:
             raise Fault("this metric stands there twice", at, value=table["name"])
         metrics.append((metric, features))

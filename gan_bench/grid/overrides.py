@@ -7,28 +7,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from gan_bench.errors import GridError, did_you_mean
-from gan_bench.grid.schema import Evaluate, GridFile
+from gan_bench.grid.schema import LEARNT, GridFile
 from gan_bench.grid.toml import DocPath, readable, unusable
 
 ALTERNATIVES = ({"epochs", "steps"}, {"snapshots", "at_epochs", "at_steps"})  # one replaces the other
 
 
 def apply_overrides(
-    document: dict[str, Any], overrides: Sequence[str], seeds: str | None
+    document: dict[str, Any], overrides: Sequence[str], seeds: str | None = None, within: tuple[str, ...] = ()
 ) -> tuple[dict[str, Any], dict[DocPath, str]]:
-    """The document with the values put in, and which option set which path. GridError: not of the form KEY=VALUE."""
+    """The document with the values put in, and which option set which path. GridError: not of the form KEY=VALUE.
+
+    Keys are paths below `within`.
+    """
     options: dict[DocPath, str] = {}
     for text in overrides:
         option = f"--set {readable(text)}"
         key, equals, value = text.partition("=")
         if not equals:
             raise GridError("must have the form KEY=VALUE", file=option)
-        path = _path(key, option)
+        path = *within, *_path(key, option)
         if path[0] not in GridFile.model_fields or path[0] == "compare":
             rule = "comparisons can't be set from here" if path[0] == "compare" else "is no known key"
             known = set(GridFile.model_fields) - {"compare"}
             raise GridError(rule, file=option, path=path[0], cure=did_you_mean(path[0], known))
-        document, at = _put(document, path, _value(value, option), option)
+        document, at = _put(document, path, value_of(value, option), option)
         options[at] = option
     if seeds is not None:
         document = {**document, "seeds": seeds}
@@ -51,7 +54,7 @@ def _path(key: str, option: str) -> tuple[str, ...]:
     return tuple(path)
 
 
-def _value(text: str, option: str) -> Any:
+def value_of(text: str, option: str) -> Any:
     """A TOML value, or else the text itself."""
     try:
         table = tomllib.loads(f"value = {text}")
@@ -83,7 +86,7 @@ def _put(table: dict[str, Any], path: tuple[str, ...], value: Any, option: str) 
         tricks[index], at = _put(tricks[index], rest[1:], value, option)
         return {**table, key: tricks}, (key, index, *at)
     if key == "features" and old is None:
-        old = Evaluate.model_fields[key].default
+        old = LEARNT
     if key in ("dataset", "architecture", "features") and isinstance(old, str):
         old = {"name": old}
     inner, at = _put(old if isinstance(old, dict) else {}, rest, value, option)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -122,6 +123,24 @@ Precision = Literal["fp32", "tf32", "bf16"]
 Length = Annotated[float, Field(gt=0, le=10**9)]
 
 
+# What a grid gets that names no metrics, by which number sees which fault of samples (docs/metric.md): through a network that
+# has learnt the classes where there are any, else through a random one; points are seen as they are.
+LABELLED = {
+    "metrics": (
+        {"name": "kid"},
+        {"name": "precision_recall", "features": {"name": "random"}},
+        {"name": "precision_recall"},
+    ),
+    "headline": ("kid", "precision[random]", "recall[classifier]"),
+}
+UNLABELLED = {
+    "metrics": ({"name": "kid"}, {"name": "precision_recall"}, {"name": "density_coverage"}),
+    "headline": ("kid", "precision", "coverage"),
+}
+LEARNT = {"name": "classifier"}  # the features of data with labels
+SEEN = ({"name": "kid"}, {"name": "precision_recall"})  # through features that the grid names
+
+
 class Evaluate(Keys):
     """When and how the generator is scored."""
 
@@ -132,19 +151,32 @@ class Evaluate(Keys):
     at_steps: Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(_ascending)] | None = Field(
         None, description="or: the generator steps after which a snapshot is taken"
     )
-    metrics: tuple[MetricTable, ...] = Field(
-        ({"name": "fid"},), min_length=1, description="metrics: names or tables, which may name features of their own"
+    metrics: Annotated[tuple[MetricTable, ...], Field(min_length=1)] | None = Field(
+        None, description="metrics: names or tables, which may name features of their own; default: see docs/metric.md"
     )
     headline: Annotated[tuple[Headline, ...], Field(min_length=1), AfterValidator(_unique)] | None = Field(
         None, description="the numbers that are tested, chosen beforehand; default: the first of each side"
     )
     samples: int = Field(10_000, ge=2, le=10**7, description="generated samples that are scored at each snapshot")
-    features: PluginTable = Field({"name": "classifier"}, description="feature extractor that metrics look through")
+    features: PluginTable | None = Field(
+        None, description="feature extractor that metrics look through; default: see docs/metric.md"
+    )
     against_training: bool = Field(True, description="scores against training data beside those against held-out data")
     keep: Literal["all", "best+last", "last"] = Field("all", description="snapshots whose weights are kept")
     stop_hopeless: int = Field(
         0, ge=0, le=10**9, description="generator steps of a hopeless diagnosis after which a run fails; 0: never"
     )
+
+    def of(self, kind: str, labelled: bool) -> Asked:
+        """What is asked of pictures with labels or without, or of points: each key that the grid leaves out is filled in."""
+        labelled = labelled and kind == "image"
+        usual = LEARNT if labelled else {"name": "random" if kind == "image" else "pixels"}
+        defaults: dict[str, Any] = LABELLED if labelled else UNLABELLED
+        if self.features:
+            defaults = {"metrics": SEEN, "headline": None}
+        if self.metrics:
+            defaults = {"metrics": self.metrics, "headline": None}
+        return Asked(defaults["metrics"], self.features or usual, self.headline or defaults["headline"])
 
     @model_validator(mode="after")
     def _one_rhythm(self) -> Evaluate:
@@ -152,6 +184,15 @@ class Evaluate(Keys):
         if len(given) > 1:
             raise fault(f"{given[0]} and {given[1]} can't both say when snapshots are taken", given[1])
         return self
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which scores are asked of a dataset."""
+
+    metrics: tuple[dict[str, Any], ...]
+    features: dict[str, Any]  # that metrics look through which name none of their own
+    headline: tuple[str, ...] | None
 
 
 class Compare(BaseModel):

@@ -56,11 +56,13 @@ def prepare_grid(grid: Grid, console: Console) -> PreparedGrid:
     """Decode the data and try every cell.
 
     GanBenchError: data is missing or damaged, or a cell's networks or tricks don't fit it, which is found before anything is
-    decoded; two cells are the same runs.
+    decoded; two cells are the same runs; scores can't be asked of it.
     """
     check_data(grid)
     dry = {cell: dry_pass(cell) for cell in (*grid.cells, grid.baseline)}
     data = prepare_data(grid, console)
+    for prepared in data.values():
+        grid.check_scores(prepared.spec)
     lengths = Lengths(grid, len(data[dataset_key(grid.baseline)].training), dry)
     courses: dict[tuple[str, str], Course] = {}
     for cell in grid.cells:

@@ -50,7 +50,7 @@ def write_store(grid: Grid, store: Path, runs: Sequence[Run], looks: Looks, eval
             GridScore(
                 label=one.label,
                 protocol_id=one.protocol_id,
-                **({"headline": grid.headlines.index(one.place)} if one.place in grid.headlines else {}),
+                **({"headline": evaluator.headlines.index(one.place)} if one.place in evaluator.headlines else {}),
             )
             for evaluator in evaluators
             for one in evaluator.scored()

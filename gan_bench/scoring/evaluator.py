@@ -25,10 +25,10 @@ from gan_bench.api.sources import source_hash
 from gan_bench.canonical import canonical, canonical_hash
 from gan_bench.data.cache import cache_root
 from gan_bench.errors import GanBenchError, message
-from gan_bench.grid.headlines import Place
+from gan_bench.grid.headlines import Place, headlines
 from gan_bench.grid.schema import without_features
 from gan_bench.scoring.diversity import SAME, SAMPLES, diversity, real_distances
-from gan_bench.scoring.extraction import Extraction, Kept, Part, line, real_batches
+from gan_bench.scoring.extraction import Extraction, Kept, Part, fingerprint, line, real_batches
 from gan_bench.scoring.samples import BATCH, shuffled
 from gan_bench.store.documents import LARGEST
 from gan_bench.store.state import Columns
@@ -69,8 +69,13 @@ class Evaluator:
     ) -> None:
         self.data, self.metrics, self.count, self.device = data, metrics, samples, device
         self.against_training = against_training
+        self.headlines: tuple[Place, ...] = ()  # the numbers that are tested; the first one ranks
         self.seconds: dict[str, float] = {}
+        self.treatment: dict[str, str] = {}  # what was done to generated samples first; it stands in each protocol
+        self._alarms: dict[Place, dict[str, Any] | None] = {}
+        self._floor: list[dict[str, Any]] = []  # scores of real training data, once they were computed
         self.kept = Kept(cache or cache_root() / "features")
+        self._looked: dict[str, bool] = {}  # by a reference's file: whether it was made of training data too
         made: dict[str, Extraction] = {}
 
         def extraction(one: FeatureExtractor) -> Extraction:
@@ -84,15 +89,22 @@ class Evaluator:
 
     @classmethod
     def of(cls, evaluate: Evaluate, registry: Registry, data: PreparedData, device: torch.device) -> Evaluator:
-        """What a grid's `[evaluate]` asks for. PluginError: a metric or an extractor can't be had."""
-        metrics = [registry.create("metric", without_features(metric)) for metric in evaluate.metrics]
+        """What a grid's `[evaluate]` asks of these data. PluginError: a metric or an extractor can't be had.
+
+        Fault: `headline` names none of their numbers.
+        """
+        asked = evaluate.of(data.spec.kind, labelled=data.spec.classes is not None)
+        metrics = [registry.create("metric", without_features(metric)) for metric in asked.metrics]
         own = {
             index: registry.create("features", metric["features"])
-            for index, metric in enumerate(evaluate.metrics)
+            for index, metric in enumerate(asked.metrics)
             if "features" in metric
         }
-        extractor, beside = registry.create("features", evaluate.features), evaluate.against_training
-        return cls(data, metrics, extractor, evaluate.samples, device, against_training=beside, own=own)
+        tested = headlines(asked, metrics)
+        extractor, beside = registry.create("features", asked.features), evaluate.against_training
+        made = cls(data, metrics, extractor, evaluate.samples, device, against_training=beside, own=own)
+        made.headlines = tested
+        return made
 
     def prepare(self) -> None:
         """Make what all snapshots share, and keep it in the cache for whoever scores them.
@@ -106,6 +118,8 @@ class Evaluator:
         for index in range(len(self.metrics)):
             for part in self._parts(index):
                 self._missing(index, part)  # it becomes each score's error
+            for name in self.metrics[index].every_number():
+                self._alarm(index, name)
 
     def _missing(self, index: int, part: Part) -> str:
         """Why a metric has no reference, so that it has no score against this part; "" where it has one."""
@@ -128,6 +142,7 @@ class Evaluator:
                         raise ValueError(f"label() must return text (found: {label!r})")
                     if not isinstance(name, str) or not isinstance(number, Number):
                         raise ValueError(f"`numbers` must be a dict of names and Number (found: {name!r}: {number!r})")
+                extraction.standardised(metric)
                 if metric.reads == "logits" and not hasattr(extraction.features, "logits"):
                     raise GanBenchError(
                         f"metric {metric.name} needs to know classes, which features = {extraction.label!r} do not tell. "
@@ -136,6 +151,14 @@ class Evaluator:
 
     def score(self, generated: Tensor, parts: Sequence[Part] = PARTS) -> list[dict[str, Any]]:
         """Scores of `self.count` generated samples (N, *shape), against these parts of the data."""
+        scores = self._scores(generated, parts)
+        for one, score in zip(self.scored(), scores, strict=True):
+            if alarm := self._alarm(*one.place):
+                score["alarm"] = alarm
+        return scores
+
+    def _scores(self, generated: Tensor, parts: Sequence[Part]) -> list[dict[str, Any]]:
+        """The same, without alarms, which rest on scores themselves."""
         self.seconds = defaultdict(float)
         if self.data.spec.kind == "image":
             # In batches, since at once it would take thrice the room.
@@ -165,7 +188,7 @@ class Evaluator:
         def compute() -> Tensor:
             return real_distances(self.data.held_out.batch(shuffled(len(self.data.held_out))[:SAMPLES]))
 
-        return self.kept(f"distances-{canonical_hash([self.data.fingerprint, SAME, SAMPLES])[:20]}", compute)
+        return self.kept(f"distances-{canonical_hash([self.data.held_out_fingerprint, SAME, SAMPLES])[:20]}", compute)
 
     def columns(self) -> Columns:
         """Label and protocol of every score that is made."""
@@ -180,9 +203,40 @@ class Evaluator:
         ]
 
     def score_training_data(self) -> list[dict[str, Any]]:
-        """The floor: scores of as many real training samples, as if they had been generated."""
-        some = shuffled(len(self.data.training))[: self.count]
-        return self.score(self.data.training.batch(some), ("held_out",))
+        """The floor: scores of as many real training samples, as if they had been generated; of all, whichever are trained on.
+
+        They are chosen independently of those that metrics are given, so that they are what a copier of all of them would make.
+        """
+        if not self._floor:
+            training = self.data.whole.training
+            some = shuffled(len(training), order=1)[: self.count]
+            self._floor = self._scores(training.batch(some), ("held_out",))
+        return self._floor
+
+    def _alarm(self, index: int, name: str) -> dict[str, Any] | None:
+        """What stands with each score of one of a metric's numbers: its alarm on these data."""
+        if (index, name) not in self._alarms:
+            self._alarms[index, name] = self._alarm_here(index, name)
+        return self._alarms[index, name]
+
+    def _alarm_here(self, index: int, name: str) -> dict[str, Any] | None:
+        metric, real = self.metrics[index], None
+        alarm = metric.every_number()[name].alarm
+        if alarm is not None and alarm.of_real:
+            real = self._real_score(self._protocol(index, name)[1])
+        with told(f"metric {metric.name}: alarm_of() at {place_of(type(metric).alarm_of)}"):
+            alarm = metric.alarm_of(name, real, self.data, self.through[index].features)
+            return None if alarm is None else {**asdict(alarm), "real": real}
+
+    def _real_score(self, protocol_id: str) -> float | None:
+        """What real training data score by a protocol, kept in the cache; None: it can't be computed."""
+
+        def compute() -> Tensor:
+            value = next(s["value"] for s in self.score_training_data() if s["protocol_id"] == protocol_id)
+            return torch.tensor(math.nan if value is None else value, dtype=torch.float64)
+
+        value = float(self.kept(f"floor-{canonical_hash([self.data.fingerprint, protocol_id])[:20]}", compute))
+        return None if math.isnan(value) else value
 
     def remarks(self) -> list[str]:
         """What whoever reads these scores should know of the features and of each metric, in whole sentences.
@@ -205,34 +259,51 @@ class Evaluator:
 
     def reference(self, index: int, against: Part = "held_out") -> Any:
         """What a metric's scores compare with, made of the held-out data or of as many training samples; kept in the cache."""
+        metric = self.metrics[index]
+        if metric.reads == "features" and type(metric).reference is Metric.reference and not _chooses(metric):
+            return self._read(index, against)
+        name = self._reference_name(index, against)
+
+        def compute() -> dict[str, Any]:
+            data = RealData(self.data, lambda part: self._read(index, against if part == "held_out" else part))
+            try:
+                with Stream(0, f"reference:{metric.name}", torch.device("cpu")):
+                    return {"reference": metric.reference_of(data), "read_training": data.read_training}
+            finally:
+                self._looked[name] = data.read_training
+
+        made = self.kept(name, compute)
+        self._looked[name] = made["read_training"]
+        return made["reference"]
+
+    def _reference_name(self, index: int, against: Part) -> str:
+        """The name of its file in the cache."""
         metric, extraction = self.metrics[index], self.through[index]
-        cls, plain = type(metric), Metric
-        if metric.reads == "features" and (cls.reference, cls.reference_of) == (plain.reference, plain.reference_of):
-            return extraction.real(against)
-        own = [metric.settings(), source_hash(cls)]
+        real = fingerprint(self.data, "training" if _chooses(metric) else against)
         seen = [] if metric.reads == "samples" else [extraction.features.protocol, extraction.extractor]
         modes = self.data.spec.modes and asdict(self.data.spec.modes)
+        key = canonical_hash([real, against, *seen, metric.settings(), source_hash(type(metric)), modes])
+        return f"reference-{metric.name}-{key[:20]}"
 
-        def compute() -> Tensor | dict[str, Tensor]:
-            data = RealData(self.data, lambda part: self._read(index, against if part == "held_out" else part))
-            with Stream(0, f"reference:{metric.name}", torch.device("cpu")):
-                return metric.reference_of(data)
-
-        split = [] if against == "held_out" else [against]
-        key = canonical_hash([self.data.fingerprint, *seen, *own, modes, *split])
-        return self.kept(f"reference-{metric.name}-{key[:20]}", compute)
+    def _reads_training(self, index: int) -> bool:
+        """Whether a metric's scores rest on the training data too: its reference was made of more than the held-out part."""
+        if not _chooses(self.metrics[index]):
+            return False
+        name = self._reference_name(index, "held_out")
+        if name not in self._looked:
+            self._missing(index, "held_out")
+        return self._looked.get(name, True)
 
     def _parts(self, index: int) -> tuple[Part, ...]:
         """What a metric's scores are made against. One that chooses its real data itself has no second score."""
-        own = type(self.metrics[index]).reference_of is not Metric.reference_of
-        return PARTS[:1] if own or not self.against_training else PARTS
+        return PARTS[:1] if _chooses(self.metrics[index]) or not self.against_training else PARTS
 
     def _read(self, index: int, part: Part) -> Tensor:
         """A part of the real data as a metric reads it."""
         metric, extraction = self.metrics[index], self.through[index]
         if metric.reads == "samples":
             return torch.cat(list(real_batches(self.data, part)))
-        return extraction.read(metric.reads, extraction.real(part))
+        return extraction.read(metric, extraction.real(part))
 
     def _numbers(self, index: int) -> dict[str, tuple[str, Number]]:
         """Label and kind of each number that a metric returns, by name; "" where it is the only one."""
@@ -246,15 +317,18 @@ class Evaluator:
         metric = self.metrics[index]
         protocol = {
             "metric": {**metric.settings(), "source": source_hash(type(metric))[:12]},
-            "dataset": self.data.fingerprint,
+            "dataset": fingerprint(self.data, "training" if self._reads_training(index) else "held_out"),
             "generated": self.count,
             "real": len(self.data.held_out),
             "split": "held out",
             "mode": "evaluation",
             "quantisation": "8 bits" if self.data.spec.kind == "image" else "none",
+            **self.treatment,
         }
         if metric.reads != "samples":
             protocol |= self.through[index].facts
+            if self.through[index].standardised(metric):
+                protocol["scale"] = "features divided by the root mean square of the held-out data's"
         if number:
             protocol["number"] = number
         return protocol, canonical_hash(protocol)[:8]
@@ -291,13 +365,18 @@ class Evaluator:
         try:
             with Stream(0, f"metric:{metric.name}", torch.device("cpu")), torch.no_grad():
                 read = self.through[index].read
-                given = samples if features is None or metric.reads == "samples" else read(metric.reads, features)
+                given = samples if features is None or metric.reads == "samples" else read(metric, features)
                 found = metric.score(given, self.reference(index, against))
         except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
             error = {"error": _reason(fault)}
             return lambda name: error
         values: Mapping[str, Any] = found if isinstance(found, Mapping) else {"": found}
         return lambda name: _valued(name or metric.name, values.get(name))
+
+
+def _chooses(metric: Metric) -> bool:
+    """Whether a metric chooses its real data itself. All others are given the held-out part and nothing else."""
+    return type(metric).reference_of is not Metric.reference_of
 
 
 def _reason(fault: Exception) -> str:

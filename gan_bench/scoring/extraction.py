@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gan_bench.api.faults import place_of, told
-from gan_bench.api.kinds import FeatureExtractor, Features
+from gan_bench.api.kinds import FeatureExtractor, Features, Metric
 from gan_bench.api.randomness import make_stream
 from gan_bench.api.samples import PreparedData
 from gan_bench.api.sources import source_hash
@@ -43,6 +44,11 @@ class Kept:
         return self._loaded[name]
 
 
+def fingerprint(data: PreparedData, part: Part) -> str:
+    """Of the data that a part's samples are taken from; as many training samples are as there are held-out ones."""
+    return data.held_out_fingerprint if part == "held_out" else data.fingerprint
+
+
 def real_batches(data: PreparedData, part: Part) -> Iterator[Tensor]:
     """The held-out samples, or as many of the training samples, (B, *shape) at a time."""
     if part == "held_out":
@@ -57,7 +63,8 @@ class Extraction:
     def __init__(self, extractor: FeatureExtractor, data: PreparedData, kept: Kept, device: torch.device) -> None:
         self.data, self.kept, self.device = data, kept, device
         with told(f"features {extractor.name}: prepare() at {place_of(extractor.prepare)}"), caching(kept.folder):
-            self.features: Features = extractor.prepare(data, kept.folder, device)
+            # Of the whole data, so that what is learnt is the same whatever is trained on.
+            self.features: Features = extractor.prepare(data.whole, kept.folder, device)
         self.extractor = {"name": extractor.name, "source": source_hash(type(extractor))[:12]}
 
     @property
@@ -89,13 +96,24 @@ class Extraction:
 
     def real(self, part: Part = "held_out") -> Tensor:
         """Features (M, d) of the held-out data, or of as many training samples; computed once for a dataset."""
-        key = canonical_hash([self.data.fingerprint, self.features.protocol, self.extractor])
+        key = canonical_hash([fingerprint(self.data, part), self.features.protocol, self.extractor])
         name = part.replace("_", "-")
         return self.kept(f"{name}-{key[:20]}", lambda: self.extract(lambda: real_batches(self.data, part)))
 
-    def read(self, reads: str, features: Tensor) -> Tensor:
+    def read(self, metric: Metric, features: Tensor) -> Tensor:
         """The features (N, d), or logits (N, classes) of them, whichever a metric reads."""
-        return self.features.logits(features) if reads == "logits" else features  # type: ignore[attr-defined]
+        if metric.reads == "logits":
+            return self.features.logits(features)  # type: ignore[attr-defined]
+        return features / self._size if self.standardised(metric) else features
+
+    def standardised(self, metric: Metric) -> bool:
+        """Whether a metric's features are divided by their size."""
+        return metric.reads == "features" and metric.standardised(self.features)
+
+    @cached_property
+    def _size(self) -> float:
+        """The root mean square of the held-out data's features; 1 where all are 0."""
+        return float(self.real().double().square().mean().sqrt()) or 1.0
 
     def remarks(self) -> list[str]:
         """What whoever reads scores of these features should know, in whole sentences."""

@@ -44,7 +44,9 @@ def score_real_data(
             if why and lasting:
                 refused[index].append(f"of {of.name}: {lasting}")
             elif why:
-                amiss.append(f"{metric.name} has no floor of {of.name}'s {len(of.training):,} training samples: {why}")
+                amiss.append(
+                    f"{metric.name} has no floor of {of.name}'s {len(of.whole.training):,} training samples: {why}"
+                )
             else:
                 without = [score for score in floor if score.protocol_id in own and score.value is None]
                 amiss += [f"{s.label} of {of.name}'s training samples has no value: {s.error}" for s in without]
@@ -81,11 +83,12 @@ def _read(scores: list[dict[str, Any]]) -> list[Score]:
 
 def _possible(data: PreparedData, evaluator: Evaluator, floor: list[Score]) -> list[Score]:
     """The floor's scores; where it rests on fewer samples than a generator will make and a metric refuses them, of as many."""
-    if len(data.training) >= evaluator.count or not any(
+    training = data.whole.training
+    if len(training) >= evaluator.count or not any(
         _refusal(_own(evaluator, index), floor) for index in range(len(evaluator.metrics))
     ):
         return floor
-    real = data.training.batch(shuffled(len(data.training))[torch.arange(evaluator.count) % len(data.training)])
+    real = training.batch(shuffled(len(training))[torch.arange(evaluator.count) % len(training)])
     # The same ones over again, no two of them equal: a metric may refuse copies.
     some = real + CHANGE * torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
     return _read(evaluator.score(some.clamp(-1, 1) if data.spec.kind == "image" else some, ("held_out",)))

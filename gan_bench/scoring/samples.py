@@ -44,6 +44,6 @@ def shown(samples: Tensor) -> Tensor:
     return samples[:POINTS] if samples.dim() == 2 else samples[:GRID_SAMPLES]
 
 
-def shuffled(count: int) -> Tensor:
-    """The indices below `count`, in the same random order every time."""
-    return torch.randperm(count, generator=torch.Generator().manual_seed(0))
+def shuffled(count: int, order: int = 0) -> Tensor:
+    """The indices below `count`, in the same random order every time; in another one for each `order`."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(order))

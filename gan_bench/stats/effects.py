@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,12 +28,13 @@ class Effect:
     changed: tuple[tuple[int, str], ...]  # axis and its level: one for a main effect, two for an interaction
     finding: Finding
     cells: tuple[Values, ...]  # whose scores are in it
-    by_cell: tuple[float, ...]  # mean difference in each combination of the other axes' levels
+    by_cell: Mapping[
+        Values, float
+    ]  # mean difference in each combination of the other axes' levels, by the changed cell
 
-    @property
-    def turns(self) -> bool:
-        """Whether it has both signs: one number then hides what the cells show."""
-        return min(self.by_cell) < 0 < max(self.by_cell)
+    def at(self, axis: int, level: str) -> float:
+        """The mean difference within a level of another axis."""
+        return float(np.mean([mean for cell, mean in self.by_cell.items() if cell[axis] == level]))
 
 
 def effects(scores: Scores, reference: Values, scale: Scale, better: Better) -> list[Effect]:
@@ -43,14 +44,27 @@ def effects(scores: Scores, reference: Values, scale: Scale, better: Better) -> 
     them have a score.
     """
     every = [value for cell in scores.values() for value in cell.values() if math.isfinite(value)]
-    if scale == "log" and not all(value > 0 for value in every):
+    without_log = scale == "log" and not all(value > 0 for value in every)
+    if without_log:
         scale = "raw"
     axes = range(len(reference))
     levels = [[(axis, level) for level in _levels(scores, axis) if level != reference[axis]] for axis in axes]
     changes: list[tuple[tuple[int, str], ...]] = [(change,) for own in levels for change in own]
     changes += [(one, two) for a in axes for b in axes if a < b for one in levels[a] for two in levels[b]]
     found = [_effect(scores, reference, change, scale, better) for change in changes]
-    return [effect for effect in found if effect is not None]
+    return [replace(e, finding=replace(e.finding, without_log=without_log)) for e in found if e is not None]
+
+
+def turns(effect: Effect, interaction: Effect, reference: Values) -> tuple[int, str] | None:
+    """The other axis and level at which a main effect has another sign than at that axis' reference level.
+
+    None: its sign is the same, or this is no interaction of it. Of signs alone nothing follows, for an effect that is the same
+    everywhere has both in more than half of cases where it is small: whoever asks has an interaction that is told.
+    """
+    if len(effect.changed) != 1 or len(interaction.changed) != 2 or effect.changed[0] not in interaction.changed:
+        return None
+    ((axis, level),) = set(interaction.changed) - set(effect.changed)
+    return (axis, level) if effect.at(axis, level) * effect.at(axis, reference[axis]) < 0 else None
 
 
 def _levels(scores: Scores, axis: int) -> list[str]:
@@ -74,7 +88,8 @@ def _effect(
     d = np.array(
         [[sum(sign * told(scores[cell][s]) for cell, sign in contrast) for s in seeds] for contrast in contrasts]
     ).reshape(len(contrasts), len(seeds))
-    by_cell = tuple(d.mean(1).tolist()) if seeds else (math.nan,)
+    means = d.mean(1).tolist() if seeds else [math.nan] * len(contrasts)
+    by_cell = {contrast[0][0]: mean for contrast, mean in zip(contrasts, means, strict=True)}
     cells = tuple(dict.fromkeys(cell for contrast in contrasts for cell, _ in contrast))
     return Effect(change, finding_of(tuple(seeds), d.mean(0), scale, better), cells, by_cell)
 

@@ -16,8 +16,8 @@ Where runs of a pair failed, the verdict rests on ranks instead, a failure being
 
 Verdicts of one report are corrected for their number (`holm`); where seeds were added after a look at the findings, for the
 number of looks as well (`sequential`). Beside the test stand the exact sign-flip test (`sign_flip_p`), the share of
-pairs that improved, the interquartile mean (`interquartile_mean`) and the correlation that pairing by seed has reached;
-`seeds_needed` says how many seeds would tell a difference of the size that was found.
+pairs that improved, the interquartile mean (`interquartile_mean`) and the correlation that pairing by seed has reached.
+How many seeds a verdict takes: `gan_bench.stats.power`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ from numpy.typing import NDArray
 CONFIDENCE = 0.95
 SEEDS_FOR_A_TEST = 6  # with n pairs the smallest two-sided sign-flip p is 2 / 2^n: above 0.05 under 6 pairs
 SEEDS_FOR_QUARTILES = 8  # from which a bootstrap of the interquartile mean covers 93 % and more
-POWER = 0.8  # probability with which `seeds_needed` would tell the difference
-MOST_SEEDS = 1000
 ENUMERATED = 16  # pairs up to which all sign flips are enumerated
 RESAMPLES = 20_000
 ROUNDING = 1e-12  # of differences, relative to their size: what varies less is equal
@@ -53,14 +51,17 @@ class Finding:
     seeds: tuple[int, ...]  # in which both have a score, in order
     differences: tuple[float, ...]  # one a seed
     mean: float  # NaN without a pair
-    interval: tuple[float, float] | None  # None with fewer than two pairs
+    interval: tuple[float, float] | None  # None with fewer than two pairs, or where all pairs differ by the same
     p: float | None  # of the t test, or of ranks where a run of a pair failed; None with fewer than two pairs
     failures: tuple[int, int] = (0, 0)  # seeds in which only the level's run failed, and only the reference's
     correlation: float | None = None  # of the scores in pairs; None where it can't be computed
     corrected: float | None = None  # p by Holm's correction
-    family: int = 1  # tests that it was corrected for
+    family: int = 1  # tests that it was corrected for, or will be
     look: int = 0  # of those that are taken while seeds are added, from 1; 0 where seeds were fixed
     share: float = 1.0  # of the 5 % that this look spends: p and interval are of that share
+    without_log: bool = (
+        False  # a score is not above 0, so that they are compared raw though their metric's scale is log
+    )
     waiting: bool = False  # runs of these seeds have not ended: it is tested once they have
 
     @property
@@ -120,11 +121,12 @@ def paired_difference(
     )
     x = np.array([level[s] for s in seeds], dtype=np.float64)
     y = np.array([reference[s] for s in seeds], dtype=np.float64)
-    if scale == "log" and not ((x > 0).all() and (y > 0).all()):
+    without_log = scale == "log" and not ((x > 0).all() and (y > 0).all())
+    if without_log:
         scale = "raw"
     if scale == "log":
         x, y = np.log(x), np.log(y)
-    finding = finding_of(seeds, x - y, scale, better)
+    finding = replace(finding_of(seeds, x - y, scale, better), without_log=without_log)
     only_level = sum(math.isfinite(reference.get(s, math.nan)) for s in failed[0])
     only_reference = sum(math.isfinite(level.get(s, math.nan)) for s in failed[1])
     if only_level or only_reference:
@@ -155,12 +157,12 @@ def finding_of(seeds: tuple[int, ...], d: NDArray[np.float64], scale: Scale, bet
 def t_interval(differences: Sequence[float] | NDArray[np.float64], share: float = 1.0) -> tuple[float, float] | None:
     """Student's t interval of the mean, which misses it in 5 % of cases or a share of these.
 
-    None of fewer than two, and of differences that are all the same but not 0: without spread it would be a point.
+    None of fewer than two, and of differences that are all the same: without spread it would be a point.
     """
     from scipy import stats
 
     d = np.asarray(differences, dtype=np.float64)
-    if len(d) < 2 or (d.mean() and not _deviation(d)):
+    if len(d) < 2 or not _deviation(d):
         return None
     half = float(stats.t.isf((1 - CONFIDENCE) * share / 2, len(d) - 1)) * _deviation(d) / math.sqrt(len(d))
     return float(d.mean()) - half, float(d.mean()) + half
@@ -264,40 +266,15 @@ def correct(findings: Sequence[Finding]) -> list[Finding]:
     """The findings of one report, corrected for the number of those among them that are tested, or will be.
 
     Those whose runs have not ended count with p = 1, and so do all of a store that seeds are added to: the family must not
-    grow once it has been looked at.
+    grow once it has been looked at. Of what is not tested yet, `family` is the number of all that may be, for these tests
+    will be made together.
     """
     family = [i for i, one in enumerate(findings) if one.verdict != "not tested" or one.waiting or one.look]
     p_values = [1.0 if findings[i].verdict == "not tested" else findings[i].p or 0.0 for i in family]
     corrected = dict(zip(family, holm(p_values), strict=True))
     return [
-        replace(finding, corrected=corrected[i], family=len(family)) if i in corrected else finding
+        replace(finding, corrected=corrected[i], family=len(family))
+        if i in corrected
+        else replace(finding, family=len(findings))
         for i, finding in enumerate(findings)
     ]
-
-
-def seeds_needed(finding: Finding) -> int | None:
-    """Seeds with which a difference of this size and spread would be told with a probability of 80 %.
-
-    By the power of the t test (noncentral t distribution), at 0.05, or its look's share of that, divided by the number of
-    tests of its family. None: fewer than three pairs say too little of the spread, there is no difference, or it would take
-    more than `MOST_SEEDS`.
-    """
-    from scipy import stats
-
-    if finding.n < 3 or not finding.mean:
-        return None
-    deviation = _deviation(np.array(finding.differences))
-    if not deviation:
-        return SEEDS_FOR_A_TEST
-
-    def power(n: int) -> float:
-        limit = stats.t.isf((1 - CONFIDENCE) * finding.share / 2 / finding.family, n - 1)
-        return float(stats.nct.sf(limit, n - 1, abs(finding.mean) / deviation * math.sqrt(n)))
-
-    if not power(MOST_SEEDS) >= POWER:
-        return None
-    low, high = SEEDS_FOR_A_TEST, MOST_SEEDS
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if power(middle) >= POWER else (middle + 1, high)
-    return low

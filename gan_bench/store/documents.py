@@ -176,6 +176,7 @@ class Alarm(Document):
     threshold: float
     side: Literal["above", "below"]
     usual: float | None
+    real: float | None = None  # what real training data score, where the threshold rests on it
 
 
 class Score(Document):

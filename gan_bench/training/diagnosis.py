@@ -196,18 +196,33 @@ def _diverged(kind: Kind, record: Record) -> Found:
 
 def _alarms(record: Record) -> Iterator[Diagnosis]:
     """What numbers tell by their alarms: each score has its own, and the latest one's holds for those before it too."""
+    if len(record.rows) < WINDOWS:
+        return
+    begun = record.rows[WINDOWS - 1]["step"]  # before that, a generator is only on its way from noise
     series: dict[tuple[str, str], list[tuple[int, Mapping[str, Any]]]] = {}
     for snapshot in record.snapshots:
-        for score in snapshot["scores"]:
+        for score in snapshot["scores"] if snapshot["step"] >= begun else ():
             if score["value"] is not None:
                 series.setdefault((score["metric"], score["label"]), []).append((snapshot["step"], score))
     for scores in series.values():
         if alarm := scores[-1][1].get("alarm"):
             sounding = list(_trailing(scores, partial(_sounds, alarm)))
             if len(sounding) >= SNAPSHOTS:
-                value, unit = sounding[-1][1]["value"], sounding[-1][1].get("unit")
-                told = f"{value:.0%}" if unit == "share" else " ".join(filter(None, (f"{value:.3g}", unit)))
-                yield Diagnosis(alarm["name"], sounding[0][0], f"{told} {alarm['evidence']}")
+                yield Diagnosis(alarm["name"], sounding[0][0], _evidence(alarm, sounding[-1][1]))
+
+
+def _evidence(alarm: Mapping[str, Any], score: Mapping[str, Any]) -> str:
+    """A score's value, and what its alarm says of it."""
+    unit = score.get("unit")
+
+    def told(value: float) -> str:
+        return f"{value:.0%}" if unit == "share" else " ".join(filter(None, (f"{value:.3g}", unit)))
+
+    said = f"{told(score['value'])} {alarm['evidence']}".replace("{label}", score["label"])
+    for word in ("real", "usual"):
+        if alarm.get(word) is not None:
+            said = said.replace(f"{{{word}}}", told(alarm[word]))
+    return said
 
 
 def _sounds(alarm: Mapping[str, Any], score: Mapping[str, Any]) -> bool:

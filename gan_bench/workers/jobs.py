@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,9 @@ class Setup:
     evaluate: Evaluate
     slots: int | None = 1  # runs at a time in this process; None: as many as measuring finds to pay
     step_seconds: float | None = None  # that a training step may take
+    environment: Mapping[str, str] = field(
+        default_factory=lambda: dict(os.environ)
+    )  # the server of workers has an older one
 
 
 @dataclass(frozen=True)

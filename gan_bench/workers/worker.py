@@ -35,7 +35,7 @@ from gan_bench.training.training import Hopeless, Slot, Task, Training, record_f
 from gan_bench.workers.events import Advanced, Ended, Event, Failed, Finished, Ready, Returned, Started, Want, Warned
 from gan_bench.workers.jobs import Job, Setup
 from gan_bench.workers.output import LazyFile
-from gan_bench.workers.processes import end_with_parent, ignore_the_terminal
+from gan_bench.workers.processes import SAFE, end_with_parent, ignore_the_terminal
 from gan_bench.workers.provenance import provenance
 from gan_bench.workers.slots import Slots
 
@@ -294,6 +294,7 @@ class Worker:
 
 def main(connection: Connection, setup: Setup) -> None:
     """A worker process's whole life."""
+    os.environ |= {**setup.environment, SAFE: os.environ.get(SAFE, "1")}
     ignore_the_terminal()
     if setup.device == "cpu":
         torch.set_num_threads(1)  # a process a core: a second thread would stall whenever a neighbour is busy

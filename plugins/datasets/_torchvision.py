@@ -47,9 +47,14 @@ class TorchvisionDataset(PictureDataset):
 
         return cache_root() / "data"
 
+    def places(self) -> list[Path]:
+        """Where each of the required files and folders is, or ought to be."""
+        return [self.folder() / name for name in self.required]
+
     def missing(self) -> list[str]:
         """Required files and folders that aren't there."""
-        return [name for name in self.required if not os.path.exists(self.folder() / name)]
+        places = zip(self.required, self.places(), strict=True)
+        return [name for name, place in places if not os.path.exists(place)]
 
     def files(self) -> list[Path]:
         if self.missing() and self.download:
@@ -68,8 +73,7 @@ class TorchvisionDataset(PictureDataset):
                 f"dataset {self.name}: {self.folder()} lacks {', '.join(missing)}. "
                 f"Set download = true; or {self.origin}; or say with root = ... (or $GAN_BENCH_DATA) where the files are"
             )
-        paths = [self.folder() / name for name in self.required]
-        return [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+        return [file for path in self.places() for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
 
     def load(self) -> Parts:
         self.files()
@@ -90,9 +94,9 @@ class TorchvisionDataset(PictureDataset):
     def _damaged(self, error: Exception, picture: str = "") -> GanBenchError:
         from torchvision.datasets.utils import check_integrity
 
-        folder = self.folder()
-        wrong = [name for name, md5 in self.checksums().items() if not check_integrity(folder / name, md5)]
-        suspects = ", ".join(str(folder / name) for name in wrong or self.required)
+        files = {name: self.folder() / name for name in self.checksums()}
+        wrong = [files[name] for name, md5 in self.checksums().items() if not check_integrity(files[name], md5)]
+        suspects = ", ".join(map(str, wrong or self.places()))
         return GanBenchError(
             f"dataset {self.name}: {picture or 'the data'} can't be read ({type(error).__name__}: {error}). "
             f"Delete {suspects}; then {self.origin}, or set download = true"

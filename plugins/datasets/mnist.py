@@ -6,25 +6,34 @@ import gzip
 import os
 import zlib
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
 
 from gan_bench import Dataset, hookimpl
 from gan_bench.errors import GanBenchError
+from gan_bench.files import check_regular
 
 from ._pictures import channels_field, size_field
 from ._torchvision import TorchvisionDataset
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 LARGEST = 10**8  # bytes of an unpacked file; the published ones have half of it
 
 
 class Mnist(TorchvisionDataset):
-    """Handwritten digits, 60,000 and 10,000 of 28x28 (LeCun et al. 1998)."""
+    """Handwritten digits, 60,000 and 10,000 of 28x28 (LeCun et al. 1998).
+
+    The files are read where they lie, packed or not: in the folders that torchvision makes, or in `root` itself.
+    """
 
     name = "mnist"
     collection: ClassVar[str] = "MNIST"  # torchvision's class and its folder
     required = tuple(f"MNIST/raw/{name}" for name in FILES)
-    origin = "place these files (or the same with .gz) there"
+    origin = "place these files (or the same with .gz) there, or in that folder itself"
     labels: ClassVar[tuple[str, ...]] = tuple("0123456789")
 
     size: int = size_field(28)
@@ -33,39 +42,61 @@ class Mnist(TorchvisionDataset):
     def classes(self) -> tuple[str, ...]:
         return self.labels
 
-    def missing(self) -> list[str]:
-        for name in self.required:
-            self._unpack(self.folder() / name)
-        return super().missing()
-
-    def _unpack(self, file: Path) -> None:
-        """torchvision reads the unpacked files only, but they are published packed."""
-        packed = file.with_name(f"{file.name}.gz")
-        if os.path.exists(file) or not os.path.exists(packed):
-            return
-        partial = file.with_name(f"{file.name}.partial")
-        try:
-            with gzip.open(packed) as read, partial.open("wb") as written:
-                while chunk := read.read(2**20):
-                    written.write(chunk)
-                    if written.tell() > LARGEST:
-                        raise OSError(f"it unpacks to more than {LARGEST:,} bytes")
-            partial.replace(file)
-        except (OSError, EOFError, zlib.error) as error:
-            raise GanBenchError(
-                f"dataset {self.name}: {packed} can't be unpacked ({error}). "
-                "If it is damaged, delete it, and place it again or set download = true"
-            ) from error
-        finally:
-            partial.unlink(missing_ok=True)
+    def places(self) -> list[Path]:
+        """The four files, packed or not, below torchvision's folder or in the root itself, as Debian's packages have them."""
+        own = self.folder() / self.collection / "raw"
+        found = [[_packed_or_not(folder / name) for name in FILES] for folder in (own, self.folder())]
+        return next((files for files in found if all(map(os.path.exists, files))), found[0])
 
     def source(self, training: bool, download: bool = False) -> Any:
-        from torchvision import datasets
+        if download:
+            from torchvision import datasets
 
-        part = getattr(datasets, self.collection)(self.folder(), train=training, download=download)
-        if len(part.data) != len(part.targets):
-            raise ValueError(f"{len(part.data)} pictures but {len(part.targets)} labels")
+            return getattr(datasets, self.collection)(self.folder(), train=training, download=True)
+        pictures, labels = self.places()[:2] if training else self.places()[2:]
+        part = _Part(self._read(pictures, 3), self._read(labels, 1))
+        if len(part.pictures) != len(part.labels):
+            raise ValueError(f"{len(part.pictures)} pictures but {len(part.labels)} labels")
         return part
+
+    def _read(self, file: Path, dimensions: int) -> np.ndarray:
+        """The bytes of an IDX file: two zeros, 8 for uint8, the number of dimensions, each as a big-endian int32; then values."""
+        try:
+            check_regular(file)
+            with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
+                content = opened.read(LARGEST + 1)
+            if len(content) > LARGEST:
+                raise OSError(f"it has more than {LARGEST:,} bytes")
+            if content[:4] != bytes([0, 0, 8, dimensions]):
+                raise ValueError(f"it is no IDX file of bytes in {dimensions} dimensions")
+            shape = np.frombuffer(content, ">u4", dimensions, offset=4)
+            return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+        except (OSError, EOFError, zlib.error, ValueError) as error:
+            raise GanBenchError(
+                f"dataset {self.name}: {file} can't be read ({error}). "
+                f"Delete {file}; then {self.origin}, or set download = true"
+            ) from error
+
+
+class _Part:
+    """Pictures (N, H, W) and labels (N,), uint8, as torchvision's datasets give them."""
+
+    def __init__(self, pictures: np.ndarray, labels: np.ndarray) -> None:
+        self.pictures, self.labels = pictures, labels
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+        from PIL import Image
+
+        return Image.fromarray(self.pictures[index]), int(self.labels[index])
+
+
+def _packed_or_not(file: Path) -> Path:
+    """The file, or the packed one where there is only that."""
+    packed = file.with_name(f"{file.name}.gz")
+    return packed if os.path.exists(packed) and not os.path.exists(file) else file
 
 
 class FashionMnist(Mnist):

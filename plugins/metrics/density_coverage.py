@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gan_bench import Field, Metric, Number, hookimpl
 
+from ._lost_diversity import NEARLY_ALL
 from ._neighbours import NeighbourMetric
 
 
@@ -21,7 +22,7 @@ class DensityCoverage(NeighbourMetric):
     name = "density_coverage"
     numbers = {
         "density": Number("higher", side="quality"),
-        "coverage": Number("higher", unit="share", side="diversity"),
+        "coverage": Number("higher", unit="share", side="diversity", alarm=NEARLY_ALL),
     }
     k: int = Field(5, ge=1, description="nearest neighbours that make a ball's radius")
 
@@ -39,9 +40,8 @@ class DensityCoverage(NeighbourMetric):
         within = 0
         covered = torch.zeros(len(reference["features"]), dtype=torch.bool)
         for _, block in self.distances(self.finite(generated, "generated", 1), reference["features"]):
-            inside = (
-                block < reference["radii"]
-            )  # not "<=": a copy of the real data has density 1, as in the authors' code
+            # Not "<=": a copy of the real data has density 1, as in the authors' code. Yet a ball of no size holds its centre.
+            inside = (block < reference["radii"]) | (block == 0)
             within += int(inside.sum())
             covered |= inside.any(0)
         return {"density": within / (self.k * len(generated)), "coverage": covered.double().mean().item()}

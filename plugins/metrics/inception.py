@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
-import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,18 +11,11 @@ from torch import Tensor, nn
 
 from gan_bench import FeatureExtractor, Field, NetworkFeatures, hookimpl
 from gan_bench.api.pictures import to_uint8
-from gan_bench.errors import GanBenchError
+
+from ._pretrained import Pretrained
 
 if TYPE_CHECKING:
     from gan_bench.api.samples import PreparedData
-
-VARIABLE = "GAN_BENCH_INCEPTION"
-CURE = (
-    "Download pt_inception-2015-12-05-6726825d.pth (91 MiB) from "
-    "https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights (or torch-fidelity's "
-    "weights-inception-2015-12-05-6726825d.pth, the same bytes), and give its path as "
-    f'features = {{ name = "inception", weights = "PATH" }} or in the environment variable {VARIABLE}.'
-)
 
 
 class _Inception(nn.Module):
@@ -47,7 +37,7 @@ class _Inception(nn.Module):
         return features
 
 
-class Inception(FeatureExtractor):
+class Inception(Pretrained):
     """Inception v3 as FID uses it (Heusel et al. 2017): 2048 features, resized as TensorFlow 1 did.
 
     Fewer features are means over the maps of an earlier layer: after its first or second max pooling (64, 192), or before its
@@ -57,7 +47,12 @@ class Inception(FeatureExtractor):
     """
 
     name = "inception"
-    weights: Path | None = Field(None, description=f"file with the weights; default: environment variable {VARIABLE}")
+    network_of = "FID's Inception network"
+    source = (
+        "Download pt_inception-2015-12-05-6726825d.pth (91 MiB) from "
+        "https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights (or torch-fidelity's "
+        "weights-inception-2015-12-05-6726825d.pth, the same bytes)"
+    )
     sha256: str = Field(
         "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
         pattern="^[0-9a-f]{8,64}$",
@@ -67,26 +62,7 @@ class Inception(FeatureExtractor):
 
     def prepare(self, data: PreparedData, cache: Path, device: torch.device) -> NetworkFeatures:
         """Loaded without executing code. GanBenchError: data, file or checksum are not the right ones, and the cure."""
-        if data.spec.kind != "image" or data.spec.shape[0] not in (1, 3):
-            raise GanBenchError(
-                f"features = 'inception' takes pictures of 1 or 3 channels, not {data.spec.kind} of shape "
-                f"{data.spec.shape}. Use features = 'random' or 'classifier'."
-            )
-        file = self.weights or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-        if file is None:
-            raise GanBenchError(f"features = 'inception' needs its weights. {CURE}")
-        try:
-            content = file.expanduser().read_bytes()
-        except OSError as error:
-            raise GanBenchError(f"{file}: Inception's weights can't be read ({error.strerror}). {CURE}") from error
-        found = hashlib.sha256(content).hexdigest()
-        if not found.startswith(self.sha256):
-            raise GanBenchError(f"{file}: SHA-256 is {found}, not {self.sha256}: damaged, or another file. {CURE}")
-        try:
-            weights = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-            network = _Inception(weights, self.dimension)
-        except (pickle.UnpicklingError, RuntimeError) as error:
-            raise GanBenchError(f"{file}: not weights of FID's Inception network ({error}). {CURE}") from error
+        network, found = self.loaded(data.spec, lambda weights: _Inception(weights, self.dimension))
         more = {"resize": "299x299 bilinear, as TensorFlow 1", "file_sha256": found}
         head = None
         if self.dimension == 2048:

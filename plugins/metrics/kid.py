@@ -9,12 +9,16 @@ from torch import Tensor
 
 from gan_bench import Estimate, Features, Field, Metric, hookimpl
 
+INCEPTION = "inception-2048"  # the features of the published KID
+
 
 class KernelDistance(Metric):
     """Squared maximum mean discrepancy under the kernel (x.y / d + 1)^3 (Binkowski et al. 2018, section 4).
 
-    Unbiased: where the distributions agree, half the values are negative, and none is clipped. All pairs of samples are
-    used instead of some subsets. The standard error is the jackknife's over groups left out one at a time, of generated and
+    Features are first divided by one number, the root mean square of the held-out data's, for the kernel's width is fixed: so
+    noise has about 1 by any extractor, and values are read without an exponent. Not so Inception's: its KID is the published
+    one. Unbiased: where the distributions agree, half the values are negative, and none is clipped. All pairs of samples
+    are used instead of some subsets. The standard error is the jackknife's over groups left out one at a time, of generated and
     real samples alike (Efron and Stein 1981); it errs upwards where the distributions agree.
     """
 
@@ -25,7 +29,11 @@ class KernelDistance(Metric):
 
     def label(self, features: Features) -> str:
         """ "KID" is the name for Inception's 2048 features alone; with others the values do not compare."""
-        return "KID" if features.label == "inception-2048" else f"KID[{features.label}]"
+        return "KID" if features.label == INCEPTION else f"KID[{features.label}]"
+
+    def standardised(self, features: Features) -> bool:
+        """All but Inception's."""
+        return features.label != INCEPTION
 
     def reference(self, real: Tensor) -> dict[str, Tensor]:
         """`features` (M, d), shuffled, for data may lie in order; and `sums` (groups, groups) of the kernel within them."""

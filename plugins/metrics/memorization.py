@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from gan_bench import Alarm, Estimate, Metric, Number, RealData, hookimpl
+from gan_bench import Alarm, Estimate, Features, Metric, Number, PreparedData, RealData, hookimpl
 from gan_bench.api.pictures import to_uint8
 
 from ._neighbours import NeighbourMetric
@@ -17,8 +19,9 @@ class Memorization(NeighbourMetric):
     """Share of generated samples whose nearest real one is a training sample, out of equally many training and held-out ones.
 
     1/2 for fresh samples of the data's distribution, since training and held-out samples are then exchangeable (compare
-    Meehan et al. 2020); 1 for copies of the training samples chosen. Where the training part is larger than the held-out one,
-    only some are chosen, so copies of the others go unseen; exact ones are counted by `duplicates`.
+    Meehan et al. 2020); 1 for copies of the training samples chosen. Where the training part is n times as large as the held-out
+    one, only 1 in n is chosen and copies of the others go unseen, so that a copier of all scores 1/2 + 1/(2n): what
+    real training data score, which the alarm is measured against. Exact copies are counted by `duplicates`.
 
     The standard error is that of fresh samples: which of the real ones are training data is drawn by lot, and each carries
     all samples that it is nearest to. With no sample in common that is the binomial's sqrt(1 / 4N).
@@ -27,13 +30,14 @@ class Memorization(NeighbourMetric):
     name = "memorization"
     better = "lower"
     unit = "share"
-    alarm = Alarm(
+    alarm: ClassVar[Alarm] = Alarm(
         name="memorising",
-        sentence="At least this share of samples lies nearer to training than to held-out data, and by 3 standard errors "
-        "more than half.",
-        evidence="of generated samples lie nearer to training data than to data held out; half would, were they new",
-        threshold=0.75,
+        sentence="Samples lie nearer to training than to held-out data, by at least this share of the way from what new ones "
+        "score to what copies of the training data do, and by 3 standard errors.",
+        evidence="of generated samples lie nearer to training data than to data held out; new ones: {usual}, copies: {real}",
+        threshold=0.5,
         usual=0.5,
+        of_real=True,
         source="Meehan et al. 2020",
     )
 
@@ -45,6 +49,19 @@ class Memorization(NeighbourMetric):
             "training": self.finite(data.training[:count], "training", 1),
             "held_out": self.finite(data.held_out[chosen], "real", 1),
         }
+
+    def alarm_of(self, name: str, real: float | None, data: PreparedData, features: Features) -> Alarm | None:
+        """Between what new samples and copies score. `real` is the latter: a mean of the chosen, who score 1, and of others.
+
+        The others are new to the reference, so they tell what new samples score: more than half where held-out data are
+        unlike training data.
+        """
+        if real is None:
+            return None
+        chosen = min(1.0, len(data.held_out) / len(data.training))
+        new = max(0.5, (real - chosen) / (1 - chosen)) if chosen < 1 else 0.5
+        copied = chosen + (1 - chosen) * new
+        return replace(self.alarm, threshold=new + self.alarm.threshold * (copied - new), usual=new)
 
     def score(self, generated: Tensor, reference: dict[str, Tensor]) -> Estimate:
         """In [0, 1]; a tie counts half. ValueError: no samples, or features that are not finite."""

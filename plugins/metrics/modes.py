@@ -7,6 +7,8 @@ from torch import Tensor
 
 from gan_bench import Metric, Number, RealData, hookimpl
 
+from ._lost_diversity import HALF
+
 BLOCK = 1000  # samples whose distances from all modes are held at a time
 
 
@@ -22,7 +24,7 @@ class ModeCounts(Metric):
     name = "modes"
     reads = "samples"
     numbers = {
-        "modes": Number("higher", unit="share", side="diversity"),
+        "modes": Number("higher", unit="share", side="diversity", alarm=HALF),
         "near a mode": Number("higher", unit="share", side="quality"),
         "mode KL": Number("lower", unit="nats", side="diversity"),
     }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_bench import Field, Metric, Number, hookimpl
+from gan_bench import Alarm, Features, Field, Metric, Number, PreparedData, hookimpl
 
+from ._lost_diversity import NEARLY_ALL
 from ._neighbours import NeighbourMetric
 
 
@@ -21,13 +22,17 @@ class PrecisionRecall(NeighbourMetric):
     name = "precision_recall"
     numbers = {
         "precision": Number("higher", unit="share", side="quality"),
-        "recall": Number("higher", unit="share", side="diversity"),
+        "recall": Number("higher", unit="share", side="diversity", alarm=NEARLY_ALL),
     }
     k: int = Field(3, ge=1, description="nearest neighbours that make a ball's radius")
 
     def reference(self, real: Tensor) -> dict[str, Tensor]:
         """`features` (M, d) and `radii` (M,)."""
         return {"features": real, "radii": self.radii(self.finite(real, "real", self.k + 1), self.k)}
+
+    def alarm_of(self, name: str, real: float | None, data: PreparedData, features: Features) -> Alarm | None:
+        """Of features that tell classes alone: on random ones or pixels, healthy generators have a recall near 0, too."""
+        return super().alarm_of(name, real, data, features) if hasattr(features, "logits") else None
 
     def score(self, generated: Tensor, reference: dict[str, Tensor]) -> dict[str, float]:
         """Both in [0, 1]. ValueError: k samples or fewer, or features that are not finite."""

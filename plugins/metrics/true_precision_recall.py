@@ -10,6 +10,7 @@ from torch import Tensor
 from gan_bench import Field, Metric, Number, RealData, hookimpl
 
 from ..datasets._regular_polygons import CENTRE, RADII, SIDES, render
+from ._lost_diversity import NEARLY_ALL
 
 BLOCK = 250  # pictures that are fitted at a time
 ROUNDS = 4  # of Gauss and Newton's method, after which a polygon's own parameters are found
@@ -29,7 +30,7 @@ class TruePrecisionRecall(Metric):
     reads = "samples"
     numbers = {
         "true precision": Number("higher", unit="share", side="quality"),
-        "true recall": Number("higher", unit="share", side="diversity"),
+        "true recall": Number("higher", unit="share", side="diversity", alarm=NEARLY_ALL),
         "distance": Number("lower", side="quality"),
     }
     tolerance: float = Field(

@@ -265,6 +265,12 @@ def gan_bench_datasets(): return [D]
         ),
         ("shape = (1, 8, 8)", "def shape(self): return (1, 8, 8)", "9: class D: write @property above `def shape`"),
         (
+            "    shape = (1, 8, 8)\n",
+            "    shape = (1, 8, 8)\n    def subset(self): return 1\n",
+            "9: class D: `subset` is a parameter of every dataset; declare your own with its type, `subset: str = ...`, or "
+            "choose another name",
+        ),
+        (
             '{"loss"}',
             '{"loss", "target"}',
             "14: class T: `replaces` has no word 'target' ('loss' is recipe.loss; 'targets' is the targets of that loss; "

@@ -108,7 +108,13 @@ def test_a_link_in_a_store_is_not_followed(tmp_path):
 def test_what_names_no_file_is_one_error(store, tmp_path, place):
     (tmp_path / "folder").mkdir()
     run = run_folders(store)[0]
-    for arguments in (("report", store), ("report", store, "--format", "csv"), ("sample", run)):
+    sample = [("sample", run)] if not place else []  # which may write a folder of pictures
+    for arguments in (
+        ("report", store),
+        ("report", store, "--format", "csv"),
+        ("score", store, "--against", "digits"),
+        *sample,
+    ):
         done = gan_bench(*arguments, "-o", place, cwd=tmp_path, code=2)
         assert "Invalid value for '-o' / '--output'" in done.stderr
     assert os.listdir(tmp_path) == ["folder"]

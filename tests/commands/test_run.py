@@ -415,6 +415,20 @@ def test_sample_draws_from_a_finished_run(finished):
     assert Image.open(finished / "a.png").size == (10 * 9 + 1, 2 * 9 + 1)
 
 
+def test_samples_drawn_from_a_run_have_its_own_scores(finished):
+    folder = run_folders(finished / "runs" / "toy")[0]
+    own = json.loads((sorted((folder / "snapshots").glob("step-*"))[-1] / "scores.json").read_text())["scores"]
+    count = own[0]["protocol"]["generated"]
+    for output in ("drawn.npz", "drawn"):
+        gan_bench("sample", folder, "-n", count, "-o", output, cwd=finished)
+        arguments = ("--against", "digits", "--set", "size=8", "--features", "random", "--format", "json")
+        again = json.loads(gan_bench("score", output, *arguments, cwd=finished).stdout)["scores"]
+        assert again == own
+    for words in (("-o", "drawn"), ("-o", "x.npz", "--format", "png"), ("-o", "x.jpg"), ("-o", "no/x.npz")):
+        gan_bench("sample", folder, *words, cwd=finished, code=2)
+    gan_bench("sample", folder, "-o", finished / "drawn.npz", "--format", "png-folder", cwd=finished, code=2)
+
+
 def test_what_starts_processes_may_be_killed_while_it_starts_one(tmp_path, monkeypatch):
     ensure_running, killed = forkserver.ForkServer.ensure_running, []
 

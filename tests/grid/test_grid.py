@@ -95,8 +95,14 @@ def test_defaults():
         "eps": 1e-8,
     }
     assert grid.evaluate.snapshots == 8
-    assert grid.evaluate.metrics == ({"name": "fid"},)
-    assert grid.evaluate.features == {"name": "classifier"}
+    asked = grid.evaluate.of("image", labelled=True)
+    assert [metric["name"] for metric in asked.metrics] == ["kid", "precision_recall", "precision_recall"]
+    assert asked.features == {"name": "classifier"}
+    assert grid.headlines == ((0, ""), (1, "precision"), (2, "recall"))
+    unlabelled = grid.evaluate.of("image", labelled=False)
+    assert [metric["name"] for metric in unlabelled.metrics] == ["kid", "precision_recall", "density_coverage"]
+    assert unlabelled.features == {"name": "random"}
+    assert grid.evaluate.of("points", labelled=True).features == {"name": "pixels"}
     assert (grid.evaluate.samples, grid.evaluate.keep) == (10_000, "all")
 
 

@@ -165,7 +165,7 @@ def test_no_file():
         ),
         (
             BASELINE + "[evaluate]\nfeatures = 'x'",
-            "8: evaluate.features: no feature extractor is called 'x'. Known: classifier. "
+            "8: evaluate.features: no feature extractor is called 'x'. Known: classifier, pixels, random. "
             "Or name its file in plugins = [...] or with --plugin.",
         ),
         (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gan_bench.api.data_spec import DataSpec
 from gan_bench.errors import GridError
 from gan_bench.grid import load_grid
 
@@ -63,7 +64,9 @@ def test_names_with_features_and_without(tmp_path: Path, text, place):
 def test_inception_s_own_labels(tmp_path: Path):
     """Though the label is known only once the weights are there."""
     for text in ("fid", "FID", "FD[inception-2048]", "fid[inception]"):
-        assert read(tmp_path, 'features = "inception"', f"headline = [{text!r}]").headlines == ((0, ""),)
+        assert read(tmp_path, 'metrics = ["fid"]', 'features = "inception"', f"headline = [{text!r}]").headlines == (
+            (0, ""),
+        )
 
 
 def test_mistakes_are_told_with_their_line(tmp_path: Path):
@@ -83,4 +86,37 @@ def test_mistakes_are_told_with_their_line(tmp_path: Path):
         tmp_path, 'metrics = [{ name = "kid", features = 3 }]'
     )
     twice = 'metrics = ["kid", { name = "kid", features = "classifier" }]'
-    assert "this metric stands there twice" in refused(tmp_path, twice)
+    assert "this metric stands there twice" in refused(tmp_path, twice, 'features = "classifier"')
+    open_yet = read(tmp_path, twice)  # of unlabelled data these would be two
+    open_yet.check_scores(DataSpec((1, 8, 8), "image"))
+    with pytest.raises(GridError, match=r"grid.toml:8: evaluate.metrics.1.: this metric stands there twice"):
+        open_yet.check_scores(DataSpec((1, 8, 8), "image", ("a", "b")))
+
+
+@pytest.mark.parametrize(
+    ("lines", "tested"),
+    [
+        (['features = "pixels"'], [(0, ""), (1, "precision"), (1, "recall")]),
+        (['headline = ["coverage"]'], [(2, "coverage")]),  # of data without labels
+        (['headline = ["recall[random]", "kid"]'], [(1, "recall"), (0, "")]),
+    ],
+)
+def test_what_a_grid_leaves_open_is_filled_in(tmp_path: Path, lines, tested):
+    assert list(read(tmp_path, *lines).headlines) == tested
+
+
+def test_defaults_fit_the_data(tmp_path: Path):
+    """A folder without labels must not need to know which features are which."""
+    evaluate = read(tmp_path).evaluate
+    for kind, labelled, features in (
+        ("image", True, "classifier"),
+        ("image", False, "random"),
+        ("points", True, "pixels"),
+    ):
+        asked = evaluate.of(kind, labelled)
+        assert asked.features == {"name": features}
+        assert asked.headline == (
+            ("kid", "precision[random]", "recall[classifier]")
+            if labelled and kind == "image"
+            else ("kid", "precision", "coverage")
+        )

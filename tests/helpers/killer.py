@@ -15,7 +15,7 @@ from functools import wraps
 from pathlib import Path
 
 from gan_bench import files, hookimpl
-from gan_bench.data import prepare as data
+from gan_bench.data import folders
 from gan_bench.scoring import evaluator as evaluation
 from gan_bench.store import folder as store
 
@@ -96,7 +96,7 @@ pathlib.Path.rename = rename
 files.flush = store.flush = half_written
 store.RunFolder.append_curve = append_half
 before("evaluation", evaluation.Evaluator, "score")
-before("decoding", data, "_rename_unless_there")
+before("decoding", folders, "_rename_unless_there")
 
 
 @hookimpl(tryfirst=True)

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from gan_bench.api.hooks import hookimpl
-from gan_bench.api.kinds import Architecture, Dataset, FeatureExtractor, Field, Metric, Trick
+from gan_bench.api.kinds import Architecture, Dataset, FeatureExtractor, Field, Metric, Number, Trick
 
 
 class Networks(Architecture):
@@ -124,6 +124,27 @@ class Distance(Metric):
         return 0.0
 
 
+class Kernel(Distance):
+    """Kernel distance."""
+
+    name = "kid"
+    side = "distance"
+
+
+class Neighbours(Distance):
+    """Precision and recall."""
+
+    name = "precision_recall"
+    numbers = {"precision": Number("higher", side="quality"), "recall": Number("higher", side="diversity")}
+
+
+class Coverage(Distance):
+    """Density and coverage."""
+
+    name = "density_coverage"
+    numbers = {"density": Number("higher", side="quality"), "coverage": Number("higher", side="diversity")}
+
+
 class Classifier(FeatureExtractor):
     """Classifier."""
 
@@ -132,6 +153,18 @@ class Classifier(FeatureExtractor):
 
     def prepare(self, data, cache, device):
         raise AssertionError("reading a grid file builds nothing")
+
+
+class Random(Classifier):
+    """Random features."""
+
+    name = "random"
+
+
+class Pixels(Classifier):
+    """Pixels."""
+
+    name = "pixels"
 
 
 @hookimpl
@@ -151,9 +184,9 @@ def gan_bench_tricks():
 
 @hookimpl
 def gan_bench_metrics():
-    return [Distance]
+    return [Distance, Kernel, Neighbours, Coverage]
 
 
 @hookimpl
 def gan_bench_features():
-    return [Classifier]
+    return [Classifier, Random, Pixels]

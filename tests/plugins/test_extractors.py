@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,6 @@ from gan_bench_plugins.datasets.digits import Digits
 from gan_bench_plugins.metrics import classifier
 from gan_bench_plugins.metrics.classifier import Classifier
 from gan_bench_plugins.metrics.fid import FrechetDistance
-from gan_bench_plugins.metrics.inception import VARIABLE, Inception
 from gan_bench_plugins.metrics.pixels import Pixels
 from gan_bench_plugins.metrics.random_features import RandomFeatures
 
@@ -29,7 +27,7 @@ CPU = torch.device("cpu")
 def prepared(data: torch.Tensor, labels: torch.Tensor, classes: int, kind: str = "image", held_out: int = 360):
     spec = DataSpec(tuple(data.shape[1:]), kind, tuple(map(str, range(classes))) if classes else None)
     parts = Samples(data[held_out:], labels[held_out:]), Samples(data[:held_out], labels[:held_out])
-    return PreparedData("test", spec, "fingerprint", Path(), *parts, ())
+    return PreparedData("test", spec, "fingerprint", Path(), *parts, (), "held out")
 
 
 @pytest.fixture(scope="module")
@@ -233,92 +231,3 @@ def test_what_every_extractor_promises(extractor, digits, tmp_path):
     broken = features(batch)
     assert broken[2].isnan().all()
     assert broken[[0, 1, 3, 4, 5]].isfinite().all()
-
-
-@pytest.fixture(scope="module")
-def inception_weights(tmp_path_factory) -> Path:
-    """Random weights in the format of the published file."""
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-    class Untrained(FeatureExtractorInceptionV3):
-        def load_state_dict(self, *_args, **_kwargs):
-            return None
-
-    file = tmp_path_factory.mktemp("inception") / "weights.pth"
-    torch.save({}, file)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = Untrained("untrained", ["2048"], feature_extractor_weights_path=file)
-    torch.save(network.state_dict(), file)
-    return file
-
-
-def sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def test_inception_features(digits, inception_weights, tmp_path, monkeypatch):
-    extractor = Inception(weights=inception_weights, sha256=sha256(inception_weights))
-    features = extractor.prepare(digits, tmp_path, CPU)
-    grey = digits.held_out.batch(torch.arange(2))
-    found = features(grey)
-    assert found.shape == (2, 2048)
-    assert torch.equal(found, features(grey.expand(-1, 3, -1, -1)))
-    assert FrechetDistance().label(features) == "FID"
-    assert features.protocol["file_sha256"] == sha256(inception_weights)
-    assert json.loads(json.dumps(features.protocol)) == features.protocol
-    # The network is torch-fidelity's own, given the picture's 8 bits.
-    direct = features.network.inception(to_uint8(grey).expand(-1, 3, -1, -1))[0]
-    assert torch.equal(found, direct)
-    features.network.inception.features_list = ["logits_unbiased"]
-    logits = features.network.inception(to_uint8(grey).expand(-1, 3, -1, -1))[0]
-    assert torch.allclose(features.logits(found), logits, atol=1e-5)
-    monkeypatch.setenv(VARIABLE, str(inception_weights))
-    by_variable = Inception(sha256=sha256(inception_weights)[:8]).prepare(digits, tmp_path, CPU)
-    assert by_variable.protocol == features.protocol
-
-
-@pytest.mark.parametrize(
-    "dimension", [pytest.param(64, marks=pytest.mark.slow), 192, pytest.param(768, marks=pytest.mark.slow)]
-)
-def test_inceptions_earlier_layers_are_torch_fidelitys(digits, inception_weights, tmp_path, dimension):
-    file = {"weights": inception_weights, "sha256": sha256(inception_weights)}
-    features = Inception(**file, dimension=dimension).prepare(digits, tmp_path, CPU)
-    grey = digits.held_out.batch(torch.arange(2))
-    found = features(grey)
-    assert (found.shape, features.protocol["dimension"]) == ((2, dimension), dimension)
-    features.network.inception.features_list = [str(dimension), "2048"]  # as torch-fidelity gives both at once
-    assert torch.equal(found, features.network.inception(to_uint8(grey).expand(-1, 3, -1, -1))[0])
-    assert FrechetDistance().label(features) == f"FD[inception-{dimension}]"
-    assert not hasattr(features, "logits")
-
-
-def test_inception_says_how_to_get_its_weights(digits, inception_weights, tmp_path, monkeypatch):
-    monkeypatch.delenv(VARIABLE, raising=False)
-    cure = f"pt_inception-2015-12-05-6726825d.pth.*{VARIABLE}"
-    with pytest.raises(GanBenchError, match=f"needs its weights.*{cure}"):
-        Inception().prepare(digits, tmp_path, CPU)
-    with pytest.raises(GanBenchError, match=f"missing.pth.*No such file.*{cure}"):
-        Inception(weights=tmp_path / "missing.pth").prepare(digits, tmp_path, CPU)
-    with pytest.raises(GanBenchError, match=f"SHA-256 is {sha256(inception_weights)}, not 6726825d.*{cure}"):
-        Inception(weights=inception_weights).prepare(digits, tmp_path, CPU)
-
-
-def test_inception_executes_no_code_of_its_file(digits, tmp_path):
-    class Attack:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / "executed",))
-
-    file = tmp_path / "weights.pth"
-    torch.save({"weights": Attack()}, file)
-    with pytest.raises(GanBenchError, match="not weights"):
-        Inception(weights=file, sha256=sha256(file)).prepare(digits, tmp_path, CPU)
-    torch.save({"fc.bias": torch.zeros(3)}, file)
-    with pytest.raises(GanBenchError, match="not weights"):
-        Inception(weights=file, sha256=sha256(file)).prepare(digits, tmp_path, CPU)
-    assert not (tmp_path / "executed").exists()
-
-
-def test_inception_refuses_points(points, tmp_path):
-    with pytest.raises(GanBenchError, match="pictures of 1 or 3 channels"):
-        Inception().prepare(points, tmp_path, CPU)

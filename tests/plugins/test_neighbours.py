@@ -100,6 +100,18 @@ def test_a_copy_of_the_real_data():
     assert score(DensityCoverage(), copied, real) == {"density": 1, "coverage": 1}
 
 
+def test_a_ball_without_a_size_holds_its_centre():
+    """Of real samples with five others equal to them, copies are as near as can be."""
+    real = torch.cat([normal(50, 4), normal(1, 4, 1).expand(6, 4)])
+    copies, fresh = real[50:].repeat(2, 1), normal(12, 4, 2) + 100
+    covered = score(DensityCoverage(), torch.cat([copies, fresh]), real)
+    assert covered["coverage"] >= 6 / 56
+    assert covered["density"] >= 12 * 6 / (5 * 24)
+    assert score(DensityCoverage(), fresh, real) == {"density": 0, "coverage": 0}
+    k = PrecisionRecall(k=5)
+    assert score(k, copies, real) == {"precision": 1, "recall": pytest.approx(6 / 56)}
+
+
 def test_where_nothing_is_in_common_and_where_half_is():
     real = normal(200, 5)
     for metric in (PrecisionRecall(), DensityCoverage()):

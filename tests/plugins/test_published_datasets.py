@@ -49,6 +49,29 @@ def test_mnist_and_its_kin(tmp_path: Path, dataset: type[Mnist], collection: str
     assert np.array_equal(prepared.held_out.data[:, 0].numpy(), pictures(12, 28, 10, 1, seed=1)[0][..., 0])
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_files_that_lie_in_the_root_itself_are_read_there_and_nothing_is_written(tmp_path: Path, packed: bool) -> None:
+    raw = write_mnist(tmp_path, 30, 12, packed=packed).rename(tmp_path / "debian")
+    files = {file: file.stat().st_mtime_ns for file in raw.iterdir()}
+    raw.chmod(0o555)
+    assert len(prepare(Mnist(root=raw)).held_out) == 12
+    assert prepare(FashionMnist(root=raw)).spec.classes == FashionMnist.labels
+    assert {file: file.stat().st_mtime_ns for file in raw.iterdir()} == files, "root could write here all the same"
+
+
+def test_torchvision_s_folder_comes_first_where_it_is_complete(tmp_path: Path) -> None:
+    for file in write_mnist(tmp_path, 30, 12, packed=True).iterdir():
+        file.rename(tmp_path / file.name)
+    (tmp_path / "MNIST" / "raw").rmdir()
+    write_mnist(tmp_path / "other", 20, 5)
+    half = tmp_path / "MNIST" / "raw"
+    half.mkdir()
+    other = tmp_path / "other" / "MNIST" / "raw"
+    for count, name in enumerate(FILES, 1):
+        (half / name).write_bytes((other / name).read_bytes())
+        assert len(prepare(Mnist(root=tmp_path)).training) == (20 if count == 4 else 30), "parts of two sets never mix"
+
+
 def test_size_and_channels(tmp_path: Path) -> None:
     write_mnist(tmp_path, 10, 10)
     prepared = prepare(Mnist(root=tmp_path, size=16, channels=3))
@@ -169,7 +192,7 @@ def test_a_truncated_archive_is_named_and_leaves_nothing(tmp_path: Path) -> None
     raw = write_mnist(tmp_path, 20, 10, packed=True)
     packed = raw / f"{FILES[0]}.gz"
     os.truncate(packed, packed.stat().st_size // 2)
-    with pytest.raises(GanBenchError, match=f"{FILES[0]}.gz can't be unpacked"):
+    with pytest.raises(GanBenchError, match=f"{FILES[0]}.gz can't be read"):
         prepare(Mnist(root=tmp_path))
     assert not [path for path in raw.iterdir() if path.suffix != ".gz"]
 

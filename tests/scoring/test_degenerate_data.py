@@ -30,7 +30,7 @@ def data(training: torch.Tensor, held_out: torch.Tensor) -> PreparedData:
     parts = [((part + 1) * 127.5).round().byte() if pictures else part for part in (training, held_out)]
     spec = DataSpec(tuple(training.shape[1:]), "image" if pictures else "points", ("a", "b"))
     samples = [Samples(part, torch.zeros(len(part), dtype=torch.long)) for part in parts]
-    return PreparedData("data", spec, "fingerprint", Path(), *samples, ())
+    return PreparedData("data", spec, "fingerprint", Path(), *samples, (), "held out")
 
 
 @pytest.fixture

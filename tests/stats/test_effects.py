@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gan_bench.findings.sentences import effect_sentence
-from gan_bench.stats.effects import effects
+from gan_bench.stats.effects import effects, turns
 
 REFERENCE = ("depth 1", "none")
 
@@ -37,8 +37,9 @@ def test_by_hand():
     assert found[("ema",)].finding.differences == (-3.5, -4.5)  # (-2 - 5) / 2 and (-3 - 6) / 2
     assert found[("depth 2",)].finding.differences == (-2.5, -3.5)
     assert found[("depth 2", "ema")].finding.differences == (-3.0, -3.0)  # 4 - 8 - 9 + 10 and 12 - 17 - 18 + 20
-    assert found[("ema",)].by_cell == (-2.5, -5.5)
-    assert not found[("ema",)].turns
+    assert found[("ema",)].by_cell == {("depth 1", "ema"): -2.5, ("depth 2", "ema"): -5.5}
+    assert (found[("ema",)].at(0, "depth 1"), found[("ema",)].at(0, "depth 2")) == (-2.5, -5.5)
+    assert turns(found[("ema",)], found[("depth 2", "ema")], REFERENCE) is None
 
 
 def test_on_the_log_scale_they_are_ratios():
@@ -60,15 +61,21 @@ def test_a_seed_counts_where_it_has_all_scores():
     assert by_change(effects(scores, REFERENCE, "raw", "lower"))[("ema",)].finding.seeds == (1,)
 
 
-def test_an_effect_that_turns_round_is_said():
+def test_an_effect_that_turns_round_is_said_with_what_it_is_at_each_level():
     turning = grid_of({**{c: list(v.values()) for c, v in SMALL.items()}, ("depth 2", "ema"): [14.0, 22.0]})
-    effect = by_change(effects(turning, REFERENCE, "raw", "lower"))[("ema",)]
-    assert effect.turns
+    found = by_change(effects(turning, REFERENCE, "raw", "lower"))
+    main, interaction = found[("ema",)], found[("depth 2", "ema")]
+    assert turns(main, interaction, REFERENCE) == (0, "depth 2")
+    assert turns(main, found[("depth 2",)], REFERENCE) is None
+    assert turns(interaction, interaction, REFERENCE) is None
+    means = {level: main.at(0, level) for level in ("depth 1", "depth 2")}
     said = effect_sentence(
-        effect.finding, change="ema", references="none", score="FD", others="architecture.depth", turns=effect.turns
+        main.finding, change="ema", references="none", score="FD", others="architecture.depth", turns=means
     )
     assert said.startswith("ema instead of none, averaged over architecture.depth: FD +1 on average (95 % interval ")
-    assert said.endswith("It has both signs among the cells: read those, not this mean.")
+    assert said.endswith(
+        "It depends on the other axis, −2.5 with depth 1 and +4.5 with depth 2: read these, not their mean."
+    )
 
 
 @pytest.mark.parametrize("seeds", [3, 6])

@@ -30,7 +30,7 @@ def parts(tmp_path_factory):
     cell = grid.cells[0]
     data = prepare(cell.dataset)
     metrics = [grid.registry.create("metric", {"name": name}) for name in ("fid", "kid")]
-    extractor = grid.registry.create("features", grid.evaluate.features)
+    extractor = grid.registry.create("features", grid.evaluate.of("image", labelled=True).features)
     return cell, data, Evaluator(data, metrics, extractor, 64, CPU)
 
 

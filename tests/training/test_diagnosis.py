@@ -181,9 +181,13 @@ PROVOKED = {
         {"steps": 450, "tricks": [Shaken()], "snapshots": 9},
         "as bad as at its best",
     ),
+    "lost diversity": (
+        {"steps": 400, "g": STILL, "architecture": NARROW, "metrics": ("density_coverage", "modes")},
+        "0% is all that coverage[pixels] reaches, where real training data have ",
+    ),
     "memorising": (
-        {"steps": 250, "g": STILL, "architecture": Copies(), "dataset": FEW, "metrics": ("memorization",)},
-        "% of generated samples lie nearer to training data than to data held out; half would, were they new",
+        {"steps": 400, "g": STILL, "architecture": Copies(), "dataset": FEW, "metrics": ("memorization",)},
+        "% of generated samples lie nearer to training data than to data held out; new ones: 50%, copies: 100%",
     ),
 }
 
@@ -200,13 +204,14 @@ def test_a_provoked_run_has_its_diagnosis(train, name):
 
 
 def alarms() -> list[Alarm]:
-    """Those of all metrics at hand."""
+    """Those of all metrics at hand, each once."""
     metrics = [found.cls for found in Registry.load().found if issubclass(found.cls, Metric)]
-    return [number.alarm for metric in metrics for number in metric.every_number().values() if number.alarm]
+    every = [number.alarm for metric in metrics for number in metric.every_number().values() if number.alarm]
+    return list(dict.fromkeys(every))
 
 
 def test_every_diagnosis_is_provoked():
-    assert list(PROVOKED) == [kind.name for kind in (*KINDS, *alarms())]
+    assert list(PROVOKED) == list(dict.fromkeys(kind.name for kind in (*KINDS, *alarms())))
 
 
 @pytest.mark.slow
@@ -344,24 +349,25 @@ def alarmed(
     """Snapshots with these scores of a number with an alarm, as scores.json has them."""
     score = {"metric": "spread", "label": "spread", "better": "higher", "scale": "raw", "unit": unit}
     score |= {"standard_error": error} | ({"alarm": asdict(alarm)} if alarm else {})
-    return [{"step": 100 * (i + 1), "scores": [{**score, "value": value}]} for i, value in enumerate(values)]
+    return [{"step": 250 + 100 * i, "scores": [{**score, "value": value}]} for i, value in enumerate(values)]
 
 
 @pytest.mark.parametrize(
     ("snapshots", "since"),
     [
-        (alarmed(0.9, 0.3, 0.2, 0.1), 300),
-        (alarmed(0.1, 0.1, None, 0.1), 100),  # a value that is missing tells nothing
+        (alarmed(0.9, 0.3, 0.2, 0.1), 450),
+        (alarmed(0.1, 0.1, None, 0.1), 250),  # a value that is missing tells nothing
         (alarmed(0.9, 0.9, 0.9, 0.1), None),  # once
         (alarmed(0.1, 0.1, 0.1, 0.3), None),  # it has recovered
         (alarmed(0.1, 0.1, 0.1, error=0.3), None),  # by chance, perhaps
-        (alarmed(0.1, 0.1, 0.1, alarm=replace(CROWDED, usual=None), error=0.3), 100),
+        (alarmed(0.1, 0.1, 0.1, alarm=replace(CROWDED, usual=None), error=0.3), 250),
         (alarmed(0.1, 0.1, 0.1, alarm=replace(CROWDED, side="above", usual=0)), None),
-        (alarmed(0.4, 0.4, alarm=replace(CROWDED, side="above", usual=0)), 100),
+        (alarmed(0.4, 0.4, alarm=replace(CROWDED, side="above", usual=0)), 250),
+        ([{**shot, "step": shot["step"] - 50} for shot in alarmed(0.1, 0.1)], None),  # it has only begun
         (alarmed(0.4, 0.4, alarm=None), None),
         (
             [*alarmed(0.9, 0.1, alarm=None), *alarmed(0.9, 0.1, 0.1)[2:]],
-            200,
+            350,
         ),  # the first were written before it was there
     ],
 )
@@ -373,9 +379,21 @@ def test_an_alarm_of_a_number_is_a_diagnosis(snapshots, since):
 def test_an_alarm_tells_the_value_in_its_unit():
     above = replace(CROWDED, side="above", usual=None)
     told = [
-        diagnose(Record([], alarmed(0.5, 7.5, alarm=above, unit=unit)))[0].evidence for unit in ("share", "nats", "")
+        diagnose(Record(rows(40), alarmed(0.5, 7.5, alarm=above, unit=unit)))[0].evidence
+        for unit in ("share", "nats", "")
     ]
     assert told == ["750% of pairs are apart", "7.5 nats of pairs are apart", "7.5 of pairs are apart"]
+
+
+def test_an_alarms_evidence_names_the_number_and_what_real_data_have():
+    snapshots = alarmed(0.1, 0.1, alarm=replace(CROWDED, evidence="of {label}; real: {real}, usual: {usual}"))
+    for shot in snapshots:
+        shot["scores"][0]["alarm"]["real"] = 0.875
+    assert diagnose(Record(rows(40), snapshots))[0].evidence == "10% of spread; real: 88%, usual: 90%"
+
+
+def test_no_alarm_sounds_in_a_run_that_has_hardly_begun():
+    assert diagnose(Record(rows(9), alarmed(0.1, 0.1, 0.1))) == []
 
 
 def test_a_name_is_told_once():

@@ -161,3 +161,25 @@ def test_a_fixed_number_of_slots_is_only_lowered():
     assert slots.count == 4
     slots.lower(2)
     assert slots.count == 2
+
+
+def test_workers_see_today_s_environment(tmp_path, monkeypatch):
+    """Not that of the time at which the server that they are forked from was started, as a notebook's would be."""
+    plugin = tmp_path / "looks.py"
+    plugin.write_text(
+        "import os\n"
+        "from gan_bench import hookimpl\n"
+        "@hookimpl\n"
+        "def gan_bench_run_started(folder):\n"
+        "    (folder / 'seen').write_text(os.environ['LOOKED_AT'])\n"
+    )
+    grid = load_grid(
+        write_grid(tmp_path, steps="steps = 2"), registry_files=[plugin], overrides=["evaluate.snapshots=1"]
+    )
+    run = make_runs(prepare_grid(grid, plain_console()), tmp_path / "store", {})[0]
+    run.path.mkdir(parents=True)
+    for value in ("first", "second"):
+        monkeypatch.setenv("LOOKED_AT", value)
+        setup = Setup("", (plugin,), grid.evaluate.model_copy(update={"samples": 64}))
+        assert Executor(setup, ["cpu"], lambda event: None).run([make_job(run, grid, {"fp32": 1e11}, clear=True)])
+        assert (run.path / "seen").read_text() == value

@@ -1,0 +1,194 @@
+"""Samples of any generator, scored as a grid scores those of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import torch
+from pydantic import ValidationError
+from rich.console import Console
+
+from gan_bench.api.kinds import Dataset
+from gan_bench.api.registry import Registry
+from gan_bench.api.samples import PreparedData
+from gan_bench.console import plain_console, warnings_told
+from gan_bench.data.prepare import prepare
+from gan_bench.errors import GanBenchError
+from gan_bench.grid import Evaluate
+from gan_bench.grid.cells import Maker
+from gan_bench.grid.load import headlines_of
+from gan_bench.grid.overrides import apply_overrides
+from gan_bench.grid.source import Fault, Source, fault_of, validate
+from gan_bench.grid.toml import DocPath
+from gan_bench.scoring.evaluator import Evaluator
+from gan_bench.scoring.fitting import fitted
+from gan_bench.scoring.sample_files import SampleSet, from_array, read_samples
+from gan_bench.store.documents import Score
+from gan_bench.training.global_state import preserved
+from gan_bench.workers.device import resolve_devices
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class SampleScores:
+    """The scores of a set of samples, with what they rest on."""
+
+    scores: list[Score]  # as a run's scores.json has them
+    real: list[Score]  # the same numbers of as many real training samples: no generator can be expected to do better
+    against: dict[str, Any]  # the dataset's settings
+    fingerprint: str  # SHA-256 of its decoded samples
+    taken_as: str  # what the samples were, and how they were read
+    remarks: list[str]  # whole sentences
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a number: score, value, standard_error, real_data, better, unit, side, samples, protocol_id, error."""
+        rows = [
+            {
+                "score": score.label,
+                "value": score.value,
+                "standard_error": score.standard_error,
+                "real_data": real.value,
+                "better": score.better,
+                "unit": score.unit,
+                "side": score.side,
+                "samples": score.protocol["generated"],
+                "protocol_id": score.protocol_id,
+                "error": score.error,
+            }
+            for score, real in zip(self.scores, self.real, strict=True)
+        ]
+        return pd.DataFrame(rows).astype(dict.fromkeys(("value", "standard_error", "real_data"), float))
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        scores, real = ([score.as_json() for score in own] for own in (self.scores, self.real))
+        against = {**self.against, "fingerprint": self.fingerprint}
+        return {"samples": self.taken_as, "against": against, "remarks": self.remarks, "scores": scores, "real": real}
+
+
+def score(
+    samples: str | Path | np.ndarray | torch.Tensor,
+    against: str | Path | Mapping[str, Any],
+    *,
+    metrics: Sequence[str | Mapping[str, Any]] | None = None,
+    features: str | Mapping[str, Any] | None = None,
+    count: int | None = None,
+    seed: int | None = None,
+    resize: bool = False,
+    convert: bool = False,
+    overrides: Sequence[str] = (),
+    plugins: Sequence[str | Path] = (),
+    device: str = "auto",
+    console: Console | None = None,
+) -> SampleScores:
+    """Score samples that may have been made elsewhere, as `gan-bench score` does, by the protocols of a grid's runs.
+
+    `samples` are a folder or .zip of pictures, an .npz or .npy file, or an array: see docs/score.md. `against` is a dataset's
+    name or table, as in a grid file, or a folder of real pictures; `metrics` and `features` are as under `[evaluate]`, and by
+    default those of a grid that names none. At most `count` samples are taken, drawn by `seed`; `resize` and `convert`
+    change the size or the colours of samples that differ from the data in these, which their protocol then says.
+    `overrides` are parameters of the dataset, "KEY=VALUE". GanBenchError: bad input.
+    """
+    console = console or plain_console()
+    registry = Registry.load([Path(file) for file in plugins])
+    maker, bare = Maker(registry), _is_bare_folder(against, registry)
+    table = {"name": "folder", "root": str(against)} if bare else _table(against)
+    asked = {key: value for key, value in (("metrics", metrics), ("features", features)) if value is not None}
+    words: dict[DocPath, str] = {("evaluate", key): key for key in asked} | {("dataset",): f"against {table['name']}"}
+    source = Source(Path(), "", {**apply_overrides({"dataset": table}, overrides, within=("dataset",))[1], **words})
+
+    def made(table: dict[str, Any]) -> tuple[Dataset, dict[str, Any]]:
+        document, _ = apply_overrides({"dataset": table}, overrides, within=("dataset",))
+        return maker.plugin("dataset", document["dataset"], ("dataset",))
+
+    try:
+        made(table)  # mistakes are told before anything is read
+        evaluate = validate(Evaluate, asked)
+        headlines_of(maker, evaluate)
+        found = _read(samples, count, seed, console)
+        dataset, settings = made({**table, **_size(found)} if bare else table)
+    except ValidationError as error:
+        raise source.error(fault_of(error, Evaluate, asked, ("evaluate",))) from None
+    except Fault as fault:
+        raise source.error(fault) from fault.__cause__
+    evaluate = evaluate.model_copy(update={"samples": len(found.samples)})
+    with preserved():
+        torch.set_num_threads(1)  # as where runs are scored, so that equal samples get the same bits
+        data = _prepared(dataset, console)
+        ready, treatment = fitted(found.samples, data.spec, resize=resize, convert=convert)
+        with console.status("features and reference of the held-out data"):
+            evaluator = Evaluator.of(evaluate, registry, data, torch.device(resolve_devices(device, 1)[0]))
+            evaluator.prepare()
+        with console.status(f"scoring {len(ready):,} samples"):
+            remarks = [*_remarks(found, count, data), *found.remarks, *evaluator.remarks()]
+            floor = evaluator.score_training_data()
+            evaluator.treatment = treatment
+            scores = evaluator.score(ready)
+    scored, real = ([Score.model_validate(one) for one in own] for own in (scores, floor))
+    return SampleScores(scored, real, settings, data.fingerprint, found.taken_as, remarks)
+
+
+def _is_bare_folder(against: Any, registry: Registry) -> bool:
+    return isinstance(against, str | Path) and str(against) not in registry.names("dataset") and os.path.isdir(against)
+
+
+def _table(against: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    """A dataset's table. GanBenchError: it has no name."""
+    table = dict(against) if isinstance(against, Mapping) else {"name": str(against)}
+    if not isinstance(table.get("name"), str):
+        raise GanBenchError(f"against must be a dataset's name or a table that has one (found: {table!r})")
+    return table
+
+
+def _size(found: SampleSet) -> dict[str, int]:
+    """Parameters of a folder whose pictures are taken at the samples' own size, where they are square pictures."""
+    shape = found.samples.shape[1:]
+    return {"size": shape[1], "channels": shape[0]} if len(shape) == 3 and shape[1] == shape[2] else {}
+
+
+def _read(samples: Any, count: int | None, seed: int | None, console: Console) -> SampleSet:
+    """GanBenchError: as `read_samples`, or one sample is no distribution."""
+    with console.status("reading samples") as status:
+
+        def show(done: int, of: int) -> None:
+            status.update(f"reading samples: {done:,} of {of:,}")
+
+        if isinstance(samples, str | Path):
+            found = read_samples(Path(samples), count, seed, show)
+        else:
+            found = from_array(samples, count, seed, progress=show)
+    if len(found.samples) < 2:
+        raise GanBenchError("there is one sample, and scores are of two at least")
+    return found
+
+
+def _prepared(dataset: Dataset, console: Console) -> PreparedData:
+    def show(part: str, done: int, total: int) -> None:
+        status.update(f"{part}: {done:,} of {total:,}")
+
+    with console.status(f"dataset {dataset.name}") as status, warnings_told(console):
+        return prepare(dataset, progress=show)
+
+
+def _remarks(found: SampleSet, count: int | None, data: PreparedData) -> list[str]:
+    """What should be known of numbers of samples."""
+    own, real = len(found.samples), len(data.training)
+    few = (
+        f"{count:,} samples were asked for, and there are {own:,}: this is another protocol."
+        if count and count > own
+        else ""
+    )
+    short = (
+        f"{data.name} has {real:,} training samples, and these many are scored as real data, not {own:,}."
+        if real < own
+        else ""
+    )
+    return [line for line in (few, short) if line]
