@@ -132,7 +132,7 @@ def test_plugins_describes_a_metrics_numbers(tmp_path):
         "side": "diversity",
     }
     detail = json.loads(gan_bench("plugins", "fid", "--json", cwd=tmp_path).stdout)
-    assert detail["numbers"] == [{"name": "fid", "better": "lower", "scale": "log", "unit": ""}]
+    assert detail["numbers"] == [{"name": "fid", "better": "lower", "scale": "log", "unit": "", "side": "distance"}]
     shown = gan_bench("plugins", "modes", cwd=tmp_path).stdout
     assert re.search(r"near a mode +higher +as they are +share", shown)
 

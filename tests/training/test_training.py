@@ -79,12 +79,13 @@ QUICK = [pytest.param(name, marks=[pytest.mark.slow] if name == "penalties" else
 
 
 def test_interrupted_run_ends_with_the_same_bits(cell, train):
-    whole = finish(train(cell, "whole"))
-    interrupt(train(cell, "parts"), 13, saved=True)
-    interrupt(train(cell, "parts"), 27, saved=False)  # goes on from the snapshot's checkpoint at 20
-    interrupt(train(cell, "parts"), 41, saved=True)
-    interrupt(train(cell, "parts"), 55, saved=False)
-    assert_equal_runs(finish(train(cell, "parts")), whole)
+    steps = (10, 32)
+    whole = finish(train(cell, "whole", steps))
+    interrupt(train(cell, "parts", steps), 7, saved=True)
+    interrupt(train(cell, "parts", steps), 15, saved=False)  # goes on from the snapshot's checkpoint at 10
+    interrupt(train(cell, "parts", steps), 22, saved=True)
+    interrupt(train(cell, "parts", steps), 29, saved=False)
+    assert_equal_runs(finish(train(cell, "parts", steps)), whole)
 
 
 @pytest.mark.parametrize("cell", QUICK, indirect=True)
