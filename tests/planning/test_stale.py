@@ -63,6 +63,7 @@ batch_size = 8
 [evaluate]
 snapshots = 2
 samples = 16
+metrics = ["fid"]
 features = "random"
 
 [[compare]]
