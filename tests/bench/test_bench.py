@@ -7,13 +7,13 @@ import os
 import re
 import subprocess
 import sys
-import time
 from functools import partial
 
 import pytest
 import torch
 from small_runs import CPU
 from stores import gan_bench
+from turns import fail, noting
 
 from gan_bench.bench import cases as cases_module
 from gan_bench.bench import teams
@@ -80,18 +80,6 @@ def test_counts_up_to_all_cores(most, counts):
     assert teams.doublings(most) == counts
 
 
-def noting(folder, name):
-    """A contestant that leaves the times at which it trains."""
-
-    def advance() -> int:
-        with (folder / name).open("a") as file:
-            file.write(f"{os.getpid()} {time.monotonic()}\n")
-        time.sleep(0.001)
-        return 10
-
-    return advance
-
-
 def test_turns_don_t_overlap_and_a_contestant_keeps_its_process(tmp_path):
     a, b = (Contestant(partial(noting, tmp_path, name)) for name in "ab")
     speeds = take_turns({"first": [a], "second": [b], "third": [a]}, seconds=0.05, rounds=2, tell=pytest.fail)
@@ -100,10 +88,6 @@ def test_turns_don_t_overlap_and_a_contestant_keeps_its_process(tmp_path):
     assert len({process for process, _ in notes["a"]}) == 1
     order = [name for _, name in sorted((float(at), name) for name in "ab" for _, at in notes[name])]
     assert "".join(name for name, _ in itertools.groupby(order)) == "ababa"
-
-
-def fail():
-    raise ValueError("no such networks")
 
 
 def test_a_contestant_that_fails_ends_all(tmp_path):
