@@ -342,8 +342,7 @@ def gan_bench_metrics():
 def strange(tmp_path_factory) -> Path:
     """The only run of a store, with such a listener and such a metric."""
     folder = tmp_path_factory.mktemp("strange")
-    evaluate = 'samples = 64\nmetrics = ["nan", "fid"]'
-    grid = run_with_plugin(folder, LISTENER + METRIC, steps="steps = 3", samples=evaluate)
+    grid = run_with_plugin(folder, LISTENER + METRIC, steps="steps = 3", metrics='metrics = ["nan", "fid"]')
     gan_bench("run", grid, "--only", "no tricks", cwd=folder)
     (run,) = run_folders(folder / "runs" / "toy")
     return run
@@ -421,7 +420,18 @@ def test_samples_drawn_from_a_run_have_its_own_scores(finished):
     count = own[0]["protocol"]["generated"]
     for output in ("drawn.npz", "drawn"):
         gan_bench("sample", folder, "-n", count, "-o", output, cwd=finished)
-        arguments = ("--against", "digits", "--set", "size=8", "--features", "random", "--format", "json")
+        arguments = (
+            "--against",
+            "digits",
+            "--set",
+            "size=8",
+            "--metrics",
+            "fid",
+            "--features",
+            "random",
+            "--format",
+            "json",
+        )
         again = json.loads(gan_bench("score", output, *arguments, cwd=finished).stdout)["scores"]
         assert again == own
     for words in (("-o", "drawn"), ("-o", "x.npz", "--format", "png"), ("-o", "x.jpg"), ("-o", "no/x.npz")):

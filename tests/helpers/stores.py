@@ -28,6 +28,7 @@ lr = 1e-3
 [evaluate]
 snapshots = 2
 samples = 64
+metrics = ["fid"]
 features = "random"
 
 [[compare]]

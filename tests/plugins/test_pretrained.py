@@ -39,7 +39,7 @@ def digits(tmp_path_factory) -> PreparedData:
 def points() -> PreparedData:
     """Points in the plane."""
     some = Samples(torch.randn(9, 2), None)
-    return PreparedData("test", DataSpec((2,), "points", None), "fingerprint", Path(), some, some, ())
+    return PreparedData("test", DataSpec((2,), "points", None), "fingerprint", Path(), some, some, (), "held out")
 
 
 def colours(size: int, height: int | None = None) -> torch.Tensor:
@@ -52,7 +52,7 @@ def of_pictures(samples: torch.Tensor) -> PreparedData:
     """Data of that shape."""
     part = Samples(to_uint8(samples), None)
     return PreparedData(
-        "test", DataSpec(tuple(samples.shape[1:]), "image", None), "fingerprint", Path(), part, part, ()
+        "test", DataSpec(tuple(samples.shape[1:]), "image", None), "fingerprint", Path(), part, part, (), "held out"
     )
 
 

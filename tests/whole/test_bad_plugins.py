@@ -582,7 +582,7 @@ def test_two_pictures_are_too_few_for_a_distance_and_say_so(tmp_path: Path) -> N
     (tmp_path / "grid.toml").write_text(grid.replace('name = "digits"', 'name = "folder", root = "."'))
     said = gan_bench("run", "grid.toml", cwd=tmp_path, code=2).stderr
     assert (
-        "evaluate.metrics[0]: fid can't be computed of folder: a covariance needs at least 2 real samples, not 1."
+        "evaluate.metrics: kid can't be computed of folder: kid needs at least 20 real samples, not 1; precision_recall"
         in said
     )
     assert said.count("\n") == 1

@@ -124,12 +124,22 @@ def imported(file: Path) -> set[str]:
     return names
 
 
-HOMONYMS = {"folder", "modes"}  # a column of tables, what is known of data: words that are no plugin's name in the core
+HOMONYMS = {
+    "folder",
+    "modes",
+    "random",
+}  # a column of tables, what is known of data, how a search draws: no plugins' names there
 NAMED = {  # each with why it stands in the core, and nowhere else
     "bench/cases.py": {"dcgan", "fcgan"},  # the networks that `gan-bench bench` measures
     "grid/axes.py": {"label_noise"},  # an example in a cure
-    "grid/schema.py": {"fid", "classifier"},  # the defaults of [evaluate]
-    "scoring/evaluator.py": {"classifier"},  # the cure where a metric needs features that know classes
+    "grid/schema.py": {
+        "kid",
+        "precision_recall",
+        "density_coverage",
+        "classifier",
+        "pixels",
+    },  # the defaults of [evaluate]
+    "scoring/measure.py": {"classifier"},  # the cure where a metric needs features that know classes
 }
 
 

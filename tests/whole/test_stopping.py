@@ -55,7 +55,7 @@ def evaluating(tmp_path) -> subprocess.Popen[str]:
 
 def write(folder: Path) -> Path:
     (folder / "slow.py").write_text(SLOW)
-    return write_grid(folder, samples='samples = 64\nmetrics = ["slow"]', name='name = "toy"\nplugins = ["slow.py"]')
+    return write_grid(folder, metrics='metrics = ["slow"]', name='name = "toy"\nplugins = ["slow.py"]')
 
 
 def start(folder: Path, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
