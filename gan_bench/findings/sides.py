@@ -53,8 +53,15 @@ class Sides:
         return both or list(first.values())[:1]
 
     @property
+    def failed(self) -> bool:
+        """Whether it is told by runs that failed alone: there are no samples then to be called anything."""
+        return bool(self.told) and not any(test.finding.n for _, test in self.told)
+
+    @property
     def adjectives(self) -> str:
         """`worse but more varied`, `better by CS[classifier]`; empty where nothing is told."""
+        if self.failed:
+            return self.told[0][1].verdict
         words = [_adjective(column, test) for column, test in self.said]
         alike = len({test.verdict for _, test in self.said}) < 2
         return (" and " if alike else " but ").join(words)
@@ -63,12 +70,14 @@ class Sides:
     def does(self) -> str:
         """The same as what the level does: `draws worse but more varied samples`."""
         column = self.said[0][0]
-        if column.side is None:
+        if column.side is None or self.failed:
             return f"is {self.adjectives}"
         return f"draws samples {self.adjectives}" if column.side == "distance" else f"draws {self.adjectives} samples"
 
     def sizes(self) -> str:
         """By which numbers, by how much, and by which nothing can be told."""
+        if self.failed:
+            return f"{' and '.join(self.told[0][1].unpaired)}."
         said = self.said
         rest = [(column, test) for column, test in self.tests if (column, test) not in said]
         parts = [f"{_both(column, self.level, self.reference)}{_size(test)}" for column, test in said]

@@ -84,6 +84,16 @@ def test_each_side_is_told_by_its_own_number(scores, lead):
         assert said.rest.startswith(" between fcgan and dcgan: ")
 
 
+def test_a_level_without_any_sample_is_not_said_to_draw_some():
+    seeds = 12
+    rng = np.random.default_rng(0)
+    scores = {("dcgan",): dict(enumerate(rng.normal(size=seeds))), ("fcgan",): dict.fromkeys(range(seeds))}
+    (comparison,) = sided({label: {"Which?": scores} for label in (DISTANCE, QUALITY, DIVERSITY)}, words=True)
+    said = answer(comparison)
+    assert said.lead == "fcgan is worse than dcgan"
+    assert said.rest == ": all 12 seeds of fcgan failed."
+
+
 def test_settled_once_a_headline_tells():
     assert state(asked({"fcgan": {DIVERSITY: 0.1}})) == "settled"
     assert state(asked({"fcgan": {}})) == "open"
