@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from statistics import mean
@@ -54,10 +54,11 @@ def column_title(label: str, protocol: Mapping[str, Any]) -> str:
     return f"{label} ({', '.join(counts)})" if counts else label
 
 
-def score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
+def score_columns(scores: Iterable[Named], asked: Collection[str] = ()) -> list[ScoreColumn]:
     """One column for each metric and protocol.
 
-    Those that share a label are told apart by their datasets' names as far as these differ, and by the protocols' ids.
+    Those that share a label are told apart by their datasets' names as far as these differ, and by the protocols' ids. What
+    old snapshots hold does not change the label of what is `asked` for now, given by protocol.
     """
     first: dict[tuple[str, str], list[tuple[str, Score, list[float]]]] = {}
     for name, score, cost in scores:
@@ -71,7 +72,11 @@ def score_columns(scores: Iterable[Named]) -> list[ScoreColumn]:
     named = [(name, _halved(score), costs) for name, score, costs in chain.from_iterable(first.values())]
     labels, differences = [], []
     for name, score, _ in named:
-        alike = [(other, entry) for other, entry, _ in named if entry.label == score.label]
+        alike = [
+            (other, entry)
+            for other, entry, _ in named
+            if entry.label == score.label and (score.protocol_id not in asked or entry.protocol_id in asked)
+        ]
         datasets = [other for other, _ in alike]
         label = score.label
         if name and len(set(datasets)) > 1:

@@ -101,7 +101,8 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
     real = {
         name: _read_real(store, (run for run in files if run.store == name), remarks) for name, store in places.items()
     }
-    columns = score_columns(chain(_named(files), *real.values()))
+    asked = {score.protocol_id for grid in grids.values() for score in grid.scores}
+    columns = score_columns(chain(_named(files), *real.values()), asked)
     snapshots = _snapshot_table(files, columns)
     speeds, faults = _read_speeds(places)
     return Results(

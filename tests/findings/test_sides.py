@@ -118,6 +118,10 @@ def test_a_grid_s_new_metrics_head_the_page_whatever_old_snapshots_hold(store, t
     grid["scores"] = [{**grid["scores"][1], "headline": 0}]
     grid.pop("checksum", None)
     write(copy / "grid.json", grid)
+    old = next(copy.glob("runs/*/snapshots/*/scores.json"))  # one of before has the same number by another protocol
+    scores = json.loads(old.read_text())
+    scores["scores"].append({**scores["scores"][2], "protocol_id": "ffffffff", "protocol": {"generated": 7}})
+    write(old, scores)
     comparison = compare(load(copy))[0]
     assert [column.label for column in comparison.scores] == LABELS[1:2]
     assert answer(comparison).lead == "fcgan is worse than dcgan"

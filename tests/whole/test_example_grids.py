@@ -26,7 +26,7 @@ def cells(grid: Grid, title: str) -> list[str]:
 def test_quickstart():
     grid = load_grid(GRIDS / "quickstart.toml")
     assert grid.baseline.dataset.spec().shape == (1, 16, 16)
-    assert len(grid.cells) == 4
+    assert len(grid.cells) == 3
     assert len(grid.seeds) == 8
     assert [level.cell for comparison in grid.comparisons for level in comparison.levels].count(grid.baseline) == 2
 
