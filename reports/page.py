@@ -102,7 +102,7 @@ def content(
         "results": results,
         "comparisons": comparisons,
         "health": Health(results),
-        "searches": search_views(results),
+        "searches": search_views(results, builder.colours()),
         "tuned": tuned_levels(results),
         "gallery": builder.shots.gallery,
         "cells": builder.cells,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,11 +54,14 @@ class SearchView:
     intervals: bool  # whether any level has them
 
 
-def search_views(results: Results) -> list[SearchView]:
-    """What is shown of each store's search."""
+Colours = Mapping[tuple[str, str], int]  # of the levels of comparisons, by title and label
+
+
+def search_views(results: Results, colours: Colours) -> list[SearchView]:
+    """What is shown of each store's search. Levels that are compared keep their colours."""
     views = []
     for found in searches(results):
-        charts = list(_charts(found.tunings))
+        charts = list(_charts(found.tunings, colours))
         views.append(SearchView(found, charts, any(one.interval for each in found.tunings for one in each.best)))
     return views
 
@@ -79,14 +82,15 @@ def tuned_levels(results: Results) -> dict[tuple[str, str, str], str]:
     }
 
 
-def _charts(tunings: list[Tuning]) -> Iterator[SearchChart]:
+def _charts(tunings: list[Tuning], colours: Colours) -> Iterator[SearchChart]:
     """A chart for each score that chooses, as it differs between datasets."""
     by_score: dict[str, list[tuple[int, Tuning]]] = {}
     for index, tuning in enumerate(tunings):
         if tuning.column and any(one.mean is not None for one in tuning.best):
-            by_score.setdefault(tuning.column.label, []).append((index, tuning))
-    for own in by_score.values():
-        yield _chart(own)
+            own = (colours[level] for level in tuning.levels.items() if level in colours)
+            by_score.setdefault(tuning.column.label, []).append((next(own, index % COLOURS), tuning))
+    for lines in by_score.values():
+        yield _chart(lines)
 
 
 def _chart(own: list[tuple[int, Tuning]]) -> SearchChart:
@@ -111,14 +115,14 @@ def _chart(own: list[tuple[int, Tuning]]) -> SearchChart:
         return round(LEFT + share * (WIDTH - RIGHT - LEFT), 1)
 
     lines = []
-    for index, tuning in own:
+    for colour, tuning in own:
         told = [(one, one.mean) for one in tuning.best if one.mean is not None]
         banded = [(x(one.k), *one.interval) for one, _ in told if one.interval]
         there, back = [(at, a) for at, a, _ in banded], [(at, b) for at, _, b in reversed(banded)]
         lines.append(
             Line(
                 tuning,
-                index % COLOURS,
+                colour,
                 " ".join(f"{x(one.k)},{y(value)}" for one, value in told),
                 " ".join(f"{at},{y(value)}" for at, value in [*there, *back]),
                 [(x(one.k), y(value), f"{tuning.label}: {number(value)} with {one.k}") for one, value in told],

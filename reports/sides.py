@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,11 @@ from gan_bench.findings.comparisons import Comparison, Level
 from gan_bench.findings.differences import last_scores
 from gan_bench.findings.score_columns import ScoreColumn
 from gan_bench.findings.sides import Sides
+from gan_bench_reports.formats import minus
 
 DOTS = 6  # levels at most whose seeds are drawn beside their means
 TICKS = 4  # about so many on an axis
+WIDTH, HEIGHT = 320, 210  # of the picture, in its own units
 
 
 @dataclass(frozen=True)
@@ -23,21 +25,22 @@ class Side:
     """One axis: from worse to better, left to right or upwards, whichever way the number itself goes."""
 
     column: ScoreColumn
-    worst: float
+    worst: float  # at 0
     best: float
-    ticks: tuple[tuple[float, str], ...]  # position and label
+    length: int
+    ticks: tuple[tuple[float, str], ...] = ()  # position and label
 
     def at(self, value: float) -> float:
-        """Position of a value, in percent from the worse end."""
-        return round(100 * (value - self.worst) / (self.best - self.worst), 2)
+        """Position of a value from the worse end."""
+        return round(self.length * (value - self.worst) / (self.best - self.worst), 1)
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A level in the picture. Positions are in percent: to better quality, and to more diversity."""
+    """A level in the picture."""
 
     level: Level
-    dots: tuple[tuple[float, float], ...]  # of seeds
+    dots: tuple[tuple[float, float], ...]  # places of seeds: to better quality, and to more diversity
     mean: tuple[float, float] | None
     said: str  # beside the reference
     standing: str
@@ -69,7 +72,10 @@ def sides_picture(comparison: Comparison, runs: pd.DataFrame) -> SidesPicture | 
     floors = [comparison.real.get(column.label) for column in columns]
     real = (floors[0][0], floors[1][0]) if floors[0] and floors[1] else None
     shown = [*every, real] if real else every
-    quality, diversity = (_side(column, [point[i] for point in shown]) for i, column in enumerate(columns))
+    quality, diversity = (
+        _side(column, length, values)
+        for column, length, values in zip(columns, (WIDTH, HEIGHT), zip(*shown, strict=True), strict=True)
+    )
 
     def place(point: Sequence[float]) -> tuple[float, float]:
         return quality.at(point[0]), diversity.at(point[1])
@@ -98,7 +104,7 @@ def _points(runs: pd.DataFrame, level: Level, columns: tuple[ScoreColumn, ScoreC
     return [point for point in both if all(map(math.isfinite, point))]
 
 
-def _side(column: ScoreColumn, values: Sequence[float]) -> Side:
+def _side(column: ScoreColumn, length: int, values: Sequence[float]) -> Side:
     low, high = min(values), max(values)
     margin = 0.06 * (high - low) or 0.05 * abs(high) or 0.05
     ends = low - margin, high + margin
@@ -107,8 +113,8 @@ def _side(column: ScoreColumn, values: Sequence[float]) -> Side:
     worst, best = ends if column.better == "higher" else ends[::-1]
     step = _step((ends[1] - ends[0]) / TICKS)
     ticks = [step * i for i in range(math.ceil(ends[0] / step), math.floor(ends[1] / step) + 1)]
-    side = Side(column, worst, best, ())
-    return Side(column, worst, best, tuple((side.at(tick), f"{round(tick, 12):g}".replace("-", "−")) for tick in ticks))
+    side = Side(column, worst, best, length)
+    return replace(side, ticks=tuple((side.at(tick), minus(f"{round(tick, 12):g}")) for tick in ticks))
 
 
 def _step(rough: float) -> float:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from gan_bench.findings.answers import Answer, answer, best_first
+from gan_bench.findings.answers import Answer, answer, best_first, by_standing
 from gan_bench.findings.compare import compare
 from gan_bench.findings.comparisons import Comparison, Difference, Level
 from gan_bench.findings.pooling import stores_of
@@ -147,10 +147,19 @@ class ComparisonView:
 
     @property
     def shown_sides(self) -> list[Mark]:
-        """The levels named beside the picture of both sides: as in `glance`, the reference first."""
-        named = {id(entry.level) for entry in self.glance}
-        marks = self.sides.marks if self.sides else ()
-        return [mark for mark in marks if mark.level.reference or id(mark.level) in named]
+        """The levels named beside the picture of both sides, the reference first: all, or those of which most is told."""
+        reference = [mark for mark in self.sides.marks if mark.level.reference] if self.sides else []
+        return reference + self._marks[: len(self.glance)]
+
+    @property
+    def _marks(self) -> list[Mark]:
+        """The other levels: in the grid's order, or where they are many those first that stand out."""
+        if self.sides is None:
+            return []
+        marks = {id(mark.level): mark for mark in self.sides.marks if not mark.level.reference}
+        if len(marks) <= GLANCE:
+            return list(marks.values())
+        return [marks[id(one.level)] for one in by_standing(self.facts)]
 
     @property
     def glance_axis(self) -> Axis | None:
@@ -159,12 +168,12 @@ class ComparisonView:
 
     @property
     def unseen(self) -> str:
-        """How many more levels there are, by verdict, in words."""
-        rest = best_first(self.facts.answers)[len(self.glance) :]
-        counts = Counter(entry.verdict for entry in rest)
-        return (
-            f"{len(rest)} more: {', '.join(f'{n} {brief(verdict)}' for verdict, n in counts.items())}" if rest else ""
-        )
+        """How many more levels there are, by what is said of them, in words."""
+        rest = [mark.said for mark in self._marks[len(self.glance) :]]
+        if self.sides is None:
+            rest = [entry.verdict for entry in best_first(self.facts.answers)[len(self.glance) :]]
+        counts = ", ".join(f"{n} {brief(said)}" for said, n in Counter(rest).items())
+        return f"{len(rest)} more: {counts}" if rest else ""
 
 
 @dataclass
@@ -184,6 +193,11 @@ class Builder:
     def comparisons(self) -> list[ComparisonView]:
         """All comparisons, in the order of `compare`."""
         return [self._view(f"comparison-{i}", facts) for i, facts in enumerate(self.facts, 1)]
+
+    def colours(self) -> dict[tuple[str, str], int]:
+        """Each level's colour, by its comparison's title and its label."""
+        levels = [(facts.title, level) for facts in self.facts for level in facts.levels]
+        return {(title, level.label): self.cells[level.cell].colour for title, level in levels}
 
     def _view(self, id_: str, facts: Comparison) -> ComparisonView:
         self._colour(facts.levels)

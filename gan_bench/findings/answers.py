@@ -189,7 +189,7 @@ def _number(n: int) -> str:
 
 def _by_sides(comparison: Comparison) -> Answer:
     """What is better at what: of the level that stands out with its numbers, of the others in a word."""
-    levels = _by_standing(comparison)
+    levels = by_standing(comparison)
     standing = levels[0].standing
     if standing in ("no difference can be told", "not tested"):
         return _nothing_told(comparison, levels)
@@ -200,7 +200,7 @@ def _by_sides(comparison: Comparison) -> Answer:
     return Answer(standing, lead, f": {first.sizes()}{_other_sides(others)}")
 
 
-def _by_standing(comparison: Comparison) -> list[Sides]:
+def by_standing(comparison: Comparison) -> list[Sides]:
     """The levels, first those of which more is told and all of it good, each kind from the best to the worst."""
     order: list[Standing] = ["better", "mixed", "worse", "no difference can be told", "not tested"]
     place = {id(entry.level): i for i, entry in enumerate(best_first(comparison.answers))}

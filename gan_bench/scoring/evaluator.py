@@ -62,14 +62,14 @@ class Evaluator:
         against_training: bool = False,
         own: Mapping[int, FeatureExtractor] | None = None,
         half: Half | None = None,
+        headlines: tuple[Place, ...] = (),
     ) -> None:
         self.data = data if half is None else half_of(data, half)
         self.split = f"{half} half of held out" if half else "held out"
         self.metrics, self.count, self.device = metrics, samples, device
-        self.headlines: tuple[Place, ...] = ()  # the numbers that are tested; the first one ranks
+        self.headlines = headlines  # the numbers that are tested; the first one ranks
         self.seconds: dict[str, float] = {}
         self.treatment: dict[str, str] = {}  # what was done to generated samples first; it stands in each protocol
-        self._alarms: dict[Place, dict[str, Any] | None] = {}
         self._floor: list[dict[str, Any]] = []  # scores of real training data, once they were computed
         self.kept = Kept(cache or cache_root() / "features")
         made: dict[str, Extraction] = {}
@@ -106,11 +106,18 @@ class Evaluator:
             for index, metric in enumerate(asked.metrics)
             if "features" in metric
         }
-        tested = headlines(asked, metrics)
         extractor, beside = registry.create("features", asked.features), evaluate.against_training
-        made = cls(data, metrics, extractor, evaluate.samples, device, against_training=beside, own=own, half=half)
-        made.headlines = tested
-        return made
+        return cls(
+            data,
+            metrics,
+            extractor,
+            evaluate.samples,
+            device,
+            against_training=beside,
+            own=own,
+            half=half,
+            headlines=headlines(asked, metrics),
+        )
 
     def prepare(self) -> None:
         """Make what all snapshots share, and keep it in the cache for whoever scores them.
@@ -198,28 +205,26 @@ class Evaluator:
 
     def _alarm(self, index: int, name: str) -> dict[str, Any] | None:
         """What stands with each score of one of a metric's numbers: its alarm on these data."""
-        if (index, name) not in self._alarms:
-            self._alarms[index, name] = self._alarm_here(index, name)
-        return self._alarms[index, name]
-
-    def _alarm_here(self, index: int, name: str) -> dict[str, Any] | None:
         measure, real = self.measures[index], None
         metric = measure.metric
         alarm = metric.every_number()[name].alarm
         if alarm is not None and alarm.of_real:
-            real = self._real_score(self._protocol(index, name)[1])
+            real = self._real_score((index, name))
         with told(f"metric {metric.name}: alarm_of() at {place_of(type(metric).alarm_of)}"):
             alarm = metric.alarm_of(name, real, self.data, measure.extraction.features)
             return None if alarm is None else {**asdict(alarm), "real": real}
 
-    def _real_score(self, protocol_id: str) -> float | None:
-        """What real training data score by a protocol, kept in the cache; None: it can't be computed."""
+    def _real_score(self, place: Place) -> float | None:
+        """What real training data score by a number, kept in the cache; None: it can't be computed."""
+        index, name = place
+        protocol = self.measures[index].protocol(name, self.count, {"split": self.split})
 
         def compute() -> Tensor:
-            value = next(s["value"] for s in self.score_training_data() if s["protocol_id"] == protocol_id)
+            floor = zip(self.scored(), self.score_training_data(), strict=True)
+            value = next(score["value"] for one, score in floor if one.place == place)
             return torch.tensor(math.nan if value is None else value, dtype=torch.float64)
 
-        value = float(self.kept(f"floor-{canonical_hash([self.data.fingerprint, protocol_id])[:20]}", compute))
+        value = float(self.kept(f"floor-{canonical_hash([self.data.fingerprint, protocol])[:20]}", compute))
         return None if math.isnan(value) else value
 
     def remarks(self) -> list[str]:

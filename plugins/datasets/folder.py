@@ -16,6 +16,16 @@ from ._pictures import PictureDataset, PicturePart, expanded, size_field
 if TYPE_CHECKING:
     from PIL import Image
 
+FORMATS = (
+    "AVIF",
+    "BMP",
+    "GIF",
+    "JPEG",
+    "PNG",
+    "PPM",
+    "TIFF",
+    "WEBP",
+)  # Pillow knows others, some of which start programs
 ENDINGS = {".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 
@@ -99,7 +109,7 @@ class _Pictures:
         from PIL import Image
 
         check_regular(self.files[index])
-        return Image.open(self.files[index]), self.labels[index]
+        return Image.open(self.files[index], formats=FORMATS), self.labels[index]
 
 
 def _content(file: str) -> bytes | None:

@@ -174,6 +174,17 @@ def test_what_is_no_file_is_left_out_unopened(tmp_path: Path) -> None:
     assert len(prepared.training) + len(prepared.held_out) == 8
 
 
+def test_no_program_is_started_by_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow hands PostScript to Ghostscript, whatever the file's name."""
+    folder, started = fill(tmp_path / "mine", 8), []
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *arguments, **options: started.append(arguments))
+    header = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n"
+    (folder / "x.png").write_bytes(header + b"showpage\n%%EOF\n")
+    with pytest.warns(UserWarning, match=r"1 of 9 samples can't be read"):
+        prepare(PictureFolder(root=folder, size=8))
+    assert not started
+
+
 def test_a_decompression_bomb_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = fill(tmp_path / "mine", 9)
     Image.new("1", (200, 200)).save(root / "warned.png")

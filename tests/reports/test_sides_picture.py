@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from fake_store import write_store
+from tables import sided
 
 from gan_bench.findings.compare import compare
+from gan_bench.findings.sides import Sides
 from gan_bench.findings.tables import load
 from gan_bench_reports.page import write_report
-from gan_bench_reports.sides import sides_picture
+from gan_bench_reports.sides import HEIGHT, WIDTH, Mark, Side, SidesPicture, sides_picture
+from gan_bench_reports.view import ComparisonView
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,7 @@ def test_better_is_to_the_right_and_more_varied_is_up(results):
     assert dcgan.mean[0] > fcgan.mean[0]
     assert dcgan.mean[1] < fcgan.mean[1]
     assert picture.real[0] > dcgan.mean[0]
-    assert all(0 <= place <= 100 for mark in picture.marks for dot in mark.dots for place in dot)
+    assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for mark in picture.marks for x, y in mark.dots)
 
 
 def test_a_number_of_which_less_is_better_is_turned(results):
@@ -57,3 +61,29 @@ def test_none_without_both_sides(results):
     facts = compare(results)[0]
     facts.headlines = facts.headlines[:2]
     assert sides_picture(facts, results.runs.set_index("run")) is None
+
+
+def test_of_many_levels_those_that_stand_out_are_named_and_the_others_counted_by_what_is_said_of_them():
+    """A level that is told by its diversity alone is none of which nothing can be told."""
+    rng = np.random.default_rng(0)
+    shifts = {"dcgan": 0.0, **{f"trick {i}": 0.3 if i < 9 else 0.0 for i in range(12)}}
+    questions = {
+        label: {
+            "Which?": {
+                (name,): dict(enumerate(rng.normal(shift * (label == "recall"), 0.01, 8)))
+                for name, shift in shifts.items()
+            }
+        }
+        for label in ("KID", "precision", "recall")
+    }
+    (facts,) = sided(questions, words=True)
+    marks = [
+        Mark(level, (), None, "reference" if level.reference else sides.adjectives or sides.standing, "")
+        for level, sides in zip(facts.levels, [None, *(Sides(facts, own) for own in facts.tests)], strict=True)
+    ]
+    side = Side(facts.headlines[1], 0.0, 1.0, WIDTH)
+    picture = SidesPicture(side, side, tuple(marks), None)
+    view = ComparisonView("", facts, {}, {}, [], [], [], None, 0, 0, sides=picture)
+    named = view.shown_sides
+    assert [mark.said for mark in named] == ["reference", *["more varied"] * 5]
+    assert view.unseen == "7 more: 4 more varied, 3 can’t be told"
