@@ -26,9 +26,11 @@ if TYPE_CHECKING:
         Parts,
         SkipSample,
         Trick,
+        Undivided,
     )
     from gan_bench.api.losses import BinaryCrossEntropy, Hinge, Loss, Wasserstein
     from gan_bench.api.network_features import NetworkFeatures
+    from gan_bench.api.reading import Reading
     from gan_bench.api.recipe import Recipe, Seen
     from gan_bench.api.samples import PreparedData, RealData
     from gan_bench.commands.notebook import load, load_generator, run
@@ -58,11 +60,13 @@ __all__ = [
     "Part",
     "Parts",
     "PreparedData",
+    "Reading",
     "RealData",
     "Recipe",
     "Seen",
     "SkipSample",
     "Trick",
+    "Undivided",
     "Wasserstein",
     "hookimpl",
     "load",
@@ -80,6 +84,7 @@ _HOME = {
     "Loss": "api.losses",
     "Wasserstein": "api.losses",
     "NetworkFeatures": "api.network_features",
+    "Reading": "api.reading",
     "Recipe": "api.recipe",
     "Seen": "api.recipe",
     "PreparedData": "api.samples",

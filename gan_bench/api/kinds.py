@@ -9,14 +9,15 @@ from __future__ import annotations
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gan_bench.api.data_spec import DataSpec, Modes
+from gan_bench.api.reading import Reading
 from gan_bench.errors import GanBenchError
 
 if TYPE_CHECKING:
@@ -66,12 +67,14 @@ class Part(Protocol):
     """Samples and labels by index: `part[i]` is `(sample, label)`, as torchvision's datasets give them.
 
     An image is uint8 of the dataset's shape, 0 to 255 (an array or tensor); points are float32. The label is an int,
-    -1 where there is none.
+    -1 where there is none. A third element, if there is one, has facts on how the sample was found, by kind: texts are
+    counted and numbers give a range, as in `{"mode": "RGB", "width": 640}`, which every command tells of the data. A part
+    whose attribute `thread_safe` is True is read by several threads at once.
     """
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int, /) -> tuple[Any, int]: ...
+    def __getitem__(self, index: int, /) -> tuple[Any, int] | tuple[Any, int, Mapping[str, str | float]]: ...
 
 
 class SkipSample(Exception):
@@ -81,12 +84,35 @@ class SkipSample(Exception):
     """
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """What is told of where samples come from."""
+
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)  # names of what is no sample, by the reason
+    notes: Sequence[
+        str
+    ] = ()  # sentences on how the source was taken: which folders are the parts, what gave the labels
+    treatment: str = ""  # what is done to each sample, in words
+
+
 @dataclass(frozen=True)
-class Parts:
+class Parts(_Source):
     """A dataset's two parts; no sample stands in both. Scores are against the held-out one."""
 
     training: Part
     held_out: Part
+
+
+@dataclass(frozen=True)
+class Undivided(_Source):
+    """All of a dataset's samples, for the core to divide: by what they decode to, and each class in proportion.
+
+    Samples that decode to equal bits stand in one part, whatever they are called, and a sample that is added moves few of the
+    others. `held_out` is the share of different samples to hold out.
+    """
+
+    samples: Part
+    held_out: float
 
 
 def _share_or_number(value: Any) -> Any:
@@ -146,8 +172,11 @@ class Dataset(Plugin):
         return ()
 
     @abstractmethod
-    def load(self) -> Parts:
-        """Both parts, decoded sample by sample as they are indexed. GanBenchError: missing or damaged data, and the cure."""
+    def load(self) -> Parts | Undivided:
+        """The samples, decoded one by one as they are indexed. GanBenchError: missing or damaged data, and the cure."""
+
+    def check_reading(self, reading: Reading) -> None:
+        """Called when all samples are decoded, with what was found. GanBenchError: it can't be as it was taken."""
 
     def spec(self) -> DataSpec:
         """What networks must know of this dataset. GanBenchError: its shape or classes are wrong."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gan_bench.api.data_spec import DataSpec
+from gan_bench.api.reading import Reading
 
 
 class Samples:
@@ -85,6 +86,7 @@ class PreparedData:
     held_out: Samples
     skipped: tuple[str, ...]  # unreadable samples that were left out: "name: reason"
     held_out_fingerprint: str  # SHA-256 of the held-out part's samples and labels
+    reading: Reading | None = None  # what was found as it was decoded; None: not known
     before: PreparedData | None = None  # any of its training samples were chosen
 
     @property

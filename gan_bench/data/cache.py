@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gan_bench.api.data_spec import DataSpec, Modes
+from gan_bench.api.reading import Reading
 from gan_bench.api.samples import PreparedData, Samples
 from gan_bench.errors import GanBenchError
 
@@ -63,8 +64,9 @@ def open_prepared(folder: Path) -> PreparedData:
         skipped = tuple(meta["skipped"])
         # Caches from before there were fingerprints of parts stay usable.
         own = meta.get("fingerprints") or {"held_out": part_fingerprint(folder, "held_out", spec)}
+        reading = Reading.model_validate(meta["reading"]) if "reading" in meta else None
         return PreparedData(
-            meta["name"], spec, meta["fingerprint"], folder, training, held_out, skipped, own["held_out"]
+            meta["name"], spec, meta["fingerprint"], folder, training, held_out, skipped, own["held_out"], reading
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise GanBenchError(

@@ -41,20 +41,34 @@ class PictureDataset(Dataset):
     def shape(self) -> tuple[int, ...]:
         return (self.channels, self.size, self.size)
 
+    def part(self, source: Any, failure: Callable[[int, Exception], Exception]) -> PicturePart:
+        """Pictures of a source by index, each as a sample of this dataset.
+
+        `source[i]` is (PIL image, label). `failure(i, error)` makes the exception to raise where picture i can't be read.
+        """
+        return PicturePart(source, self.as_sample, failure)
+
+    def as_sample(self, image: Image.Image) -> tuple[np.ndarray, dict[str, str | float]]:
+        """A picture as a sample, and what it was found to be: facts as `gan_bench.Part` has them."""
+        facts: dict[str, str | float] = {"mode": image.mode, "width": image.width, "height": image.height}
+        return to_array(image, self.size, self.channels), facts
+
 
 class PicturePart:
-    """Pictures of a source, as arrays (channels, size, size) uint8, with their labels.
+    """Pictures of a source as samples with their labels and facts: see `PictureDataset.part`."""
 
-    `source[i]` is (PIL image, label). `failure(i, error)` makes the exception to raise where picture i can't be read.
-    """
-
-    def __init__(self, source: Any, size: int, channels: int, failure: Callable[[int, Exception], Exception]) -> None:
-        self.source, self.size, self.channels, self.failure = source, size, channels, failure
+    def __init__(
+        self,
+        source: Any,
+        as_sample: Callable[[Image.Image], tuple[np.ndarray, dict[str, str | float]]],
+        failure: Callable[[int, Exception], Exception],
+    ) -> None:
+        self.source, self.as_sample, self.failure = source, as_sample, failure
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int, dict[str, str | float]]:
         from PIL import Image
 
         with warnings.catch_warnings():
@@ -65,7 +79,8 @@ class PicturePart:
             try:
                 image, label = self.source[index]
                 with image:
-                    return to_array(image, self.size, self.channels), int(label)
+                    sample, facts = self.as_sample(image)
+                    return sample, int(label), facts
             except Exception as error:  # a damaged file makes Pillow raise nearly anything
                 raise self.failure(index, error) from error
 

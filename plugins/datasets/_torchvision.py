@@ -89,7 +89,7 @@ class TorchvisionDataset(PictureDataset):
         def failure(index: int, error: Exception) -> GanBenchError:
             return self._damaged(error, self.picture(source, index))
 
-        return PicturePart(source, self.size, self.channels, failure)
+        return self.part(source, failure)
 
     def _damaged(self, error: Exception, picture: str = "") -> GanBenchError:
         from torchvision.datasets.utils import check_integrity

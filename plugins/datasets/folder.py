@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_bench import Dataset, Field, Parts, SkipSample, hookimpl
+from gan_bench import Dataset, Field, SkipSample, Undivided, hookimpl
 from gan_bench.errors import GanBenchError
 from gan_bench.files import check_regular
 
-from ._pictures import PictureDataset, PicturePart, expanded, size_field
+from ._pictures import PictureDataset, expanded, size_field
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -70,30 +69,16 @@ class PictureFolder(PictureDataset):
     def classes(self) -> tuple[str, ...] | None:
         return _classes(_names(self._found()))[0]
 
-    def load(self) -> Parts:
+    def load(self) -> Undivided:
         files = self._found()
         names = _names(files)
         _, labels = _classes(names)
-        # By content, so that equal pictures stand in the same part, whatever their names.
-        contents = [_content(file) for file in files]
-        order = sorted(content for content in set(contents) if content)
-        if len(order) < 2:
-            raise GanBenchError(
-                f"dataset folder: {self.root.absolute()} needs two different pictures at least, one to hold out"
-            )
-        held_out = set(order[: min(max(1, round(len(order) * self.held_out)), len(order) - 1)])
 
-        def part(wanted: bool) -> PicturePart:
-            chosen = [index for index, content in enumerate(contents) if (content in held_out) == wanted]
+        def failure(index: int, error: Exception) -> SkipSample:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            return SkipSample(f"{_readable(names[index])}: {reason}")
 
-            def failure(index: int, error: Exception) -> SkipSample:
-                reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-                return SkipSample(f"{_readable(names[chosen[index]])}: {reason}")
-
-            pictures = _Pictures([files[index] for index in chosen], [labels[index] for index in chosen])
-            return PicturePart(pictures, self.size, self.channels, failure)
-
-        return Parts(part(False), part(True))
+        return Undivided(self.part(_Pictures(files, labels), failure), self.held_out)
 
 
 class _Pictures:
@@ -110,16 +95,6 @@ class _Pictures:
 
         check_regular(self.files[index])
         return Image.open(self.files[index], formats=FORMATS), self.labels[index]
-
-
-def _content(file: str) -> bytes | None:
-    """A hash of the file's bytes; None: it can't be read, which is told of when it is decoded."""
-    try:
-        check_regular(file)
-        with open(file, "rb") as opened:
-            return hashlib.file_digest(opened, "sha256").digest()
-    except OSError:
-        return None
 
 
 def _names(files: list[str]) -> list[str]:

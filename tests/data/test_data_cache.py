@@ -137,14 +137,14 @@ def test_open_prepared_says_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_the_loser_of_a_race_discards_its_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    decode = data_module._decode
+    decode = data_module.decode
 
     def decode_while_another_finishes(dataset: Dataset, *rest: Any) -> None:
-        monkeypatch.setattr(data_module, "_decode", decode)
+        monkeypatch.setattr(data_module, "decode", decode)
         prepare(dataset)
         decode(dataset, *rest)
 
-    monkeypatch.setattr(data_module, "_decode", decode_while_another_finishes)
+    monkeypatch.setattr(data_module, "decode", decode_while_another_finishes)
     prepared = prepare(Ramp())
     assert [path.name for path in prepared.folder.parent.iterdir()] == [prepared.folder.name]
     assert len(prepared.training) == 256
@@ -182,7 +182,7 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(data_module, "_decode", full)
+    monkeypatch.setattr(data_module, "decode", full)
     with pytest.raises(GanBenchError, match=r"No space left on device\)\. Set GAN_BENCH_CACHE"):
         prepare(Ramp())
 

@@ -20,7 +20,7 @@ from PIL import Image
 from gan_bench.api.kinds import Dataset, SkipSample
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
-from gan_bench_plugins.datasets._pictures import PicturePart
+from gan_bench_plugins.datasets.folder import PictureFolder
 from gan_bench_plugins.datasets.mnist import FILES, Mnist
 from gan_bench_plugins.datasets.oxford_pets import OxfordPets
 
@@ -68,11 +68,11 @@ def test_a_damaged_picture(inputs: int) -> None:
             return Image.open(io.BytesIO(self.content)), 0
 
     def check(content: bytes) -> None:
-        part = PicturePart(Source(content), 8, 3, lambda index, error: SkipSample(str(error)))
+        part = PictureFolder(root=Path(), size=8).part(Source(content), lambda index, error: SkipSample(str(error)))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             try:
-                sample, label = part[0]
+                sample, label, _ = part[0]
             except SkipSample:
                 outcomes["left out"] += 1
             else:

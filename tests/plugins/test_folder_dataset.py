@@ -321,7 +321,7 @@ def test_no_folder_no_pictures_one_picture(tmp_path: Path) -> None:
     with pytest.raises(GanBenchError, match=r"holds no pictures .*\.png"):
         prepare(PictureFolder(root=tmp_path / "mine"))
     fill(tmp_path / "mine", 1)
-    with pytest.raises(GanBenchError, match="two different pictures"):
+    with pytest.raises(GanBenchError, match="two different samples"):
         prepare(PictureFolder(root=tmp_path / "mine"))
     with pytest.raises(ValidationError):
         PictureFolder()  # type: ignore[call-arg]

@@ -1,0 +1,40 @@
+"""What samples were found to be: texts counted, numbers as a range."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+KEPT = 12  # of a kind's values, the most frequent
+
+
+class Facts:
+    """The facts of many samples, by kind."""
+
+    def __init__(self) -> None:
+        self._counters: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._ranges: dict[str, tuple[float, float]] = {}
+
+    def add(self, facts: Mapping[str, str | float]) -> None:
+        """Those of one sample."""
+        for kind, value in facts.items():
+            if isinstance(value, str):
+                self._counters[kind][value] += 1
+            else:
+                low, high = self._ranges.get(kind, (value, value))
+                self._ranges[kind] = min(low, value), max(high, value)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """The most frequent values of each kind with their counts."""
+        order = {
+            kind: sorted(found.items(), key=lambda one: (-one[1], one[0])) for kind, found in self._counters.items()
+        }
+        return {kind: dict(order[kind][:KEPT]) for kind in sorted(order)}
+
+    def different(self) -> dict[str, int]:
+        """How many values each kind has."""
+        return {kind: len(found) for kind, found in sorted(self._counters.items())}
+
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """The smallest and the largest number of each kind."""
+        return dict(sorted(self._ranges.items()))
