@@ -20,13 +20,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from gan_bench.api.array_files import array_header
 from gan_bench.api.pictures import to_uint8
 from gan_bench.errors import GanBenchError, message
 from gan_bench.files import check_regular, flush, move, replace_file
@@ -70,7 +71,7 @@ def read_samples(
             magic = file.read(6)
             file.seek(0)
             if magic == b"\x93NUMPY":
-                _header(file)
+                array_header(file)
                 return from_array(np.load(source, mmap_mode="r", allow_pickle=False), count, seed, source, progress)
             if not magic.startswith(b"PK"):
                 raise GanBenchError(f"{source} is no folder of pictures, .zip, .npz or .npy file")
@@ -83,7 +84,7 @@ def read_samples(
                     rule = f"holds the arrays {', '.join(arrays)}, of which none is called {' or '.join(KEYS)}"
                     raise GanBenchError(f"{source} {rule}")
                 with archive.open(f"{key}.npy") as member:
-                    _check_room(_header(member), source)
+                    _check_room(array_header(member).nbytes, source)
                 file.seek(0)
                 with np.load(file, allow_pickle=False) as loaded:
                     return from_array(loaded[key], count, seed, f"{source}, array {key}", progress)
@@ -281,18 +282,6 @@ def _is_picture(name: str) -> bool:
 def _check_size(size: int) -> None:
     if size > PICTURE_BYTES:
         raise ValueError(f"it has {size:,} bytes; a picture has at most {PICTURE_BYTES:,}")
-
-
-def _header(file: IO[bytes]) -> int:
-    """The bytes that an .npy file says to hold. ValueError: what is not read."""
-    version = np.lib.format.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError("its header is of version {}.{}, for names of fields".format(*version))
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    if dtype.hasobject:
-        raise ValueError("it holds Python objects, which are not loaded, for they can run code; save numbers")
-    return math.prod(shape) * dtype.itemsize
 
 
 def _check_room(needed: int, place: object) -> None:
