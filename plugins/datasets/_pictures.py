@@ -6,9 +6,10 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from pydantic import BeforeValidator
 
 from gan_bench import Dataset, Field
 
@@ -24,6 +25,16 @@ def size_field(default: int) -> Any:
 def channels_field(default: int) -> Any:
     """The `channels` parameter with another default."""
     return Field(default, description="1: grey, 3: colour")
+
+
+def _place(value: Any) -> Any:
+    """The same. ValueError: it is empty, which would be taken for the current folder."""
+    if value == "":
+        raise ValueError("must name a folder; '.' is the current one")
+    return value
+
+
+Root = Annotated[Path, BeforeValidator(_place)]
 
 
 def expanded(folder: Path) -> Path:

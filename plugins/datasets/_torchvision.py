@@ -11,13 +11,13 @@ from gan_bench import Field, Parts
 from gan_bench.errors import GanBenchError
 
 from ._downloads import careful
-from ._pictures import PictureDataset, PicturePart, expanded
+from ._pictures import PictureDataset, PicturePart, Root, expanded
 
 
 class TorchvisionDataset(PictureDataset):
     """A published dataset, read from files in the layout that torchvision gives them."""
 
-    root: Path | None = Field(
+    root: Root | None = Field(
         None, description="folder of the files (default: $GAN_BENCH_DATA, else data/ in the cache folder)"
     )
     download: bool = Field(False, description="fetch missing files from the dataset's site")

@@ -1,0 +1,193 @@
+"""Files by name, wherever they lie: which of them are pictures, and why the others are none."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from gan_bench.errors import GanBenchError
+from gan_bench.files import check_regular
+
+ENDINGS = {
+    *(".apng", ".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"),
+    *(".ppm", ".tif", ".tiff", ".webp"),
+}
+HEIF = {".heic", ".heif", ".hif"}
+COMPANIONS = {  # files that lie beside pictures and are none
+    *(".cfg", ".csv", ".db", ".htm", ".html", ".ini", ".ipynb", ".json", ".jsonl", ".lnk", ".log", ".lst", ".mat", ".md"),
+    *(".names", ".pdf", ".pkl", ".py", ".rtf", ".toml", ".tsv", ".txt", ".url", ".xls", ".xlsx", ".xml", ".yaml", ".yml"),
+}
+STORE = {"grid.json", "run.json"}  # a store of gan-bench's holds the first, a run folder the second
+WASTE = {  # of NAS systems, Windows, macOS and desktops: thumbnails of the pictures, deleted pictures, lists of them
+    *("@eadir", "@recently-snapshot", "@recycle", "@tmp", "@__thumb", ".@__thumb", "#recycle", "#snapshot"),
+    *("$recycle.bin", "recycler", "system volume information", "lost+found", "__macosx", ".appledouble", ".ds_store"),
+    *(".fseventsd", ".spotlight-v100", ".trashes", ".thumbnails", ".thumbs", ".ipynb_checkpoints", "__pycache__"),
+    *("thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", ".picasa.ini", "icon\r"),
+}
+TOLD_ENDINGS = 10  # unknown endings that are told one by one
+LOOKED_AT = 4  # files of an unknown ending whose first bytes are looked at
+LARGEST = 2**30  # bytes of a file that is read
+
+LeftOut = dict[str, list[str]]  # names by the reason, which completes "so many were left out, ..."
+
+
+class Files(Protocol):
+    """Files of a source that holds pictures: a folder, or an archive."""
+
+    names: list[str]  # of the pictures: paths with "/" below the source, in the order of their folders and names
+    left_out: LeftOut  # all else; a folder that was left out with all it holds is one name that ends in "/"
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file, by any name in the source; several threads may ask. OSError or ValueError: it can't be read."""
+
+    def paths(self) -> list[Path]:
+        """The files on the disk whose bytes determine all samples."""
+
+
+class FolderFiles:
+    """The files of a folder and its subfolders. GanBenchError: there is no such folder.
+
+    Links are followed, each folder is searched once, and one that no link leads to comes first.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = str(root.absolute())
+        self._linked: LeftOut = {}
+        self.names, self.left_out = sorted_out(self._found(), self._beginning)
+        self.left_out |= self._linked
+
+    def read(self, name: str) -> bytes:
+        file = self._place(name)
+        check_regular(file)
+        with open(file, "rb") as opened:
+            content = opened.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise OSError(f"it has more than {LARGEST:,} bytes")
+        return content
+
+    def paths(self) -> list[Path]:
+        return [Path(self._place(name)) for name in self.names]
+
+    def _place(self, name: str) -> str:
+        return os.path.join(self.root, *name.split("/"))
+
+    def _beginning(self, name: str) -> bytes:
+        file = self._place(name)
+        check_regular(file)
+        with open(file, "rb") as opened:
+            return opened.read(32)
+
+    def _found(self) -> Iterator[str]:
+        """The names of all files, but of the folders that are left out only their own names with a "/"."""
+        if not os.path.isdir(self.root):
+            raise GanBenchError(f"there is no folder {self.root}. Give `root` the folder that holds the pictures")
+        seen: set[str] = set()
+        folders = [self.root]  # to search: the root, and then links
+        for top in folders:
+            for folder, subfolders, names in os.walk(top, onerror=self._unopened):
+                below = folder[len(self.root) + 1 :].replace(os.sep, "/")
+                below += "/" if below else ""
+                if (real := os.path.realpath(folder)) in seen:
+                    self._linked.setdefault("folders that links lead to once more", []).append(below)
+                    subfolders.clear()
+                    continue
+                seen.add(real)
+                yield from (below + name for name in names)
+                if below and not STORE.isdisjoint(names):
+                    subfolders.clear()
+                    continue
+                yield from (f"{below}{name}/" for name in subfolders if reason_of(name))
+                kept = sorted(name for name in subfolders if not reason_of(name))
+                links = {name for name in kept if os.path.islink(os.path.join(folder, name))}
+                folders += [os.path.join(folder, name) for name in kept if name in links]
+                subfolders[:] = [name for name in kept if name not in links]
+
+    def _unopened(self, error: OSError) -> None:
+        place = str(error.filename)
+        if place == self.root:
+            raise GanBenchError(f"{place} can't be read ({error.strerror})") from error
+        reason = f"folders that can't be opened ({error.strerror})"
+        self._linked.setdefault(reason, []).append(place[len(self.root) + 1 :] + "/")
+
+
+def sorted_out(names: Iterable[str], beginning: Callable[[str], bytes] | None = None) -> tuple[list[str], LeftOut]:
+    """The names of a source's pictures, in the order of their folders and names, and all others by the reason.
+
+    `names` are those of files, with "/" between folders; what ends in "/" is a folder, and only told if it is left out.
+    `beginning` gives a file's first 32 bytes or raises OSError: it lets files of unknown endings be told for what they are.
+    """
+    names = list(names)
+    stores = {name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in STORE} - {""}
+    folders: dict[str, tuple[str, str] | None] = {"": None}  # why, and the outermost folder that is left out
+
+    def left_out_with(folder: str) -> tuple[str, str] | None:
+        """Why a folder is left out, and which one is left out with it: itself, or one that it lies in."""
+        if folder not in folders:
+            above, _, own = folder.rpartition("/")
+            reason = "a store or a run folder of gan-bench's" if folder in stores else reason_of(own)
+            folders[folder] = left_out_with(above) or (reason and (reason, f"{folder}/")) or None
+        return folders[folder]
+
+    pictures: list[str] = []
+    left_out: dict[str, dict[str, None]] = defaultdict(dict)
+    unknown: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        folder, _, own = name.rpartition("/")
+        if found := left_out_with(folder):
+            left_out[found[0]][found[1]] = None
+        elif not own:
+            continue
+        elif reason := reason_of(own):
+            left_out[reason][name] = None
+        elif (ending := os.path.splitext(own)[1].lower()) in ENDINGS:
+            pictures.append(name)
+        else:
+            unknown[ending].append(name)
+    others = {reason: list(found) for reason, found in left_out.items()}
+    return sorted(pictures, key=lambda name: name.split("/")), others | _by_ending(unknown, beginning)
+
+
+def reason_of(name: str) -> str:
+    """Why a file or folder of such a name, without a path, is left out whatever it holds; "": it isn't."""
+    if name.lower() in WASTE:
+        return "thumbnails or waste of a system"
+    return "hidden" if name.startswith(".") else ""
+
+
+def _by_ending(unknown: dict[str, list[str]], beginning: Callable[[str], bytes] | None) -> LeftOut:
+    """Files of unknown endings by the reason to leave them out: one for each ending, but one for all that go with pictures."""
+    found: LeftOut = {}
+    companions = sorted(COMPANIONS & unknown.keys())
+    if companions:
+        names = [name for ending in companions for name in unknown.pop(ending)]
+        found[f"no pictures ({', '.join(companions)})"] = names
+    frequent = Counter({ending: len(names) for ending, names in unknown.items()}).most_common()
+    for place, (ending, _) in enumerate(frequent):
+        names = unknown[ending]
+        with_ending = f"with the ending {ending}" if ending else "without an ending"
+        if place >= TOLD_ENDINGS:
+            found.setdefault("with other endings", []).extend(names)
+        elif ending in HEIF:
+            found[f"{with_ending}, which take `gan-bench[heif]`"] = names
+        else:
+            forms = beginning and sorted({form for name in names[:LOOKED_AT] if (form := _form(name, beginning))})
+            cure = f", though they hold pictures ({', '.join(forms)}): rename them to have them read" if forms else ""
+            found[with_ending + cure] = names
+    return found
+
+
+def _form(name: str, beginning: Callable[[str], bytes]) -> str:
+    """The format of a picture by its first bytes; "" if they are no picture's."""
+    try:
+        first = beginning(name)
+    except (OSError, ValueError):
+        return ""
+    if first[:4] == b"RIFF" and first[8:12] == b"WEBP":
+        return "WEBP"
+    if first[4:8] == b"ftyp":
+        return {b"avif": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC"}.get(first[8:12], "")
+    forms = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF"}
+    return next((form for magic, form in forms.items() if first.startswith(magic)), "")
