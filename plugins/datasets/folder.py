@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from gan_bench import Dataset, Field, Parts, SkipSample, Undivided, hookimpl
 from gan_bench.errors import GanBenchError
 
-from ._files import ENDINGS, Files, FolderFiles
-from ._layout import Layout, Split, layout, shown
+from ._layout import Split, shown
 from ._pictures import PictureDataset, PicturePart, Root, expanded, size_field
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-FORMATS = (
-    "AVIF",
-    "BMP",
-    "GIF",
-    "JPEG",
-    "PNG",
-    "PPM",
-    "TIFF",
-    "WEBP",
-)  # Pillow knows others, some of which start programs
-
-
-def files_of(root: Path) -> Files:
-    """The files of whatever lies at `root`. GanBenchError: it can't be read."""
-    return FolderFiles(expanded(root))
-
+from ._sources import take
+from ._taken import Source, Taken
 
 class PictureFolder(PictureDataset):
-    """Any folder of pictures, searched with its subfolders; the centre square of each.
+    """Any folder of pictures, searched with its subfolders, or a file that holds pictures; the centre square of each.
 
     Folders that are called `train`, `val` or `test` are its parts, other folders beside each other its classes, where all
     pictures but a few lie in them. Pictures that can't be read are left out with a warning.
     """
 
     name = "folder"
-    root: Root = Field(description="the folder")
+    root: Root = Field(description="the folder, or a .zip, .tar, .npz, .npy, .pt or .parquet file")
     size: int = size_field(64)
     held_out: float = Field(
         0.1, gt=0, lt=1, description="fraction held out, where no folder is; copies of a picture stay in one part"
@@ -53,45 +33,45 @@ class PictureFolder(PictureDataset):
         description='which folders are the parts: "auto" (by their names), "random" (none), or a table '
         'such as { training = "train", held_out = "test" }',
     )
-    labels: Literal["auto", "folders", "none"] = Field(
-        "auto", description='what gives the classes: "folders", "none", or "auto" (folders, if nearly all pictures lie in them)'
+    labels: str = Field(
+        "auto",
+        min_length=1,
+        description='what gives the classes: "folders", "none", "auto" (folders, if nearly all pictures lie in them), a list '
+        'such as "labels.csv" or "labels.csv:breed", or an array\'s or column\'s name',
     )
 
     def files(self) -> list[Path]:
-        return self._look(anew=True)[0].paths()
+        return self._take(anew=True).paths
 
     def classes(self) -> tuple[str, ...] | None:
-        return self._look()[1].classes
+        return self._take().classes
 
     def load(self) -> Parts | Undivided:
-        files, found = self._look()
-        told = {"left_out": _told(files.left_out | found.left_out), "notes": found.notes}
-        training, held_out = (
-            None if part is None else self._pictures(files, part, found.labels) for part in found.parts.values()
-        )
-        assert training
-        if held_out is None:
+        found = self._take()
+        _LAST.clear()  # so that what is unpacked for these pictures goes with them
+        with self._told():
+            notes = found.notes + found.looked()
+        told = {"left_out": _told(found.left_out), "notes": notes}
+        training = self._pictures(found.training)
+        if found.held_out is None:
             return Undivided(training, self.held_out, **told)
-        return Parts(training, held_out, **told)
+        return Parts(training, self._pictures(found.held_out), **told)
 
-    def _pictures(self, files: Files, chosen: list[int], labels: list[int]) -> PicturePart:
-        names = [files.names[index] for index in chosen]
-
-        def failure(index: int, error: Exception) -> SkipSample:
+    def _pictures(self, source: Source) -> PicturePart:
+        def failure(index: int, error: Exception) -> Exception:
+            if isinstance(error, GanBenchError):  # of the file as a whole
+                return GanBenchError(f"dataset {self.name}: {error}")
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            return SkipSample(f"{shown(names[index])}: {reason}")
+            return SkipSample(f"{source.name(index)}: {reason}")
 
-        return self.part(_Pictures(files, names, [labels[index] for index in chosen]), failure)
+        return self.part(source, failure)
 
-    def _look(self, anew: bool = False) -> tuple[Files, Layout]:
-        """The files and what they were found to be, as the last call of `files` saw them."""
+    def _take(self, anew: bool = False) -> Taken:
+        """The source as the settings say to take it, as the last call of `files` saw it."""
         key = self.root, self.split, self.labels
         if anew or key not in _LAST:
             with self._told():
-                files = files_of(self.root)
-                if not files.names:
-                    raise GanBenchError(f"{self.root} holds no pictures (names that end in {' '.join(sorted(ENDINGS))})")
-                found = files, layout(files.names, self.split, self.labels)
+                found = take(expanded(self.root), self.split, self.labels, getattr(self, "value_range", None))
             _LAST.clear()
             _LAST[key] = found
         return _LAST[key]
@@ -104,22 +84,7 @@ class PictureFolder(PictureDataset):
             raise GanBenchError(f"dataset {self.name}: {error}") from error
 
 
-_LAST: dict[tuple[Path, str | Split, str], tuple[Files, Layout]] = {}
-
-
-class _Pictures:
-    """Pictures by index, opened but not decoded, with labels."""
-
-    def __init__(self, files: Files, names: list[str], labels: list[int]) -> None:
-        self.files, self.names, self.labels = files, names, labels
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        from PIL import Image
-
-        return Image.open(io.BytesIO(self.files.read(self.names[index])), formats=FORMATS), self.labels[index]
+_LAST: dict[tuple[Path, str | Split, str], Taken] = {}
 
 
 def _told(left_out: dict[str, list[str]]) -> dict[str, list[str]]:

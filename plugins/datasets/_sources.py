@@ -1,0 +1,268 @@
+"""What lies at a root: a folder or an archive of pictures, arrays, or tables; told apart by content, whatever it is called."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from gan_bench.errors import GanBenchError, did_you_mean
+from gan_bench.files import check_regular
+
+from ._archives import TarFiles, ZipFiles, is_tar
+from ._array_pictures import take_arrays
+from ._damage import damage_told
+from ._files import ENDINGS, Files, FolderFiles, reason_of
+from ._label_files import STYLEGAN, TABLES, Named, is_stylegan, labels_in, split_name
+from ._labels import as_classes
+from ._layout import Layout, Split, layout, part_name, shown
+from ._opened import opened
+from ._parquet import take_parquet
+from ._taken import Part, Taken
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+How = Literal["auto", "random"] | Split
+ARRAYS, PARQUET = (".npy", ".npz", ".pt", ".pth"), (".parquet", ".pq")
+OTHERS = {  # what begins so is not read, and the cure
+    b"Rar!": "It is a RAR archive: unpack it, and give the folder as root",
+    b"7z\xbc\xaf\x27\x1c": "It is a 7z archive: unpack it, and give the folder as root",
+    b"\x89HDF": "It is an HDF5 file: save its arrays by numpy.savez(...)",
+    b"MATLAB": "It is a MATLAB file: save its arrays by numpy.savez(...), with the pictures' number first",
+    b"ARROW1": "It is an Arrow file: write it as Parquet, by Dataset.to_parquet(...)",
+    b"SQLite": "It is a database: write its pictures into a folder or a Parquet file",
+}
+
+
+def take(root: Path, split: How, labels: str, value_range: Sequence[float] | None) -> Taken:
+    """A source as the settings say to take it. `labels` is "auto", "folders", "none", or what gives them: a list of labels, the
+    name of an array or of a column. GanBenchError: it can't be read, or be taken in one way alone, with the cure.
+    """
+    named = None if labels in ("auto", "folders") else labels
+    if root.is_dir():
+        files = FolderFiles(root)
+        if not files.names:
+            others = [name for names in files.left_out.values() for name in names if _is_shown(name)]
+            if tables := [root / name for name in others if name.lower().endswith(PARQUET)]:
+                return take_parquet(tables, root, split, named, value_range)
+            if arrays := [name for name in others if name.lower().endswith(ARRAYS)]:
+                prefixes = {os.path.splitext(name)[0]: root / name for name in sorted(arrays)}
+                return take_arrays(prefixes, root, split, named, value_range)
+        return _take_files(files, root, split, labels)
+    with damage_told(root):
+        if not root.exists():
+            raise GanBenchError(f"there is no folder or file {root}. Give `root` the folder, or the file, that holds the pictures")
+        check_regular(root)
+        kind = _kind(root)
+    if kind == "parquet":
+        return take_parquet([root], root, split, named, value_range)
+    if kind == "arrays":
+        arrays_of = {"": root}
+        if named and named.endswith(".npy"):
+            arrays_of = {"images": root, "labels": root.parent / named}
+            named = None
+        return take_arrays(arrays_of, root, split, named, value_range)
+    return _take_files(ZipFiles(root) if kind == "zip" else TarFiles(root), root, split, labels)
+
+
+def _is_shown(name: str) -> bool:
+    return not name.endswith("/") and not any(map(reason_of, name.split("/")))
+
+
+def _kind(file: Path) -> Literal["zip", "tar", "arrays", "parquet"]:
+    """What a file is, by its content. GanBenchError: nothing that is read here, and the cure."""
+    with file.open("rb") as opened_:
+        magic = opened_.read(8)
+    ending = file.suffix.lower()
+    if magic.startswith(b"PAR1"):
+        return "parquet"
+    if magic.startswith(b"\x93NUMPY"):
+        return "arrays"
+    if magic.startswith(b"PK"):
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+        arrays = any(name.endswith((".npy", "/data.pkl")) for name in names)
+        pictures = any(os.path.splitext(name)[1].lower() in ENDINGS for name in names)
+        return "arrays" if arrays and not pictures else "zip"
+    if ending in (".pt", ".pth"):
+        return "arrays"
+    if not magic:
+        raise GanBenchError(f"{file} is empty")
+    for first, cure in OTHERS.items():
+        if magic.startswith(first):
+            raise GanBenchError(f"{file} is not read here. {cure}")
+    if is_tar(file):
+        return "tar"
+    if ending in ENDINGS:
+        raise GanBenchError(f"{file} is one picture. Give `root` the folder that holds the pictures")
+    if ending in TABLES:
+        cure = f'Give `root` the folder that holds the pictures, and this file as labels = "{file.name}"'
+        raise GanBenchError(f"{file} holds no pictures. {cure}")
+    known = "a folder, .zip, .tar, .npz, .npy, .pt or .parquet"
+    packed = " Unpack it." if magic.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")) else ""
+    raise GanBenchError(f"{file} is nothing that is read here: {known}.{packed}")
+
+
+class FilePictures:
+    """Pictures of files by index, opened but not decoded."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.files.names)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        return opened(self.files.read(self.files.names[index]))
+
+    def name(self, index: int) -> str:
+        return shown(self.files.names[index])
+
+
+def _take_files(files: Files, root: Path, split: How, labels: str) -> Taken:
+    """Pictures in files, by what their folders say, or by a list of labels."""
+    if not files.names:
+        others = [shown(name) for names in files.left_out.values() for name in names]
+        held = f"; it holds {', '.join(others[:3])}{', ...' * (len(others) > 3)}" if others else "; it is empty"
+        raise GanBenchError(f"{root} holds no pictures (names that end in {' '.join(sorted(ENDINGS))}){held}")
+    paths, named = files.paths(), None
+    if labels not in ("folders", "none"):
+        named, path = _labelled(files, root, labels)
+        paths += path
+    if named and not named.of:
+        labels, named = "none", None
+    if named is None:
+        auto: Literal["auto", "folders", "none"] = "none" if labels == "none" else "folders" if labels == "folders" else "auto"
+        return _by_layout(files, layout(files.names, split, auto), paths)
+    if len(named.of) < len(files.names) and (mixed := _mixed(files, named, split)) is not None:
+        mixed.notes.append(f"Of {len(named.of):,} pictures the class is that of {named.what}.")
+        return _by_layout(files, mixed, paths)
+    return _by_list(files, layout(files.names, split, "none"), named, paths)
+
+
+def _by_layout(files: Files, found: Layout, paths: list[Path]) -> Taken:
+    """As the folders say."""
+    pictures, labels = FilePictures(files), np.array(found.labels, np.int64)
+    training, held_out = (
+        None if index is None else Part(pictures, labels, np.array(index, np.int64)) for index in found.parts.values()
+    )
+    assert training is not None
+    left_out = _joined(files.left_out, found.left_out)
+    return Taken(training, held_out, found.classes, paths, left_out, found.notes, _looked(files))
+
+
+def _by_list(files: Files, found: Layout, named: Named, paths: list[Path]) -> Taken:
+    """Parts as the folders say, classes as a list says; what it has no label of is left out."""
+    index = {part: np.array(own, np.int64) for part, own in found.parts.items() if own is not None}
+    values = {part: [named.of.get(place) for place in own.tolist()] for part, own in index.items()}
+    labels = as_classes(values, named.what, named.class_names)
+    left_out = _joined(files.left_out, found.left_out)
+    notes = found.notes + named.notes + list(labels.notes)
+    numbers = np.full(len(files.names), -1, np.int64)
+    for part, own in index.items():
+        numbers[own] = labels.of[part]
+    parts = {part: Part(FilePictures(files), numbers, own) for part, own in index.items()}
+    if labels.classes is not None:
+        for part, own in list(parts.items()):
+            without = own.own_labels() < 0
+            if without.any():
+                left_out.setdefault(f"without a label in {named.file}", []).extend(
+                    files.names[place] for place in index[part][without]
+                )
+                parts[part] = own.where(~without)
+        if not len(parts["training"]):
+            raise GanBenchError(f"{named.file} has labels of none of the pictures to train on")
+        if "held_out" in parts and not len(parts["held_out"]):
+            del parts["held_out"]
+            notes.append("The part that is held out by its name has no labels; others are held out at random.")
+    return Taken(
+        parts["training"], parts.get("held_out"), labels.classes, paths, left_out, notes, _looked(files)
+    )  # fmt: skip
+
+
+def _looked(files: Files):  # type: ignore[no-untyped-def]
+    def looked() -> list[str]:
+        if isinstance(files, TarFiles):
+            files.unpack()
+        return []
+
+    return looked
+
+
+def _joined(*several: dict[str, list[str]]) -> dict[str, list[str]]:
+    joined: dict[str, list[str]] = {}
+    for one in several:
+        for reason, names in one.items():
+            joined.setdefault(reason, []).extend(names)
+    return joined
+
+
+def _mixed(files: Files, named: Named, split: How) -> Layout | None:
+    """Where a list names the classes of one part, and folders those of the others: all as if they lay in folders."""
+    names = list(files.names)
+    for index, label in named.of.items():
+        *folders, own = names[index].split("/")
+        depth = next((depth for depth, folder in enumerate(folders, 1) if part_name(folder)), None)
+        if depth is None:
+            return None
+        names[index] = "/".join([*folders[:depth], label.replace("/", "_"), own])
+    order = sorted(range(len(names)), key=lambda index: names[index].split("/"))
+    try:
+        found = layout([names[index] for index in order], split, "folders")
+    except GanBenchError:
+        return None
+    labels = [-1] * len(names)
+    for place, label_number in zip(order, found.labels, strict=True):
+        labels[place] = label_number
+    parts = {part: None if own is None else sorted(order[place] for place in own) for part, own in found.parts.items()}
+    left_out = {reason: list(own) for reason, own in found.left_out.items()}
+    return Layout(parts, found.classes, labels, left_out, found.notes)
+
+
+def _labelled(files: Files, root: Path, labels: str) -> tuple[Named | None, list[Path]]:
+    """The labels of the list that is asked for, or of the one that StyleGAN's data have; and the file, where it is one."""
+    others = [name for names in files.left_out.values() for name in names if _is_shown(name)]
+    if labels == "auto":
+        found = [name for name in others if name.rpartition("/")[2] == STYLEGAN]
+        with damage_told(f"{root}, {STYLEGAN}"):
+            if len(found) != 1 or not is_stylegan(files.read(found[0])):
+                return None, []
+        labels = found[0]
+    file, _ = split_name(labels)
+    inside = next((name for name in others if name == file), None) or next(
+        (name for name in others if name.endswith("/" + file)), None
+    )
+    folder = os.path.dirname(inside) if inside else ""
+    path = None
+    if inside is None:
+        places = [Path(os.path.expanduser(root.parent / file)), Path(os.path.expanduser(file))]
+        path = next((place for place in places if place.is_file()), None)
+        if path is None:
+            tables = [name for name in others if name.lower().endswith(TABLES)]
+            cure = did_you_mean(file, tables) if tables else f"It may also lie beside {root.name}."
+            raise GanBenchError(f"labels: there is no file {file!r} in {root}. {cure}")
+
+    def read(name: str) -> bytes:
+        if path is not None:
+            check_regular(path.parent / name)
+            return (path.parent / name).read_bytes()
+        return files.read(f"{folder}/{name}" if folder else name)
+
+    def beside(name: str) -> bytes | None:
+        try:
+            return read(name)
+        except OSError:
+            return None
+
+    with damage_told(path or f"{root}, {file}"):
+        content = read(os.path.basename(file))
+        column = labels[len(file) :]
+        named = labels_in(f"{inside or file}{column}", content, files.names, beside)
+    if path is None and isinstance(files, FolderFiles) and inside:
+        path = Path(files.root, *inside.split("/"))
+    return named, [path] if path else []

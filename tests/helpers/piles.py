@@ -1,0 +1,47 @@
+"""Piles of pictures, and what a dataset `folder` makes of them."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from dataset_files import pictures
+from PIL import Image
+
+from gan_bench.api.samples import PreparedData
+from gan_bench.data.prepare import prepare
+from gan_bench_plugins.datasets.folder import PictureFolder
+
+
+def fill(folder: Path, count: int, seed: int = 0, ending: str = ".png") -> Path:
+    """Different pictures of 40x24."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, image in enumerate(pictures(count, 40, 3, seed=seed)[0]):
+        Image.fromarray(image[:24]).save(folder / f"{index:03d}{ending}")
+    return folder
+
+
+def arrays(count: int, size: int = 16, channels: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures (N, H, W, C) uint8 with labels from 0 to 2."""
+    return pictures(count, size, 3, channels, seed)
+
+
+def decode(root: Path, **settings: Any) -> PreparedData:
+    """Prepare, at 16 pixels where nothing else is said, without any warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return prepare(PictureFolder(root=root, **{"size": 16, **settings}))
+
+
+def left_out(prepared: PreparedData) -> dict[str, int]:
+    """How many things were left out, by the reason."""
+    assert prepared.reading
+    return {one.reason: one.count for one in prepared.reading.left_out}
+
+
+def notes(prepared: PreparedData) -> str:
+    """All that is told of how the source was taken."""
+    assert prepared.reading
+    return " ".join(prepared.reading.notes)
