@@ -14,7 +14,7 @@ import numpy as np
 
 from gan_bench.errors import GanBenchError
 
-from ._arrays import Array, read_arrays
+from ._arrays import Array, NoArray, read_arrays
 from ._damage import damage_told
 from ._labels import Labels, as_classes
 from ._layout import WORDS, Split
@@ -77,6 +77,9 @@ def roles(arrays: Mapping[str, Array], place: object, labels: str | None = None)
     if not pictures or ("" in pictures and len(pictures) > 1):
         rule = "no array is known as the pictures" if not pictures else "some pictures belong to a part and others to none"
         raise GanBenchError(f"{place}: {rule}; it holds {listed}. {CURE}")
+    for one in (one for several in (*pictures.values(), *given.values()) for one in several):
+        if isinstance(one, NoArray):
+            raise GanBenchError(f"{place}: array {one}")
     for part, several in (*pictures.items(), *given.items()):
         if len(several) > 1:
             kind = "pictures" if several is pictures.get(part) else "labels"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import pickle
+import warnings
 import weakref
 import zipfile
 from abc import ABC, abstractmethod
@@ -187,11 +188,14 @@ class NoArray(Array):
         super().__init__(name, (0,), np.dtype(object))
         self.reason = reason
 
+    def __str__(self) -> str:
+        return f"{self.name or 'array'}: {self.reason}"
+
     def blocks(self, first: int = 0) -> Iterator[Block]:
-        raise ValueError(f"{self.name}: {self.reason}")
+        raise ValueError(str(self))
 
     def __getitem__(self, index: int) -> np.ndarray:
-        raise ValueError(f"{self.name}: {self.reason}")
+        raise ValueError(str(self))
 
 
 def _tensors(file: Path) -> dict[str, Array]:
@@ -200,7 +204,8 @@ def _tensors(file: Path) -> dict[str, Array]:
 
     cure = "torch.save a tensor, a dict of tensors such as {'images': ..., 'labels': ...}, or the pair (images, labels)"
     try:
-        with damage_told(file):
+        with damage_told(file), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what it tells of odd files is for who writes them
             try:
                 loaded = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
             except RuntimeError as error:
