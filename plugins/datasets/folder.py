@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gan_bench import Dataset, Field, Parts, SkipSample, Undivided, hookimpl
 from gan_bench.errors import GanBenchError
 
-from ._files import ENDINGS, Files, FolderFiles
-from ._layout import Layout, Split, layout, shown
+from ._files import ENDINGS, SOURCES, Files, FolderFiles, shown
+from ._layout import Layout, Split, layout
 from ._pictures import PictureDataset, PicturePart, Root, expanded, size_field
 
 if TYPE_CHECKING:
@@ -54,25 +52,32 @@ class PictureFolder(PictureDataset):
         'such as { training = "train", held_out = "test" }',
     )
     labels: Literal["auto", "folders", "none"] = Field(
-        "auto", description='what gives the classes: "folders", "none", or "auto" (folders, if nearly all pictures lie in them)'
+        "auto",
+        description='what gives the classes: "folders", "none", or "auto" (folders, if nearly all pictures lie in them)',
     )
 
     def files(self) -> list[Path]:
-        return self._look(anew=True)[0].paths()
+        files, found = _look(self)
+        _SEEN.clear()
+        _SEEN[self._asked()] = files, found
+        return files.paths()
 
     def classes(self) -> tuple[str, ...] | None:
-        return self._look()[1].classes
+        return self._seen()[1].classes
 
     def load(self) -> Parts | Undivided:
-        files, found = self._look()
-        told = {"left_out": _told(files.left_out | found.left_out), "notes": found.notes}
-        training, held_out = (
-            None if part is None else self._pictures(files, part, found.labels) for part in found.parts.values()
-        )
-        assert training
+        files, found = self._seen()
+        _SEEN.clear()
+        left_out = {reason: list(map(shown, names)) for reason, names in (files.left_out | found.left_out).items()}
+        notes = list(found.notes)
+        training, held_out = found.parts["training"], found.parts["held_out"]
+        assert training is not None
+        samples = self._pictures(files, training, found.labels)
         if held_out is None:
-            return Undivided(training, self.held_out, **told)
-        return Parts(training, held_out, **told)
+            return Undivided(samples, self.held_out, left_out=left_out, notes=notes)
+        if "held_out" in self.model_fields_set:
+            notes.append(f"held_out = {self.held_out:g} says nothing here, where folders are held out.")
+        return Parts(samples, self._pictures(files, held_out, found.labels), left_out=left_out, notes=notes)
 
     def _pictures(self, files: Files, chosen: list[int], labels: list[int]) -> PicturePart:
         names = [files.names[index] for index in chosen]
@@ -83,28 +88,37 @@ class PictureFolder(PictureDataset):
 
         return self.part(_Pictures(files, names, [labels[index] for index in chosen]), failure)
 
-    def _look(self, anew: bool = False) -> tuple[Files, Layout]:
-        """The files and what they were found to be, as the last call of `files` saw them."""
-        key = self.root, self.split, self.labels
-        if anew or key not in _LAST:
-            with self._told():
-                files = files_of(self.root)
-                if not files.names:
-                    raise GanBenchError(f"{self.root} holds no pictures (names that end in {' '.join(sorted(ENDINGS))})")
-                found = files, layout(files.names, self.split, self.labels)
-            _LAST.clear()
-            _LAST[key] = found
-        return _LAST[key]
+    def _asked(self) -> tuple[Any, ...]:
+        return type(self), self.root, self.split, self.labels
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except GanBenchError as error:
-            raise GanBenchError(f"dataset {self.name}: {error}") from error
+    def _seen(self) -> tuple[Files, Layout]:
+        """What the last call of `files` saw, if no other dataset was asked since."""
+        return _SEEN.get(self._asked()) or _look(self)
 
 
-_LAST: dict[tuple[Path, str | Split, str], tuple[Files, Layout]] = {}
+# A large folder takes seconds to search. The core asks for its files, then its classes, then its samples: all of one search.
+_SEEN: dict[tuple[Any, ...], tuple[Files, Layout]] = {}
+
+
+def _look(dataset: PictureFolder) -> tuple[Files, Layout]:
+    """What lies at a dataset's root, and what it was found to be."""
+    try:
+        files = files_of(dataset.root)
+        if not files.names:
+            raise GanBenchError(f"{shown(str(expanded(dataset.root)))} holds no pictures{_instead(dataset, files)}")
+        return files, layout(files.names, dataset.split, dataset.labels)
+    except GanBenchError as error:
+        raise GanBenchError(f"dataset {dataset.name}: {error}") from error
+
+
+def _instead(dataset: PictureFolder, files: Files) -> str:
+    """What a source without pictures holds, and the cure."""
+    names = [name for left_out in files.left_out.values() for name in left_out]
+    if source := next((name for name in sorted(names) if name.lower().endswith(SOURCES)), None):
+        return f', but {shown(source)}. Give that file itself: root = "{shown(str(dataset.root / source))}"'
+    told = "; ".join(f"{len(names)} {reason}, such as {shown(names[0])}" for reason, names in files.left_out.items())
+    endings = f" (names that end in {' '.join(sorted(ENDINGS))})"
+    return f"{endings}. Left out: {told}" if told else endings
 
 
 class _Pictures:
@@ -120,10 +134,6 @@ class _Pictures:
         from PIL import Image
 
         return Image.open(io.BytesIO(self.files.read(self.names[index])), formats=FORMATS), self.labels[index]
-
-
-def _told(left_out: dict[str, list[str]]) -> dict[str, list[str]]:
-    return {reason: list(map(shown, names)) for reason, names in left_out.items()}
 
 
 @hookimpl
