@@ -16,8 +16,9 @@ from gan_bench.errors import GanBenchError
 
 from ._arrays import Array, NoArray, read_arrays
 from ._damage import damage_told
+from ._folder_names import WORDS
 from ._labels import Labels, as_classes
-from ._layout import WORDS, Split
+from ._layout import Split
 from ._taken import TEST, Taken, taken
 
 if TYPE_CHECKING:
@@ -59,9 +60,7 @@ def roles(arrays: Mapping[str, Array], place: object, labels: str | None = None)
             named.append(array)
         elif words & _LABEL_WORDS and len(array.shape) <= 2:
             (unused if labels is not None else given.setdefault(part, [])).append(array)
-        elif words & _PICTURE_WORDS:
-            pictures.setdefault(part, []).append(array)
-        elif not words - _PLAIN_WORDS and len(array.shape) > 2:
+        elif words & _PICTURE_WORDS or (not words - _PLAIN_WORDS and len(array.shape) > 2):
             pictures.setdefault(part, []).append(array)
         elif not words - _PLAIN_WORDS and len(array.shape) in (1, 2):
             flat = len(array.shape) == 2 and array.shape[1] >= 64
@@ -75,7 +74,9 @@ def roles(arrays: Mapping[str, Array], place: object, labels: str | None = None)
     if labels is not None and not given:
         raise GanBenchError(f"{place} has no array {labels!r} for `labels`; it holds {listed}")
     if not pictures or ("" in pictures and len(pictures) > 1):
-        rule = "no array is known as the pictures" if not pictures else "some pictures belong to a part and others to none"
+        rule = (
+            "no array is known as the pictures" if not pictures else "some pictures belong to a part and others to none"
+        )
         raise GanBenchError(f"{place}: {rule}; it holds {listed}. {CURE}")
     for one in (one for several in (*pictures.values(), *given.values()) for one in several):
         if isinstance(one, NoArray):
@@ -195,7 +196,9 @@ def _coloured(array: Array, side: int) -> tuple[Form, str]:
         cure = "Save them as (N, H, W, 3)"
         raise GanBenchError(f"array {array}: its rows {rule}. {cure}")
     order, words = ("chw", "one colour after the other") if planes < pixels else ("hwc", "one pixel after the other")
-    note = f"The {array.shape[1]} numbers of a row of {array.name or 'the array'} are taken as {side} x {side}, {words}."
+    note = (
+        f"The {array.shape[1]} numbers of a row of {array.name or 'the array'} are taken as {side} x {side}, {words}."
+    )
     return Form(order, (3, side, side)), note
 
 
@@ -246,7 +249,7 @@ def scale_of(arrays: Sequence[Array], value_range: Sequence[float] | None) -> Sc
         lowest = 0 if low >= -SLACK else -1
         return Scale(lowest, 1, f"The values of {names}, {found}, are taken as of [{lowest}, 1].")
     known = "whole numbers from 0 to 255, or floats in [0, 1] or [-1, 1]"
-    dark = f", of which some are above {DARK}" if whole and 0 <= low and high <= DARK else ""
+    dark = f", of which some are above {DARK}" if whole and low >= 0 and high <= DARK else ""
     raise GanBenchError(
         f"{names}: what is black and what is white is known of {known}{dark} (found: {found}). "
         f"Say it with value_range = [{low:g}, {high:g}] or the like"

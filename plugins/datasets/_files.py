@@ -17,9 +17,40 @@ ENDINGS = {
 }
 HEIF = {".heic", ".heif", ".hif"}
 COMPANIONS = {  # files that lie beside pictures and are none
-    *(".cfg", ".csv", ".db", ".htm", ".html", ".ini", ".ipynb", ".json", ".jsonl", ".lnk", ".log", ".lst", ".mat", ".md"),
-    *(".names", ".pdf", ".pkl", ".py", ".rtf", ".toml", ".tsv", ".txt", ".url", ".xls", ".xlsx", ".xml", ".yaml", ".yml"),
+    *(
+        ".cfg",
+        ".csv",
+        ".db",
+        ".htm",
+        ".html",
+        ".ini",
+        ".ipynb",
+        ".json",
+        ".jsonl",
+        ".lnk",
+        ".log",
+        ".lst",
+        ".mat",
+        ".md",
+    ),
+    *(
+        ".names",
+        ".pdf",
+        ".pkl",
+        ".py",
+        ".rtf",
+        ".toml",
+        ".tsv",
+        ".txt",
+        ".url",
+        ".xls",
+        ".xlsx",
+        ".xml",
+        ".yaml",
+        ".yml",
+    ),
 }
+SOURCES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".npz", ".npy", ".pt", ".parquet")  # hold pictures
 STORE = {"grid.json", "run.json"}  # a store of gan-bench's holds the first, a run folder the second
 WASTE = {  # of NAS systems, Windows, macOS and desktops: thumbnails of the pictures, deleted pictures, lists of them
     *("@eadir", "@recently-snapshot", "@recycle", "@tmp", "@__thumb", ".@__thumb", "#recycle", "#snapshot"),
@@ -28,7 +59,9 @@ WASTE = {  # of NAS systems, Windows, macOS and desktops: thumbnails of the pict
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", ".picasa.ini", "icon\r"),
 }
 TOLD_ENDINGS = 10  # unknown endings that are told one by one
+LONGEST = 16  # letters of an ending; what is longer is a part of the name
 LOOKED_AT = 4  # files of an unknown ending whose first bytes are looked at
+BEGINNING = 32  # bytes of a file, by which a picture is known
 LARGEST = 2**30  # bytes of a file that is read
 
 LeftOut = dict[str, list[str]]  # names by the reason, which completes "so many were left out, ..."
@@ -48,76 +81,83 @@ class Files(Protocol):
 
 
 class FolderFiles:
-    """The files of a folder and its subfolders. GanBenchError: there is no such folder.
+    """The files of a folder and its subfolders. GanBenchError: there is no such folder, or it is a store.
 
-    Links are followed, each folder is searched once, and one that no link leads to comes first.
+    Links are followed, and each folder is searched once: where it lies, rather than where a link leads to it.
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = str(root.absolute())
-        self._linked: LeftOut = {}
+        self.folder = str(root.absolute())
+        self.root = os.path.join(self.folder, "")
+        self._not_searched: LeftOut = defaultdict(list)
         self.names, self.left_out = sorted_out(self._found(), self._beginning)
-        self.left_out |= self._linked
+        self.left_out |= self._not_searched
 
     def read(self, name: str) -> bytes:
-        file = self._place(name)
-        check_regular(file)
-        with open(file, "rb") as opened:
-            content = opened.read(LARGEST + 1)
+        content = self._beginning(name, LARGEST + 1)
         if len(content) > LARGEST:
             raise OSError(f"it has more than {LARGEST:,} bytes")
         return content
 
     def paths(self) -> list[Path]:
-        return [Path(self._place(name)) for name in self.names]
+        return [Path(self.root + name) for name in self.names]
 
-    def _place(self, name: str) -> str:
-        return os.path.join(self.root, *name.split("/"))
-
-    def _beginning(self, name: str) -> bytes:
-        file = self._place(name)
-        check_regular(file)
-        with open(file, "rb") as opened:
-            return opened.read(32)
+    def _beginning(self, name: str, count: int = BEGINNING) -> bytes:
+        check_regular(self.root + name)
+        with open(self.root + name, "rb") as opened:
+            return opened.read(count)
 
     def _found(self) -> Iterator[str]:
-        """The names of all files, but of the folders that are left out only their own names with a "/"."""
+        """The names of all files, and those of folders that are left out, with a "/", instead of what they hold."""
         if not os.path.isdir(self.root):
-            raise GanBenchError(f"there is no folder {self.root}. Give `root` the folder that holds the pictures")
+            raise GanBenchError(
+                f"there is no folder {shown(self.folder)}. Give `root` the folder that holds the pictures"
+            )
+        own = os.path.realpath(self.root)
         seen: set[str] = set()
-        folders = [self.root]  # to search: the root, and then links
-        for top in folders:
+        tops = [self.folder]
+        for top in tops:
             for folder, subfolders, names in os.walk(top, onerror=self._unopened):
-                below = folder[len(self.root) + 1 :].replace(os.sep, "/")
-                below += "/" if below else ""
-                if (real := os.path.realpath(folder)) in seen:
-                    self._linked.setdefault("folders that links lead to once more", []).append(below)
+                below = os.path.join(folder, "")[len(self.root) :].replace(os.sep, "/")
+                real = os.path.realpath(folder)
+                if real in seen or (below and f"{own}/".startswith(f"{real}/")):
+                    self._not_searched["links to folders that hold this one, or are searched where they lie"].append(
+                        below
+                    )
                     subfolders.clear()
                     continue
                 seen.add(real)
                 yield from (below + name for name in names)
-                if below and not STORE.isdisjoint(names):
+                if not STORE.isdisjoint(names):
+                    self._check_below(below, names)
                     subfolders.clear()
                     continue
                 yield from (f"{below}{name}/" for name in subfolders if reason_of(name))
                 kept = sorted(name for name in subfolders if not reason_of(name))
                 links = {name for name in kept if os.path.islink(os.path.join(folder, name))}
-                folders += [os.path.join(folder, name) for name in kept if name in links]
+                tops += [os.path.join(folder, name) for name in kept if name in links]
                 subfolders[:] = [name for name in kept if name not in links]
 
+    def _check_below(self, below: str, names: list[str]) -> None:
+        """GanBenchError: the store that was found is the folder itself."""
+        if not below:
+            raise GanBenchError(
+                f"{shown(self.folder)} is a store or a run folder of gan-bench's, for it holds {min(STORE.intersection(names))}. "
+                "Give `root` the folder that holds the pictures"
+            )
+
     def _unopened(self, error: OSError) -> None:
-        place = str(error.filename)
-        if place == self.root:
-            raise GanBenchError(f"{place} can't be read ({error.strerror})") from error
-        reason = f"folders that can't be opened ({error.strerror})"
-        self._linked.setdefault(reason, []).append(place[len(self.root) + 1 :] + "/")
+        below = os.path.join(error.filename, "")[len(self.root) :]
+        if not below:
+            raise GanBenchError(f"{shown(self.folder)} can't be searched ({error.strerror})") from error
+        self._not_searched[f"folders that can't be searched ({error.strerror})"].append(below)
 
 
 def sorted_out(names: Iterable[str], beginning: Callable[[str], bytes] | None = None) -> tuple[list[str], LeftOut]:
     """The names of a source's pictures, in the order of their folders and names, and all others by the reason.
 
     `names` are those of files, with "/" between folders; what ends in "/" is a folder, and only told if it is left out.
-    `beginning` gives a file's first 32 bytes or raises OSError: it lets files of unknown endings be told for what they are.
+    `beginning` gives a file's first bytes, some 32 at least, or raises OSError: with it, pictures of unknown endings are told.
     """
     names = list(names)
     stores = {name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in STORE} - {""}
@@ -126,9 +166,13 @@ def sorted_out(names: Iterable[str], beginning: Callable[[str], bytes] | None = 
     def left_out_with(folder: str) -> tuple[str, str] | None:
         """Why a folder is left out, and which one is left out with it: itself, or one that it lies in."""
         if folder not in folders:
-            above, _, own = folder.rpartition("/")
-            reason = "a store or a run folder of gan-bench's" if folder in stores else reason_of(own)
-            folders[folder] = left_out_with(above) or (reason and (reason, f"{folder}/")) or None
+            above = ""
+            for own in folder.split("/"):
+                inner = f"{above}/{own}" if above else own
+                if inner not in folders:
+                    reason = "a store or a run folder of gan-bench's" if inner in stores else reason_of(own)
+                    folders[inner] = folders[above] or (reason and (reason, f"{inner}/")) or None
+                above = inner
         return folders[folder]
 
     pictures: list[str] = []
@@ -167,8 +211,8 @@ def _by_ending(unknown: dict[str, list[str]], beginning: Callable[[str], bytes] 
     frequent = Counter({ending: len(names) for ending, names in unknown.items()}).most_common()
     for place, (ending, _) in enumerate(frequent):
         names = unknown[ending]
-        with_ending = f"with the ending {ending}" if ending else "without an ending"
-        if place >= TOLD_ENDINGS:
+        with_ending = f"with the ending {shown(ending)}" if ending else "without an ending"
+        if place >= TOLD_ENDINGS or len(ending) > LONGEST or " " in ending:
             found.setdefault("with other endings", []).extend(names)
         elif ending in HEIF:
             found[f"{with_ending}, which take `gan-bench[heif]`"] = names
@@ -191,3 +235,9 @@ def _form(name: str, beginning: Callable[[str], bytes]) -> str:
         return {b"avif": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC"}.get(first[8:12], "")
     forms = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF"}
     return next((form for magic, form in forms.items() if first.startswith(magic)), "")
+
+
+def shown(name: str) -> str:
+    """A file's name as text: bytes that are none are replaced, and what can't be printed is written out."""
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -14,8 +14,8 @@ from typing import Any
 
 from gan_bench.errors import GanBenchError
 
-from ._files import ENDINGS, HEIF
-from ._layout import WORDS, shown
+from ._files import ENDINGS, HEIF, shown
+from ._folder_names import WORDS
 
 TABLES = (".csv", ".tsv", ".txt", ".lst", ".json", ".jsonl")  # endings of files that may hold labels
 STYLEGAN = "dataset.json"
@@ -69,7 +69,9 @@ def labels_in(name: str, content: bytes, names: Sequence[str], beside: Callable[
         raise GanBenchError(f"{file} holds no rows of names and labels")
     pictures = _Names(names, file)
     place, found = _name_column(table, pictures, file)
-    if found is None and (listed := beside("images.txt")) is not None:  # CUB: numbers that another list gives to the names
+    if (
+        found is None and (listed := beside("images.txt")) is not None
+    ):  # CUB: numbers that another list gives to the names
         table = _joined(table, _table("images.txt", listed)[0])
         place, found = _name_column(table, pictures, file)
     if found is None:

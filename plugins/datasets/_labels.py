@@ -35,11 +35,17 @@ def as_classes(
         texts = {part: [None if text == "-1" else text for text in own] for part, own in texts.items()}
     total = sum(len(own) - own.count(None) for own in texts.values())
     if len(found) < 2 or len(found) > MOST or 2 * len(found) > max(total, 4):
-        few = "no label" if not found else "one label" if len(found) == 1 else f"{len(found):,} labels of {total:,} samples"
+        few = (
+            "no label"
+            if not found
+            else "one label"
+            if len(found) == 1
+            else f"{len(found):,} labels of {total:,} samples"
+        )
         note = f"There are no classes: {what} has {few}."
         return Labels(None, {part: np.full(len(own), -1, np.int64) for part, own in texts.items()}, (note,))
     numbers = [int(text) for text in found if _whole(text)]
-    if names is not None and len(numbers) == len(found) and 0 <= min(numbers) and max(numbers) < len(names):
+    if names is not None and len(numbers) == len(found) and min(numbers) >= 0 and max(numbers) < len(names):
         classes, number = tuple(names), {text: int(text) for text in found}
     else:
         classes = tuple(sorted(found, key=(lambda text: (int(text), text)) if len(numbers) == len(found) else None))

@@ -19,8 +19,9 @@ from gan_bench.files import check_regular
 from ._array_pictures import ArrayPictures, Scaling, form_of
 from ._arrays import BLOCK, Array
 from ._damage import check_file_size, damage_told
+from ._folder_names import WORDS
 from ._labels import Labels, as_classes
-from ._layout import WORDS, Split
+from ._layout import Split
 from ._opened import opened
 from ._streams import Block, Streamed
 from ._taken import Pictures, Taken, taken
@@ -165,9 +166,7 @@ class Table:
 
         kind = self.schema.field(name).type
         kind = kind.value_type if types.is_dictionary(kind) else kind
-        return (
-            types.is_integer(kind) or types.is_boolean(kind) or types.is_string(kind) or types.is_large_string(kind)
-        )
+        return types.is_integer(kind) or types.is_boolean(kind) or types.is_string(kind) or types.is_large_string(kind)
 
     def split_column(self) -> str | None:
         """The column that says of each row which part it belongs to, by its name."""

@@ -16,10 +16,11 @@ from gan_bench.files import check_regular
 from ._archives import TarFiles, ZipFiles, is_tar
 from ._array_pictures import take_arrays
 from ._damage import damage_told
-from ._files import ENDINGS, Files, FolderFiles, reason_of
+from ._files import ENDINGS, SOURCES, Files, FolderFiles, reason_of, shown
+from ._folder_names import part_name
 from ._label_files import STYLEGAN, TABLES, Named, is_stylegan, labels_in, split_name
 from ._labels import as_classes
-from ._layout import Layout, Split, layout, part_name, shown
+from ._layout import Layout, Split, layout
 from ._opened import opened
 from ._parquet import take_parquet
 from ._taken import Part, Taken
@@ -56,7 +57,9 @@ def take(root: Path, split: How, labels: str, value_range: Sequence[float] | Non
         return _take_files(files, root, split, labels)
     with damage_told(root):
         if not root.exists():
-            raise GanBenchError(f"there is no folder or file {root}. Give `root` the folder, or the file, that holds the pictures")
+            raise GanBenchError(
+                f"there is no folder or file {root}. Give `root` the folder, or the file, that holds the pictures"
+            )
         check_regular(root)
         kind = _kind(root)
     if kind == "parquet":
@@ -127,9 +130,7 @@ class FilePictures:
 def _take_files(files: Files, root: Path, split: How, labels: str) -> Taken:
     """Pictures in files, by what their folders say, or by a list of labels."""
     if not files.names:
-        others = [shown(name) for names in files.left_out.values() for name in names]
-        held = f"; it holds {', '.join(others[:3])}{', ...' * (len(others) > 3)}" if others else "; it is empty"
-        raise GanBenchError(f"{root} holds no pictures (names that end in {' '.join(sorted(ENDINGS))}){held}")
+        raise GanBenchError(f"{shown(str(root))} holds no pictures{_instead(files, root)}")
     paths, named = files.paths(), None
     if labels not in ("folders", "none"):
         named, path = _labelled(files, root, labels)
@@ -137,12 +138,25 @@ def _take_files(files: Files, root: Path, split: How, labels: str) -> Taken:
     if named and not named.of:
         labels, named = "none", None
     if named is None:
-        auto: Literal["auto", "folders", "none"] = "none" if labels == "none" else "folders" if labels == "folders" else "auto"
+        auto: Literal["auto", "folders", "none"] = (
+            "none" if labels == "none" else "folders" if labels == "folders" else "auto"
+        )
         return _by_layout(files, layout(files.names, split, auto), paths)
     if len(named.of) < len(files.names) and (mixed := _mixed(files, named, split)) is not None:
         mixed.notes.append(f"Of {len(named.of):,} pictures the class is that of {named.what}.")
         return _by_layout(files, mixed, paths)
     return _by_list(files, layout(files.names, split, "none"), named, paths)
+
+
+def _instead(files: Files, root: Path) -> str:
+    """What a source without pictures holds, and the cure."""
+    names = [name for left_out in files.left_out.values() for name in left_out]
+    if source := next((name for name in sorted(names) if name.lower().endswith(SOURCES)), None):
+        cure = f'root = "{shown(str(root / source))}"' if isinstance(files, FolderFiles) else "unpack it"
+        return f", but {shown(source)}. Give that file itself: {cure}"
+    told = "; ".join(f"{len(own)} {reason}, such as {shown(own[0])}" for reason, own in files.left_out.items())
+    endings = f" (names that end in {' '.join(sorted(ENDINGS))})"
+    return f"{endings}. Left out: {told}" if told else endings
 
 
 def _by_layout(files: Files, found: Layout, paths: list[Path]) -> Taken:
@@ -211,17 +225,10 @@ def _mixed(files: Files, named: Named, split: How) -> Layout | None:
         if depth is None:
             return None
         names[index] = "/".join([*folders[:depth], label.replace("/", "_"), own])
-    order = sorted(range(len(names)), key=lambda index: names[index].split("/"))
     try:
-        found = layout([names[index] for index in order], split, "folders")
+        return layout(names, split, "folders")
     except GanBenchError:
         return None
-    labels = [-1] * len(names)
-    for place, label_number in zip(order, found.labels, strict=True):
-        labels[place] = label_number
-    parts = {part: None if own is None else sorted(order[place] for place in own) for part, own in found.parts.items()}
-    left_out = {reason: list(own) for reason, own in found.left_out.items()}
-    return Layout(parts, found.classes, labels, left_out, found.notes)
 
 
 def _labelled(files: Files, root: Path, labels: str) -> tuple[Named | None, list[Path]]:

@@ -14,8 +14,9 @@ import numpy as np
 from gan_bench.errors import GanBenchError, did_you_mean
 
 from ._files import LeftOut
+from ._folder_names import WORDS
 from ._labels import Labels
-from ._layout import WORDS, Split
+from ._layout import Split
 
 if TYPE_CHECKING:
     from PIL import Image

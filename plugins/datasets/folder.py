@@ -10,10 +10,12 @@ from typing import Literal
 from gan_bench import Dataset, Field, Parts, SkipSample, Undivided, hookimpl
 from gan_bench.errors import GanBenchError
 
-from ._layout import Split, shown
+from ._files import shown
+from ._layout import Split
 from ._pictures import PictureDataset, PicturePart, Root, expanded, size_field
 from ._sources import take
 from ._taken import Source, Taken
+
 
 class PictureFolder(PictureDataset):
     """Any folder of pictures, searched with its subfolders, or a file that holds pictures; the centre square of each.
@@ -41,21 +43,26 @@ class PictureFolder(PictureDataset):
     )
 
     def files(self) -> list[Path]:
-        return self._take(anew=True).paths
+        found = _take(self)
+        _SEEN.clear()
+        _SEEN[self] = found
+        return found.paths
 
     def classes(self) -> tuple[str, ...] | None:
-        return self._take().classes
+        return self._seen().classes
 
     def load(self) -> Parts | Undivided:
-        found = self._take()
-        _LAST.clear()  # so that what is unpacked for these pictures goes with them
-        with self._told():
+        found = self._seen()
+        _SEEN.clear()  # what is unpacked for its pictures goes with them
+        with _told(self):
             notes = found.notes + found.looked()
-        told = {"left_out": _told(found.left_out), "notes": notes}
+        left_out = {reason: list(map(shown, names)) for reason, names in found.left_out.items()}
         training = self._pictures(found.training)
         if found.held_out is None:
-            return Undivided(training, self.held_out, **told)
-        return Parts(training, self._pictures(found.held_out), **told)
+            return Undivided(training, self.held_out, left_out=left_out, notes=notes)
+        if "held_out" in self.model_fields_set:
+            notes.append(f"held_out = {self.held_out:g} says nothing here, where a part of the data is held out.")
+        return Parts(training, self._pictures(found.held_out), left_out=left_out, notes=notes)
 
     def _pictures(self, source: Source) -> PicturePart:
         def failure(index: int, error: Exception) -> Exception:
@@ -66,29 +73,28 @@ class PictureFolder(PictureDataset):
 
         return self.part(source, failure)
 
-    def _take(self, anew: bool = False) -> Taken:
-        """The source as the settings say to take it, as the last call of `files` saw it."""
-        key = self.root, self.split, self.labels
-        if anew or key not in _LAST:
-            with self._told():
-                found = take(expanded(self.root), self.split, self.labels, getattr(self, "value_range", None))
-            _LAST.clear()
-            _LAST[key] = found
-        return _LAST[key]
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except GanBenchError as error:
-            raise GanBenchError(f"dataset {self.name}: {error}") from error
+    def _seen(self) -> Taken:
+        """What the last call of `files` saw, if no other dataset was asked since."""
+        return _SEEN.get(self) or _take(self)
 
 
-_LAST: dict[tuple[Path, str | Split, str], Taken] = {}
+# A large folder takes seconds to search. The core asks for its files, then its classes, then its samples: all of one search.
+_SEEN: dict[PictureFolder, Taken] = {}
 
 
-def _told(left_out: dict[str, list[str]]) -> dict[str, list[str]]:
-    return {reason: list(map(shown, names)) for reason, names in left_out.items()}
+def _take(dataset: PictureFolder) -> Taken:
+    """What lies at a dataset's root, and what it was found to be."""
+    with _told(dataset):
+        value_range = getattr(dataset, "value_range", None)
+        return take(expanded(dataset.root), dataset.split, dataset.labels, value_range)
+
+
+@contextmanager
+def _told(dataset: PictureFolder) -> Iterator[None]:
+    try:
+        yield
+    except GanBenchError as error:
+        raise GanBenchError(f"dataset {dataset.name}: {error}") from error
 
 
 @hookimpl

@@ -58,7 +58,9 @@ def samples(prepared: PreparedData) -> list[tuple[bytes, int]]:
 @pytest.mark.parametrize("ending", [".npy", ".npz", ".pt"])
 @pytest.mark.parametrize("order", ["hwc", "chw"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_arrays_are_read_as_the_same_pictures_in_a_folder(tmp_path: Path, ending: str, order: str, channels: int) -> None:
+def test_arrays_are_read_as_the_same_pictures_in_a_folder(
+    tmp_path: Path, ending: str, order: str, channels: int
+) -> None:
     images, _ = arrays(12, 16, channels)
     (tmp_path / "pile").mkdir()
     for index, image in enumerate(images):
@@ -301,7 +303,10 @@ def test_several_labels_need_a_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        ({"foo": (12, 16, 16), "bar": (12, 16, 16)}, r"no array is known as the pictures; it holds foo: uint8 of shape"),
+        (
+            {"foo": (12, 16, 16), "bar": (12, 16, 16)},
+            r"no array is known as the pictures; it holds foo: uint8 of shape",
+        ),
         ({"images": (12, 16, 16), "pictures": (12, 16, 16)}, "2 arrays could be the pictures"),
         ({"images": (12, 16, 16), "labels": (11,)}, r"11 labels \(labels\) for 12 pictures"),
         ({"labels": (12,)}, "no array is known as the pictures"),
@@ -317,7 +322,9 @@ def test_keys_that_could_be_anything_are_refused(tmp_path: Path, content: dict[s
 def test_what_is_not_used_is_told(tmp_path: Path) -> None:
     """dSprites holds pictures, their latents, and a pickle of Python objects."""
     images = (arrays(12, 16, 1)[0][..., 0] > 100).astype(np.uint8)
-    np.savez(tmp_path / "x.npz", imgs=images, latents_values=np.zeros((12, 6)), metadata=np.array({"a": 1}, dtype=object))
+    np.savez(
+        tmp_path / "x.npz", imgs=images, latents_values=np.zeros((12, 6)), metadata=np.array({"a": 1}, dtype=object)
+    )
     assert "Not used: latents_values: float64 of shape (12, 6)" in notes(decode(tmp_path / "x.npz"))
 
 
@@ -377,7 +384,10 @@ class Evil:
 def test_nothing_in_a_file_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"images": torch.zeros(3), "evil": Evil()}, "x.pt")
-    refused(tmp_path / "x.pt", "holds more than tensors, numbers and text, which is not loaded, for it can run code; torch.save")
+    refused(
+        tmp_path / "x.pt",
+        "holds more than tensors, numbers and text, which is not loaded, for it can run code; torch.save",
+    )
     torch.save({"images": torch.zeros(3), "evil": Evil()}, "old.pt", _use_new_zipfile_serialization=False)
     refused(tmp_path / "old.pt", "for it can run code")
     np.save("x.npy", np.array([Evil()], dtype=object), allow_pickle=True)
@@ -408,7 +418,10 @@ def test_arrays_that_lie_about_their_size(tmp_path: Path) -> None:
     content = saved(tmp_path / "x.npy", images).read_bytes()
     (tmp_path / "cut.npy").write_bytes(content[:-1])
     refused(tmp_path / "cut.npy", r"cut\.npy can't be read: it ends too early")
-    for name, wrong, match in (("more", content.replace(b"(12,", b"(99,"), "ends too early"), ("less", content.replace(b"(12,", b"( 9,"), "longer than its shape")):
+    for name, wrong, match in (
+        ("more", content.replace(b"(12,", b"(99,"), "ends too early"),
+        ("less", content.replace(b"(12,", b"( 9,"), "longer than its shape"),
+    ):
         with zipfile.ZipFile(tmp_path / f"{name}.npz", "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("images.npy", wrong)
         refused(tmp_path / f"{name}.npz", match)

@@ -200,7 +200,9 @@ def test_pictures_that_are_not_there_or_damaged_are_left_out(tmp_path: Path) -> 
     column = cells(images)
     column[2], column[3], column[7] = None, {"bytes": None, "path": str(secret)}, {"bytes": b"damaged", "path": None}  # type: ignore[call-overload]
     file = written(tmp_path / "x.parquet", {"image": column, "label": labels}, NOTED)
-    with pytest.warns(UserWarning, match=r"3 of 12 .*row 2: there is no picture; .*row 3: it has only a path .*row 7: "):
+    with pytest.warns(
+        UserWarning, match=r"3 of 12 .*row 2: there is no picture; .*row 3: it has only a path .*row 7: "
+    ):
         prepared = prepare(PictureFolder(root=file, size=16))
     assert prepared.spec.classes == ("cat", "dog", "elk")
 
