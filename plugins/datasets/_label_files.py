@@ -50,11 +50,14 @@ class _Rows:
         return [row[number] for row in self.rows]
 
 
-def labels_in(name: str, content: bytes, names: Sequence[str], beside: Callable[[str], bytes | None]) -> Named:
+def labels_in(
+    name: str, content: bytes, names: Sequence[str], root: str, beside: Callable[[str], bytes | None]
+) -> Named:
     """The labels that a file gives to pictures called `names`, paths with "/"; `name` is FILE or FILE:COLUMN.
 
-    `beside` gives the content of another file in its folder, None if there is none. GanBenchError: it has no column of the
-    pictures' names, or several that could be the labels, with the cure.
+    `root` is what the folder or archive of the pictures is called, which may stand before their names in the list. `beside`
+    gives the content of another file in the list's folder, None if there is none. GanBenchError: it has no column of the pictures'
+    names, or several that could be the labels, with the cure.
     """
     file, column = split_name(name)
     if len(content) > LARGEST:
@@ -67,13 +70,14 @@ def labels_in(name: str, content: bytes, names: Sequence[str], beside: Callable[
         if os.path.basename(file) == STYLEGAN:  # "labels": null
             return Named(file, {}, file, None, [])
         raise GanBenchError(f"{file} holds no rows of names and labels")
-    pictures = _Names(names, file)
-    place, found = _name_column(table, pictures, file)
-    if (
-        found is None and (listed := beside("images.txt")) is not None
-    ):  # CUB: numbers that another list gives to the names
+    pictures = _Names(names, file, root)
+    place, found = _name_column(table, pictures)
+    if found is None and (listed := beside("images.txt")) is not None:  # CUB's numbers of pictures
         table = _joined(table, _table("images.txt", listed)[0])
-        place, found = _name_column(table, pictures, file)
+        place, found = _name_column(table, pictures)
+    if found is None:  # paths through folders that are called otherwise here
+        pictures.root = None
+        place, found = _name_column(table, pictures)
     if found is None:
         raise GanBenchError(_no_names(file, table, names))
     if clash := pictures.clash:
@@ -85,10 +89,9 @@ def labels_in(name: str, content: bytes, names: Sequence[str], beside: Callable[
         labels = _class_names(labels, _table("classes.txt", listed)[0])
     given: dict[int, str] = {}
     for index, label in zip(found, labels, strict=True):
-        if index is not None:
-            if given.setdefault(index, label) != label:
-                rule = f"{file} gives {shown(names[index])} two labels, {given[index]!r} and {label!r}"
-                raise GanBenchError(f"{rule}; samples have one")
+        if index is not None and given.setdefault(index, label) != label:
+            rule = f"{file} gives {shown(names[index])} two labels, {given[index]!r} and {label!r}"
+            raise GanBenchError(f"{rule}; samples have one")
     lost = [row[place] for row, index in zip(table.rows, found, strict=True) if index is None]
     notes = [f"{len(lost):,} rows of {file} are of no picture: {', '.join(map(shown, lost[:3]))}, ..."] if lost else []
     return Named(file, given, what, class_names, notes)
@@ -163,13 +166,14 @@ def _from_records(records: list[dict[str, Any]]) -> _Rows:
 def _from_lines(text: str) -> _Rows:
     lines = [line for line in text.splitlines() if line.strip()]
     for separator in (",", "\t", ";", "|"):
-        rows = list(csv.reader(lines, delimiter=separator))
+        rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
         if (width := _width(rows)) > 1:
             break
     else:
         rows = [line.split() for line in lines]
         if (width := _width(rows)) < 2:
-            rows, width = [line.rsplit(None, 1) for line in lines], 2
+            rows = [line.strip().rsplit(None, 1) for line in lines]
+            width = max(map(len, rows), default=0)
     rows = [[cell.strip() for cell in row] for row in rows if len(row) == width]
     return _headed(rows)
 
@@ -220,8 +224,9 @@ def _class_names(labels: list[str], names: _Rows) -> list[str]:
 class _Names:
     """Pictures by the names that lists give them: whole paths or their ends, with or without the ending."""
 
-    def __init__(self, names: Sequence[str], file: str) -> None:
+    def __init__(self, names: Sequence[str], file: str, root: str) -> None:
         self.names = names
+        self.root: str | None = root.lower()  # None: whatever folders may stand before a name
         self.folder = file.rpartition("/")[0]
         own = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", os.path.basename(file)).lower())
         self.part = next((WORDS[word] for word in own if word in WORDS), None)  # that the list's name speaks of
@@ -236,8 +241,7 @@ class _Names:
         found = self.by_stem.get(_stem(wanted), [])
         if not found:
             return None
-        suffix = "/" + (wanted if _is_picture(wanted) else os.path.join(os.path.dirname(wanted), _stem(wanted)))
-        found = [index for index in found if self._ends_with(self.names[index], suffix.lower(), _is_picture(wanted))]
+        found = [index for index in found if self._means(wanted.lower(), self.names[index].lower())]
         for closer in (self._whole(wanted), self._beside, self._of_part):
             if len(found) > 1:
                 found = [index for index in found if closer(self.names[index])] or found
@@ -245,9 +249,14 @@ class _Names:
             self.clash = self.clash or found
         return found[0] if found else None
 
-    def _ends_with(self, name: str, suffix: str, with_ending: bool) -> bool:
-        own = "/" + name.lower()
-        return (own if with_ending else os.path.splitext(own)[0]).endswith(suffix)
+    def _means(self, wanted: str, name: str) -> bool:
+        """Whether one of two paths ends with the other, of which the first may lack the ending."""
+        if not _is_picture(wanted):
+            name = os.path.splitext(name)[0]
+        if self.root is None:
+            return f"/{wanted}".endswith(f"/{name}") or f"/{name}".endswith(f"/{wanted}")
+        whole = f"/{self.root}/{name}"
+        return whole.endswith(f"/{wanted}") or f"/{wanted}".endswith(whole)
 
     def _whole(self, wanted: str) -> Callable[[str], bool]:
         return lambda name: wanted in (name, os.path.splitext(name)[0])
@@ -265,7 +274,7 @@ def _stem(name: str) -> str:
     return os.path.splitext(own)[0] if _is_picture(own) else own
 
 
-def _name_column(table: _Rows, pictures: _Names, file: str) -> tuple[int, list[int | None] | None]:
+def _name_column(table: _Rows, pictures: _Names) -> tuple[int, list[int | None] | None]:
     """The column that names pictures, and the picture of each row; None where there is no such column."""
     best: tuple[int, int, list[int | None]] = (0, 0, [])
     for number in range(len(table.rows[0])):
@@ -318,7 +327,8 @@ def _labels(table: _Rows, names: int, asked: str | None, file: str) -> tuple[lis
         if table.head and (hot := _one_hot(table, others)):
             return [title[number] for number in hot], f"the columns of {file}, of which each row marks one"
     rule = f"{file}: several columns could be the labels ({listed})"
-    example = next((title[number] for number in others if _may_be(table.column(number))), title[others[0]])
+    likely = [number for texts in (False, True) for number in others if _may_be(table.column(number), texts)]
+    example = title[[*likely, others[0]][0]]
     raise GanBenchError(f'{rule}. Name one: labels = "{file}:{example}"')
 
 

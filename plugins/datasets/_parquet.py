@@ -1,4 +1,4 @@
-"""Tables of pictures in Parquet files, as the Hub's datasets have them: in shards, of which a few rows are in memory at a time."""
+"""Tables of pictures in Parquet files, as the Hub's datasets have them: in shards, a few rows of which are in memory."""
 
 from __future__ import annotations
 

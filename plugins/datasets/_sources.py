@@ -263,13 +263,13 @@ def _labelled(files: Files, root: Path, labels: str) -> tuple[Named | None, list
     def beside(name: str) -> bytes | None:
         try:
             return read(name)
-        except OSError:
+        except (OSError, ValueError):
             return None
 
     with damage_told(path or f"{root}, {file}"):
         content = read(os.path.basename(file))
-        column = labels[len(file) :]
-        named = labels_in(f"{inside or file}{column}", content, files.names, beside)
+    column = labels[len(file) :]
+    named = labels_in(f"{inside or file}{column}", content, files.names, root.name.partition(".")[0], beside)
     if path is None and isinstance(files, FolderFiles) and inside:
         path = Path(files.root, *inside.split("/"))
     return named, [path] if path else []

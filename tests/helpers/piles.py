@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 from dataset_files import pictures
 from PIL import Image
 
+from gan_bench import SkipSample, Undivided
 from gan_bench.api.samples import PreparedData
 from gan_bench.data.prepare import prepare
+from gan_bench.errors import GanBenchError
 from gan_bench_plugins.datasets.folder import PictureFolder
 
 
@@ -45,3 +48,21 @@ def notes(prepared: PreparedData) -> str:
     """All that is told of how the source was taken."""
     assert prepared.reading
     return " ".join(prepared.reading.notes)
+
+
+def read_as_far_as_it_goes(root: Path) -> None:
+    """All samples of a source that may be damaged; what is wrong must be told in one line, of the whole or of a sample."""
+    source = _unless_told(PictureFolder(root=root, size=8).load)
+    if source is not None:
+        for part in (source.samples,) if isinstance(source, Undivided) else (source.training, source.held_out):
+            for index in range(min(len(part), 10)):
+                _unless_told(lambda part=part, index=index: part[index])
+
+
+def _unless_told(action: Callable[[], Any]) -> Any:
+    try:
+        return action()
+    except (GanBenchError, SkipSample) as error:
+        told = str(error)
+    assert "\n" not in told
+    return None

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from fuzz import damaged_bytes, fuzz
 from PIL import Image
-from piles import decode, fill, left_out, notes
+from piles import decode, fill, left_out, notes, read_as_far_as_it_goes
 
 from gan_bench.api.samples import PreparedData
 from gan_bench.data.prepare import prepare
@@ -417,17 +417,6 @@ def test_damaged_archives_are_told_in_one_line(tmp_path: Path, ending: str) -> N
 
     def check(content: bytes) -> None:
         packed.write_bytes(content)
-        dataset = PictureFolder(root=packed, size=8)
-        try:
-            source = dataset.load()
-        except GanBenchError as error:
-            assert "\n" not in str(error)
-            return
-        part = getattr(source, "samples", None) or source.training  # type: ignore[union-attr]
-        for index in range(len(part)):
-            try:
-                part[index]
-            except Exception as error:
-                assert type(error).__name__ in ("SkipSample", "GanBenchError")
+        read_as_far_as_it_goes(packed)
 
     fuzz(60, damaged_bytes(packed.read_bytes()), check)

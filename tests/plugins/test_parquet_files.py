@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from fuzz import damaged_bytes, fuzz
 from PIL import Image
-from piles import arrays, decode, left_out, notes
+from piles import arrays, decode, left_out, notes, read_as_far_as_it_goes
 
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
@@ -246,15 +246,6 @@ def test_damaged_files_are_told_in_one_line(tmp_path: Path) -> None:
 
     def check(content: bytes) -> None:
         file.write_bytes(content)
-        try:
-            source = PictureFolder(root=file, size=8).load()
-        except GanBenchError as error:
-            assert "\n" not in str(error)
-            return
-        for index in range(min(len(source.samples), 10)):  # type: ignore[union-attr]
-            try:
-                source.samples[index]  # type: ignore[union-attr]
-            except Exception as error:
-                assert type(error).__name__ in ("SkipSample", "GanBenchError")
+        read_as_far_as_it_goes(file)
 
     fuzz(100, damaged_bytes(file.read_bytes()), check)
