@@ -11,15 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 
 from gan_bench import Field
-from gan_bench.errors import GanBenchError, did_you_mean
+from gan_bench.errors import GanBenchError, ParameterError, did_you_mean
 
 from ._files import LeftOut, shown
 from ._folder_names import PartName, no_classes, of_pictures, part_name, part_names
 
 MASK = re.compile(r"(.+)[_-](mask|masks|seg|segmentation|gt|label|labels)([_-]?\d+)?", re.IGNORECASE)
+Labels = Literal["auto", "folders", "none"]
 LOOSE = 0.1  # share of pictures beside folders up to which they are strays
 
 
@@ -30,11 +31,12 @@ def _folders(value: Any) -> Any:
         raise ValueError("must be the name of a folder below `root`, or a list of such names")
     for folder in folders:
         if not isinstance(folder, str) or not folder.strip("/.") or folder[0] == "/" or ".." in folder.split("/"):
-            raise ValueError(f"must name folders below `root`, as 'train' does (found: {folder!r})")
+            raise ValueError("must name folders below `root`, as 'train' does")
     return tuple("/".join(part for part in folder.split("/") if part not in ("", ".")) for folder in folders)
 
 
-FolderNames = Annotated[tuple[str, ...], BeforeValidator(_folders)]
+_texts = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+FolderNames = Annotated[tuple[str, ...], BeforeValidator(_folders), WithJsonSchema(_texts)]
 
 
 class Split(BaseModel):
@@ -45,6 +47,24 @@ class Split(BaseModel):
     held_out: FolderNames | None = Field(
         None, description="folders held out (default: some of the pictures in the others, at random)"
     )
+
+
+def _split(value: Any) -> Any:
+    """A table as a `Split`. ValueError: it is none, nor a word; one text, where pydantic has one for each that it may be."""
+    if isinstance(value, Split) or value in ("auto", "random"):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError('must be "auto", "random" or a table such as { training = "train", held_out = "test" }')
+    try:
+        return Split.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if first["type"] in ("missing", "extra_forbidden"):
+            raise ValueError("must be a table of `training` and, where folders are held out, `held_out`") from None
+        raise ValueError(f"{first['loc'][0]} {first['msg'].removeprefix('Value error, ')}") from None
+
+
+SplitSetting = Annotated[Literal["auto", "random"] | Split, BeforeValidator(_split)]
 
 
 @dataclass(frozen=True)
@@ -61,7 +81,7 @@ class Layout:
 def layout(
     names: Sequence[str],
     split: Literal["auto", "random"] | Split = "auto",
-    labels: Literal["auto", "folders", "none"] = "auto",
+    labels: Labels = "auto",
 ) -> Layout:
     """The parts and classes that the folders in a source's names say, with "/" between them.
 
@@ -76,7 +96,7 @@ Placed = dict[int, str]  # pictures by index: what is left of their names below 
 class _Names:
     """A list of names on its way to a layout."""
 
-    def __init__(self, names: Sequence[str], labels: str) -> None:
+    def __init__(self, names: Sequence[str], labels: Labels) -> None:
         self.names, self.labels = names, labels
         self.left_out: LeftOut = {}
         self.notes: list[str] = []
@@ -156,12 +176,20 @@ class _Names:
         for folder in sorted(parts):
             by_kind[parts[folder].kind].append(above + folder)
         training = by_kind["training"] or [above + folder for folder in others]
-        held_out = by_kind["test"] or by_kind["validation"]
+        cures = [(training, held_out) for held_out in (by_kind["test"], by_kind["validation"], None) if held_out != []]
+        cure = next((cure for cure in cures if self._works(*cure)), cures[0])
         raise GanBenchError(
-            f"the folders {_listed(sorted(parts))}{f' in {shown(above[:-1])}' * bool(above)} are called as parts of the data "
-            f"are, but {_listed(others) if others else 'pictures'} beside them {'is' if len(others) == 1 else 'are'} not. Say "
-            f'{self._split(training, held_out)}; or split = "random" for one pile, in which they are folders like others'
+            f"folders called as parts of the data are ({_listed(sorted(parts))}) stand beside "
+            f"{f'others ({_listed(others)})' if others else 'pictures'}{f' in {shown(above[:-1])}' * bool(above)}. "
+            f'Say {self._split(*cure)}; or split = "random" for one pile, in which they are folders like others'
         )
+
+    def _works(self, training: list[str], held_out: list[str] | None) -> bool:
+        try:
+            layout(self.names, Split(training=tuple(training), held_out=held_out and tuple(held_out)), self.labels)
+        except (GanBenchError, ValidationError):
+            return False
+        return True
 
     def _in_parts(self, placed: Placed, level: int) -> Placed:
         """The pictures in folders of parts, whose names are theirs no more."""
@@ -211,17 +239,12 @@ class _Names:
         training = self._inside(everything, split.training)
         held_out = self._inside(everything, split.held_out) if split.held_out else None
         if both := training.keys() & (held_out or {}).keys():
-            raise GanBenchError(
-                f"split: {shown(self.names[min(both)])} would be in both parts, with {len(both) - 1} more"
-            )
+            more = f", with {len(both) - 1} more" * (len(both) > 1)
+            raise ParameterError(f"{shown(self.names[min(both)])} would be in both parts{more}", "split")
         level = self._level(training, "", refuse=False) if len(split.training) == 1 else None
-        if (
-            level is not None
-            and len(inner := {self._folder(index, level, rest) for index, rest in training.items()}) > 1
-        ):
-            raise GanBenchError(
-                f"split: {shown(split.training[0])} holds parts itself: {_listed(sorted(inner))}. Name one of them"
-            )
+        if level is not None and len(inner := {rest.split("/")[level] for rest in training.values()}) > 1:
+            rule = f"{shown(split.training[0])} holds parts itself, {_listed(sorted(inner))}. Name the folders of one of them"
+            raise ParameterError(rule, "split")
         taken = training | (held_out or {})
         self._leave_out("outside of the folders that `split` names", everything.keys() - taken.keys())
         start = len(_common(taken.values()))
@@ -234,28 +257,24 @@ class _Names:
             self._refuse_classes(classes, held_out, _listed(split.held_out), split.training)
         return self._result(training, held_out, classes)
 
-    def _folder(self, index: int, level: int, rest: str) -> str:
-        return self.names[index].removesuffix(rest) + "/".join(rest.split("/")[: level + 1])
-
     def _inside(self, everything: Placed, folders: tuple[str, ...]) -> Placed:
         """The pictures in folders, named below the root or below what all have in common."""
         found: Placed = {}
+        texts = {index: _written(shown(name)) for index, name in everything.items()}
         for folder in folders:
-            wanted = unicodedata.normalize("NFC", folder)
-            inside: Placed = {}
-            for start in (f"{wanted}/", unicodedata.normalize("NFC", self.common) + f"{wanted}/"):
-                for index, name in everything.items():
-                    text = unicodedata.normalize("NFC", name)
-                    if text.startswith(start):
-                        own = wanted.rpartition("/")[2]
-                        inside[index] = "/".join(_without(own, text[len(start) :].split("/")))
-                if inside:
-                    break
+            below_root, below_common = f"{_written(folder)}/", f"{_written(shown(self.common))}{_written(folder)}/"
+            start = below_root if any(text.startswith(below_root) for text in texts.values()) else below_common
+            own = start.split("/")[-2]
+            inside = {
+                index: "/".join(_without(own, text.removeprefix(start).split("/")))
+                for index, text in texts.items()
+                if text.startswith(start)
+            }
             if not inside:
                 below = [name.removeprefix(self.common) for name in self.names]
-                known = {name.partition("/")[0] for name in below if "/" in name}
-                cure = did_you_mean(folder, map(shown, known)) if known else "All pictures lie beside each other."
-                raise GanBenchError(f"split: there is no folder {folder!r} with pictures. {cure}")
+                known = {shown(_first(name)) for name in below} - {""}
+                cure = did_you_mean(folder, known) if known else "All pictures lie beside each other."
+                raise ParameterError(f"there is no folder {folder!r} with pictures. {cure}", "split")
             found |= inside
         return found
 
@@ -269,9 +288,8 @@ class _Names:
         folders = {folder for folder, _ in pairs}
         if self.labels == "folders" and len(folders) < 2:
             found = f"only {shown(*folders)}" if folders else "no folder"
-            raise GanBenchError(
-                f'labels = "folders" takes two folders with pictures at least; {where} holds {found}. Say labels = "none"'
-            )
+            rule = f'labels = "folders" takes two folders with pictures at least; {where} holds {found}. Say labels = "none"'
+            raise ParameterError(rule, "labels")
         if len(folders) < 2:
             return None
         if self.labels == "auto":
@@ -287,7 +305,7 @@ class _Names:
             if reason := no_classes(pairs):
                 self.notes.append(f'No classes: {reason}. labels = "folders" takes them for classes all the same.')
                 return None
-        return {_class(folder) for folder in folders}
+        return {_written(folder) for folder in folders}
 
     def _refuse_containers(
         self, folders: set[str], pictures: str, training: Placed, held_out: Placed | None
@@ -327,14 +345,14 @@ class _Names:
         for name, placed in (("training", training), ("held_out", held_out)):
             parts[name] = None if placed is None else sorted(placed)
             if placed is not None and classes is not None:
-                of = {index: numbers[_class(folder)] for index, rest in placed.items() if (folder := _first(rest))}
+                of = {index: numbers[_written(folder)] for index, rest in placed.items() if (folder := _first(rest))}
                 self._leave_out("beside the class folders", placed.keys() - of.keys())
                 parts[name] = sorted(of)
                 for index, number in of.items():
                     labels[index] = number
         if classes is not None:
             self.notes.append("The classes are the names of folders.")
-            written = Counter(map(_class, {_first(rest) for rest in training.values()}))
+            written = Counter(map(_written, {_first(rest) for rest in training.values()}))
             self.notes.extend(
                 f"{count} folders are called {shown(name)}, written differently in Unicode: they are one class."
                 for name, count in written.items()
@@ -368,14 +386,15 @@ def _first(rest: str) -> str:
     return rest.partition("/")[0] if "/" in rest else ""
 
 
-def _class(folder: str) -> str:
+def _written(folder: str) -> str:
+    """A name as Unicode composes it, so that equal ones are equal; macOS takes letters apart."""
     return unicodedata.normalize("NFC", folder)
 
 
 def _class_set(placed: Placed) -> set[str] | None:
     """The first folders of pictures; None: too many lie in none."""
     found = [folder for rest in placed.values() if (folder := _first(rest))]
-    return set(map(_class, found)) if len(placed) - len(found) <= LOOSE * len(placed) else None
+    return set(map(_written, found)) if len(placed) - len(found) <= LOOSE * len(placed) else None
 
 
 def _unwrapped(placed: Placed) -> tuple[Placed, str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from gan_bench import Dataset, Field, Parts, SkipSample, Undivided, hookimpl
 from gan_bench.errors import GanBenchError
 
 from ._files import ENDINGS, SOURCES, Files, FolderFiles, shown
-from ._layout import Layout, Split, layout
+from ._layout import Labels, Layout, SplitSetting, layout
 from ._pictures import PictureDataset, PicturePart, Root, expanded, size_field
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ class PictureFolder(PictureDataset):
     held_out: float = Field(
         0.1, gt=0, lt=1, description="fraction held out, where no folder is; copies of a picture stay in one part"
     )
-    split: Literal["auto", "random"] | Split = Field(
+    split: SplitSetting = Field(
         "auto",
         description='which folders are the parts: "auto" (by their names), "random" (none), or a table '
         'such as { training = "train", held_out = "test" }',
     )
-    labels: Literal["auto", "folders", "none"] = Field(
+    labels: Labels = Field(
         "auto",
         description='what gives the classes: "folders", "none", or "auto" (folders, if nearly all pictures lie in them)',
     )
@@ -108,7 +108,8 @@ def _look(dataset: PictureFolder) -> tuple[Files, Layout]:
             raise GanBenchError(f"{shown(str(expanded(dataset.root)))} holds no pictures{_instead(dataset, files)}")
         return files, layout(files.names, dataset.split, dataset.labels)
     except GanBenchError as error:
-        raise GanBenchError(f"dataset {dataset.name}: {error}") from error
+        error.args = (f"dataset {dataset.name}: {error}",)
+        raise
 
 
 def _instead(dataset: PictureFolder, files: Files) -> str:
