@@ -672,7 +672,7 @@ def test_pictures_of_unknown_endings_are_known_by_their_first_bytes(first: bytes
 def test_endings_are_told_with_their_counts() -> None:
     names = [
         *(f"{i}.mov" for i in range(3)),
-        *(f"{i}.{i:02d}x" for i in range(30)),
+        *(f"{i:02d}.{i:02d}x" for i in range(30)),
         "README",
         "x.a long sentence",
         "y.png",
