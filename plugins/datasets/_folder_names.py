@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 KINDS = {
@@ -45,6 +46,7 @@ class PartName(NamedTuple):
     domain: str = ""  # A or B, as in trainA: which kind of pictures, in a part that has several
 
 
+@lru_cache(1000)
 def part_name(folder: str) -> PartName | None:
     """A folder's name as that of a part; None: it isn't one."""
     if found := DOMAIN.fullmatch(folder):

@@ -129,7 +129,7 @@ class _Names:
     def _without_copies(self, placed: Placed) -> Placed:
         """Less those in a folder that holds the folders beside it once more, as unpacked archives do."""
         names = set(placed.values())
-        below = defaultdict(dict)
+        below: dict[str, Placed] = defaultdict(dict)
         for index, rest in placed.items():
             folder, _, name = rest.partition("/")
             below[folder][index] = name
@@ -157,9 +157,8 @@ class _Names:
             if not (several or (depth == 0 and level[()][1])):
                 continue  # below other folders, one that is called `test` alone is none
             loose = sum(number for folders, number in pictures.items() if len(folders) <= depth)
-            if all(own == parts.keys() for own, parts in level.values()) and loose <= (depth == 0) * LOOSE * len(
-                placed
-            ):
+            strays = LOOSE * len(placed) if depth == 0 else 0
+            if loose <= strays and all(own == parts.keys() for own, parts in level.values()):
                 return depth
             above = min(several or level)
             if refuse:
@@ -223,16 +222,14 @@ class _Names:
         others = [kinds[kind] for kind in ("test", "validation") if kind in kinds]
         classes = self._classes(training, self._listed(training), *others[:1])
         if not others:
-            self.notes.append(f"Training part: {self._listed(training)}, of which some are held out at random.")
-            return self._result(training, None, classes)
+            return self._result(training, None, classes, self._listed(training))
         held_out = next((one for one in others if classes is None or _class_set(one) == classes), None)
         if held_out is None:
             self._refuse_classes(classes or set(), others[-1], self._listed(others[-1]), self._parts(training))
         for other in others:
             if other is not held_out:
                 self._leave_out(f"in {self._listed(other)}, as {self._listed(held_out)} is held out", other)
-        self.notes.append(f"Training part: {self._listed(training)}; held-out part: {self._listed(held_out)}.")
-        return self._result(training, held_out, classes)
+        return self._result(training, held_out, classes, self._listed(training), self._listed(held_out))
 
     def _named(self, everything: Placed, split: Split) -> Layout:
         """The parts that the settings name."""
@@ -248,14 +245,12 @@ class _Names:
         taken = training | (held_out or {})
         self._leave_out("outside of the folders that `split` names", everything.keys() - taken.keys())
         start = len(_common(taken.values()))
-        training, held_out = (
-            part and {index: rest[start:] for index, rest in part.items()} for part in (training, held_out)
-        )
-        assert training
+        training = {index: rest[start:] for index, rest in training.items()}
+        held_out = held_out and {index: rest[start:] for index, rest in held_out.items()}
         classes = self._classes(training, _listed(split.training), held_out)
         if classes and held_out and split.held_out and _class_set(held_out) != classes:
             self._refuse_classes(classes, held_out, _listed(split.held_out), split.training)
-        return self._result(training, held_out, classes)
+        return self._result(training, held_out, classes, _listed(split.training), _listed(split.held_out or ()))
 
     def _inside(self, everything: Placed, folders: tuple[str, ...]) -> Placed:
         """The pictures in folders, named below the root or below what all have in common."""
@@ -337,7 +332,13 @@ class _Names:
 
     # Results.
 
-    def _result(self, training: Placed, held_out: Placed | None, classes: set[str] | None) -> Layout:
+    def _result(
+        self, training: Placed, held_out: Placed | None, classes: set[str] | None, first: str = "", second: str = ""
+    ) -> Layout:
+        """The layout of these parts; `first` and `second` name the folders that they are, if folders are."""
+        if first:
+            rest = f"; held-out part: {second}." if second else ", of which some are held out at random."
+            self.notes.append(f"Training part: {first}{rest}")
         labels = [-1] * len(self.names)
         parts: dict[str, list[int] | None] = {}
         order = sorted(classes or ())

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from markdown import ROOT, blocks
 from pydantic import ValidationError
 
 from gan_bench.errors import GanBenchError, ParameterError
@@ -683,3 +684,13 @@ def test_endings_are_told_with_their_counts() -> None:
     singles = {f"with the ending .{i:02d}x": 1 for i in range(9)}
     assert counts == {"with the ending .mov": 3, **singles, "with other endings": 23}
     assert sorted_out(["README", "x.jpg~"])[1] == {"without an ending": ["README"], "with the ending .jpg~": ["x.jpg~"]}
+
+
+def test_the_settings_in_the_documentation() -> None:
+    block = next(block for block in blocks(ROOT / "docs" / "data.md") if "JPEGImages" in block.text)
+    tables = [tomllib.loads(line)["dataset"] for line in block.text.splitlines()]
+    settings = [PictureFolder(**{key: table[key] for key in table.keys() - {"name"}}) for table in tables]
+    assert [one.split for one in settings][:2] == [
+        Split(training="seg_train", held_out="seg_test"),
+        Split(training=["bottle/train", "cable/train"]),
+    ]
