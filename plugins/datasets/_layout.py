@@ -108,7 +108,8 @@ class _Names:
         if isinstance(split, Split):
             return self._named(everything, split)
         placed, wrapper = _unwrapped(everything)
-        placed = self._without_copies(placed)
+        placed, inner = _unwrapped(self._without_copies(placed))
+        wrapper += inner
         level = self._level(placed, wrapper, refuse=split == "auto")
         if level is None:
             return self._result(placed, None, self._classes(placed, "the folder"))
@@ -175,12 +176,13 @@ class _Names:
         for folder in sorted(parts):
             by_kind[parts[folder].kind].append(above + folder)
         training = by_kind["training"] or [above + folder for folder in others]
-        cures = [(training, held_out) for held_out in (by_kind["test"], by_kind["validation"], None) if held_out != []]
-        cure = next((cure for cure in cures if self._works(*cure)), cures[0])
+        tried = [(training, held_out) for held_out in (by_kind["test"], by_kind["validation"], None) if held_out != []]
+        named = self._split(*next((cure for cure in tried if self._works(*cure)), tried[0]))
+        cures = [named, 'split = "random" for one pile, in which they are folders like others']
         raise GanBenchError(
             f"folders called as parts of the data are ({_listed(sorted(parts))}) stand beside "
             f"{f'others ({_listed(others)})' if others else 'pictures'}{f' in {shown(above[:-1])}' * bool(above)}. "
-            f'Say {self._split(*cure)}; or split = "random" for one pile, in which they are folders like others'
+            f"Say {'; or '.join(cures if by_kind['training'] and len(parts) > 1 else reversed(cures))}"
         )
 
     def _works(self, training: list[str], held_out: list[str] | None) -> bool:
@@ -192,16 +194,16 @@ class _Names:
 
     def _in_parts(self, placed: Placed, level: int) -> Placed:
         """The pictures in folders of parts, whose names are theirs no more."""
+        split = {index: folders for index, rest in placed.items() if len(folders := rest.split("/")) > level + 1}
+        several = len({name.beside for folders in split.values() if (name := part_name(folders[level]))}) > 1
         found: Placed = {}
-        for index, rest in placed.items():
-            folders = rest.split("/")
-            if len(folders) > level + 1:
-                own, below = folders[level], folders[level + 1 :]
-                name = part_name(own)
-                if name and name.domain:
-                    below = [name.domain, below[-1]]
-                self.part[index] = self.names[index].removesuffix(rest) + "/".join(folders[: level + 1])
-                found[index] = "/".join(folders[:level] + _without(own, below))
+        for index, folders in split.items():
+            own, below, rest = folders[level], folders[level + 1 :], placed[index]
+            name = part_name(own)
+            if name and (domain := name.domain or " ".join(name.beside) * several):
+                below = [domain, below[-1]]
+            self.part[index] = self.names[index].removesuffix(rest) + "/".join(folders[: level + 1])
+            found[index] = "/".join(folders[:level] + _without(own, below))
         self._leave_out("beside the folders of the parts", placed.keys() - found.keys())
         start = len(_common(found.values()))
         return {index: rest[start:] for index, rest in found.items()}
@@ -296,29 +298,30 @@ class _Names:
                 )
                 return None
             if pictures := of_pictures(folders):
-                self._refuse_containers(folders, pictures, placed, held_out)
+                self._refuse_containers(folders, pictures, placed, held_out or {})
             if reason := no_classes(pairs):
                 self.notes.append(f'No classes: {reason}. labels = "folders" takes them for classes all the same.')
                 return None
         return {_written(folder) for folder in folders}
 
     def _refuse_containers(
-        self, folders: set[str], pictures: str, training: Placed, held_out: Placed | None
+        self, folders: set[str], pictures: list[str], training: Placed, held_out: Placed
     ) -> NoReturn:
-        names = [self._folders_of(pictures, part) for part in (training, held_out or {})]
+        names = [
+            sorted(set().union(*(self._folders_of(own, part) for own in pictures))) for part in (training, held_out)
+        ]
         raise GanBenchError(
             f"the folders {_listed(sorted(folders))} look like pictures and what belongs to these, not like classes. "
             f'Say {self._split(*names)} to have these pictures alone, or labels = "folders" if they are classes'
         )
 
-    def _folders_of(self, folder: str, part: Placed) -> list[str]:
+    def _folders_of(self, folder: str, part: Placed) -> set[str]:
         """The paths of the folders of a part that are called so."""
-        found = {
+        return {
             self.names[index].removesuffix(rest) + folder if self.names[index].endswith(rest) else self.part[index]
             for index, rest in part.items()
             if rest.startswith(f"{folder}/")
         }
-        return sorted(found)
 
     def _refuse_classes(self, classes: set[str], held_out: Placed, name: str, training: Sequence[str]) -> NoReturn:
         found = _class_set(held_out) or set()

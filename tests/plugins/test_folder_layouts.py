@@ -305,6 +305,63 @@ READ: dict[str, tuple[dict[str, int], dict[str, int | None], tuple[str, ...] | N
         None,
         {},
     ),
+    "classes in the names of the parts": (
+        {"cats_train": 5, "dogs_train": 5, "cats_test": 2, "dogs_test": 2},
+        {"training": 10, "held_out": 4},
+        ("cats", "dogs"),
+        {},
+    ),
+    "Kaggle's natural images": (
+        parts("natural_images", "data/natural_images", of=CATS_DOGS),
+        {"training": 20, "held_out": None},
+        ("cats", "dogs"),
+        {"in data, which holds the folders beside it once more": 20},
+    ),
+    "MNIST of Kaggle": (
+        {**parts("trainingSet/trainingSet", "testSet/testSet", of=DIGITS), "testSet/__MACOSX/x.jpg": 0},
+        {"training": 30, "held_out": 30},
+        tuple(DIGITS),
+        {"thumbnails or waste of a system": 1},
+    ),
+    "NIH's chest X-rays": (
+        {"images_001/images/{}.png": 5, "images_002/images/{}.png": 5, "Data_Entry_2017.csv": 0},
+        {"training": 10, "held_out": None},
+        None,
+        {"no pictures (.csv)": 1},
+    ),
+    "HAM10000": (
+        {"HAM10000_images_part_1": 5, "HAM10000_images_part_2": 5},
+        {"training": 10, "held_out": None},
+        None,
+        {},
+    ),
+    "ORL's faces": ({"s1": 5, "s2": 5, "s3": 5}, {"training": 15, "held_out": None}, ("s1", "s2", "s3"), {}),
+    "identities": ({"00000001": 5, "00000002": 5}, {"training": 10, "held_out": None}, ("00000001", "00000002"), {}),
+    "Danbooru": (
+        {f"original/{number % 1000:04d}/{number}.jpg": 0 for number in (1, 1001, 5001, 2, 7002, 9002, 3, 4003)},
+        {"training": 8, "held_out": None},
+        None,
+        {},
+    ),
+    "LSUN unpacked by letters": (
+        {f"bedroom/{letter}/0/{letter}0{index:038x}.webp": 0 for letter in "0af" for index in range(4)},
+        {"training": 12, "held_out": None},
+        None,
+        {},
+    ),
+    "ImageNet's names": (
+        {f"n0144076{name}/n0144076{name}_{index}.JPEG": 0 for name in range(3) for index in range(4)},
+        {"training": 12, "held_out": None},
+        ("n01440760", "n01440761", "n01440762"),
+        {},
+    ),
+    "originals and fakes": ({"original": 5, "fake": 5}, {"training": 10, "held_out": None}, ("fake", "original"), {}),
+    "pictures of each kind": (
+        {"cat_images": 5, "dog_images": 5},
+        {"training": 10, "held_out": None},
+        ("cat_images", "dog_images"),
+        {},
+    ),
     "one stray beside classes": (
         {**CATS_DOGS, "me.jpg": 0},
         {"training": 20, "held_out": None},
@@ -478,6 +535,44 @@ REFUSED: dict[str, tuple[dict[str, int], str, str]] = {
         "look like pictures and what belongs to these, not like classes",
         'split = { training = "JPEGImages" }',
     ),
+    "CelebAMask-HQ": (
+        {"CelebA-HQ-img": 5, "CelebAMask-HQ-mask-anno/0": 5},
+        "look like pictures and what belongs to these",
+        'split = { training = "CelebA-HQ-img" }',
+    ),
+    "HAM10000 with segmentations": (
+        {"HAM10000_images_part_1": 5, "HAM10000_images_part_2": 5, "HAM10000_segmentations_lesion_tschandl": 5},
+        "look like pictures and what belongs to these",
+        'split = { training = ["HAM10000_images_part_1", "HAM10000_images_part_2"] }',
+    ),
+    "ISIC 2018": (
+        {
+            f"ISIC2018_Task1_{part}_{kind}": 5
+            for part in ("Training", "Validation", "Test")
+            for kind in ("Input", "GroundTruth")
+        },
+        "isic task groundtruth and isic task input look like",
+        'split = { training = "ISIC2018_Task1_Training_Input", held_out = "ISIC2018_Task1_Test_Input" }',
+    ),
+    "PlantVillage": (
+        parts(
+            "plantvillage dataset",
+            of={f"{kind}/{leaf}": 5 for kind in ("color", "grayscale", "segmented") for leaf in "ab"},
+        ),
+        "color, grayscale and segmented look like",
+        'split = { training = "color" }',
+    ),
+    "originals and masks": (
+        {"Original": 5, "Ground truth": 5},
+        "Ground truth and Original look like",
+        'split = { training = "Original" }',
+    ),
+    "Omniglot": (
+        {**parts("images_background", of={"Greek/1": 5, "Latin/1": 5}), "images_evaluation/Manga/1": 5},
+        r"\(images_evaluation\) stand beside others \(images_background\)",
+        'split = { training = "images_background" }',
+    ),
+    "valid and invalid": ({"valid": 5, "invalid": 5}, r'Say split = "random" for one pile', 'split = "random"'),
     "pictures and masks": ({"images": 5, "masks": 5}, "images and masks look like", 'split = { training = "images" }'),
     "pictures and classes": ({"images": 5, "cats": 5}, "cats and images look like", 'split = { training = "images" }'),
     "Carvana": (
