@@ -143,7 +143,7 @@ class TarFiles:
             with tarfile.open(fileobj=watched, mode="r:", errors="surrogateescape") as archive:  # type: ignore[call-overload]
                 linked: list[tuple[str, str | None]] = []
                 while (member := archive.next()) is not None:
-                    archive.members.clear()  # type: ignore[attr-defined]
+                    archive.members.clear()
                     self._add(member, linked)
             if watched.last.strip(b"\0"):  # tarfile ends at a header that it can't read, and says nothing
                 raise ValueError("a header in it is damaged")
@@ -170,12 +170,13 @@ class TarFiles:
         elif not member.isdir():
             self._odd.setdefault("devices, pipes or files with holes", []).append(name)
 
-    def unpack(self) -> None:
+    def unpack(self) -> list[str]:
         """Have all pictures where any can be read at once. GanBenchError: there is no room for them, or damage."""
         with self._lock:
             if self._source is None:
                 with damage_told(self.file):
                     self._source = self._unpacked() if self._open else opened_for(self, self.file)
+        return []
 
     def _bytes(self, name: str, most: int) -> bytes:
         self.unpack()
@@ -248,7 +249,7 @@ def _opener(file: Path) -> Callable[[], IO[bytes]] | None:
     if magic.startswith(b"\x28\xb5\x2f\xfd"):
         if sys.version_info < (3, 14):
             raise ValueError("Python unpacks Zstandard from 3.14 on. Unpack it: zstd -d")
-        from compression import zstd
+        from compression import zstd  # type: ignore[import-not-found]
 
         return lambda: zstd.open(file, "rb")
     return None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ._arrays import Array, NoArray, read_arrays
 from ._damage import damage_told
 from ._folder_names import WORDS
 from ._labels import Labels, as_classes
-from ._layout import Split
+from ._layout import SplitSetting
 from ._taken import TEST, Taken, taken
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def roles(arrays: Mapping[str, Array], place: object, labels: str | None = None)
     """What each array is, by its name, and by its shape where that says nothing. GanBenchError: it can't be told."""
     pictures: dict[str, list[Array]] = {}
     given: dict[str, list[Array]] = {}
-    named, unused = [], []
+    named: list[Array] = []
+    unused: list[Array] = []
     for key, array in arrays.items():
         part, words = _words(key)
         if labels is not None and (key == labels or words == _words(labels)[1]):
@@ -239,7 +240,7 @@ def scale_of(arrays: Sequence[Array], value_range: Sequence[float] | None) -> Sc
         if low < value_range[0] or high > value_range[1]:
             rule = f"values lie outside value_range = {[*value_range]}"
             raise GanBenchError(f"{names}: {rule} (found: {found})")
-        return Scale(*value_range, f"The values of {names}, {found}, are scaled as value_range says.")
+        return Scale(value_range[0], value_range[1], f"The values of {names}, {found}, are scaled as value_range says.")
     dtypes = {array.dtype.kind for array in arrays}
     if whole and (low, high) in ((0, 1), (0, 0), (1, 1)):
         return Scale(0, 1, f"The values of {names} are 0 and 1: black and white.")
@@ -293,7 +294,7 @@ class ArrayPictures:
 def take_arrays(
     files: Mapping[str, Path],
     place: object,
-    split: Literal["auto", "random"] | Split,
+    split: SplitSetting,
     labels: str | None,
     value_range: Sequence[float] | None,
 ) -> Taken:

@@ -159,7 +159,7 @@ def sorted_out(names: Iterable[str], beginning: Callable[[str], bytes] | None = 
     `names` are those of files, with "/" between folders; what ends in "/" is a folder, and only told if it is left out.
     `beginning` gives a file's first bytes, some 32 at least, or raises OSError: with it, pictures of unknown endings are told.
     """
-    names = list(names)
+    names = sorted(names)  # a disk has no order
     stores = {name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in STORE} - {""}
     folders: dict[str, tuple[str, str] | None] = {"": None}  # why, and the outermost folder that is left out
 

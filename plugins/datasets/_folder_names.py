@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 KINDS = {
@@ -23,18 +24,56 @@ ANY = "|".join(sorted(WORDS, key=len, reverse=True))
 GLUED = re.compile(rf"({ANY})({'|'.join(PLAIN)})?")
 DOMAIN = re.compile(rf"({ANY})[ _-]?([A-D])", re.IGNORECASE)
 
-PICTURES = {  # folders of all pictures, where others beside them hold what was drawn on these
-    *("color", "frames", "image", "images", "img", "imgs", "input", "inputs", "jpegimages", "leftimg8bit", "original"),
-    *("originals", "photos", "pics", "pictures", "rgb"),
+PICTURES = {
+    "image",
+    "images",
+    "img",
+    "imgs",
+    "jpegimages",
+    "photos",
+    "pics",
+    "pictures",
+}  # words for folders of all pictures
+WITH_DRAWN = PICTURES | {  # the same, where others beside them hold what was drawn on these
+    *("color", "frame", "frames", "input", "inputs", "leftimg", "original", "originals", "rgb"),
 }
 DRAWN = {
-    *("annotation", "annotations", "bbox", "boxes", "depth", "gt", "gtcoarse", "gtfine", "ground_truth", "groundtruth"),
-    *("instances", "label", "labels", "mask", "masks", "matte", "mattes", "seg", "segmentation", "segmentations"),
-    *("segmentationclass", "segmentationobject", "semantic", "target", "targets", "trimap", "trimaps"),
+    *("anno", "annos", "annotation", "annotations", "anns", "bbox", "boxes", "depth", "gt", "gtcoarse", "gtfine"),
+    *("groundtruth", "instances", "label", "labels", "mask", "masks", "matte", "mattes", "seg", "segmentation"),
+    *(
+        "segmentations",
+        "segmentationclass",
+        "segmentationobject",
+        "segmented",
+        "semantic",
+        "target",
+        "targets",
+        "thumbnails",
+    ),
+    *("thumbs", "trimap", "trimaps"),
 }
-WITH_DRAWN = re.compile(rf"(.+?)[_ -]?({'|'.join(DRAWN)})")
-CAMERA = re.compile(r"\d{3}[A-Z0-9_]{5}|(19|20)\d\d([-_. ]?\d\d){0,2}")  # 100APPLE, as cameras number folders; 2019-05
+NUMBERED = {  # words for pieces of a pile, where numbers tell them apart
+    *(
+        "archive",
+        "batch",
+        "chunk",
+        "data",
+        "disc",
+        "disk",
+        "fold",
+        "folder",
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "part",
+        "photos",
+    ),
+    *("pictures", "piece", "set", "shard", "split", "vol", "volume"),
+}
+CAMERA = re.compile(r"\d{3}(?=\d*[A-Z_])[A-Z0-9_]{5}|(19|20)\d\d([-_. ]?\d\d){0,2}")  # as cameras number them; dates
 ALBUM = re.compile(r"Photos from (19|20)\d\d")  # Google's export has them, beside albums of the same pictures
+HASH = re.compile(r"[0-9a-f-]{16,}", re.IGNORECASE)
 
 
 class PartName(NamedTuple):
@@ -45,12 +84,13 @@ class PartName(NamedTuple):
     domain: str = ""  # A or B, as in trainA: which kind of pictures, in a part that has several
 
 
+@lru_cache(1000)
 def part_name(folder: str) -> PartName | None:
     """A folder's name as that of a part; None: it isn't one."""
     if found := DOMAIN.fullmatch(folder):
         return PartName(WORDS[found[1].lower()], (), found[2].upper())
     text = re.sub(r"(held|hold)[ _-]?out", r"\1out", unicodedata.normalize("NFC", folder).lower())
-    words = re.findall(r"[^\W\d_]+", text)
+    words = _words(text)
     kinds = [WORDS[found[1]] for word in words if (found := GLUED.fullmatch(word))]
     if len(kinds) != 1:
         return None
@@ -66,40 +106,56 @@ def part_names(folders: Iterable[str]) -> dict[str, PartName]:
     return {folder: name for folder, name in found.items() if not name.beside or len(kinds[name.beside]) > 1}
 
 
-def of_pictures(folders: Iterable[str]) -> str | None:
-    """The folder of pictures, where the others beside it seem to hold what belongs to these; None: they may be classes."""
-    plain = {folder: re.sub(r"[ -]", "_", folder.lower()) for folder in folders}
-    whole = [folder for folder, text in plain.items() if text in PICTURES]
-    of_another = {text: found[1] for text in plain.values() if (found := WITH_DRAWN.fullmatch(text))}
-    whole += [folder for folder, text in plain.items() if text in of_another.values()]  # cats, beside cats_masks
-    if whole or all(text in DRAWN for text in plain.values()):
-        return min(whole or plain)
-    return None
+def of_pictures(folders: Iterable[str]) -> list[str]:
+    """The folders of pictures, where others beside them seem to hold what belongs to these; none: they may be classes."""
+    words = {folder: _words(re.sub("ground[ _-]truth", "groundtruth", folder.lower())) for folder in folders}
+    if len(set(map(tuple, words.values()))) == 1:  # only numbers tell them apart
+        return []
+    whole = {folder for folder, own in words.items() if own and PICTURES.issuperset(own)}
+    drawn = {folder for folder, own in words.items() if not DRAWN.isdisjoint(own)}
+    if any(WITH_DRAWN.isdisjoint(words[folder]) for folder in drawn):  # beside cats_masks, cats are, and images_of_cats
+        of_another = [[word for word in words[folder] if word not in DRAWN] for folder in drawn]
+        has_pictures = {folder for folder, own in words.items() if not WITH_DRAWN.isdisjoint(own)}
+        whole |= (has_pictures | {folder for folder, own in words.items() if own and own in of_another}) - drawn
+    if all(own and DRAWN.issuperset(own) for own in words.values()):
+        whole = {min(words)}
+    return sorted(whole)
 
 
 def no_classes(placed: Iterable[tuple[str, str]]) -> str:
     """Why folders beside each other are no classes, by the (folder, name below it) of each picture; "": they are."""
     names = defaultdict(list)
     for folder, below in placed:
-        names[folder].append(below)
-    if all(map(CAMERA.fullmatch, names)) and any(len(folder) > 4 or int(folder) > 1899 for folder in names):
+        names[folder].append(os.path.splitext(below.rpartition("/")[2])[0])
+    if all(map(CAMERA.fullmatch, names)):
         return "the folders are a camera's, or dates"
     if any(map(ALBUM.fullmatch, names)):
         return "the folders are years and albums"
     if 2 * sum(len(own) == 1 for own in names.values()) > len(names):
         return "most folders hold a single picture"
-    if all(re.fullmatch(r"\d{3,}", folder) for folder in names) and _counts_on([names[key] for key in sorted(names)]):
-        return "the folders are numbered, and the numbers of their pictures go on from one to the next"
+    without_numbers = {re.sub(r"\d+", "#", folder) for folder in names}
+    if len(without_numbers) == 1 and not NUMBERED.isdisjoint(_words(min(without_numbers).lower())):
+        return "the folders are numbered pieces of a pile"
+    if all(re.fullmatch(r"\d{3,}", folder) for folder in names) and _numbered(names):
+        return "the folders' numbers follow from those of their pictures"
+    if all(HASH.fullmatch(name) and name.startswith(folder) for folder, own in names.items() for name in own):
+        return "the folders are the beginnings of their pictures' names"
     return ""
 
 
-def _counts_on(folders: list[list[str]]) -> bool:
-    """Whether the numbers that pictures' names end in grow from folder to folder."""
-    last = -1
-    for names in folders:
-        found = [re.search(r"\d+$", os.path.splitext(name)[0]) for name in names]
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", text)
+
+
+def _numbered(folders: dict[str, list[str]]) -> bool:
+    """Whether the numbers that pictures' names end in grow from folder to folder, or end in the folders' numbers."""
+    last, growing, ending = -1, True, True
+    for folder in sorted(folders):
+        found = [re.search(r"\d+$", name) for name in folders[folder]]
         numbers = [int(digits[0]) for digits in found if digits]
-        if len(numbers) < len(names) or min(numbers) <= last:
+        if len(numbers) < len(found):
             return False
+        growing &= min(numbers) > last
+        ending &= all(number % 1000 == int(folder) for number in numbers)
         last = max(numbers)
-    return True
+    return growing or ending

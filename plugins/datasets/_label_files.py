@@ -56,7 +56,7 @@ def labels_in(
     """The labels that a file gives to pictures called `names`, paths with "/"; `name` is FILE or FILE:COLUMN.
 
     `root` is what the folder or archive of the pictures is called, which may stand before their names in the list. `beside`
-    gives the content of another file in the list's folder, None if there is none. GanBenchError: it has no column of the pictures'
+    gives the content of another file in the list's folder, None if there is none. GanBenchError: it has no column of these
     names, or several that could be the labels, with the cure.
     """
     file, column = split_name(name)

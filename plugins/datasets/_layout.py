@@ -11,15 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 
 from gan_bench import Field
-from gan_bench.errors import GanBenchError, did_you_mean
+from gan_bench.errors import GanBenchError, ParameterError, did_you_mean
 
 from ._files import LeftOut, shown
 from ._folder_names import PartName, no_classes, of_pictures, part_name, part_names
 
 MASK = re.compile(r"(.+)[_-](mask|masks|seg|segmentation|gt|label|labels)([_-]?\d+)?", re.IGNORECASE)
+Labels = Literal["auto", "folders", "none"]
 LOOSE = 0.1  # share of pictures beside folders up to which they are strays
 
 
@@ -30,11 +31,12 @@ def _folders(value: Any) -> Any:
         raise ValueError("must be the name of a folder below `root`, or a list of such names")
     for folder in folders:
         if not isinstance(folder, str) or not folder.strip("/.") or folder[0] == "/" or ".." in folder.split("/"):
-            raise ValueError(f"must name folders below `root`, as 'train' does (found: {folder!r})")
+            raise ValueError("must name folders below `root`, as 'train' does")
     return tuple("/".join(part for part in folder.split("/") if part not in ("", ".")) for folder in folders)
 
 
-FolderNames = Annotated[tuple[str, ...], BeforeValidator(_folders)]
+_texts = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+FolderNames = Annotated[tuple[str, ...], BeforeValidator(_folders), WithJsonSchema(_texts)]
 
 
 class Split(BaseModel):
@@ -45,6 +47,24 @@ class Split(BaseModel):
     held_out: FolderNames | None = Field(
         None, description="folders held out (default: some of the pictures in the others, at random)"
     )
+
+
+def _split(value: Any) -> Any:
+    """A table as a `Split`. ValueError: it is none, nor a word; one text, where pydantic has one for each that it may be."""
+    if isinstance(value, Split) or value in ("auto", "random"):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError('must be "auto", "random" or a table such as { training = "train", held_out = "test" }')
+    try:
+        return Split.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if first["type"] in ("missing", "extra_forbidden"):
+            raise ValueError("must be a table of `training` and, where folders are held out, `held_out`") from None
+        raise ValueError(f"{first['loc'][0]} {first['msg'].removeprefix('Value error, ')}") from None
+
+
+SplitSetting = Annotated[Literal["auto", "random"] | Split, BeforeValidator(_split)]
 
 
 @dataclass(frozen=True)
@@ -61,7 +81,7 @@ class Layout:
 def layout(
     names: Sequence[str],
     split: Literal["auto", "random"] | Split = "auto",
-    labels: Literal["auto", "folders", "none"] = "auto",
+    labels: Labels = "auto",
 ) -> Layout:
     """The parts and classes that the folders in a source's names say, with "/" between them.
 
@@ -76,7 +96,7 @@ Placed = dict[int, str]  # pictures by index: what is left of their names below 
 class _Names:
     """A list of names on its way to a layout."""
 
-    def __init__(self, names: Sequence[str], labels: str) -> None:
+    def __init__(self, names: Sequence[str], labels: Labels) -> None:
         self.names, self.labels = names, labels
         self.left_out: LeftOut = {}
         self.notes: list[str] = []
@@ -88,7 +108,8 @@ class _Names:
         if isinstance(split, Split):
             return self._named(everything, split)
         placed, wrapper = _unwrapped(everything)
-        placed = self._without_copies(placed)
+        placed, inner = _unwrapped(self._without_copies(placed))
+        wrapper += inner
         level = self._level(placed, wrapper, refuse=split == "auto")
         if level is None:
             return self._result(placed, None, self._classes(placed, "the folder"))
@@ -109,7 +130,7 @@ class _Names:
     def _without_copies(self, placed: Placed) -> Placed:
         """Less those in a folder that holds the folders beside it once more, as unpacked archives do."""
         names = set(placed.values())
-        below = defaultdict(dict)
+        below: dict[str, Placed] = defaultdict(dict)
         for index, rest in placed.items():
             folder, _, name = rest.partition("/")
             below[folder][index] = name
@@ -137,9 +158,8 @@ class _Names:
             if not (several or (depth == 0 and level[()][1])):
                 continue  # below other folders, one that is called `test` alone is none
             loose = sum(number for folders, number in pictures.items() if len(folders) <= depth)
-            if all(own == parts.keys() for own, parts in level.values()) and loose <= (depth == 0) * LOOSE * len(
-                placed
-            ):
+            strays = LOOSE * len(placed) if depth == 0 else 0
+            if loose <= strays and all(own == parts.keys() for own, parts in level.values()):
                 return depth
             above = min(several or level)
             if refuse:
@@ -156,25 +176,34 @@ class _Names:
         for folder in sorted(parts):
             by_kind[parts[folder].kind].append(above + folder)
         training = by_kind["training"] or [above + folder for folder in others]
-        held_out = by_kind["test"] or by_kind["validation"]
+        tried = [(training, held_out) for held_out in (by_kind["test"], by_kind["validation"], None) if held_out != []]
+        named = self._split(*next((cure for cure in tried if self._works(*cure)), tried[0]))
+        cures = [named, 'split = "random" for one pile, in which they are folders like others']
         raise GanBenchError(
-            f"the folders {_listed(sorted(parts))}{f' in {shown(above[:-1])}' * bool(above)} are called as parts of the data "
-            f"are, but {_listed(others) if others else 'pictures'} beside them {'is' if len(others) == 1 else 'are'} not. Say "
-            f'{self._split(training, held_out)}; or split = "random" for one pile, in which they are folders like others'
+            f"folders called as parts of the data are ({_listed(sorted(parts))}) stand beside "
+            f"{f'others ({_listed(others)})' if others else 'pictures'}{f' in {shown(above[:-1])}' * bool(above)}. "
+            f"Say {'; or '.join(cures if by_kind['training'] and len(parts) > 1 else reversed(cures))}"
         )
+
+    def _works(self, training: list[str], held_out: list[str] | None) -> bool:
+        try:
+            layout(self.names, Split(training=tuple(training), held_out=held_out and tuple(held_out)), self.labels)
+        except (GanBenchError, ValidationError):
+            return False
+        return True
 
     def _in_parts(self, placed: Placed, level: int) -> Placed:
         """The pictures in folders of parts, whose names are theirs no more."""
+        split = {index: folders for index, rest in placed.items() if len(folders := rest.split("/")) > level + 1}
+        several = len({name.beside for folders in split.values() if (name := part_name(folders[level]))}) > 1
         found: Placed = {}
-        for index, rest in placed.items():
-            folders = rest.split("/")
-            if len(folders) > level + 1:
-                own, below = folders[level], folders[level + 1 :]
-                name = part_name(own)
-                if name and name.domain:
-                    below = [name.domain, below[-1]]
-                self.part[index] = self.names[index].removesuffix(rest) + "/".join(folders[: level + 1])
-                found[index] = "/".join(folders[:level] + _without(own, below))
+        for index, folders in split.items():
+            own, below, rest = folders[level], folders[level + 1 :], placed[index]
+            name = part_name(own)
+            if name and (domain := name.domain or " ".join(name.beside) * several):
+                below = [domain, below[-1]]
+            self.part[index] = self.names[index].removesuffix(rest) + "/".join(folders[: level + 1])
+            found[index] = "/".join(folders[:level] + _without(own, below))
         self._leave_out("beside the folders of the parts", placed.keys() - found.keys())
         start = len(_common(found.values()))
         return {index: rest[start:] for index, rest in found.items()}
@@ -195,67 +224,54 @@ class _Names:
         others = [kinds[kind] for kind in ("test", "validation") if kind in kinds]
         classes = self._classes(training, self._listed(training), *others[:1])
         if not others:
-            self.notes.append(f"Training part: {self._listed(training)}, of which some are held out at random.")
-            return self._result(training, None, classes)
+            return self._result(training, None, classes, self._listed(training))
         held_out = next((one for one in others if classes is None or _class_set(one) == classes), None)
         if held_out is None:
             self._refuse_classes(classes or set(), others[-1], self._listed(others[-1]), self._parts(training))
         for other in others:
             if other is not held_out:
                 self._leave_out(f"in {self._listed(other)}, as {self._listed(held_out)} is held out", other)
-        self.notes.append(f"Training part: {self._listed(training)}; held-out part: {self._listed(held_out)}.")
-        return self._result(training, held_out, classes)
+        return self._result(training, held_out, classes, self._listed(training), self._listed(held_out))
 
     def _named(self, everything: Placed, split: Split) -> Layout:
         """The parts that the settings name."""
         training = self._inside(everything, split.training)
         held_out = self._inside(everything, split.held_out) if split.held_out else None
         if both := training.keys() & (held_out or {}).keys():
-            raise GanBenchError(
-                f"split: {shown(self.names[min(both)])} would be in both parts, with {len(both) - 1} more"
-            )
+            more = f", with {len(both) - 1} more" * (len(both) > 1)
+            raise ParameterError(f"{shown(self.names[min(both)])} would be in both parts{more}", "split")
         level = self._level(training, "", refuse=False) if len(split.training) == 1 else None
-        if (
-            level is not None
-            and len(inner := {self._folder(index, level, rest) for index, rest in training.items()}) > 1
-        ):
-            raise GanBenchError(
-                f"split: {shown(split.training[0])} holds parts itself: {_listed(sorted(inner))}. Name one of them"
-            )
+        if level is not None and len(inner := {rest.split("/")[level] for rest in training.values()}) > 1:
+            rule = f"{shown(split.training[0])} holds parts itself, {_listed(sorted(inner))}. Name the folders of one of them"
+            raise ParameterError(rule, "split")
         taken = training | (held_out or {})
         self._leave_out("outside of the folders that `split` names", everything.keys() - taken.keys())
         start = len(_common(taken.values()))
-        training, held_out = (
-            part and {index: rest[start:] for index, rest in part.items()} for part in (training, held_out)
-        )
-        assert training
+        training = {index: rest[start:] for index, rest in training.items()}
+        held_out = held_out and {index: rest[start:] for index, rest in held_out.items()}
         classes = self._classes(training, _listed(split.training), held_out)
         if classes and held_out and split.held_out and _class_set(held_out) != classes:
             self._refuse_classes(classes, held_out, _listed(split.held_out), split.training)
-        return self._result(training, held_out, classes)
-
-    def _folder(self, index: int, level: int, rest: str) -> str:
-        return self.names[index].removesuffix(rest) + "/".join(rest.split("/")[: level + 1])
+        return self._result(training, held_out, classes, _listed(split.training), _listed(split.held_out or ()))
 
     def _inside(self, everything: Placed, folders: tuple[str, ...]) -> Placed:
         """The pictures in folders, named below the root or below what all have in common."""
         found: Placed = {}
+        texts = {index: _written(shown(name)) for index, name in everything.items()}
         for folder in folders:
-            wanted = unicodedata.normalize("NFC", folder)
-            inside: Placed = {}
-            for start in (f"{wanted}/", unicodedata.normalize("NFC", self.common) + f"{wanted}/"):
-                for index, name in everything.items():
-                    text = unicodedata.normalize("NFC", name)
-                    if text.startswith(start):
-                        own = wanted.rpartition("/")[2]
-                        inside[index] = "/".join(_without(own, text[len(start) :].split("/")))
-                if inside:
-                    break
+            below_root, below_common = f"{_written(folder)}/", f"{_written(shown(self.common))}{_written(folder)}/"
+            start = below_root if any(text.startswith(below_root) for text in texts.values()) else below_common
+            own = start.split("/")[-2]
+            inside = {
+                index: "/".join(_without(own, text.removeprefix(start).split("/")))
+                for index, text in texts.items()
+                if text.startswith(start)
+            }
             if not inside:
                 below = [name.removeprefix(self.common) for name in self.names]
-                known = {name.partition("/")[0] for name in below if "/" in name}
-                cure = did_you_mean(folder, map(shown, known)) if known else "All pictures lie beside each other."
-                raise GanBenchError(f"split: there is no folder {folder!r} with pictures. {cure}")
+                known = {shown(_first(name)) for name in below} - {""}
+                cure = did_you_mean(folder, known) if known else "All pictures lie beside each other."
+                raise ParameterError(f"there is no folder {folder!r} with pictures. {cure}", "split")
             found |= inside
         return found
 
@@ -269,9 +285,8 @@ class _Names:
         folders = {folder for folder, _ in pairs}
         if self.labels == "folders" and len(folders) < 2:
             found = f"only {shown(*folders)}" if folders else "no folder"
-            raise GanBenchError(
-                f'labels = "folders" takes two folders with pictures at least; {where} holds {found}. Say labels = "none"'
-            )
+            rule = f'labels = "folders" takes two folders with pictures at least; {where} holds {found}. Say labels = "none"'
+            raise ParameterError(rule, "labels")
         if len(folders) < 2:
             return None
         if self.labels == "auto":
@@ -283,29 +298,30 @@ class _Names:
                 )
                 return None
             if pictures := of_pictures(folders):
-                self._refuse_containers(folders, pictures, placed, held_out)
+                self._refuse_containers(folders, pictures, placed, held_out or {})
             if reason := no_classes(pairs):
                 self.notes.append(f'No classes: {reason}. labels = "folders" takes them for classes all the same.')
                 return None
-        return {_class(folder) for folder in folders}
+        return {_written(folder) for folder in folders}
 
     def _refuse_containers(
-        self, folders: set[str], pictures: str, training: Placed, held_out: Placed | None
+        self, folders: set[str], pictures: list[str], training: Placed, held_out: Placed
     ) -> NoReturn:
-        names = [self._folders_of(pictures, part) for part in (training, held_out or {})]
+        names = [
+            sorted(set().union(*(self._folders_of(own, part) for own in pictures))) for part in (training, held_out)
+        ]
         raise GanBenchError(
             f"the folders {_listed(sorted(folders))} look like pictures and what belongs to these, not like classes. "
             f'Say {self._split(*names)} to have these pictures alone, or labels = "folders" if they are classes'
         )
 
-    def _folders_of(self, folder: str, part: Placed) -> list[str]:
+    def _folders_of(self, folder: str, part: Placed) -> set[str]:
         """The paths of the folders of a part that are called so."""
-        found = {
+        return {
             self.names[index].removesuffix(rest) + folder if self.names[index].endswith(rest) else self.part[index]
             for index, rest in part.items()
             if rest.startswith(f"{folder}/")
         }
-        return sorted(found)
 
     def _refuse_classes(self, classes: set[str], held_out: Placed, name: str, training: Sequence[str]) -> NoReturn:
         found = _class_set(held_out) or set()
@@ -319,7 +335,13 @@ class _Names:
 
     # Results.
 
-    def _result(self, training: Placed, held_out: Placed | None, classes: set[str] | None) -> Layout:
+    def _result(
+        self, training: Placed, held_out: Placed | None, classes: set[str] | None, first: str = "", second: str = ""
+    ) -> Layout:
+        """The layout of these parts; `first` and `second` name the folders that they are, if folders are."""
+        if first:
+            rest = f"; held-out part: {second}." if second else ", of which some are held out at random."
+            self.notes.append(f"Training part: {first}{rest}")
         labels = [-1] * len(self.names)
         parts: dict[str, list[int] | None] = {}
         order = sorted(classes or ())
@@ -327,14 +349,14 @@ class _Names:
         for name, placed in (("training", training), ("held_out", held_out)):
             parts[name] = None if placed is None else sorted(placed)
             if placed is not None and classes is not None:
-                of = {index: numbers[_class(folder)] for index, rest in placed.items() if (folder := _first(rest))}
+                of = {index: numbers[_written(folder)] for index, rest in placed.items() if (folder := _first(rest))}
                 self._leave_out("beside the class folders", placed.keys() - of.keys())
                 parts[name] = sorted(of)
                 for index, number in of.items():
                     labels[index] = number
         if classes is not None:
             self.notes.append("The classes are the names of folders.")
-            written = Counter(map(_class, {_first(rest) for rest in training.values()}))
+            written = Counter(map(_written, {_first(rest) for rest in training.values()}))
             self.notes.extend(
                 f"{count} folders are called {shown(name)}, written differently in Unicode: they are one class."
                 for name, count in written.items()
@@ -368,14 +390,15 @@ def _first(rest: str) -> str:
     return rest.partition("/")[0] if "/" in rest else ""
 
 
-def _class(folder: str) -> str:
+def _written(folder: str) -> str:
+    """A name as Unicode composes it, so that equal ones are equal; macOS takes letters apart."""
     return unicodedata.normalize("NFC", folder)
 
 
 def _class_set(placed: Placed) -> set[str] | None:
     """The first folders of pictures; None: too many lie in none."""
     found = [folder for rest in placed.values() if (folder := _first(rest))]
-    return set(map(_class, found)) if len(placed) - len(found) <= LOOSE * len(placed) else None
+    return set(map(_written, found)) if len(placed) - len(found) <= LOOSE * len(placed) else None
 
 
 def _unwrapped(placed: Placed) -> tuple[Placed, str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,10 +21,10 @@ from ._arrays import BLOCK, Array
 from ._damage import check_file_size, damage_told
 from ._folder_names import WORDS
 from ._labels import Labels, as_classes
-from ._layout import Split
+from ._layout import SplitSetting
 from ._opened import opened
 from ._streams import Block, Streamed
-from ._taken import Pictures, Taken, taken
+from ._taken import Pictures, Taken, nothing, taken
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -243,7 +243,7 @@ class Rows:
 def take_parquet(
     files: Sequence[Path],
     root: Path,
-    split: Literal["auto", "random"] | Split,
+    split: SplitSetting,
     labels: str | None,
     value_range: Sequence[float] | None,
 ) -> Taken:
@@ -278,7 +278,7 @@ def take_parquet(
         notes += [note] if note else []
         looked = scaling.notes
     else:
-        pictures, looked = CellPictures(table, column), list
+        pictures, looked = CellPictures(table, column), nothing
     parts = {kind: Rows(pictures, rows) for kind, rows in index.items()}
     return taken(parts, found, split, table.files, notes, left_out, looked)
 

@@ -20,15 +20,14 @@ from ._files import ENDINGS, SOURCES, Files, FolderFiles, reason_of, shown
 from ._folder_names import part_name
 from ._label_files import STYLEGAN, TABLES, Named, is_stylegan, labels_in, split_name
 from ._labels import as_classes
-from ._layout import Layout, Split, layout
+from ._layout import Layout, SplitSetting, layout
 from ._opened import opened
 from ._parquet import take_parquet
-from ._taken import Part, Taken
+from ._taken import Looked, Part, Taken, labelled, nothing
 
 if TYPE_CHECKING:
     from PIL import Image
 
-How = Literal["auto", "random"] | Split
 ARRAYS, PARQUET = (".npy", ".npz", ".pt", ".pth"), (".parquet", ".pq")
 OTHERS = {  # what begins so is not read, and the cure
     b"Rar!": "It is a RAR archive: unpack it, and give the folder as root",
@@ -40,7 +39,7 @@ OTHERS = {  # what begins so is not read, and the cure
 }
 
 
-def take(root: Path, split: How, labels: str, value_range: Sequence[float] | None) -> Taken:
+def take(root: Path, split: SplitSetting, labels: str, value_range: Sequence[float] | None) -> Taken:
     """A source as the settings say to take it. `labels` is "auto", "folders", "none", or what gives them: a list of labels, the
     name of an array or of a column. GanBenchError: it can't be read, or be taken in one way alone, with the cure.
     """
@@ -127,7 +126,7 @@ class FilePictures:
         return shown(self.files.names[index])
 
 
-def _take_files(files: Files, root: Path, split: How, labels: str) -> Taken:
+def _take_files(files: Files, root: Path, split: SplitSetting, labels: str) -> Taken:
     """Pictures in files, by what their folders say, or by a list of labels."""
     if not files.names:
         raise GanBenchError(f"{shown(str(root))} holds no pictures{_instead(files, root)}")
@@ -175,37 +174,23 @@ def _by_list(files: Files, found: Layout, named: Named, paths: list[Path]) -> Ta
     index = {part: np.array(own, np.int64) for part, own in found.parts.items() if own is not None}
     values = {part: [named.of.get(place) for place in own.tolist()] for part, own in index.items()}
     labels = as_classes(values, named.what, named.class_names)
+    numbers = np.full(len(files.names), -1, np.int64)
+    for part, places in index.items():
+        numbers[places] = labels.of[part]
+    parts = {part: Part(FilePictures(files), numbers, places) for part, places in index.items()}
     left_out = _joined(files.left_out, found.left_out)
     notes = found.notes + named.notes + list(labels.notes)
-    numbers = np.full(len(files.names), -1, np.int64)
-    for part, own in index.items():
-        numbers[own] = labels.of[part]
-    parts = {part: Part(FilePictures(files), numbers, own) for part, own in index.items()}
     if labels.classes is not None:
-        for part, own in list(parts.items()):
-            without = own.own_labels() < 0
-            if without.any():
-                left_out.setdefault(f"without a label in {named.file}", []).extend(
-                    files.names[place] for place in index[part][without]
-                )
-                parts[part] = own.where(~without)
-        if not len(parts["training"]):
-            raise GanBenchError(f"{named.file} has labels of none of the pictures to train on")
-        if "held_out" in parts and not len(parts["held_out"]):
-            del parts["held_out"]
-            notes.append("The part that is held out by its name has no labels; others are held out at random.")
-    return Taken(
-        parts["training"], parts.get("held_out"), labels.classes, paths, left_out, notes, _looked(files)
-    )  # fmt: skip
+        parts, without, more = labelled(parts, named.file)
+        left_out, notes = left_out | without, notes + more
+    if "training" not in parts:
+        raise GanBenchError(f"{named.file} has labels of none of the pictures to train on")
+    held_out = parts.get("held_out")
+    return Taken(parts["training"], held_out, labels.classes, paths, left_out, notes, _looked(files))
 
 
-def _looked(files: Files):  # type: ignore[no-untyped-def]
-    def looked() -> list[str]:
-        if isinstance(files, TarFiles):
-            files.unpack()
-        return []
-
-    return looked
+def _looked(files: Files) -> Looked:
+    return files.unpack if isinstance(files, TarFiles) else nothing
 
 
 def _joined(*several: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -216,7 +201,7 @@ def _joined(*several: dict[str, list[str]]) -> dict[str, list[str]]:
     return joined
 
 
-def _mixed(files: Files, named: Named, split: How) -> Layout | None:
+def _mixed(files: Files, named: Named, split: SplitSetting) -> Layout | None:
     """Where a list names the classes of one part, and folders those of the others: all as if they lay in folders."""
     names = list(files.names)
     for index, label in named.of.items():

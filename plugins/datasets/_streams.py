@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 KEPT = 8  # blocks: threads that read about in order find theirs among them
 
-Block = tuple[int, Sequence[Any]]  # the index of the first thing in it, and the things
+Block = tuple[int, Any]  # the index of the first thing in it, and the things: a list or an array
 
 
 class Streamed:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from gan_bench.errors import GanBenchError, did_you_mean
 from ._files import LeftOut
 from ._folder_names import WORDS
 from ._labels import Labels
-from ._layout import Split
+from ._layout import Split, SplitSetting
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -89,6 +89,11 @@ class Joined:
 
 
 Source = Part | Joined
+Looked = Callable[[], list[str]]
+
+
+def nothing() -> list[str]:
+    return []
 
 
 @dataclass(frozen=True)
@@ -101,17 +106,17 @@ class Taken:
     paths: list[Path]  # the files whose bytes determine all samples
     left_out: LeftOut = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    looked: Callable[[], list[str]] = list  # looks at all values, once, before they are decoded; more notes
+    looked: Looked = nothing  # looks at all there is, once, before it is decoded; gives more notes
 
 
 def taken(
     pictures: Mapping[str, Pictures],
     labels: Labels,
-    split: Literal["auto", "random"] | Split,
+    split: SplitSetting,
     paths: Sequence[Path],
     notes: Sequence[str] = (),
     left_out: LeftOut | None = None,
-    looked: Callable[[], list[str]] = list,
+    looked: Looked = nothing,
 ) -> Taken:
     """Pictures of a file by part as training and held-out part, as their names and `split` say.
 
@@ -121,14 +126,8 @@ def taken(
     left_out, notes = dict(left_out or {}), [*notes, *labels.notes]
     parts = {kind: Part(own, labels.of[kind]) for kind, own in pictures.items()}
     if labels.classes is not None:
-        for kind, part in list(parts.items()):
-            without = part.own_labels() < 0
-            if without.any():
-                names = left_out.setdefault("without a label", [])
-                names += [part.name(index) for index in np.flatnonzero(without)]
-                parts[kind] = part.where(~without)
-                if without.all():
-                    del parts[kind]
+        parts, without, more = labelled(parts)
+        left_out, notes = left_out | without, notes + more
     training, held_out = _kinds(parts, split)
     unused = [kind for kind in parts if kind not in (*training, *held_out)]
     for kind in unused:
@@ -149,11 +148,26 @@ def taken(
     )
 
 
+def labelled(parts: Mapping[str, Part], place: str = "") -> tuple[dict[str, Part], LeftOut, list[str]]:
+    """Parts without the pictures that have no label, the names of these, and what is told of parts that have none at all."""
+    kept: dict[str, Part] = {}
+    names: list[str] = []
+    notes = []
+    for kind, part in parts.items():
+        without = part.own_labels() < 0
+        names += [part.name(index) for index in np.flatnonzero(without).tolist()]
+        if not without.all():
+            kept[kind] = part.where(~without) if without.any() else part
+        else:
+            notes.append(f"The {kind.replace('_', '-')} part has no labels, and is left out.")
+    return kept, {f"without a label{place and f' in {place}'}": names} if names else {}, notes
+
+
 def _joined(parts: list[Part]) -> Source:
     return parts[0] if len(parts) == 1 else Joined(parts)
 
 
-def _kinds(parts: Mapping[str, Part], split: Literal["auto", "random"] | Split) -> tuple[list[str], list[str]]:
+def _kinds(parts: Mapping[str, Part], split: SplitSetting) -> tuple[list[str], list[str]]:
     """The parts to train on, and those held out: none, where that is for the core to divide."""
     if isinstance(split, Split):
         named = [[_named(name, parts) for name in own or ()] for own in (split.training, split.held_out)]

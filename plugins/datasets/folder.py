@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 from gan_bench import Dataset, Field, Parts, SkipSample, Undivided, hookimpl
 from gan_bench.errors import GanBenchError
 
 from ._files import shown
-from ._layout import Split
+from ._layout import SplitSetting
 from ._pictures import PictureDataset, PicturePart, Root, expanded, size_field
 from ._sources import take
 from ._taken import Source, Taken
@@ -30,7 +29,7 @@ class PictureFolder(PictureDataset):
     held_out: float = Field(
         0.1, gt=0, lt=1, description="fraction held out, where no folder is; copies of a picture stay in one part"
     )
-    split: Literal["auto", "random"] | Split = Field(
+    split: SplitSetting = Field(
         "auto",
         description='which folders are the parts: "auto" (by their names), "random" (none), or a table '
         'such as { training = "train", held_out = "test" }',
@@ -94,7 +93,8 @@ def _told(dataset: PictureFolder) -> Iterator[None]:
     try:
         yield
     except GanBenchError as error:
-        raise GanBenchError(f"dataset {dataset.name}: {error}") from error
+        error.args = (f"dataset {dataset.name}: {error}",)
+        raise
 
 
 @hookimpl

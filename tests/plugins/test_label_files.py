@@ -150,7 +150,7 @@ def test_kaggles_train_and_test(tmp_path: Path) -> None:
     prepared = decode(root, labels="trainLabels.csv", held_out=0.25)
     assert (len(prepared.training), len(prepared.held_out)) == (9, 3)
     assert left_out(prepared) == {"no pictures (.csv)": 1, "without a label in trainLabels.csv": 6}
-    assert "The part that is held out by its name has no labels" in notes(prepared)
+    assert "The held-out part has no labels, and is left out." in notes(prepared)
 
 
 def test_one_part_has_folders_and_the_other_a_list(tmp_path: Path) -> None:
