@@ -24,52 +24,20 @@ ANY = "|".join(sorted(WORDS, key=len, reverse=True))
 GLUED = re.compile(rf"({ANY})({'|'.join(PLAIN)})?")
 DOMAIN = re.compile(rf"({ANY})[ _-]?([A-D])", re.IGNORECASE)
 
-PICTURES = {
-    "image",
-    "images",
-    "img",
-    "imgs",
-    "jpegimages",
-    "photos",
-    "pics",
-    "pictures",
-}  # words for folders of all pictures
-WITH_DRAWN = PICTURES | {  # the same, where others beside them hold what was drawn on these
+# Words for folders of all pictures; and more of them, where others beside them hold what was drawn on these.
+PICTURES = {"image", "images", "img", "imgs", "jpegimages", "photos", "pics", "pictures"}
+WITH_DRAWN = PICTURES | {
     *("color", "frame", "frames", "input", "inputs", "leftimg", "original", "originals", "rgb"),
 }
 DRAWN = {
     *("anno", "annos", "annotation", "annotations", "anns", "bbox", "boxes", "depth", "gt", "gtcoarse", "gtfine"),
     *("groundtruth", "instances", "label", "labels", "mask", "masks", "matte", "mattes", "seg", "segmentation"),
-    *(
-        "segmentations",
-        "segmentationclass",
-        "segmentationobject",
-        "segmented",
-        "semantic",
-        "target",
-        "targets",
-        "thumbnails",
-    ),
-    *("thumbs", "trimap", "trimaps"),
+    *("segmentationclass", "segmentationobject", "segmentations", "segmented", "semantic", "target", "targets"),
+    *("thumbnails", "thumbs", "trimap", "trimaps"),
 }
-NUMBERED = {  # words for pieces of a pile, where numbers tell them apart
-    *(
-        "archive",
-        "batch",
-        "chunk",
-        "data",
-        "disc",
-        "disk",
-        "fold",
-        "folder",
-        "image",
-        "images",
-        "img",
-        "imgs",
-        "part",
-        "photos",
-    ),
-    *("pictures", "piece", "set", "shard", "split", "vol", "volume"),
+NUMBERED = {  # words for pieces of a pile, where only numbers tell them apart
+    *("archive", "batch", "chunk", "data", "disc", "disk", "fold", "folder", "image", "images", "img", "imgs"),
+    *("part", "photos", "pictures", "piece", "set", "shard", "split", "vol", "volume"),
 }
 CAMERA = re.compile(r"\d{3}(?=\d*[A-Z_])[A-Z0-9_]{5}|(19|20)\d\d([-_. ]?\d\d){0,2}")  # as cameras number them; dates
 ALBUM = re.compile(r"Photos from (19|20)\d\d")  # Google's export has them, beside albums of the same pictures
@@ -136,7 +104,7 @@ def no_classes(placed: Iterable[tuple[str, str]]) -> str:
     without_numbers = {re.sub(r"\d+", "#", folder) for folder in names}
     if len(without_numbers) == 1 and not NUMBERED.isdisjoint(_words(min(without_numbers).lower())):
         return "the folders are numbered pieces of a pile"
-    if all(re.fullmatch(r"\d{3,}", folder) for folder in names) and _numbered(names):
+    if all(re.fullmatch(r"\d{3,18}", folder) for folder in names) and _numbered(names):
         return "the folders' numbers follow from those of their pictures"
     if all(HASH.fullmatch(name) and name.startswith(folder) for folder, own in names.items() for name in own):
         return "the folders are the beginnings of their pictures' names"
@@ -151,7 +119,7 @@ def _numbered(folders: dict[str, list[str]]) -> bool:
     """Whether the numbers that pictures' names end in grow from folder to folder, or end in the folders' numbers."""
     last, growing, ending = -1, True, True
     for folder in sorted(folders):
-        found = [re.search(r"\d+$", name) for name in folders[folder]]
+        found = [re.search(r"\d{1,18}$", name) for name in folders[folder]]
         numbers = [int(digits[0]) for digits in found if digits]
         if len(numbers) < len(found):
             return False

@@ -75,7 +75,7 @@ class PictureFolder(PictureDataset):
         samples = self._pictures(files, training, found.labels)
         if held_out is None:
             return Undivided(samples, self.held_out, left_out=left_out, notes=notes)
-        if "held_out" in self.model_fields_set:
+        if self.held_out != type(self).model_fields["held_out"].default:
             notes.append(f"held_out = {self.held_out:g} says nothing here, where folders are held out.")
         return Parts(samples, self._pictures(files, held_out, found.labels), left_out=left_out, notes=notes)
 
