@@ -74,9 +74,15 @@ def part_names(folders: Iterable[str]) -> dict[str, PartName]:
     return {folder: name for folder, name in found.items() if not name.beside or len(kinds[name.beside]) > 1}
 
 
+def is_drawn(folder: str) -> bool:
+    """Whether a folder is called as one for what belongs to pictures: masks, labels, thumbnails."""
+    words = _kind(folder)
+    return bool(words) and DRAWN.issuperset(words)
+
+
 def of_pictures(folders: Iterable[str]) -> list[str]:
     """The folders of pictures, where others beside them seem to hold what belongs to these; none: they may be classes."""
-    words = {folder: _words(re.sub("ground[ _-]truth", "groundtruth", folder.lower())) for folder in folders}
+    words = {folder: _kind(folder) for folder in folders}
     if len(set(map(tuple, words.values()))) == 1:  # only numbers tell them apart
         return []
     whole = {folder for folder, own in words.items() if own and PICTURES.issuperset(own)}
@@ -85,7 +91,7 @@ def of_pictures(folders: Iterable[str]) -> list[str]:
         of_another = [[word for word in words[folder] if word not in DRAWN] for folder in drawn]
         has_pictures = {folder for folder, own in words.items() if not WITH_DRAWN.isdisjoint(own)}
         whole |= (has_pictures | {folder for folder, own in words.items() if own and own in of_another}) - drawn
-    if all(own and DRAWN.issuperset(own) for own in words.values()):
+    if all(map(is_drawn, words)):
         whole = {min(words)}
     return sorted(whole)
 
@@ -109,6 +115,10 @@ def no_classes(placed: Iterable[tuple[str, str]]) -> str:
     if all(HASH.fullmatch(name) and name.startswith(folder) for folder, own in names.items() for name in own):
         return "the folders are the beginnings of their pictures' names"
     return ""
+
+
+def _kind(folder: str) -> list[str]:
+    return _words(re.sub("ground[ _-]truth", "groundtruth", folder.lower()))
 
 
 def _words(text: str) -> list[str]:
