@@ -24,52 +24,20 @@ ANY = "|".join(sorted(WORDS, key=len, reverse=True))
 GLUED = re.compile(rf"({ANY})({'|'.join(PLAIN)})?")
 DOMAIN = re.compile(rf"({ANY})[ _-]?([A-D])", re.IGNORECASE)
 
-PICTURES = {
-    "image",
-    "images",
-    "img",
-    "imgs",
-    "jpegimages",
-    "photos",
-    "pics",
-    "pictures",
-}  # words for folders of all pictures
-WITH_DRAWN = PICTURES | {  # the same, where others beside them hold what was drawn on these
+# Words for folders of all pictures; and more of them, where others beside them hold what was drawn on these.
+PICTURES = {"image", "images", "img", "imgs", "jpegimages", "photos", "pics", "pictures"}
+WITH_DRAWN = PICTURES | {
     *("color", "frame", "frames", "input", "inputs", "leftimg", "original", "originals", "rgb"),
 }
 DRAWN = {
     *("anno", "annos", "annotation", "annotations", "anns", "bbox", "boxes", "depth", "gt", "gtcoarse", "gtfine"),
     *("groundtruth", "instances", "label", "labels", "mask", "masks", "matte", "mattes", "seg", "segmentation"),
-    *(
-        "segmentations",
-        "segmentationclass",
-        "segmentationobject",
-        "segmented",
-        "semantic",
-        "target",
-        "targets",
-        "thumbnails",
-    ),
-    *("thumbs", "trimap", "trimaps"),
+    *("segmentationclass", "segmentationobject", "segmentations", "segmented", "semantic", "target", "targets"),
+    *("thumbnails", "thumbs", "trimap", "trimaps"),
 }
-NUMBERED = {  # words for pieces of a pile, where numbers tell them apart
-    *(
-        "archive",
-        "batch",
-        "chunk",
-        "data",
-        "disc",
-        "disk",
-        "fold",
-        "folder",
-        "image",
-        "images",
-        "img",
-        "imgs",
-        "part",
-        "photos",
-    ),
-    *("pictures", "piece", "set", "shard", "split", "vol", "volume"),
+NUMBERED = {  # words for pieces of a pile, where only numbers tell them apart
+    *("archive", "batch", "chunk", "data", "disc", "disk", "fold", "folder", "image", "images", "img", "imgs"),
+    *("part", "photos", "pictures", "piece", "set", "shard", "split", "vol", "volume"),
 }
 CAMERA = re.compile(r"\d{3}(?=\d*[A-Z_])[A-Z0-9_]{5}|(19|20)\d\d([-_. ]?\d\d){0,2}")  # as cameras number them; dates
 ALBUM = re.compile(r"Photos from (19|20)\d\d")  # Google's export has them, beside albums of the same pictures
@@ -106,9 +74,15 @@ def part_names(folders: Iterable[str]) -> dict[str, PartName]:
     return {folder: name for folder, name in found.items() if not name.beside or len(kinds[name.beside]) > 1}
 
 
+def is_drawn(folder: str) -> bool:
+    """Whether a folder is called as one for what belongs to pictures: masks, labels, thumbnails."""
+    words = _kind(folder)
+    return bool(words) and DRAWN.issuperset(words)
+
+
 def of_pictures(folders: Iterable[str]) -> list[str]:
     """The folders of pictures, where others beside them seem to hold what belongs to these; none: they may be classes."""
-    words = {folder: _words(re.sub("ground[ _-]truth", "groundtruth", folder.lower())) for folder in folders}
+    words = {folder: _kind(folder) for folder in folders}
     if len(set(map(tuple, words.values()))) == 1:  # only numbers tell them apart
         return []
     whole = {folder for folder, own in words.items() if own and PICTURES.issuperset(own)}
@@ -117,7 +91,7 @@ def of_pictures(folders: Iterable[str]) -> list[str]:
         of_another = [[word for word in words[folder] if word not in DRAWN] for folder in drawn]
         has_pictures = {folder for folder, own in words.items() if not WITH_DRAWN.isdisjoint(own)}
         whole |= (has_pictures | {folder for folder, own in words.items() if own and own in of_another}) - drawn
-    if all(own and DRAWN.issuperset(own) for own in words.values()):
+    if all(map(is_drawn, words)):
         whole = {min(words)}
     return sorted(whole)
 
@@ -136,11 +110,15 @@ def no_classes(placed: Iterable[tuple[str, str]]) -> str:
     without_numbers = {re.sub(r"\d+", "#", folder) for folder in names}
     if len(without_numbers) == 1 and not NUMBERED.isdisjoint(_words(min(without_numbers).lower())):
         return "the folders are numbered pieces of a pile"
-    if all(re.fullmatch(r"\d{3,}", folder) for folder in names) and _numbered(names):
+    if all(re.fullmatch(r"\d{3,18}", folder) for folder in names) and _numbered(names):
         return "the folders' numbers follow from those of their pictures"
     if all(HASH.fullmatch(name) and name.startswith(folder) for folder, own in names.items() for name in own):
         return "the folders are the beginnings of their pictures' names"
     return ""
+
+
+def _kind(folder: str) -> list[str]:
+    return _words(re.sub("ground[ _-]truth", "groundtruth", folder.lower()))
 
 
 def _words(text: str) -> list[str]:
@@ -151,7 +129,7 @@ def _numbered(folders: dict[str, list[str]]) -> bool:
     """Whether the numbers that pictures' names end in grow from folder to folder, or end in the folders' numbers."""
     last, growing, ending = -1, True, True
     for folder in sorted(folders):
-        found = [re.search(r"\d+$", name) for name in folders[folder]]
+        found = [re.search(r"\d{1,18}$", name) for name in folders[folder]]
         numbers = [int(digits[0]) for digits in found if digits]
         if len(numbers) < len(found):
             return False

@@ -17,7 +17,7 @@ from gan_bench import Field
 from gan_bench.errors import GanBenchError, ParameterError, did_you_mean
 
 from ._files import LeftOut, shown
-from ._folder_names import PartName, no_classes, of_pictures, part_name, part_names
+from ._folder_names import PartName, is_drawn, no_classes, of_pictures, part_name, part_names
 
 MASK = re.compile(r"(.+)[_-](mask|masks|seg|segmentation|gt|label|labels)([_-]?\d+)?", re.IGNORECASE)
 Labels = Literal["auto", "folders", "none"]
@@ -112,8 +112,9 @@ class _Names:
         wrapper += inner
         level = self._level(placed, wrapper, refuse=split == "auto")
         if level is None:
+            placed = self._without_drawn(placed)
             return self._result(placed, None, self._classes(placed, "the folder"))
-        placed = self._in_parts(placed, level)
+        placed = self._without_drawn(self._in_parts(placed, level))
         if split == "auto":
             return self._divided(placed)
         self.notes.append(f"All in one pile, also what lies in folders of parts ({self._listed(placed)}).")
@@ -138,6 +139,18 @@ class _Names:
             if all("/" in name and name in names for name in copies.values()):
                 self._leave_out(f"in {shown(folder)}, which holds the folders beside it once more", copies)
                 placed = {index: rest for index, rest in placed.items() if index not in copies}
+        return placed
+
+    def _without_drawn(self, placed: Placed) -> Placed:
+        """Less those in folders of masks and the like, where pictures lie beside these."""
+        loose = sum("/" not in rest for rest in placed.values())
+        folders = {folder for rest in placed.values() if (folder := _first(rest)) and is_drawn(folder)}
+        if self.labels != "auto" or loose <= LOOSE * len(placed):
+            return placed
+        for folder in sorted(folders):
+            inside = {index for index, rest in placed.items() if _first(rest) == folder}
+            self._leave_out(f"in {shown(folder)}, as what belongs to the pictures beside it", inside)
+            placed = {index: rest for index, rest in placed.items() if index not in inside}
         return placed
 
     # Parts.
@@ -247,8 +260,9 @@ class _Names:
         taken = training | (held_out or {})
         self._leave_out("outside of the folders that `split` names", everything.keys() - taken.keys())
         start = len(_common(taken.values()))
-        training = {index: rest[start:] for index, rest in training.items()}
-        held_out = held_out and {index: rest[start:] for index, rest in held_out.items()}
+        taken = self._without_drawn({index: rest[start:] for index, rest in taken.items()})
+        training = {index: taken[index] for index in training.keys() & taken.keys()}
+        held_out = held_out and {index: taken[index] for index in held_out.keys() & taken.keys()}
         classes = self._classes(training, _listed(split.training), held_out)
         if classes and held_out and split.held_out and _class_set(held_out) != classes:
             self._refuse_classes(classes, held_out, _listed(split.held_out), split.training)
@@ -290,6 +304,8 @@ class _Names:
         if len(folders) < 2:
             return None
         if self.labels == "auto":
+            if pictures := of_pictures(folders):
+                self._refuse_containers(folders, pictures, placed, held_out or {})
             loose = len(placed) - len(pairs)
             if loose > LOOSE * len(placed):
                 self.notes.append(
@@ -297,8 +313,6 @@ class _Names:
                     'labels = "folders" takes the folders for classes and leaves these pictures out.'
                 )
                 return None
-            if pictures := of_pictures(folders):
-                self._refuse_containers(folders, pictures, placed, held_out or {})
             if reason := no_classes(pairs):
                 self.notes.append(f'No classes: {reason}. labels = "folders" takes them for classes all the same.')
                 return None
@@ -318,7 +332,9 @@ class _Names:
     def _folders_of(self, folder: str, part: Placed) -> set[str]:
         """The paths of the folders of a part that are called so."""
         return {
-            self.names[index].removesuffix(rest) + folder if self.names[index].endswith(rest) else self.part[index]
+            self.names[index].removesuffix(rest) + folder
+            if self.names[index].endswith(rest)
+            else self.part.get(index, folder)
             for index, rest in part.items()
             if rest.startswith(f"{folder}/")
         }

@@ -59,7 +59,7 @@ class PictureFolder(PictureDataset):
         training = self._pictures(found.training)
         if found.held_out is None:
             return Undivided(training, self.held_out, left_out=left_out, notes=notes)
-        if "held_out" in self.model_fields_set:
+        if self.held_out != type(self).model_fields["held_out"].default:
             notes.append(f"held_out = {self.held_out:g} says nothing here, where a part of the data is held out.")
         return Parts(training, self._pictures(found.held_out), left_out=left_out, notes=notes)
 

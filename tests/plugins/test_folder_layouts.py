@@ -275,6 +275,27 @@ READ: dict[str, tuple[dict[str, int], dict[str, int | None], tuple[str, ...] | N
         ("benign", "normal"),
         {"masks of the pictures beside them (x_mask, beside x)": 6},
     ),
+    "masks in a folder beside the pictures": (
+        {"{}.jpg": 9, "masks/{}.png": 9, "ground truth/{}.png": 9},
+        {"training": 9, "held_out": None},
+        None,
+        {
+            "in masks, as what belongs to the pictures beside it": 9,
+            "in ground truth, as what belongs to the pictures beside it": 9,
+        },
+    ),
+    "pictures, masks and strays": (
+        {"images": 5, "masks": 5, "{}.jpg": 5},
+        {"training": 10, "held_out": None},
+        None,
+        {"in masks, as what belongs to the pictures beside it": 5},
+    ),
+    "masks in each part": (
+        {"train": 9, "train/masks/{}.png": 9, "test": 4, "test/masks/{}.png": 4},
+        {"training": 9, "held_out": 4},
+        None,
+        {"in masks, as what belongs to the pictures beside it": 13},
+    ),
     "Google Takeout": (
         {
             "Takeout/Google Photos/Photos from 2019/IMG_{}.jpg": 5,
@@ -562,6 +583,7 @@ REFUSED: dict[str, tuple[dict[str, int], str, str]] = {
         "color, grayscale and segmented look like",
         'split = { training = "color" }',
     ),
+    "pictures, classes and strays": ({"images": 5, "cats": 5, "{}.jpg": 5}, "look", 'split = { training = "images" }'),
     "originals and masks": (
         {"Original": 5, "Ground truth": 5},
         "Ground truth and Original look like",
