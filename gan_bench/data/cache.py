@@ -22,8 +22,8 @@ from gan_bench.errors import GanBenchError
 
 CURE = "Set GAN_BENCH_CACHE to a folder that can be written and has room"
 CHOSEN = "chosen.npy"  # which training samples are trained on: indices (n,) int64, ascending
-_PARTS = ("training", "held_out")
-_DTYPES: dict[str, np.dtype[Any]] = {"image": np.dtype("uint8"), "points": np.dtype("float32")}
+PARTS = ("training", "held_out")
+DTYPES: dict[str, np.dtype[Any]] = {"image": np.dtype("uint8"), "points": np.dtype("float32")}
 
 
 def cache_root() -> Path:
@@ -60,7 +60,7 @@ def open_prepared(folder: Path) -> PreparedData:
         classes = meta["classes"]
         modes = meta.get("modes") and Modes(tuple(map(tuple, meta["modes"]["centres"])), meta["modes"]["std"])
         spec = DataSpec(tuple(meta["shape"]), meta["kind"], None if classes is None else tuple(classes), modes)
-        training, held_out = (_open_part(folder, part, meta["lengths"][part], spec) for part in _PARTS)
+        training, held_out = (open_part(folder, part, meta["lengths"][part], spec) for part in PARTS)
         skipped = tuple(meta["skipped"])
         # Caches from before there were fingerprints of parts stay usable.
         own = meta.get("fingerprints") or {"held_out": part_fingerprint(folder, "held_out", spec)}
@@ -75,8 +75,8 @@ def open_prepared(folder: Path) -> PreparedData:
         ) from error
 
 
-def _open_part(folder: Path, name: str, length: int, spec: DataSpec) -> Samples:
-    data = _open_array(folder / f"{name}.npy", (length, *spec.shape), _DTYPES[spec.kind])
+def open_part(folder: Path, name: str, length: int, spec: DataSpec) -> Samples:
+    data = _open_array(folder / f"{name}.npy", (length, *spec.shape), DTYPES[spec.kind])
     labels = _open_array(folder / f"{name}_labels.npy", (length,), np.dtype("int64"))
     return Samples(data, labels if bool((labels >= 0).any()) else None)
 
