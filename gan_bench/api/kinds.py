@@ -69,7 +69,7 @@ class Part(Protocol):
     An image is uint8 of the dataset's shape, 0 to 255 (an array or tensor); points are float32. The label is an int,
     -1 where there is none. A third element, if there is one, has facts on how the sample was found, by kind: texts are
     counted and numbers give a range, as in `{"mode": "RGB", "width": 640}`, which every command tells of the data. A part
-    whose attribute `thread_safe` is True is read by several threads at once.
+    whose attribute `parallel` is True is read by several processes at once, forked ones, or threads.
     """
 
     def __len__(self) -> int: ...

@@ -16,7 +16,7 @@ from rich.console import Console
 from gan_bench.api.kinds import Dataset
 from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
-from gan_bench.console import plain_console, warnings_told
+from gan_bench.console import counted, plain_console, warnings_told
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
 from gan_bench.grid import Evaluate
@@ -171,10 +171,7 @@ def _read(samples: Any, count: int | None, seed: int | None, console: Console) -
 
 
 def _prepared(dataset: Dataset, console: Console) -> PreparedData:
-    def show(part: str, done: int, total: int) -> None:
-        status.update(f"{part}: {done:,} of {total:,}")
-
-    with console.status(f"dataset {dataset.name}") as status, warnings_told(console):
+    with counted(console, f"dataset {dataset.name}") as show, warnings_told(console):
         return prepare(dataset, progress=show)
 
 

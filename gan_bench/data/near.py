@@ -12,7 +12,7 @@ from gan_bench.api.samples import Samples
 CORRELATION = 0.99  # of two pictures' values, from which on they count; docs/data.md has what it finds
 MOST = 5000  # held-out pictures that are looked at
 SIDE = 8  # of the thumbnails by which the most similar training picture is found
-BATCH = 4096
+BATCH = 512
 FLAT = 1e-2  # standard deviation of values in [-1, 1], below which a picture has nothing to be told by
 
 

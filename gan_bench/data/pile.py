@@ -11,9 +11,7 @@ import json
 import operator
 import os
 from array import array
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
@@ -24,6 +22,7 @@ import numpy as np
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.faults import told
 from gan_bench.api.kinds import Part, SkipSample
+from gan_bench.data.ahead import in_order
 from gan_bench.data.cache import DTYPES, PARTS
 from gan_bench.data.cores import cores
 from gan_bench.data.facts import Facts
@@ -31,7 +30,7 @@ from gan_bench.errors import GanBenchError
 
 Tell = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
-CHUNK = 512  # samples that a thread decodes at a time, at most
+CHUNK = 512  # samples that are decoded at a time, at most
 CHUNK_BYTES = 2**23  # of them
 DIGEST = 8  # bytes of a sample's hash
 
@@ -140,24 +139,10 @@ class Pile:
         return json.dumps(entry).encode() + b"\n"
 
     def _chunks(self, start: int) -> Iterator[_Chunk]:
-        """The rest, in order: by as many threads as there are cores where the part allows it."""
+        """The rest, in order: by all cores where the part allows it."""
         size = max(1, min(CHUNK, CHUNK_BYTES // (self._dtype.itemsize * self._spec.numel)))
-        ranges = (range(first, min(first + size, len(self))) for first in range(start, len(self), size))
-        threads = cores() if getattr(self._part, "thread_safe", False) else 1
-        if threads == 1:
-            yield from map(self._decoded, ranges)
-            return
-        pool = ThreadPoolExecutor(threads, "decode")
-        waiting: deque[Future[_Chunk]] = deque()
-        try:
-            for indices in ranges:
-                waiting.append(pool.submit(self._decoded, indices))
-                if len(waiting) > 2 * threads:  # no more than these are in memory
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        ranges = [range(first, min(first + size, len(self))) for first in range(start, len(self), size)]
+        return in_order(self._decoded, ranges, cores() if getattr(self._part, "parallel", False) else 1)
 
     def _decoded(self, indices: range) -> _Chunk:
         chunk = _Chunk(indices.stop, [], [], [], Facts())

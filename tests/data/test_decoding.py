@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from gan_bench.api.kinds import ArrayPart, Dataset, Parts, SkipSample, Undivided
 from gan_bench.api.samples import PreparedData
 from gan_bench.data import decode as decode_module
 from gan_bench.data import pile
+from gan_bench.data.ahead import in_order
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
 
@@ -29,9 +29,8 @@ COUNT = 100
 class Numbered:
     """Sample i is filled with i; every tenth is unreadable."""
 
-    thread_safe = True
+    parallel = True
     read: ClassVar[list[int]] = []
-    threads: ClassVar[set[int]] = set()
     before: ClassVar[Callable[[int], Any]] = lambda index: None
 
     def __len__(self) -> int:
@@ -40,7 +39,6 @@ class Numbered:
     def __getitem__(self, index: int) -> tuple[Any, int, dict[str, str | float]]:
         type(self).before(index)
         self.read.append(index)
-        self.threads.add(threading.get_ident())
         if index % 10 == 9:
             raise SkipSample(f"{index}.png: torn")
         return np.full((1, 2, 2), index, np.uint8), index % 2, {"mode": "L" if index % 3 else "RGB", "width": index}
@@ -65,7 +63,6 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pile, "CHUNK", 8)
     monkeypatch.setattr(pile, "cores", lambda: 3)
     Numbered.read.clear()
-    Numbered.threads.clear()
 
 
 def content(data: PreparedData) -> dict[str, bytes]:
@@ -77,19 +74,18 @@ def at_once(tmp_path: Path, divided: bool = True) -> PreparedData:
         return prepare(Both(divided=divided), tmp_path / "whole")
 
 
-def test_threads_decode_in_the_order_of_the_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_decode_in_the_order_of_the_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Numbered, "before", lambda index: time.sleep(0.002 * (index % 16 < 8)))  # so that some overtake
     several = at_once(tmp_path)
-    assert len(Numbered.threads) > 1
+    assert not Numbered.read, "not in this process"
     expected = [index for index in range(COUNT) if index % 10 != 9]
     assert several.training.data[:, 0, 0, 0].tolist() == expected
     assert several.training.labels is not None
     assert several.training.labels.tolist() == [index % 2 for index in expected]
-    monkeypatch.setattr(Numbered, "thread_safe", False)
-    Numbered.threads.clear()
+    monkeypatch.setattr(Numbered, "parallel", False)
     with pytest.warns(UserWarning, match="can't be read"):
         one = prepare(Both(), tmp_path / "other")
-    assert Numbered.threads == {threading.get_ident()}, "nobody said that several may read at once"
+    assert len(Numbered.read) == 2 * COUNT, "nobody said that several may read at once"
     assert content(one) == content(several)
 
 
@@ -160,6 +156,8 @@ def test_what_a_crash_has_left_torn_is_decoded_again(
         journal.write_bytes(b"".join(lines[:2]) + b"\x00" * 50)
     else:
         samples.unlink()
+    monkeypatch.setattr(pile, "CHUNK", 8)
+    monkeypatch.setattr(pile, "cores", lambda: 1)
     Numbered.read.clear()
     with pytest.warns(UserWarning, match="can't be read"):
         assert content(prepare(Both(divided=False), tmp_path / "cache")) == expected
@@ -181,19 +179,67 @@ def test_an_error_leaves_nothing_and_is_the_sample_s_own(tmp_path: Path, monkeyp
     assert [path.suffix for path in (tmp_path / "datasets").iterdir()] == [".lock"]
 
 
-def test_no_more_than_a_few_chunks_are_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written, ahead = [0], []
-    take = pile.Pile._take
+class Counted(list[int]):
+    """Items that tell how many have been taken."""
 
-    def slow(self: Any, chunk: Any) -> bytes:
-        time.sleep(0.01)
-        ahead.append(len(Numbered.read) - written[0])
-        written[0] += pile.CHUNK
-        return take(self, chunk)
+    taken = 0
 
-    monkeypatch.setattr(pile.Pile, "_take", slow)
-    at_once(tmp_path, divided=False)
-    assert max(ahead) <= (2 * 3 + 2) * pile.CHUNK
+    def __iter__(self) -> Any:
+        for item in super().__iter__():
+            self.taken += 1
+            yield item
+
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_no_more_than_a_few_results_wait(monkeypatch: pytest.MonkeyPatch, forked: bool) -> None:
+    monkeypatch.setattr(sys, "platform", "linux" if forked else "darwin")
+    items, ahead = Counted(range(50)), []
+    for done, result in enumerate(in_order(lambda item: (item, os.getpid()), items, 2)):
+        assert result[0] == done
+        assert (result[1] == os.getpid()) is not forked
+        ahead.append(items.taken - done)
+    assert max(ahead) <= 6
+
+
+def test_if_processes_die_the_rest_is_done_here() -> None:
+    here = os.getpid()
+
+    def work(item: int) -> tuple[int, bool]:
+        if item == 20 and os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item, os.getpid() == here
+
+    found = list(in_order(work, range(40), 2))
+    assert [item for item, _ in found] == list(range(40))
+    assert found[20][1]
+    assert not found[0][1]
+
+
+ORPHANS = """
+import os, time
+from gan_bench.data.ahead import in_order
+for _ in in_order(lambda item: time.sleep(0.05) or os.write(1, b"%d\\n" % os.getpid()), range(10_000), 2):
+    pass
+"""
+
+
+def test_processes_end_with_the_one_that_began_them() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    children = {int(process.stdout.readline()) for _ in range(10)}
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while any(_is_alive(child) for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 KILLED = """
@@ -202,6 +248,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 import test_decoding
 from gan_bench.data import pile
+from gan_bench.data.ahead import in_order
 from gan_bench.data.prepare import prepare
 pile.CHUNK = 8
 test_decoding.Numbered.before = lambda index: time.sleep(0.005)
@@ -209,7 +256,7 @@ prepare(test_decoding.Both(divided=False), Path(sys.argv[1]))
 """
 
 
-def test_a_killed_decoding_gives_the_same_bits(tmp_path: Path) -> None:
+def test_a_killed_decoding_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = content(at_once(tmp_path, divided=False))
     command = [sys.executable, "-c", KILLED, str(tmp_path / "cache"), str(Path(__file__).parent)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -220,7 +267,7 @@ def test_a_killed_decoding_gives_the_same_bits(tmp_path: Path) -> None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    Numbered.read.clear()
+    monkeypatch.setattr(pile, "cores", lambda: 1)
     with pytest.warns(UserWarning, match="can't be read"):
         assert content(prepare(Both(divided=False), tmp_path / "cache")) == expected
     assert 0 < len(Numbered.read) < COUNT
