@@ -24,7 +24,7 @@ from gan_bench.data.pile import Pile, Tell, write_header
 from gan_bench.errors import GanBenchError
 
 EXAMPLES = 5  # names that are told of what was left out
-COPIED = 2**26  # bytes that are copied at a time
+COPIED = 2**24  # bytes that are copied at a time
 
 
 def decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: Tell) -> None:

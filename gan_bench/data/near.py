@@ -12,7 +12,7 @@ from gan_bench.api.samples import Samples
 CORRELATION = 0.99  # of two pictures' values, from which on they count; docs/data.md has what it finds
 MOST = 5000  # held-out pictures that are looked at
 SIDE = 8  # of the thumbnails by which the most similar training picture is found
-BATCH = 512
+VALUES = 2**21  # that are looked at in one go
 FLAT = 1e-2  # standard deviation of values in [-1, 1], below which a picture has nothing to be told by
 
 
@@ -25,15 +25,15 @@ def near_duplicates(training: Samples, held_out: Samples) -> Near:
     chosen = torch.arange(len(held_out))
     if len(held_out) > MOST:
         chosen = torch.linspace(0, len(held_out) - 1, MOST, dtype=torch.float64).long()
-    wanted = torch.cat([_directions(_small(held_out.batch(part))) for part in chosen.split(BATCH)])
+    size = max(1, VALUES // training.batch(torch.zeros(1, dtype=torch.int64)).numel())
+    wanted = torch.cat([_directions(_small(held_out.batch(part))) for part in chosen.split(size)])
     best, where = torch.full((len(chosen),), -2.0), torch.zeros(len(chosen), dtype=torch.int64)
-    for start in range(0, len(training), BATCH):
-        batch = training.batch(torch.arange(start, min(start + BATCH, len(training))))
+    for start, batch in zip(range(0, len(training), size), training.batches(size), strict=True):
         found, index = (wanted @ _directions(_small(batch)).T).max(1)
         better = found > best
         best[better], where[better] = found[better], start + index[better]
     count = 0
-    for own, other in zip(chosen.split(BATCH), where.split(BATCH), strict=True):
+    for own, other in zip(chosen.split(size), where.split(size), strict=True):
         first, second = held_out.batch(own), training.batch(other)
         alike = (_directions(first.double()) * _directions(second.double())).sum(1) >= CORRELATION
         count += int((alike & (first != second).flatten(1).any(1)).sum())

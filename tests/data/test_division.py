@@ -109,7 +109,7 @@ def test_noise_and_shapes_are_not_alike() -> None:
 
 def test_many_are_looked_at_in_equal_distances(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gan_bench.data.near.MOST", 10)
-    monkeypatch.setattr("gan_bench.data.near.BATCH", 7)
+    monkeypatch.setattr("gan_bench.data.near.VALUES", 7 * 3 * 32 * 32)
     training = photos(50, 0)
     found = near_duplicates(samples(training), samples(np.repeat(training[:25] // 2 + 50, 4, axis=0)))
     assert (found.count, found.looked_at) == (10, 10)
