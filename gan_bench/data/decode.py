@@ -17,6 +17,7 @@ from gan_bench.api.faults import told
 from gan_bench.api.kinds import Dataset, Part, Parts, SkipSample, Undivided, choice
 from gan_bench.api.reading import Equal, LeftOut, Reading
 from gan_bench.data.cache import _DTYPES, _PARTS, part_fingerprint
+from gan_bench.data.centre import centred
 from gan_bench.data.division import equal_samples, held_out_of
 from gan_bench.data.facts import Facts
 from gan_bench.errors import GanBenchError
@@ -30,7 +31,7 @@ COPIED = 2**26  # bytes that are copied at a time
 def decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: Tell) -> None:
     """Write both parts and meta.json into a folder. GanBenchError: whatever is wrong with the data."""
     with told(f"dataset {dataset.name}: load()"):
-        source = dataset.load()
+        source = centred(dataset.load(), dataset, spec)
     facts = Facts()
     if isinstance(source, Parts):
         piles = dict(zip(_PARTS, (source.training, source.held_out), strict=True))

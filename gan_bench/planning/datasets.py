@@ -43,7 +43,7 @@ def prepare_dataset(grid: Grid, cell: Cell, console: Console) -> PreparedData:
         status.update(f"{part}: {done} of {total}")
 
     with console.status(f"dataset {cell.dataset.name}") as status, warnings_told(console), located(grid, cell):
-        return prepare(cell.dataset, progress=show)
+        return prepare(cell.dataset, progress=show, registry=grid.registry)
 
 
 @contextmanager
