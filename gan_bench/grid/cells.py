@@ -120,10 +120,8 @@ class Maker:
         if key not in self._made:
             try:
                 made = self.registry.create(kind, table)
-                if kind == "dataset":
-                    if self.folder is not None and (found := beside(made, self.folder)):
-                        made = self.registry.create("dataset", {**table, **found})
-                    self._check_features(made, path)
+                if kind == "dataset" and self.folder is not None:
+                    made = self.registry.create(kind, {**table, **beside(made, self.folder)})
                 settings = equal_form(made.settings())
                 canonical(settings)  # JSON, or an error that is told below
             except PluginError as error:
@@ -135,6 +133,8 @@ class Maker:
                 raise Fault(str(error), path) from None
             except Exception as error:  # a stranger's code may raise anything
                 raise Fault(f"the {kind} {table['name']!r} raised {type(error).__name__}: {error}", path) from error
+            if kind == "dataset":
+                self._check_features(made, path)
             self._made[key] = made, settings
         return self._made[key]
 
