@@ -135,9 +135,19 @@ class PreparedData:
         """The dataset with all of its training samples, whichever of them are trained on."""
         return self.before or self
 
+    @property
+    def exchangeable(self) -> bool:
+        """Whether training samples are drawn as held-out ones are: all there are, or a subset; none selected or mirrored."""
+        return all(one.startswith("subset: ") for one in self.chosen)
+
 
 # What of it is not the same for all training sets.
-_TRAINED_ON = {*PreparedData.__dataclass_fields__, "whole"} - {"name", "spec", "held_out", "held_out_fingerprint"}
+_TRAINED_ON = {*PreparedData.__dataclass_fields__, "whole", "exchangeable"} - {
+    "name",
+    "spec",
+    "held_out",
+    "held_out_fingerprint",
+}
 
 
 class _Watched(PreparedData):

@@ -208,6 +208,8 @@ class Evaluator:
         measure, real = self.measures[index], None
         metric = measure.metric
         alarm = metric.every_number()[name].alarm
+        if measure.has_lost_its_usual():
+            return None
         if alarm is not None and alarm.of_real:
             real = self._real_score((index, name))
         with told(f"metric {metric.name}: alarm_of() at {place_of(type(metric).alarm_of)}"):
