@@ -38,12 +38,11 @@ def _selection(value: Any) -> float | dict[str, Any]:
     rule = "must be the share of the training samples to keep, more than 0 and at most 1.0"
     if not isinstance(value, dict):
         return _share(value, f"{rule}, or a table such as {{ keep = 0.5, features = ... }}")
-    for key in value.keys() - {"keep", "features"}:
+    for key in sorted(value.keys() - {"keep", "features"}):
         raise fault("is no part of select", key, cure=did_you_mean(key, ("keep", "features")))
     if "keep" not in value:
-        raise fault(
-            "needs keep, the share of the training samples to keep", cure="Write { keep = 0.5, features = ... }."
-        )
+        rule = "needs keep, the share of the training samples to keep"
+        raise fault(rule, cure="Write { keep = 0.5, features = ... }.")
     keep = _share(value["keep"], rule, "keep")
     return {**with_features(value), "keep": keep} if "features" in value else keep
 

@@ -176,8 +176,10 @@ class Dataset(Plugin):
 
     @model_validator(mode="after")
     def _of_pictures(self) -> Self:
-        for name in said(self).keys() & {"flip", "crop"} if self.kind == "points" else ():
-            raise fault(f"changes pictures, and the samples of {self.name} are points", name, cure="Leave it out.")
+        for name in ("flip", "crop"):
+            if self.kind == "points" and name in said(self):
+                rule = f"changes pictures, and the samples of {self.name} are points"
+                raise fault(rule, name, cure="Leave it out.")
         return self
 
     @abstractmethod

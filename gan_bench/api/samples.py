@@ -126,9 +126,7 @@ class PreparedData:
     held_out_fingerprint: str  # SHA-256 of the held-out part's samples and labels
     reading: Reading | None = None  # what was found as it was decoded; None: not known
     before: PreparedData | None = None  # any of its training samples were chosen
-    chosen: tuple[
-        str, ...
-    ] = ()  # sentences on how they were: "flip: 40 samples, and each of them mirrored left to right"
+    chosen: tuple[str, ...] = ()  # how they were, by setting: "subset: 144 of 1,437 training samples"
 
     @property
     def whole(self) -> PreparedData:
@@ -142,12 +140,8 @@ class PreparedData:
 
 
 # What of it is not the same for all training sets.
-_TRAINED_ON = {*PreparedData.__dataclass_fields__, "whole", "exchangeable"} - {
-    "name",
-    "spec",
-    "held_out",
-    "held_out_fingerprint",
-}
+_HELD_OUT = {"name", "spec", "held_out", "held_out_fingerprint"}
+_TRAINED_ON = {*PreparedData.__dataclass_fields__, "whole", "exchangeable"} - _HELD_OUT
 
 
 class _Watched(PreparedData):

@@ -54,3 +54,16 @@ class Embedding:
         """Features (N, d) on the CPU of batches of samples (B, *shape) in [-1, 1]."""
         with torch.no_grad(), make_stream(0, "features", self.device):
             return torch.cat([self.features(batch.to(self.device)) for batch in batches()]).cpu()
+
+    def remarks(self) -> list[str]:
+        """What the features say of themselves, in whole sentences."""
+        of = f"features {self.label}"
+        with told(f"{of}: remarks of {type(self.features).__name__} at {place_of(type(self.features))}"):
+            return [f"{of}: {line(remark)}" for remark in getattr(self.features, "remarks", ())]
+
+
+def line(remark: str) -> str:
+    """The same. ValueError: it is no line of text."""
+    if not isinstance(remark, str) or not remark.isprintable():
+        raise ValueError(f"a remark is a line of text (found: {remark!r})")
+    return remark

@@ -10,7 +10,8 @@ and number of samples, so that it can be inverted also where a class has few.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
 from gan_bench.api.tables import usual_features
 from gan_bench.data.cache import choice_fingerprint
+from gan_bench.data.decode import Tell
 from gan_bench.data.embedding import Embedding
 from gan_bench.data.kept import Kept
 from gan_bench.errors import GanBenchError, ParameterError
@@ -29,15 +31,14 @@ from gan_bench.errors import GanBenchError, ParameterError
 BATCH = 100  # samples embedded at a time
 CPU = torch.device("cpu")
 
-Tell = Callable[[str, int, int], None]
-
 
 def selected(
     whole: PreparedData, index: Tensor, asked: float | Mapping[str, Any], registry: Registry, cache: Path, tell: Tell
 ) -> tuple[Tensor, dict[str, Any], str]:
     """Those of the training samples at an index (n,) that are kept, in its order; what that rests on; the features' name.
 
-    The same bits come out whatever the number of threads. ParameterError: the features can't be had of these data.
+    The same bits come out whatever the number of threads. What the features' remarks say becomes a warning.
+    ParameterError: the features can't be had of these data.
     """
     table: Mapping[str, Any] = asked if isinstance(asked, Mapping) else {"keep": asked}
     samples = whole.training.chosen(index)
@@ -63,6 +64,8 @@ def selected(
         raise ParameterError(
             f"dataset {whole.name}: features {embedding.label} have values that are not finite", "select"
         )
+    for remark in embedding.remarks():
+        warnings.warn(f"dataset {whole.name}: select by {remark}", stacklevel=2)
     return index[likeliest(likelihoods, samples.labels, table["keep"])], judged, embedding.label
 
 

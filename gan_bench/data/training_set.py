@@ -8,7 +8,6 @@ sets can be compared. Nothing is decoded or copied for them: together they are o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,10 @@ from gan_bench.api.kinds import Dataset, choice
 from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
 from gan_bench.data.cache import CHOSEN, choice_fingerprint, open_prepared
+from gan_bench.data.decode import Tell
 from gan_bench.data.folders import discard, made_whole
 from gan_bench.data.selection import selected
 from gan_bench.errors import GanBenchError, ParameterError
-
-Tell = Callable[[str, int, int], None]
 
 
 def training_set(

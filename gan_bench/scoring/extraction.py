@@ -9,7 +9,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gan_bench.api.faults import place_of, told
 from gan_bench.api.kinds import FeatureExtractor, Metric
 from gan_bench.api.samples import PreparedData
 from gan_bench.canonical import canonical_hash
@@ -73,18 +72,8 @@ class Extraction(Embedding):
 
     def remarks(self) -> list[str]:
         """What whoever reads scores of these features should know, in whole sentences."""
-        of = f"features {self.label}"
-        with told(f"{of}: remarks of {type(self.features).__name__} at {place_of(type(self.features))}"):
-            found = [f"{of}: {line(remark)}" for remark in getattr(self.features, "remarks", ())]
-        real = self.real()
+        found, real, of = super().remarks(), self.real(), f"features {self.label}"
         if (real == real[0]).all():
             equal = f"those of all {len(real):,} held-out samples are equal"
             found.append(f"{of}: {equal}, so that scores tell next to nothing. Take other features.")
         return found
-
-
-def line(remark: str) -> str:
-    """The same. ValueError: it is no line of text."""
-    if not isinstance(remark, str) or not remark.isprintable():
-        raise ValueError(f"a remark is a line of text (found: {remark!r})")
-    return remark

@@ -17,8 +17,10 @@ from gan_bench.api.randomness import Stream
 from gan_bench.api.samples import PreparedData, RealData
 from gan_bench.api.sources import source_hash
 from gan_bench.canonical import canonical_hash
+from gan_bench.data.embedding import line
+from gan_bench.data.kept import Kept
 from gan_bench.errors import GanBenchError, message
-from gan_bench.scoring.extraction import Extraction, Kept, Part, fingerprint, line, real_batches
+from gan_bench.scoring.extraction import Extraction, Part, fingerprint, real_batches
 from gan_bench.store.documents import LARGEST
 
 PARTS: tuple[Part, ...] = ("held_out", "training")

@@ -116,7 +116,11 @@ def test_all_of_them_are_the_dataset_itself(asked: Any) -> None:
 
 def test_features_are_those_that_a_grid_would_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gan_bench_plugins.metrics.classifier._train", lambda *_: None)  # it takes seconds
-    assert "by classifier features" in prepare(Ramp(select=0.5)).chosen[0]
+    with pytest.warns(
+        UserWarning, match="dataset ramp: select by features classifier: the classifier gets .* and can't be told"
+    ):
+        data = prepare(Ramp(select=0.5))
+    assert "by classifier features" in data.chosen[0]
     monkeypatch.setattr(Ramp, "classes", lambda self: None)
     assert "by random features" in prepare(Ramp(select=0.5)).chosen[0]
     assert prepare(Clouds(select=0.5)).fingerprint == prepare(Clouds(select=PIXELS)).fingerprint
