@@ -17,6 +17,7 @@ from gan_bench.api.faults import told
 from gan_bench.api.kinds import Dataset, Part, Parts, Undivided, choice
 from gan_bench.api.reading import LeftOut, Reading
 from gan_bench.data.cache import PARTS, open_part, part_fingerprint
+from gan_bench.data.centre import centred
 from gan_bench.data.division import equal_samples, held_out_of
 from gan_bench.data.facts import Facts
 from gan_bench.data.near import near_duplicates
@@ -33,7 +34,7 @@ def decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: Tell) -> None:
     GanBenchError: whatever is wrong with the data.
     """
     with told(f"dataset {dataset.name}: load()"):
-        source = dataset.load()
+        source = centred(dataset.load(), dataset, spec)
     facts = Facts()
     piles = {name: Pile(dataset.name, name, part, spec, facts) for name, part in _named(dataset, source).items()}
     with warnings.catch_warnings():

@@ -13,6 +13,7 @@ from pathlib import Path
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.faults import told
 from gan_bench.api.kinds import Dataset
+from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
 from gan_bench.api.sources import source_hash
 from gan_bench.data.cache import cache_root, caching, open_prepared
@@ -27,16 +28,23 @@ from gan_bench.files import check_regular
 _FORMAT = 2  # of the cache folder; another number makes other folders
 
 
-def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | None = None) -> PreparedData:
+def prepare(
+    dataset: Dataset,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    registry: Registry | None = None,
+) -> PreparedData:
     """Open a dataset's cache below `cache` (default: `cache_root()`), and decode the dataset first if it isn't there.
 
     `progress` is called at most about ten times a second, and when a stage ends. Unreadable samples are left out with a
-    warning. GanBenchError: missing, damaged or wrong data, whatever else the dataset raises, or no room for the cache.
+    warning. `registry` has the features that training samples are selected by (default: what is installed, and no plugin
+    files). GanBenchError: missing, damaged or wrong data, whatever else the dataset raises, or no room for the cache.
     """
     cache = cache_root() if cache is None else cache
-    whole = _whole(dataset, cache, _Throttle(progress))
+    tell = _Throttle(progress)
+    whole = _whole(dataset, cache, tell)
     with caching(cache):
-        return training_set(dataset, whole)
+        return training_set(dataset, whole, cache / "features", tell, registry)
 
 
 def _whole(dataset: Dataset, cache: Path, tell: _Throttle) -> PreparedData:

@@ -39,7 +39,7 @@ def _one_a_dataset(grid: Grid) -> dict[str, Cell]:
 def prepare_dataset(grid: Grid, cell: Cell, console: Console) -> PreparedData:
     """A cell's dataset, decoded; what was left out of it is told."""
     with counted(console, f"dataset {cell.dataset.name}") as show, warnings_told(console), located(grid, cell):
-        return prepare(cell.dataset, progress=show)
+        return prepare(cell.dataset, progress=show, registry=grid.registry)
 
 
 @contextmanager
