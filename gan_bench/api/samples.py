@@ -24,8 +24,14 @@ class Samples:
     """
 
     def __init__(
-        self, data: Tensor, labels: Tensor | None, index: Tensor | None = None, mirrored: bool = False
+        self,
+        data: Tensor,
+        labels: Tensor | None,
+        index: Tensor | None = None,
+        mirrored: bool = False,
+        read_ahead: Callable[[Tensor], None] | None = None,  # of a file: has the samples at places (B,) read soon
     ) -> None:
+        self._read_ahead = read_ahead
         self._stored, self._index = data, index  # None: all that is stored; from len(data) on, pictures are mirrored
         self._mirrored = mirrored  # whether any is; else nothing is looked at for it
         self.labels = labels  # None: unlabelled
@@ -61,8 +67,9 @@ class Samples:
         places = own if self._index is None else self._index.index_select(0, own)
         if bool(mirrored.any()):
             total = len(self._stored)
-            return Samples(self._stored, labels, (places + total * mirrored) % (2 * total), True)  # twice is not at all
-        return Samples(self._stored, labels, places, self._mirrored)
+            twice = (places + total * mirrored) % (2 * total)  # twice is not at all
+            return Samples(self._stored, labels, twice, True, self._read_ahead)
+        return Samples(self._stored, labels, places, self._mirrored, self._read_ahead)
 
     def to(self, device: torch.device | str) -> Samples:
         """The same samples and labels on a device, undecoded values kept as they are (uint8 for images).
@@ -80,13 +87,21 @@ class Samples:
 
     def batch(self, indices: Tensor) -> Tensor:
         """Samples (B, *shape) float32 at indices (B,) int64 on the samples' device; images have values in [-1, 1]."""
-        return _scaled(self._taken(indices if self._index is None else self._index.index_select(0, indices)))
+        return _scaled(self._taken(self._places(indices)))
+
+    def expect(self, indices: Tensor) -> None:
+        """Have the samples at indices (B,) int64 ready for `batch`, where they lie on a disk."""
+        if self._read_ahead:
+            self._read_ahead(self._places(indices) % len(self._stored))
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """All samples in order, as `batch` gives them, `size` at a time (the last may be smaller)."""
         if self._index is None:
             return (_scaled(part) for part in self._stored.split(size))
         return (_scaled(self._taken(places)) for places in self._index.split(size))
+
+    def _places(self, indices: Tensor) -> Tensor:
+        return indices if self._index is None else self._index.index_select(0, indices)
 
     def _taken(self, places: Tensor) -> Tensor:
         """(B, *shape) as stored, mirrored where places (B,) say so. Nothing is asked of the device, for graphs capture it."""

@@ -19,6 +19,7 @@ from gan_bench.api.data_spec import DataSpec, Modes
 from gan_bench.api.reading import Reading
 from gan_bench.api.samples import PreparedData, Samples
 from gan_bench.canonical import canonical
+from gan_bench.data.mapped import Mapped
 from gan_bench.errors import GanBenchError
 
 CURE = "Set GAN_BENCH_CACHE to a folder that can be written and has room"
@@ -77,9 +78,9 @@ def open_prepared(folder: Path) -> PreparedData:
 
 
 def open_part(folder: Path, name: str, length: int, spec: DataSpec) -> Samples:
-    data = _open_array(folder / f"{name}.npy", (length, *spec.shape), DTYPES[spec.kind])
-    labels = _open_array(folder / f"{name}_labels.npy", (length,), np.dtype("int64"))
-    return Samples(data, labels if bool((labels >= 0).any()) else None)
+    data = Mapped(folder / f"{name}.npy", (length, *spec.shape), DTYPES[spec.kind])
+    labels = Mapped(folder / f"{name}_labels.npy", (length,), np.dtype("int64")).tensor
+    return Samples(data.tensor, labels if bool((labels >= 0).any()) else None, read_ahead=data.read_ahead)
 
 
 def part_fingerprint(folder: Path, name: str, spec: DataSpec) -> str:
@@ -106,13 +107,3 @@ def _open_choice(folder: Path, whole: PreparedData, meta: Mapping[str, Any]) -> 
         raise ValueError(f"{CHOSEN} is damaged, or was made of other data")
     training = whole.training.chosen(index)
     return replace(whole, fingerprint=fingerprint, folder=folder, training=training, before=whole, chosen=chosen)
-
-
-def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
-    # Mode "c" (private pages, copied when written) maps the same shared pages as "r", and is what torch can wrap.
-    array = np.load(path, mmap_mode="c", allow_pickle=False)
-    if array.shape != shape or array.dtype != dtype:
-        raise ValueError(f"{path.name} holds {array.dtype} {array.shape} instead of {dtype} {shape}")
-    if array.offset + array.nbytes != path.stat().st_size:
-        raise ValueError(f"{path.name} has {path.stat().st_size} bytes instead of {array.offset + array.nbytes}")
-    return torch.from_numpy(array)

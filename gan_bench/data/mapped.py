@@ -29,10 +29,10 @@ class Mapped:
         if array.nbytes < LARGE or not hasattr(mmap, "MADV_WILLNEED"):
             self._pages = None
 
-    def expect(self, places: Tensor) -> None:
-        """Have the samples at these places (B,) read soon, all at once and no others.
+    def read_ahead(self, places: Tensor) -> None:
+        """Have the rows at these places (B,) read soon, all at once and no others.
 
-        Left to itself, the system reads one when it is looked at, and with it megabytes of its neighbours, which in an order
+        Left to itself, the system reads a row when it is looked at, and with it megabytes of its neighbours, which in an order
         drawn at random nobody wants: of a file larger than memory that is a hundred times slower.
         """
         if self._pages is None:

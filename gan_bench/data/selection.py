@@ -23,9 +23,9 @@ from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
 from gan_bench.api.tables import usual_features
 from gan_bench.data.cache import choice_fingerprint
-from gan_bench.data.pile import Tell
 from gan_bench.data.embedding import Embedding
 from gan_bench.data.kept import Kept
+from gan_bench.data.pile import Tell
 from gan_bench.errors import GanBenchError, ParameterError
 
 BATCH = 100  # samples embedded at a time

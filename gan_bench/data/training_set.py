@@ -20,8 +20,8 @@ from gan_bench.api.kinds import Dataset, choice
 from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
 from gan_bench.data.cache import CHOSEN, choice_fingerprint, open_prepared
-from gan_bench.data.pile import Tell
 from gan_bench.data.folders import discard, made_whole
+from gan_bench.data.pile import Tell
 from gan_bench.data.selection import selected
 from gan_bench.errors import GanBenchError, ParameterError
 
