@@ -16,7 +16,7 @@ from rich.console import Console
 from gan_bench.api.kinds import Dataset
 from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
-from gan_bench.console import plain_console, warnings_told
+from gan_bench.console import counted, plain_console, warnings_told
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
 from gan_bench.grid import Evaluate
@@ -122,7 +122,7 @@ def score(
     evaluate = evaluate.model_copy(update={"samples": len(found.samples)})
     with preserved():
         torch.set_num_threads(1)  # as where runs are scored, so that equal samples get the same bits
-        data = _prepared(dataset, console)
+        data = _prepared(dataset, registry, console)
         ready, treatment = fitted(found.samples, data.spec, resize=resize, convert=convert)
         with console.status("features and reference of the held-out data"):
             evaluator = Evaluator.of(evaluate, registry, data, torch.device(resolve_devices(device, 1)[0]))
@@ -170,12 +170,9 @@ def _read(samples: Any, count: int | None, seed: int | None, console: Console) -
     return found
 
 
-def _prepared(dataset: Dataset, console: Console) -> PreparedData:
-    def show(part: str, done: int, total: int) -> None:
-        status.update(f"{part}: {done:,} of {total:,}")
-
-    with console.status(f"dataset {dataset.name}") as status, warnings_told(console):
-        return prepare(dataset, progress=show)
+def _prepared(dataset: Dataset, registry: Registry, console: Console) -> PreparedData:
+    with counted(console, f"dataset {dataset.name}") as show, warnings_told(console):
+        return prepare(dataset, progress=show, registry=registry)
 
 
 def _remarks(found: SampleSet, count: int | None, data: PreparedData) -> list[str]:

@@ -68,6 +68,8 @@ class PictureDataset(Dataset):
 class PicturePart:
     """Pictures of a source as samples with their labels and facts: see `PictureDataset.part`."""
 
+    parallel = True
+
     def __init__(
         self,
         source: Any,
