@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
+import io
 import lzma
 import os
 import shutil
@@ -23,6 +25,7 @@ from gan_bench.files import check_regular
 
 from ._damage import check_file_size, damage_told
 from ._files import LeftOut, sorted_out
+from ._streams import read_at
 
 HEADER = 2**24  # bytes of a tar's header, which holds a name or two
 LINKS = "links, which are not followed in an archive"
@@ -48,7 +51,7 @@ class ZipFiles:
         with damage_told(file):
             check_regular(file)
             # Given an open file, for the archive counts its readers without a lock, and would close one that it opened.
-            self._archive = zipfile.ZipFile(opened_for(self, file))
+            self._archive = zipfile.ZipFile(_OwnPlace(opened_for(self, file)))
             members = [one for one in self._archive.infolist() if not one.is_dir()]
             if sum(one.compress_size for one in members) > file.stat().st_size:
                 raise ValueError("its members lie one over the other, as in a bomb")
@@ -182,7 +185,7 @@ class TarFiles:
         self.unpack()
         assert self._source
         offset, size = self._places[name]
-        content = os.pread(self._source.fileno(), min(most, size), offset)
+        content = read_at(self._source, min(most, size), offset)
         if len(content) < min(most, size):
             raise ValueError("the archive ends too early")
         return content
@@ -229,6 +232,35 @@ class _Watched:
             raise ValueError(f"a header in it says that it has {size:,} bytes")
         self.last = self.file.read(size)
         return self.last
+
+
+class _OwnPlace(io.RawIOBase):
+    """A file read by a place of this object's own: processes forked from one another share a file's."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.place = file, 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = (0, self.place, os.fstat(self.file.fileno()).st_size)[whence]
+        if start + offset < 0:
+            raise OSError(errno.EINVAL, "a place before the file's beginning")
+        self.place = start + offset
+        return self.place
+
+    def readinto(self, buffer: Any) -> int:
+        content = read_at(self.file, len(buffer), self.place)
+        buffer[: len(content)] = content
+        self.place += len(content)
+        return len(content)
 
 
 def opened_for(owner: object, file: Path) -> IO[bytes]:

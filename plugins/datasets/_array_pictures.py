@@ -277,6 +277,7 @@ class ArrayPictures:
 
     def __init__(self, array: Array, form: Form, scaling: Scaling) -> None:
         self.array, self.form, self.scaling = array, form, scaling
+        self.parallel = array.parallel
 
     def __len__(self) -> int:
         return len(self.array)

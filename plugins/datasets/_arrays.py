@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import pickle
 import warnings
 import weakref
@@ -21,7 +20,7 @@ from gan_bench.errors import GanBenchError
 from gan_bench.files import check_regular
 
 from ._damage import damage_told
-from ._streams import Block, Streamed
+from ._streams import Block, Streamed, read_at
 
 BLOCK = 2**22  # bytes that are read at a time
 WHOLE = 2**30  # bytes of an array that is read whole: labels, or one whose rows don't lie together
@@ -29,6 +28,8 @@ WHOLE = 2**30  # bytes of an array that is read whole: labels, or one whose rows
 
 class Array(ABC):
     """An array of a file, of whose rows a few are in memory at a time."""
+
+    parallel = True  # False: each process would have to unpack all that others read
 
     def __init__(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.name, self.shape, self.dtype = name, shape, dtype
@@ -95,7 +96,7 @@ class NpyArray(Array):
 
     def _rows(self, start: int, stop: int) -> np.ndarray:
         wanted = (stop - start) * self.row_bytes
-        content = os.pread(self.opened.fileno(), wanted, self.offset + start * self.row_bytes)
+        content = read_at(self.opened, wanted, self.offset + start * self.row_bytes)
         if len(content) < wanted:
             raise ValueError("it ends too early")
         return np.frombuffer(content, self.dtype).reshape(stop - start, *self.shape[1:])
@@ -103,6 +104,8 @@ class NpyArray(Array):
 
 class ZippedArray(Array):
     """An array in an .npz, unpacked as it is read: a member's checksum is known once all of it is."""
+
+    parallel = False
 
     def __init__(self, file: Path, member: zipfile.ZipInfo, header: ArrayHeader) -> None:
         super().__init__(member.filename.removesuffix(".npy"), header.shape, header.dtype)

@@ -184,9 +184,11 @@ class Table:
 class CellPictures:
     """Pictures of a column by row: the bytes of files."""
 
+    parallel = True
+
     def __init__(self, table: Table, column: str) -> None:
         self.table, self.column = table, column
-        self._rows = Streamed(lambda first: table.blocks([column], first))
+        self._rows = Streamed(lambda first: table.blocks([column], first), jumps=True)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -211,7 +213,7 @@ class ListArray(Array):
         self.table, self.column = table, column
         first = next((np.asarray(rows[0][column]) for _, rows in table.blocks([column])), np.empty(0))
         super().__init__(column, (len(table), *first.shape), first.dtype)
-        self._streamed = Streamed(self.blocks)
+        self._streamed = Streamed(self.blocks, jumps=True)
 
     def blocks(self, first: int = 0) -> Iterator[Block]:
         for start, rows in self.table.blocks([self.column], first):
@@ -228,7 +230,7 @@ class Rows:
     """Some of a source's pictures, in order."""
 
     def __init__(self, pictures: Pictures, index: np.ndarray) -> None:
-        self.pictures, self.index = pictures, index
+        self.pictures, self.index, self.parallel = pictures, index, pictures.parallel
 
     def __len__(self) -> int:
         return len(self.index)

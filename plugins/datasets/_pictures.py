@@ -68,8 +68,6 @@ class PictureDataset(Dataset):
 class PicturePart:
     """Pictures of a source as samples with their labels and facts: see `PictureDataset.part`."""
 
-    parallel = True
-
     def __init__(
         self,
         source: Any,
@@ -77,6 +75,7 @@ class PicturePart:
         failure: Callable[[int, Exception], Exception],
     ) -> None:
         self.source, self.as_sample, self.failure = source, as_sample, failure
+        self.parallel = getattr(source, "parallel", True)
 
     def __len__(self) -> int:
         return len(self.source)

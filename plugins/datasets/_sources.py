@@ -113,6 +113,8 @@ def _kind(file: Path) -> Literal["zip", "tar", "arrays", "parquet"]:
 class FilePictures:
     """Pictures of files by index, opened but not decoded."""
 
+    parallel = True
+
     def __init__(self, files: Files) -> None:
         self.files = files
 

@@ -25,7 +25,9 @@ TRAINING, VALIDATION, TEST = "training", "validation", "test"
 
 
 class Pictures(Protocol):
-    """Pictures of a source by index, opened or decoded; several threads may ask."""
+    """Pictures of a source by index, opened or decoded. Several processes, forked from one another, or threads may ask."""
+
+    parallel: bool  # whether that is any faster
 
     def __len__(self) -> int: ...
 
@@ -43,6 +45,10 @@ class Part:
     pictures: Pictures
     labels: np.ndarray  # (N,) int64, -1: none
     index: np.ndarray | None = None  # which of the pictures, in order; None: all
+
+    @property
+    def parallel(self) -> bool:
+        return self.pictures.parallel
 
     def __len__(self) -> int:
         return len(self.pictures) if self.index is None else len(self.index)
@@ -70,6 +76,10 @@ class Joined:
     """Several parts as one, one after the other."""
 
     parts: Sequence[Part]
+
+    @property
+    def parallel(self) -> bool:
+        return all(part.parallel for part in self.parts)
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
