@@ -33,6 +33,7 @@ CURE = (
     "Call the pictures `images` and their labels `labels`, or x_train, y_train, x_test and y_test; "
     "or name the array of labels with labels = ..."
 )
+ASKED = "are scaled as value_range says"
 SLACK = 1e-3  # beyond a range of floats, less than half of one of 255 levels
 DARK = 31  # of 255: no pile of pictures has no brighter value
 
@@ -240,7 +241,7 @@ def scale_of(arrays: Sequence[Array], value_range: Sequence[float] | None) -> Sc
         if low < value_range[0] or high > value_range[1]:
             rule = f"values lie outside value_range = {[*value_range]}"
             raise GanBenchError(f"{names}: {rule} (found: {found})")
-        return Scale(value_range[0], value_range[1], f"The values of {names}, {found}, are scaled as value_range says.")
+        return Scale(value_range[0], value_range[1], f"The values of {names}, {found}, {ASKED}.")
     dtypes = {array.dtype.kind for array in arrays}
     if whole and (low, high) in ((0, 1), (0, 0), (1, 1)):
         return Scale(0, 1, f"The values of {names} are 0 and 1: black and white.")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from ._files import ENDINGS, SOURCES, Files, FolderFiles, reason_of, shown
 from ._folder_names import part_name
 from ._label_files import STYLEGAN, TABLES, Named, is_stylegan, labels_in, split_name
 from ._labels import as_classes
+from ._layout import Labels as FolderLabels
 from ._layout import Layout, SplitSetting, layout
 from ._opened import opened
 from ._parquet import take_parquet
@@ -28,6 +30,7 @@ from ._taken import Looked, Part, Taken, labelled, nothing
 if TYPE_CHECKING:
     from PIL import Image
 
+LISTS = (".csv", ".tsv", ".jsonl")  # that are likely to give labels
 ARRAYS, PARQUET = (".npy", ".npz", ".pt", ".pth"), (".parquet", ".pq")
 OTHERS = {  # what begins so is not read, and the cure
     b"Rar!": "It is a RAR archive: unpack it, and give the folder as root",
@@ -47,12 +50,13 @@ def take(root: Path, split: SplitSetting, labels: str, value_range: Sequence[flo
     if root.is_dir():
         files = FolderFiles(root)
         if not files.names:
-            others = [name for names in files.left_out.values() for name in names if _is_shown(name)]
-            if tables := [root / name for name in others if name.lower().endswith(PARQUET)]:
-                return take_parquet(tables, root, split, named, value_range)
-            if arrays := [name for name in others if name.lower().endswith(ARRAYS)]:
-                prefixes = {os.path.splitext(name)[0]: root / name for name in sorted(arrays)}
-                return take_arrays(prefixes, root, split, named, value_range)
+            others = _others(files)
+            if tables := {name: root / name for name in others if name.lower().endswith(PARQUET)}:
+                found = take_parquet(list(tables.values()), root, split, named, value_range)
+                return _beside(found, files, tables)
+            if arrays := {name: root / name for name in sorted(others) if name.lower().endswith(ARRAYS)}:
+                prefixes = {os.path.splitext(name)[0]: file for name, file in arrays.items()}
+                return _beside(take_arrays(prefixes, root, split, named, value_range), files, arrays)
         return _take_files(files, root, split, labels)
     with damage_told(root):
         if not root.exists():
@@ -72,8 +76,16 @@ def take(root: Path, split: SplitSetting, labels: str, value_range: Sequence[flo
     return _take_files(ZipFiles(root) if kind == "zip" else TarFiles(root), root, split, labels)
 
 
-def _is_shown(name: str) -> bool:
-    return not name.endswith("/") and not any(map(reason_of, name.split("/")))
+def _others(files: Files) -> list[str]:
+    """The names of files that are no pictures, but for hidden ones and waste."""
+    names = (name for own in files.left_out.values() for name in own)
+    return [name for name in names if not name.endswith("/") and not any(map(reason_of, name.split("/")))]
+
+
+def _beside(found: Taken, files: Files, used: Collection[str]) -> Taken:
+    """What was taken of a folder, with what else lies there."""
+    left_out = {reason: [name for name in names if name not in used] for reason, names in files.left_out.items()}
+    return replace(found, left_out=found.left_out | {reason: names for reason, names in left_out.items() if names})
 
 
 def _kind(file: Path) -> Literal["zip", "tar", "arrays", "parquet"]:
@@ -139,10 +151,9 @@ def _take_files(files: Files, root: Path, split: SplitSetting, labels: str) -> T
     if named and not named.of:
         labels, named = "none", None
     if named is None:
-        auto: Literal["auto", "folders", "none"] = (
-            "none" if labels == "none" else "folders" if labels == "folders" else "auto"
-        )
-        return _by_layout(files, layout(files.names, split, auto), paths)
+        how = cast(FolderLabels, labels if labels in ("folders", "none") else "auto")
+        lists = [name for name in _others(files) if name.lower().endswith(LISTS)] if how == "auto" else []
+        return _by_layout(files, layout(files.names, split, how), paths, lists)
     if len(named.of) < len(files.names) and (mixed := _mixed(files, named, split)) is not None:
         mixed.notes.append(f"Of {len(named.of):,} pictures the class is that of {named.what}.")
         return _by_layout(files, mixed, paths)
@@ -160,15 +171,18 @@ def _instead(files: Files, root: Path) -> str:
     return f"{endings}. Left out: {told}" if told else endings
 
 
-def _by_layout(files: Files, found: Layout, paths: list[Path]) -> Taken:
-    """As the folders say."""
+def _by_layout(files: Files, found: Layout, paths: list[Path], lists: Sequence[str] = ()) -> Taken:
+    """As the folders say. `lists` are files that may give labels, which nobody has asked for."""
     pictures, labels = FilePictures(files), np.array(found.labels, np.int64)
     training, held_out = (
         None if index is None else Part(pictures, labels, np.array(index, np.int64)) for index in found.parts.values()
     )
     assert training is not None
+    notes = list(found.notes)
+    if lists and found.classes is None:
+        notes.append(f'There are lists beside the pictures; labels = "{lists[0]}" would take the labels of one.')
     left_out = _joined(files.left_out, found.left_out)
-    return Taken(training, held_out, found.classes, paths, left_out, found.notes, _looked(files))
+    return Taken(training, held_out, found.classes, paths, left_out, notes, _looked(files))
 
 
 def _by_list(files: Files, found: Layout, named: Named, paths: list[Path]) -> Taken:
@@ -220,7 +234,7 @@ def _mixed(files: Files, named: Named, split: SplitSetting) -> Layout | None:
 
 def _labelled(files: Files, root: Path, labels: str) -> tuple[Named | None, list[Path]]:
     """The labels of the list that is asked for, or of the one that StyleGAN's data have; and the file, where it is one."""
-    others = [name for names in files.left_out.values() for name in names if _is_shown(name)]
+    others = _others(files)
     if labels == "auto":
         found = [name for name in others if name.rpartition("/")[2] == STYLEGAN]
         with damage_told(f"{root}, {STYLEGAN}"):

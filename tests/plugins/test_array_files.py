@@ -13,12 +13,13 @@ import pytest
 import torch
 from fuzz import damaged_bytes, fuzz
 from PIL import Image
-from piles import arrays, decode, notes, read_as_far_as_it_goes
+from piles import arrays, decode, left_out, notes, read_as_far_as_it_goes
 
 from gan_bench.api.samples import PreparedData
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
 from gan_bench_plugins.datasets import _arrays
+from gan_bench_plugins.datasets._sources import take
 from gan_bench_plugins.datasets.folder import PictureFolder
 
 
@@ -339,6 +340,22 @@ def test_arrays_beside_each_other_in_a_folder(tmp_path: Path) -> None:
     np.save(tmp_path / "their-labels.npy", y)
     assert decode(tmp_path / "alone.npy", labels="their-labels.npy").spec.classes == ("0", "1", "2")
     assert decode(tmp_path / "alone.npy").spec.classes is None
+
+
+def test_what_else_lies_beside_arrays_is_told(tmp_path: Path) -> None:
+    (tmp_path / "pile").mkdir()
+    np.save(tmp_path / "pile" / "images.npy", arrays(12)[0])
+    (tmp_path / "pile" / "README.md").write_text("?")
+    assert left_out(decode(tmp_path / "pile")) == {"no pictures (.md)": 1}
+
+
+def test_a_range_that_is_asked_for(tmp_path: Path) -> None:
+    file = saved(tmp_path / "x.npy", (LEVELS * 16.0).astype(np.uint16))
+    found = take(file, "auto", "auto", (0, 4080))
+    assert "whole numbers from 0 to 4080, are scaled as value_range says" in " ".join(found.looked())
+    assert [np.asarray(found.training[index][0]).tobytes() for index in range(6)] == [one.tobytes() for one in LEVELS]
+    with pytest.raises(GanBenchError, match=r"values lie outside value_range = \[0, 4000\] \(found: .* 4080\)"):
+        take(file, "auto", "auto", (0, 4000)).looked()
 
 
 # PyTorch's files.

@@ -198,6 +198,13 @@ def test_labels_that_are_no_classes_are_told(pile: Path) -> None:
     assert "There are no classes: labels.csv has 12 labels of 12 samples." in notes(prepared)
 
 
+def test_lists_that_nobody_asked_for_are_told(pile: Path) -> None:
+    assert "There are lists" not in notes(decode(fill(pile.parent / "without", 12, seed=1)))
+    (pile / "labels.csv").write_text("id,label\n")
+    assert 'There are lists beside the pictures; labels = "labels.csv" would take' in notes(decode(pile))
+    assert "There are lists" not in notes(decode(pile, labels="none"))
+
+
 # Refused with the cure.
 
 
