@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
 import re
@@ -17,7 +18,7 @@ from gan_bench import Field
 from gan_bench.errors import GanBenchError, ParameterError, did_you_mean
 
 from ._files import LeftOut, shown
-from ._folder_names import PartName, is_drawn, no_classes, of_pictures, part_name, part_names
+from ._folder_names import KINDS, PartName, is_drawn, no_classes, of_pictures, part_name, part_names
 
 MASK = re.compile(r"(.+)[_-](mask|masks|seg|segmentation|gt|label|labels)([_-]?\d+)?", re.IGNORECASE)
 Labels = Literal["auto", "folders", "none"]
@@ -185,17 +186,18 @@ class _Names:
 
     def _refuse_mixture(self, folders: set[str], parts: dict[str, PartName], above: str) -> NoReturn:
         others = sorted(folders - parts.keys())
-        by_kind = defaultdict(list)
-        for folder in sorted(parts):
-            by_kind[parts[folder].kind].append(above + folder)
-        training = by_kind["training"] or [above + folder for folder in others]
-        tried = [(training, held_out) for held_out in (by_kind["test"], by_kind["validation"], None) if held_out != []]
+        of = {kind: [above + name for name in sorted(parts) if parts[name].kind == kind] for kind in KINDS}
+        training = of["training"] or [above + folder for folder in others]
+        tried = [
+            (training, held_out) for held_out in (of["test"], of["validation"], None) if training and held_out != []
+        ]
+        tried = tried or [(of["test"] or of["validation"], None)]  # beside pictures in no folder
         named = self._split(*next((cure for cure in tried if self._works(*cure)), tried[0]))
         cures = [named, 'split = "random" for one pile, in which they are folders like others']
         raise GanBenchError(
             f"folders called as parts of the data are ({_listed(sorted(parts))}) stand beside "
             f"{f'others ({_listed(others)})' if others else 'pictures'}{f' in {shown(above[:-1])}' * bool(above)}. "
-            f"Say {'; or '.join(cures if by_kind['training'] and len(parts) > 1 else reversed(cures))}"
+            f"Say {'; or '.join(cures if of['training'] and len(parts) > 1 else reversed(cures))}"
         )
 
     def _works(self, training: list[str], held_out: list[str] | None) -> bool:
@@ -273,7 +275,8 @@ class _Names:
         found: Placed = {}
         texts = {index: _written(shown(name)) for index, name in everything.items()}
         for folder in folders:
-            below_root, below_common = f"{_written(folder)}/", f"{_written(shown(self.common))}{_written(folder)}/"
+            below_root = f"{_written(shown(folder))}/"
+            below_common = _written(shown(self.common)) + below_root
             start = below_root if any(text.startswith(below_root) for text in texts.values()) else below_common
             own = start.split("/")[-2]
             inside = {
@@ -297,11 +300,12 @@ class _Names:
             return None
         pairs = [(folder, below) for folder, _, below in (rest.partition("/") for rest in placed.values()) if below]
         folders = {folder for folder, _ in pairs}
-        if self.labels == "folders" and len(folders) < 2:
-            found = f"only {shown(*folders)}" if folders else "no folder"
+        classes = set(map(_written, folders))
+        if self.labels == "folders" and len(classes) < 2:
+            found = f"only {shown(*classes)}" if folders else "no folder"
             rule = f'labels = "folders" takes two folders with pictures at least; {where} holds {found}. Say labels = "none"'
             raise ParameterError(rule, "labels")
-        if len(folders) < 2:
+        if len(classes) < 2:
             return None
         if self.labels == "auto":
             if pictures := of_pictures(folders):
@@ -316,7 +320,7 @@ class _Names:
             if reason := no_classes(pairs):
                 self.notes.append(f'No classes: {reason}. labels = "folders" takes them for classes all the same.')
                 return None
-        return {_written(folder) for folder in folders}
+        return classes
 
     def _refuse_containers(
         self, folders: set[str], pictures: list[str], training: Placed, held_out: Placed
@@ -398,7 +402,7 @@ class _Names:
         return f"split = {{ {', '.join(named)} }}"
 
     def _toml(self, folders: Sequence[str]) -> str:
-        quoted = [f'"{shown(folder.removeprefix(self.common))}"' for folder in folders]
+        quoted = [json.dumps(shown(folder.removeprefix(self.common)), ensure_ascii=False) for folder in folders]
         return quoted[0] if len(quoted) == 1 else f"[{', '.join(quoted[:9])}{', ...' * (len(quoted) > 9)}]"
 
 
