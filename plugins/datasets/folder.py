@@ -10,8 +10,9 @@ from gan_bench import Dataset, Field, Parts, SkipSample, Undivided, hookimpl
 from gan_bench.errors import GanBenchError
 
 from ._files import ENDINGS, SOURCES, Files, FolderFiles, shown
-from ._layout import Labels, Layout, SplitSetting, layout
+from ._layout import Labels, Layout, layout
 from ._pictures import PictureDataset, PicturePart, Root, expanded, size_field
+from ._split import SplitSetting
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from gan_bench.errors import GanBenchError, ParameterError
 from gan_bench_plugins.datasets._files import sorted_out
 from gan_bench_plugins.datasets._folder_names import part_name
-from gan_bench_plugins.datasets._layout import Layout, Split, layout
+from gan_bench_plugins.datasets._layout import Layout, layout
+from gan_bench_plugins.datasets._split import Split
 from gan_bench_plugins.datasets.folder import PictureFolder
 
 
