@@ -13,6 +13,7 @@ import pytest
 from markdown import ROOT, blocks
 from pydantic import ValidationError
 
+from gan_bench.cli.plugins import parameter
 from gan_bench.errors import GanBenchError, ParameterError
 from gan_bench_plugins.datasets._files import sorted_out
 from gan_bench_plugins.datasets._folder_names import part_name
@@ -753,6 +754,14 @@ def test_a_split_that_is_none(split: Any) -> None:
         PictureFolder(root="x", split=split)
     assert len(refused.value.errors()) == 1
     assert "must" in refused.value.errors()[0]["msg"]
+
+
+def test_how_a_split_is_told_to_people_and_editors() -> None:
+    schema = PictureFolder.model_json_schema()
+    assert parameter("split", schema["properties"]["split"])["type"] == "string or table"
+    assert {"type": "string"} in schema["$defs"]["Split"]["properties"]["training"]["anyOf"]
+    again = PictureFolder(root="x", split={"training": "a"})
+    assert PictureFolder(**{key: value for key, value in again.settings().items() if key != "name"}) == again
 
 
 def test_random_takes_all_for_one_pile() -> None:
