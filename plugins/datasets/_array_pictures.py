@@ -18,7 +18,7 @@ from ._arrays import Array, NoArray, read_arrays
 from ._damage import damage_told
 from ._folder_names import WORDS
 from ._labels import Labels, as_classes
-from ._layout import SplitSetting
+from ._split import SplitSetting
 from ._taken import TEST, Taken, taken
 
 if TYPE_CHECKING:

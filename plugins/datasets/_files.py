@@ -17,41 +17,13 @@ ENDINGS = {
 }
 HEIF = {".heic", ".heif", ".hif"}
 COMPANIONS = {  # files that lie beside pictures and are none
-    *(
-        ".cfg",
-        ".csv",
-        ".db",
-        ".htm",
-        ".html",
-        ".ini",
-        ".ipynb",
-        ".json",
-        ".jsonl",
-        ".lnk",
-        ".log",
-        ".lst",
-        ".mat",
-        ".md",
-    ),
-    *(
-        ".names",
-        ".pdf",
-        ".pkl",
-        ".py",
-        ".rtf",
-        ".toml",
-        ".tsv",
-        ".txt",
-        ".url",
-        ".xls",
-        ".xlsx",
-        ".xml",
-        ".yaml",
-        ".yml",
-    ),
+    *(".cfg", ".csv", ".db", ".htm", ".html", ".ini", ".ipynb", ".json", ".jsonl", ".lnk", ".log", ".lst", ".mat"),
+    *(".md", ".names", ".pdf", ".pkl", ".py", ".rtf", ".toml", ".tsv", ".txt", ".url", ".xls", ".xlsx", ".xml"),
+    *(".yaml", ".yml"),
 }
 SOURCES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".npz", ".npy", ".pt", ".parquet")  # hold pictures
-STORE = {"grid.json", "run.json"}  # a store of gan-bench's holds the first, a run folder the second
+STORES = ({"grid.json"}, {"run.json"}, {"scores.json", "samples.png"})  # files that gan-bench's own folders hold
+OF_STORES = set().union(*STORES)
 WASTE = {  # of NAS systems, Windows, macOS and desktops: thumbnails of the pictures, deleted pictures, lists of them
     *("@eadir", "@recently-snapshot", "@recycle", "@tmp", "@__thumb", ".@__thumb", "#recycle", "#snapshot"),
     *("$recycle.bin", "recycler", "system volume information", "lost+found", "__macosx", ".appledouble", ".ds_store"),
@@ -128,8 +100,8 @@ class FolderFiles:
                     continue
                 seen.add(real)
                 yield from (below + name for name in names)
-                if not STORE.isdisjoint(names):
-                    self._check_below(below, names)
+                if of_a_store(names):
+                    self._check_below(below)
                     subfolders.clear()
                     continue
                 yield from (f"{below}{name}/" for name in subfolders if reason_of(name))
@@ -138,11 +110,11 @@ class FolderFiles:
                 tops += [os.path.join(folder, name) for name in kept if name in links]
                 subfolders[:] = [name for name in kept if name not in links]
 
-    def _check_below(self, below: str, names: list[str]) -> None:
+    def _check_below(self, below: str) -> None:
         """GanBenchError: the store that was found is the folder itself."""
         if not below:
             raise GanBenchError(
-                f"{shown(self.folder)} is a store or a run folder of gan-bench's, for it holds {min(STORE.intersection(names))}. "
+                f"{shown(self.folder)} is a store or a run folder of gan-bench's, by its grid.json, run.json or scores.json. "
                 "Give `root` the folder that holds the pictures"
             )
 
@@ -160,7 +132,12 @@ def sorted_out(names: Iterable[str], beginning: Callable[[str], bytes] | None = 
     `beginning` gives a file's first bytes, some 32 at least, or raises OSError: with it, pictures of unknown endings are told.
     """
     names = sorted(names)  # a disk has no order
-    stores = {name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in STORE} - {""}
+    beside: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        folder, _, own = name.rpartition("/")
+        if folder and own in OF_STORES:
+            beside[folder].add(own)
+    stores = {folder for folder, found in beside.items() if of_a_store(found)}
     folders: dict[str, tuple[str, str] | None] = {"": None}  # why, and the outermost folder that is left out
 
     def left_out_with(folder: str) -> tuple[str, str] | None:
@@ -192,6 +169,11 @@ def sorted_out(names: Iterable[str], beginning: Callable[[str], bytes] | None = 
             unknown[ending].append(name)
     others = {reason: list(found) for reason, found in left_out.items()}
     return sorted(pictures, key=lambda name: name.split("/")), others | _by_ending(unknown, beginning)
+
+
+def of_a_store(names: Iterable[str]) -> bool:
+    """Whether a folder with these files is a store of gan-bench's, a run folder, or one of samples and their scores."""
+    return any(own.issubset(names) for own in STORES)
 
 
 def reason_of(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
 import re
@@ -9,62 +10,19 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
+from pydantic import ValidationError
 
-from gan_bench import Field
 from gan_bench.errors import GanBenchError, ParameterError, did_you_mean
 
 from ._files import LeftOut, shown
-from ._folder_names import PartName, is_drawn, no_classes, of_pictures, part_name, part_names
+from ._folder_names import KINDS, PartName, is_drawn, no_classes, of_pictures, part_name, part_names
+from ._split import Split
 
 MASK = re.compile(r"(.+)[_-](mask|masks|seg|segmentation|gt|label|labels)([_-]?\d+)?", re.IGNORECASE)
 Labels = Literal["auto", "folders", "none"]
 LOOSE = 0.1  # share of pictures beside folders up to which they are strays
-
-
-def _folders(value: Any) -> Any:
-    """A folder, or several, as a tuple. ValueError: there is none, or one is not below the data's folder."""
-    folders = (value,) if isinstance(value, str) else value
-    if not isinstance(folders, list | tuple) or not folders:
-        raise ValueError("must be the name of a folder below `root`, or a list of such names")
-    for folder in folders:
-        if not isinstance(folder, str) or not folder.strip("/.") or folder[0] == "/" or ".." in folder.split("/"):
-            raise ValueError("must name folders below `root`, as 'train' does")
-    return tuple("/".join(part for part in folder.split("/") if part not in ("", ".")) for folder in folders)
-
-
-_texts = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
-FolderNames = Annotated[tuple[str, ...], BeforeValidator(_folders), WithJsonSchema(_texts)]
-
-
-class Split(BaseModel):
-    """The folders of each part, by their names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    training: FolderNames = Field(description="folders below root to train on: a name, or a list")
-    held_out: FolderNames | None = Field(
-        None, description="folders held out (default: some of the pictures in the others, at random)"
-    )
-
-
-def _split(value: Any) -> Any:
-    """A table as a `Split`. ValueError: it is none, nor a word; one text, where pydantic has one for each that it may be."""
-    if isinstance(value, Split) or value in ("auto", "random"):
-        return value
-    if not isinstance(value, dict):
-        raise ValueError('must be "auto", "random" or a table such as { training = "train", held_out = "test" }')
-    try:
-        return Split.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] in ("missing", "extra_forbidden"):
-            raise ValueError("must be a table of `training` and, where folders are held out, `held_out`") from None
-        raise ValueError(f"{first['loc'][0]} {first['msg'].removeprefix('Value error, ')}") from None
-
-
-SplitSetting = Annotated[Literal["auto", "random"] | Split, BeforeValidator(_split)]
 
 
 @dataclass(frozen=True)
@@ -185,17 +143,18 @@ class _Names:
 
     def _refuse_mixture(self, folders: set[str], parts: dict[str, PartName], above: str) -> NoReturn:
         others = sorted(folders - parts.keys())
-        by_kind = defaultdict(list)
-        for folder in sorted(parts):
-            by_kind[parts[folder].kind].append(above + folder)
-        training = by_kind["training"] or [above + folder for folder in others]
-        tried = [(training, held_out) for held_out in (by_kind["test"], by_kind["validation"], None) if held_out != []]
+        of = {kind: [above + name for name in sorted(parts) if parts[name].kind == kind] for kind in KINDS}
+        training = of["training"] or [above + folder for folder in others]
+        tried = [
+            (training, held_out) for held_out in (of["test"], of["validation"], None) if training and held_out != []
+        ]
+        tried = tried or [(of["test"] or of["validation"], None)]  # beside pictures in no folder
         named = self._split(*next((cure for cure in tried if self._works(*cure)), tried[0]))
         cures = [named, 'split = "random" for one pile, in which they are folders like others']
         raise GanBenchError(
             f"folders called as parts of the data are ({_listed(sorted(parts))}) stand beside "
             f"{f'others ({_listed(others)})' if others else 'pictures'}{f' in {shown(above[:-1])}' * bool(above)}. "
-            f"Say {'; or '.join(cures if by_kind['training'] and len(parts) > 1 else reversed(cures))}"
+            f"Say {'; or '.join(cures if of['training'] and len(parts) > 1 else reversed(cures))}"
         )
 
     def _works(self, training: list[str], held_out: list[str] | None) -> bool:
@@ -273,7 +232,8 @@ class _Names:
         found: Placed = {}
         texts = {index: _written(shown(name)) for index, name in everything.items()}
         for folder in folders:
-            below_root, below_common = f"{_written(folder)}/", f"{_written(shown(self.common))}{_written(folder)}/"
+            below_root = f"{_written(shown(folder))}/"
+            below_common = _written(shown(self.common)) + below_root
             start = below_root if any(text.startswith(below_root) for text in texts.values()) else below_common
             own = start.split("/")[-2]
             inside = {
@@ -297,11 +257,12 @@ class _Names:
             return None
         pairs = [(folder, below) for folder, _, below in (rest.partition("/") for rest in placed.values()) if below]
         folders = {folder for folder, _ in pairs}
-        if self.labels == "folders" and len(folders) < 2:
-            found = f"only {shown(*folders)}" if folders else "no folder"
+        classes = set(map(_written, folders))
+        if self.labels == "folders" and len(classes) < 2:
+            found = f"only {shown(*classes)}" if folders else "no folder"
             rule = f'labels = "folders" takes two folders with pictures at least; {where} holds {found}. Say labels = "none"'
             raise ParameterError(rule, "labels")
-        if len(folders) < 2:
+        if len(classes) < 2:
             return None
         if self.labels == "auto":
             if pictures := of_pictures(folders):
@@ -316,7 +277,7 @@ class _Names:
             if reason := no_classes(pairs):
                 self.notes.append(f'No classes: {reason}. labels = "folders" takes them for classes all the same.')
                 return None
-        return {_written(folder) for folder in folders}
+        return classes
 
     def _refuse_containers(
         self, folders: set[str], pictures: list[str], training: Placed, held_out: Placed
@@ -398,7 +359,7 @@ class _Names:
         return f"split = {{ {', '.join(named)} }}"
 
     def _toml(self, folders: Sequence[str]) -> str:
-        quoted = [f'"{shown(folder.removeprefix(self.common))}"' for folder in folders]
+        quoted = [json.dumps(shown(folder.removeprefix(self.common)), ensure_ascii=False) for folder in folders]
         return quoted[0] if len(quoted) == 1 else f"[{', '.join(quoted[:9])}{', ...' * (len(quoted) > 9)}]"
 
 

@@ -21,8 +21,8 @@ from ._arrays import BLOCK, Array
 from ._damage import check_file_size, damage_told
 from ._folder_names import WORDS
 from ._labels import Labels, as_classes
-from ._layout import SplitSetting
 from ._opened import opened
+from ._split import SplitSetting
 from ._streams import Block, Streamed
 from ._taken import Pictures, Taken, nothing, taken
 

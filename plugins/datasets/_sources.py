@@ -22,9 +22,10 @@ from ._folder_names import part_name
 from ._label_files import STYLEGAN, TABLES, Named, is_stylegan, labels_in, split_name
 from ._labels import as_classes
 from ._layout import Labels as FolderLabels
-from ._layout import Layout, SplitSetting, layout
+from ._layout import Layout, layout
 from ._opened import opened
 from ._parquet import take_parquet
+from ._split import SplitSetting
 from ._taken import Looked, Part, Taken, labelled, nothing
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from gan_bench.errors import GanBenchError, did_you_mean
 from ._files import LeftOut
 from ._folder_names import WORDS
 from ._labels import Labels
-from ._layout import Split, SplitSetting
+from ._split import Split, SplitSetting
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -11,9 +11,9 @@ from gan_bench.errors import GanBenchError
 
 from ._array_pictures import ASKED
 from ._files import shown
-from ._layout import SplitSetting
 from ._pictures import PictureDataset, PicturePart, Root, expanded, size_field
 from ._sources import take
+from ._split import SplitSetting
 from ._taken import Source, Taken
 
 

@@ -171,12 +171,17 @@ def test_a_store_in_the_folder_is_left_out(tmp_path: Path) -> None:
     (root / "runs" / "mine" / "grid.json").write_text("{}")
     fill(root / "elsewhere" / "abc", 3, seed=8)
     (root / "elsewhere" / "abc" / "run.json").write_text("{}")
+    fill(root / "refused" / "real" / "abc", 1, seed=7)  # of a grid that was refused once real data had their scores
+    (root / "refused" / "real" / "abc" / "000.png").rename(root / "refused" / "real" / "abc" / "samples.png")
+    (root / "refused" / "real" / "abc" / "scores.json").write_text("{}")
     after = PictureFolder(root=root)
     assert len(after.files()) == 10
     source = after.load()
-    assert source.left_out == {"a store or a run folder of gan-bench's": ["elsewhere/abc/", "runs/mine/"]}
+    assert source.left_out == {
+        "a store or a run folder of gan-bench's": ["elsewhere/abc/", "refused/real/abc/", "runs/mine/"]
+    }
     assert prepare(after).fingerprint == before.fingerprint
-    with pytest.raises(GanBenchError, match=r"is a store or a run folder of gan-bench's, for it holds grid\.json"):
+    with pytest.raises(GanBenchError, match=r"is a store or a run folder of gan-bench's, by its grid\.json"):
         prepare(PictureFolder(root=root / "runs" / "mine"))
 
 

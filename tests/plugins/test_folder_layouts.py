@@ -13,10 +13,12 @@ import pytest
 from markdown import ROOT, blocks
 from pydantic import ValidationError
 
+from gan_bench.cli.plugins import parameter
 from gan_bench.errors import GanBenchError, ParameterError
 from gan_bench_plugins.datasets._files import sorted_out
 from gan_bench_plugins.datasets._folder_names import part_name
-from gan_bench_plugins.datasets._layout import Layout, Split, layout
+from gan_bench_plugins.datasets._layout import Layout, layout
+from gan_bench_plugins.datasets._split import Split
 from gan_bench_plugins.datasets.folder import PictureFolder
 
 
@@ -644,6 +646,75 @@ def refusal(tree: dict[str, int], **settings: Any) -> str:
     return ""
 
 
+FOLDERS = [
+    *(
+        "train",
+        "test",
+        "val",
+        "trainA",
+        "testB",
+        "seg_train",
+        "seg_test",
+        "train_cats",
+        "test_cats",
+        "images",
+        "masks",
+        "x_mask",
+    ),
+    *(
+        "cats",
+        "dogs",
+        "00000",
+        "01000",
+        "2019",
+        "images_1",
+        "images_2",
+        "caf\u00e9",
+        "cafe\u0301",
+        "\udcff",
+        'new\nline"',
+        ".hid",
+        "",
+    ),
+]
+FILES = [
+    "1.jpg",
+    "2.JPG",
+    "x.jpg",
+    "x_mask.png",
+    "0001.png",
+    "1001.png",
+    "a.txt",
+    "run.json",
+    "b.heic",
+    "none",
+    "\udcff.png",
+]
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_any_names(seed: int) -> None:
+    """Each picture has one place, or one error says what to do; and all that is said can be written down."""
+    pick = random.Random(seed)
+    some = pick.sample(FOLDERS, pick.randint(1, 6))
+    folders = ["/".join(filter(None, pick.choices(some, k=pick.randint(0, 4)))) for _ in range(30)]
+    tree = {"/".join(filter(None, (folder, pick.choice(FILES)))): 0 for folder in folders}
+    if not sorted_out(tree)[0]:
+        return
+    split = pick.choice(["auto", "auto", "random", Split(training=pick.choice(FOLDERS[:-2])), Split(training="train")])
+    try:
+        found, counted = understood(tree, split=split, labels=pick.choice(["auto", "auto", "folders", "none"]))
+    except GanBenchError as error:
+        str(error).encode()
+        for setting in re.findall(r"split = \{.*?\}", str(error)):
+            assert PictureFolder(root="x", **tomllib.loads(setting)).split.training
+    else:
+        assert found.parts["training"]
+        assert found.parts["held_out"] != []
+        assert found.classes is None or len(found.classes) > 1
+        "".join([*found.notes, *counted, *(found.classes or ())]).encode()
+
+
 def test_a_split_by_names() -> None:
     tree = {**parts("data/train", "data/val", "data/extra", of=CATS_DOGS), "data/test": 5}
     for training in ("train", "data/train", "./train/", ["train"]):  # below the root, or below what all have in common
@@ -683,6 +754,14 @@ def test_a_split_that_is_none(split: Any) -> None:
         PictureFolder(root="x", split=split)
     assert len(refused.value.errors()) == 1
     assert "must" in refused.value.errors()[0]["msg"]
+
+
+def test_how_a_split_is_told_to_people_and_editors() -> None:
+    schema = PictureFolder.model_json_schema()
+    assert parameter("split", schema["properties"]["split"])["type"] == "string or table"
+    assert {"type": "string"} in schema["$defs"]["Split"]["properties"]["training"]["anyOf"]
+    again = PictureFolder(root="x", split={"training": "a"})
+    assert PictureFolder(**{key: value for key, value in again.settings().items() if key != "name"}) == again
 
 
 def test_random_takes_all_for_one_pile() -> None:
