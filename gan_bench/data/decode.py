@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -40,8 +41,9 @@ def decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: Tell) -> None:
         rule = "load() must return gan_bench.Parts(training=..., held_out=...)"
         raise GanBenchError(f"dataset {dataset.name}: {rule}, not {type(source).__name__}")
     decoded = {name: _Pile(dataset.name, name, part, spec, facts) for name, part in piles.items()}
-    for pile in decoded.values():
-        pile.write(folder, tell)
+    with warnings.catch_warnings(action="ignore"):  # Pillow warns of what it could do without, once a picture
+        for pile in decoded.values():
+            pile.write(folder, tell)
     skipped = [line for pile in decoded.values() for line in pile.skipped]
     found = sum(map(len, decoded.values()))
     _check_readable(dataset.name, decoded, skipped, found)
