@@ -45,7 +45,7 @@ def in_colours(image: Image.Image, mode: str, background: str, facts: dict[str, 
 def _on(background: str, image: Image.Image, facts: dict[str, str | float]) -> Image.Image:
     from PIL import Image
 
-    if image.getextrema()[3][0] == 255:  # transparent nowhere
+    if image.getchannel("A").getextrema()[0] == 255:  # transparent nowhere
         return image
     facts["transparency"] = f"on {background}"
     return Image.alpha_composite(Image.new("RGBA", image.size, background), image)
@@ -79,7 +79,7 @@ def _transform(profile: bytes | None, mode: str) -> tuple[Any, str]:
     from PIL import Image, ImageCms
 
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else ImageCms.createProfile("LAB")
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile) if profile else ImageCms.createProfile("LAB"))
         if profile and (space := source.profile.xcolor_space.strip()) != SPACES[mode]:
             return None, f"of {space} in a picture of {mode}, ignored"
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
