@@ -193,7 +193,7 @@ def test_the_command_prints_and_writes(folder, tmp_path):
         (["pictures", "--against", "folder", "--set", "root=nowhere"], "there is no folder"),
         (["pictures", "--against", "folder", "--set", "root=."], "samples are pictures"),
         (["pictures", "--against", "empty"], "holds no pictures"),
-        (["pictures", "--against", "digits", "--set", "size=3000"], "--set size=3000: dataset.size: must be at most 1024"),
+        (["pictures", "--against", "digits", "--set", "size=3000"], "size=3000: dataset.size: must be the side of a square"),
         (["pictures", "--against", "digits", "--set", "size"], "--set size: must have the form KEY=VALUE"),
         (["pictures", "--against", "digits", "--set", "sise=8"], "Did you mean 'size'?"),
         (["pictures", *COMMAND, "--metrics", "kid,kid"], "metrics: evaluate.metrics[1]: this metric stands there twice"),
