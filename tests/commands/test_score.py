@@ -139,6 +139,15 @@ def test_a_folder_of_real_pictures_is_taken_at_the_samples_size(folder, tmp_path
         api.score(folder / "pictures", tmp_path, metrics=["fid"], features="random", overrides=["size=16"])
 
 
+def test_pictures_that_are_no_squares_are_scored_against_a_folder_of_such(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 12, 3), dtype=np.uint8)
+    for index, picture in enumerate(pixels):
+        Image.fromarray(picture).save(tmp_path / f"{index}.png")
+    found = api.score(pixels[:20], tmp_path, metrics=["fid"], features="random", overrides=["held_out=0.5"])
+    assert found.against["size"] == [8, 12]
+    assert found.table.value.notna().all()
+
+
 def test_points_are_scored_against_points():
     points = np.random.default_rng(0).normal(size=(400, 2))
     found = api.score(points, "ring", metrics=["modes", "fid"], features="pixels")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 from picture_files import (
     grey_profile,
     ink_profile,
@@ -23,6 +24,7 @@ from picture_files import (
 )
 from PIL import Image
 from pydantic import ValidationError
+from stores import gan_bench
 
 from gan_bench.api.kinds import SkipSample
 from gan_bench.api.reading import Reading
@@ -626,6 +628,48 @@ def test_datasets_that_only_have_a_size_have_no_other_parameters() -> None:
     for dataset in (Digits, PhotoPatches):
         assert not {"fit", "background", "value_range"} & set(dataset.model_fields)
     assert Digits(size=(16, 24)).load().training[0][0].shape == (1, 16, 24)
+
+
+GRID = """
+name = "shapes"
+dataset = { name = "folder", root = "mine", size = 16 }
+architecture = { name = "dcgan", width = 2, latent = 4 }
+seeds = [0]
+steps = 3
+
+[evaluate]
+metrics = ["precision_recall"]
+features = "random"
+samples = 32
+
+[[compare]]
+title = "Which shape?"
+"dataset.size" = [16, [8, 16]]
+
+[[compare]]
+title = "Which networks?"
+architecture = ["dcgan", "fcgan"]
+"""
+
+
+def test_a_grid_of_shapes_and_of_deep_pictures(tmp_path: Path) -> None:
+    write(tmp_path / "mine", [png_16(one) for one in scaled(twelve(3), 8)], ".png")
+    (tmp_path / "grid.toml").write_text(GRID)
+    told = gan_bench("plan", "grid.toml", "--no-pilot", cwd=tmp_path, code=2).stderr
+    assert told.startswith("Error: grid.toml:3: dataset.value_range: ")
+    assert "value_range = [0, 4095]" in told
+    (tmp_path / "grid.toml").write_text(GRID.replace("size = 16", "value_range = [0, 4095], size = 16"))
+    told = gan_bench("plan", "grid.toml", "--no-pilot", "--set", "dataset.size=[16, 8]", cwd=tmp_path).stdout
+    for label in ("size 16, dcgan", "size [8, 16]", "size [16, 8], fcgan"):
+        assert label in told
+
+
+def test_the_schema_for_editors_knows_what_is_taken() -> None:
+    taken = Draft202012Validator(PictureFolder.model_json_schema())
+    for settings in ({}, {"size": 48}, {"size": [48, 64]}, {"crop": 0.5}, {"crop": 108}, {"value_range": [0, 4095]}):
+        assert taken.is_valid({"root": "mine", **settings})
+    for settings in ({"size": 3}, {"size": [48]}, {"size": "48"}, {"crop": 1.5}, {"value_range": [0]}, {"fit": "all"}):
+        assert not taken.is_valid({"root": "mine", **settings})
 
 
 # Files.
