@@ -93,9 +93,9 @@ def _tile(image: Image.Image) -> tuple[str, int, str, tuple[Any, ...]]:
 
 def _with_form(image: Any, change: Any) -> None:
     """Have Pillow decode the data as another form of pixels."""
-    for index, (codec, extents, offset, args) in enumerate(image.tile):
-        new = (change(args[0]), *args[1:]) if isinstance(args, tuple) else change(args)
-        image.tile[index] = type(image.tile[index])(codec, extents, offset, new)
+    for index, tile in enumerate(image.tile):
+        new = (change(tile.args[0]), *tile.args[1:]) if isinstance(tile.args, tuple) else change(tile.args)
+        image.tile[index] = image.tile[index]._replace(args=new)
 
 
 def _pnm(image: Any, offset: int, white: int) -> Deep:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, field_validator
 
 from gan_bench import Dataset, Field, Reading
 
@@ -55,7 +55,7 @@ def _black_and_white(value: Any) -> Any:
 
 
 _Side = Annotated[int, Field(ge=SIDES[0], le=SIDES[1])]
-Size = Annotated[_Side | tuple[_Side, _Side], BeforeValidator(_one_or_two_sides)]
+Size = _Side | tuple[_Side, _Side]
 Crop = Annotated[
     Annotated[float, Field(gt=0, le=1)] | Annotated[int, Field(ge=SIDES[0])], BeforeValidator(_share_or_side)
 ]
@@ -86,6 +86,8 @@ class SizedPictures(Dataset):
 
     size: Size = size_field(32)
     channels: Literal[1, 3] = channels_field(3)
+
+    _check_size = field_validator("size", mode="before")(_one_or_two_sides)
 
     @property
     def height_and_width(self) -> tuple[int, int]:
