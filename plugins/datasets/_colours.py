@@ -81,9 +81,9 @@ def _transform(profile: bytes | None, mode: str) -> tuple[Any, str]:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile) if profile else ImageCms.createProfile("LAB"))
         if profile and (space := source.profile.xcolor_space.strip()) != SPACES[mode]:
-            return None, f"of {space} in a picture of {mode}, ignored"
+            return None, f"of {_readable(space)} in a picture of {mode}, ignored"
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
-        name = " ".join(ImageCms.getProfileDescription(source).split())[:60] if profile else "CIELAB"
+        name = _readable(ImageCms.getProfileDescription(source)) if profile else "CIELAB"
     except (ImageCms.PyCMSError, OSError, ValueError, ImportError):
         return None, "broken, ignored"
     if mode in ("L", "RGB"):
@@ -93,6 +93,11 @@ def _transform(profile: bytes | None, mode: str) -> tuple[Any, str]:
         if np.abs(moved - plain).max() <= SRGB:
             return None, ""
     return transform, f"{name}, converted to sRGB"
+
+
+def _readable(text: str) -> str:
+    """A profile's word for something, which may be any bytes, as a short one of letters that can be shown."""
+    return "".join(filter(str.isprintable, text)).strip()[:60] or "unnamed"
 
 
 def _some_colours(channels: int) -> np.ndarray:

@@ -64,9 +64,8 @@ def deep(image: Image.Image) -> Deep | None:
     codec, offset, rawmode, rest = _tile(image)
     tags = getattr(image, "tag_v2", {})
     planes = tags.get(PLANES) == 2 and max(tags.get(BITS, (1,))) > 8
-    if planes and (codec == "raw") != (
-        image.mode in ("RGB", "RGBA")
-    ):  # else Pillow takes one sort of number for another
+    colours = image.mode in ("RGB", "RGBA")
+    if planes and colours != (codec == "raw"):  # Pillow takes numbers for others, and there is no form to say it in
         raise ValueError("it is a TIFF of deep channels, each in a plane of its own; save it with interleaved channels")
     if codec == "ppm" and rest[1] > 255:
         found = _pnm(image, offset, rest[1])
@@ -187,8 +186,8 @@ def check_depths(reading: Reading, asked: Range | None, dataset: str) -> None:
 
 def _nearest(low: float, high: float) -> str:
     """The range that such values are likely to have, as a grid file has it: of so many bits, or their own."""
-    if low >= -1 and high <= 1:
-        return "[0, 1]" if low >= 0 else "[-1, 1]"
-    if low >= 0 and (bits := next((bits for bits in (4, 8, 10, 12, 14, 16) if high < 2**bits), None)):
+    if low >= -1.1 and high <= 1.1:  # resizing may have gone a little beyond
+        return "[0, 1]" if low >= -0.1 else "[-1, 1]"
+    if low >= 0 and (bits := next((bits for bits in (4, 8, 10, 12, 14, 15, 16) if high < 2**bits), None)):
         return f"[0, {2**bits - 1}]"
     return f"[{low:.10g}, {high:.10g}]"

@@ -107,6 +107,24 @@ def test_a_damaged_picture(inputs: int) -> None:
     assert min(outcomes.values()) > inputs / 10
 
 
+@pytest.mark.parametrize("inputs", [60, pytest.param(600, marks=pytest.mark.slow)])
+def test_a_damaged_profile(inputs: int) -> None:
+    """It is used or ignored, and the picture read."""
+    told: Counter[str] = Counter()
+    pictures = [(Image.new("RGB", (8, 8), "red"), swapped_profile()), (Image.new("CMYK", (8, 8)), ink_profile())]
+
+    def check(image: Image.Image, profile: bytes) -> None:
+        image.info["icc_profile"] = profile
+        told[str(PictureFolder(root=Path(), size=8).as_sample(image.copy())[1].get("profile"))] += 1
+
+    for image, profile in pictures:
+        fuzz(inputs, damaged_bytes(profile), lambda content, image=image: check(image, content))
+    print(dict(told))
+    assert all(text.isprintable() for text in told)
+    assert told["broken, ignored"] > inputs / 10
+    assert told["of a test, converted to sRGB"] > inputs / 100
+
+
 def prepared_or_refused(dataset: Dataset, outcomes: Counter[str]) -> None:
     """Prepare a dataset, which may be refused in one line."""
     told = ""

@@ -366,8 +366,10 @@ def scaled(values: np.ndarray, count: int = 4) -> list[np.ndarray]:
         (twelve(1, np.int16) - 1024, r"some would be cut off\. .*value_range = \[-9\d\d, 30\d\d\]$"),
         (twelve(1, np.float32) / 16, r"float .*some would be cut off.*\[0, 255\]$"),
         (twelve(1, np.float32) / 2048 - 1, r"some would be cut off.*\[-1, 1\]$"),
+        (twelve(1, np.float32) / 4000 - 0.01, r"some would be cut off.*\[0, 1\]$"),
+        (sixteen(1) >> 1, r"all would be dark.*such as value_range = \[0, 32767\]"),
     ],
-    ids=range(8),
+    ids=range(10),
 )  # fmt: skip
 def test_deep_pictures_that_would_be_black_are_refused_with_the_cure(
     tmp_path: Path, values: np.ndarray, cure: str
