@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Range = tuple[float, float]
 
 WHITE = {"16-bit": 65_535, "32-bit": 65_535, "float": 1}  # by the kind of numbers, where nothing says another value
-BITS_16 = re.compile(r"(LA|RGB|RGBA|RGBX);16([BLN])")  # of these Pillow decodes but the high bytes
+BITS_16 = re.compile(r"(LA|RGB|RGBA|RGBa|RGBX);16([BLN])")  # of these Pillow decodes but the high bytes
 NATIVE = {"F;32BF": "F;32NF", "I;32BS": "I;32NS", "I;16BS": "I;16NS"}  # what libtiff gives, whatever a file's order
 BITS, PHOTOMETRIC, PLANES = 258, 262, 284  # TIFF's tags
 
@@ -145,12 +145,14 @@ def _colours(image: Any, known: re.Match[str] | None) -> Deep:
         return Deep(values[..., 0], "16-bit", alpha=values[..., 1])
     image.load()  # as of any other picture: what it says of its orientation is true from here on
     order = known[2] if known else "B" if image.tag_v2.prefix == b"MM" else "L"
-    first, second = (decoded(lambda form, end=end: f"{form.partition(';')[0]};16{end}") for end in "BL")
+    first, second = (decoded(lambda form, end=end: f"{form.partition(';')[0].upper()};16{end}") for end in "BL")
     little = order == "L" or (order == "N" and sys.byteorder == "little")
     high, low = (second, first) if little else (first, second)
     values = high.astype(np.uint16) << 8 | low
     transparent = image.info.get("transparency")
     alpha = values[..., 3] if values.shape[2] == 4 else None
+    if known and known[1] == "RGBa":  # the colours are multiplied by it already
+        values = np.minimum(values * (65_535 / np.maximum(values[..., 3:], 1)), 65_535)
     if isinstance(transparent, tuple):
         alpha = (values != transparent).any(axis=2)
     return Deep(values[..., :3], "16-bit", alpha=alpha)

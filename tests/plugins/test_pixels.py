@@ -309,6 +309,11 @@ def test_transparency_of_16_bits() -> None:
     for content in (png_16(values), tiff(values, alpha=2), tiff(values, alpha=2, planes=True)):
         found, _ = shown(content, background="blue")
         assert found[0, [0, 7]].tolist() == [[255, 0, 0], [0, 0, 255]]
+    values[..., :3], values[..., 3] = (20_000, 0, 10_000), 40_000  # multiplied already: as 32,767, 0 and 16,383
+    for packed in (False, True):
+        found, facts = shown(tiff(values, alpha=1, packed=packed), background="black")
+        assert np.abs(found[0, 0].astype(int) - [78, 0, 39]).max() <= 1
+        assert facts["highest 16-bit value"] == pytest.approx(32_767.5)
     values = sixteen(1)
     values[:, 4:] = 300
     found, facts = shown(png_16(values, transparent=(300,)))
