@@ -83,7 +83,7 @@ class TorchvisionDataset(PictureDataset):
             raise
         except Exception as error:
             raise self._damaged(error) from error
-        return Parts(self._part(training), self._part(held_out))
+        return Parts(self._part(training), self._part(held_out), treatment=self.treatment)
 
     def _part(self, source: Any) -> PicturePart:
         def failure(index: int, error: Exception) -> GanBenchError:

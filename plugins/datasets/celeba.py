@@ -7,7 +7,7 @@ from typing import Any
 from gan_bench import Dataset, Field, hookimpl
 from gan_bench.errors import GanBenchError, did_you_mean
 
-from ._pictures import size_field
+from ._pictures import Size, size_field
 from ._torchvision import TorchvisionDataset
 
 LISTS = (
@@ -26,7 +26,7 @@ class CelebA(TorchvisionDataset):
     required = (*(f"celeba/{name}" for name in LISTS), "celeba/img_align_celeba")
     origin = "place the lists of the aligned CelebA pictures there, and unpack img_align_celeba.zip in celeba"
 
-    size: int = size_field(64)
+    size: Size = size_field(64)
     attribute: str | None = Field(None, description="one of CelebA's 40 attributes as the label: Smiling, Male, ...")
 
     def classes(self) -> tuple[str, ...] | None:

@@ -10,26 +10,15 @@ from gan_bench import Dataset, Field, SkipSample, Undivided, hookimpl
 from gan_bench.errors import GanBenchError
 from gan_bench.files import check_regular
 
-from ._pictures import PictureDataset, expanded, size_field
+from ._formats import open_picture, readable_endings
+from ._pictures import PictureDataset, Size, expanded, size_field
 
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMATS = (
-    "AVIF",
-    "BMP",
-    "GIF",
-    "JPEG",
-    "PNG",
-    "PPM",
-    "TIFF",
-    "WEBP",
-)  # Pillow knows others, some of which start programs
-ENDINGS = {".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-
 
 class PictureFolder(PictureDataset):
-    """Any folder of pictures, searched with its subfolders; the centre square of each.
+    """Any folder of pictures, searched with its subfolders.
 
     Where all pictures lie in two or more subfolders, these are the classes; otherwise there are none. Pictures that
     can't be read are left out with a warning.
@@ -37,7 +26,7 @@ class PictureFolder(PictureDataset):
 
     name = "folder"
     root: Path = Field(description="the folder")
-    size: int = size_field(64)
+    size: Size = size_field(64)
     held_out: float = Field(0.1, gt=0, lt=1, description="fraction held out; copies of a picture stay in one part")
 
     def files(self) -> list[Path]:
@@ -50,6 +39,7 @@ class PictureFolder(PictureDataset):
             raise GanBenchError(
                 f"dataset folder: there is no folder {root}. Give `root` the folder that holds the pictures"
             )
+        endings = readable_endings()
         found: list[str] = []
         seen: set[str] = set()
         for folder, subfolders, names in os.walk(root, followlinks=True):
@@ -60,10 +50,10 @@ class PictureFolder(PictureDataset):
             # Hidden files are no pictures: macOS puts ._cat.jpg beside cat.jpg.
             subfolders[:] = [name for name in subfolders if not name.startswith(".")]
             names = [name for name in names if not name.startswith(".")]
-            found += [os.path.join(folder, name) for name in names if os.path.splitext(name)[1].lower() in ENDINGS]
+            found += [os.path.join(folder, name) for name in names if os.path.splitext(name)[1].lower() in endings]
         if not found:
-            endings = " ".join(sorted(ENDINGS))
-            raise GanBenchError(f"dataset folder: {root} holds no pictures (names that end in {endings})")
+            known = " ".join(sorted(endings))
+            raise GanBenchError(f"dataset folder: {root} holds no pictures (names that end in {known})")
         return sorted(found, key=lambda file: file.split(os.sep))
 
     def classes(self) -> tuple[str, ...] | None:
@@ -78,7 +68,7 @@ class PictureFolder(PictureDataset):
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             return SkipSample(f"{_readable(names[index])}: {reason}")
 
-        return Undivided(self.part(_Pictures(files, labels), failure), self.held_out)
+        return Undivided(self.part(_Pictures(files, labels), failure), self.held_out, treatment=self.treatment)
 
 
 class _Pictures:
@@ -91,10 +81,8 @@ class _Pictures:
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        from PIL import Image
-
         check_regular(self.files[index])
-        return Image.open(self.files[index], formats=FORMATS), self.labels[index]
+        return open_picture(self.files[index]), self.labels[index]
 
 
 def _names(files: list[str]) -> list[str]:

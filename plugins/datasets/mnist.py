@@ -14,7 +14,7 @@ from gan_bench import Dataset, hookimpl
 from gan_bench.errors import GanBenchError
 from gan_bench.files import check_regular
 
-from ._pictures import channels_field, size_field
+from ._pictures import Size, channels_field, size_field
 from ._torchvision import TorchvisionDataset
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Mnist(TorchvisionDataset):
     origin = "place these files (or the same with .gz) there, or in that folder itself"
     labels: ClassVar[tuple[str, ...]] = tuple("0123456789")
 
-    size: int = size_field(28)
+    size: Size = size_field(28)
     channels: Literal[1, 3] = channels_field(1)
 
     def classes(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gan_bench import Dataset, hookimpl
 
-from ._pictures import size_field
+from ._pictures import Size, size_field
 from ._torchvision import TorchvisionDataset
 
 FOLDER = "oxford-iiit-pet"
@@ -19,7 +19,7 @@ class OxfordPets(TorchvisionDataset):
     required = (f"{FOLDER}/annotations/trainval.txt", f"{FOLDER}/annotations/test.txt", f"{FOLDER}/images")
     origin = f"unpack images.tar.gz and annotations.tar.gz in {FOLDER} there"
 
-    size: int = size_field(64)
+    size: Size = size_field(64)
 
     def classes(self) -> tuple[str, ...]:
         return ("cat", "dog")

@@ -15,11 +15,13 @@ import pytest
 from dataset_files import pictures, write_mnist, write_oxford_pets
 from fuzz import damaged_bytes, fuzz
 from hypothesis import strategies as st
+from picture_files import ink_profile, png_16, pnm_16, saved, swapped_profile, tiff
 from PIL import Image
 
 from gan_bench.api.kinds import Dataset, SkipSample
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
+from gan_bench_plugins.datasets._formats import open_picture
 from gan_bench_plugins.datasets.folder import PictureFolder
 from gan_bench_plugins.datasets.mnist import FILES, Mnist
 from gan_bench_plugins.datasets.oxford_pets import OxfordPets
@@ -47,11 +49,29 @@ def files() -> list[bytes]:
         (animation[0], "webp", {"save_all": True, "append_images": animation[1:]}),
         (colour, "ppm", {}),
         (colour.convert("L"), "ppm", {}),
+        (colour, "jpeg2000", {}),
+        (colour, "avif", {}),
+        (colour, "png", {"icc_profile": swapped_profile()}),
+        (colour.convert("CMYK"), "tiff", {"icc_profile": ink_profile()}),
+        (colour.convert("YCbCr"), "tiff", {}),
     ]:
-        buffer = io.BytesIO()
-        image.save(buffer, form, **options)
-        found.append(buffer.getvalue())
-    return found
+        found.append(saved(image, form, **options))
+    deep = np.arange(1728, dtype=np.uint16).reshape(24, 24, 3) * 37
+    found += [png_16(deep), png_16(deep[..., :2]), pnm_16(deep, 65_535), pnm_16(deep[..., :1], 64_000, plain=True)]
+    found += [
+        tiff(deep),
+        tiff(deep, order=">", packed=True),
+        tiff(deep, planes=True),
+        tiff(deep[..., :1], orientation=6),
+    ]
+    found += [tiff((deep[..., :1] / 64_000).astype(np.float32)), tiff(deep.astype(np.uint8), photometric=8)]
+    try:
+        import pillow_heif
+    except ImportError:
+        return found
+    heif = io.BytesIO()
+    pillow_heif.from_pillow(colour).save(heif)
+    return [*found, heif.getvalue()]
 
 
 @pytest.mark.parametrize("inputs", [300, pytest.param(6000, marks=pytest.mark.slow)])
@@ -65,12 +85,12 @@ def test_a_damaged_picture(inputs: int) -> None:
             self.content = content
 
         def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-            return Image.open(io.BytesIO(self.content)), 0
+            return open_picture(io.BytesIO(self.content)), 0
 
     def check(content: bytes) -> None:
         part = PictureFolder(root=Path(), size=8).part(Source(content), lambda index, error: SkipSample(str(error)))
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("ignore")  # as `decode` does
             try:
                 sample, label, _ = part[0]
             except SkipSample:
@@ -85,6 +105,24 @@ def test_a_damaged_picture(inputs: int) -> None:
     fuzz(inputs, st.sampled_from(files()).flatmap(damaged_bytes), check)
     print(dict(outcomes))
     assert min(outcomes.values()) > inputs / 10
+
+
+@pytest.mark.parametrize("inputs", [60, pytest.param(600, marks=pytest.mark.slow)])
+def test_a_damaged_profile(inputs: int) -> None:
+    """It is used or ignored, and the picture read."""
+    told: Counter[str] = Counter()
+    pictures = [(Image.new("RGB", (8, 8), "red"), swapped_profile()), (Image.new("CMYK", (8, 8)), ink_profile())]
+
+    def check(image: Image.Image, profile: bytes) -> None:
+        image.info["icc_profile"] = profile
+        told[str(PictureFolder(root=Path(), size=8).as_sample(image.copy())[1].get("profile"))] += 1
+
+    for image, profile in pictures:
+        fuzz(inputs, damaged_bytes(profile), lambda content, image=image: check(image, content))
+    print(dict(told))
+    assert all(text.isprintable() for text in told)
+    assert told["broken, ignored"] > inputs / 10
+    assert told["of a test, converted to sRGB"] > inputs / 100
 
 
 def prepared_or_refused(dataset: Dataset, outcomes: Counter[str]) -> None:
