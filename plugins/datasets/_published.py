@@ -79,11 +79,7 @@ class PublishedDataset(PictureDataset):
 
     def likely(self) -> list[Path]:
         """Where the files are looked for and read, in this order."""
-        places = []
-        for home in self.homes:
-            steps = Path(home).parts
-            places += [self.folder().joinpath(*steps[start:]) for start in range(len(steps) + 1)]
-        return list(dict.fromkeys(places))
+        return self._homes_in(self.folder())
 
     def place(self) -> Path:
         """The folder in which all files lie. GanBenchError: there is none, or more than one, and what to do."""
@@ -96,7 +92,7 @@ class PublishedDataset(PictureDataset):
         own = [folder for folder in below if self._is_called_so(folder.relative_to(root))]
         if len(own) == 1:
             return own[0]
-        raise GanBenchError(f"dataset {self.name}: {self._lack()}. {self._what_to_do(below or self._beside())}")
+        raise GanBenchError(f"dataset {self.name}: {self._lack()}. {self._what_to_do(below)}")
 
     def check_root(self) -> None:
         """GanBenchError: it is no folder."""
@@ -114,17 +110,22 @@ class PublishedDataset(PictureDataset):
         """Where a required file or folder lies, or ought to."""
         return self.find(place, name) or place / name
 
+    def _homes_in(self, folder: Path) -> list[Path]:
+        """The usual folders below a folder, without one or more of the first in their paths, and the folder itself."""
+        paths = [Path(home).parts for home in self.homes]
+        return list(dict.fromkeys(folder.joinpath(*path[i:]) for path in paths for i in range(len(path) + 1)))
+
     def _is_called_so(self, path: Path) -> bool:
         """Whether a folder below the root is, or is in, one that is called as the dataset is."""
         own = {plain(self.name), *(plain(Path(home).parts[0]) for home in self.homes if home)}
         return not own.isdisjoint(map(plain, path.parts)) and self.another(path) is None
 
     def _beside(self) -> list[Path]:
-        """Folders beside the root, and the one above it, that have the files."""
+        """Folders above the root, and those beside it that are called as the dataset is, that have the files."""
         above = self.folder().absolute().parent
-        if above in (Path.home(), above.parent):
-            return []
-        return [folder for folder in (above, *_folders(above)) if not self.missing(folder)]
+        siblings = [folder for folder in _folders(above, depth=1) if self._is_called_so(Path(folder.name))]
+        places = [place for folder in (above, *siblings) for place in self._homes_in(folder)]
+        return [place for place in (*places, above.parent) if not self.missing(place)]
 
     def _lack(self) -> str:
         """The root, and what is not there."""
@@ -137,15 +138,16 @@ class PublishedDataset(PictureDataset):
         other = self.another(place)
         return f'{place} is called as those of {other} are, whose files have the same names: dataset = "{other}" reads them'
 
-    def _what_to_do(self, elsewhere: list[Path]) -> str:
-        """The cure, where the files lie in other folders, if anywhere."""
-        if own := [folder for folder in elsewhere if self.another(folder) is None]:
-            return f"They lie in {' and in '.join(map(str, own[:3]))}: give root = {str(own[0])!r}"
+    def _what_to_do(self, below: list[Path]) -> str:
+        """The cure, where folders below the root have the files, if any."""
+        for places in (below, self._beside()):
+            if own := [place for place in places if self.another(place) is None]:
+                return f"They lie in {' and in '.join(map(str, own[:3]))}: give root = {str(own[0])!r}"
         for place in (*self.likely(), self.folder().absolute().parent):
             for name, cure in self.stand_ins().items():
                 if os.path.exists(place / name):
                     return f"{place / name} {cure}"
-        others = [f"(Those in {folder} are of the dataset {self.another(folder)}.) " for folder in elsewhere[:1]]
+        others = [f"(Those in {place} are of the dataset {self.another(place)}.) " for place in below[:1]]
         cure = self.cure()
         return "".join([*others, cure[0].upper(), cure[1:]])
 
@@ -220,10 +222,10 @@ def pictures_in(folder: Path) -> list[str]:
     return sorted(found, key=lambda file: file.split(os.sep))
 
 
-def _folders(root: Path) -> Iterator[Path]:
+def _folders(root: Path, depth: int = DEPTH) -> Iterator[Path]:
     """Folders below a root that are not hidden: the nearest first, and not more than a person would look through."""
     level, left = [root], FOLDERS
-    for _ in range(DEPTH):
+    for _ in range(depth):
         below: list[Path] = []
         for folder in level:
             try:

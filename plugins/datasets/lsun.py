@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 from gan_bench import Dataset, Field, Undivided, hookimpl
+from gan_bench.errors import GanBenchError
 
 from ._pictures import size_field
-from ._published import PictureFiles, PublishedDataset, pictures_in, unreadable
+from ._published import PictureFiles, PublishedDataset, is_file, pictures_in, unreadable
 
 Category = Annotated[str, Field(pattern="^[a-z]+(_[a-z]+)*$")]
 
@@ -38,8 +39,8 @@ class Lsun(PublishedDataset):
         return tuple(f"{category}_train/" for category in self.categories)
 
     def find(self, folder: Path, name: str) -> Path | None:
-        places = (super().find(folder, each) for each in (name, name.replace("_train/", "/")))
-        return next((place for place in places if place and super().find(place, "data.mdb") is None), None)
+        places = [folder / name, folder / name.replace("_train/", "/")]
+        return next((place for place in places if place.is_dir() and not is_file(place / "data.mdb")), None)
 
     def stand_ins(self) -> dict[str, str]:
         endings = ("_train_lmdb", "_train_lmdb.zip", "_train/data.mdb", "/data.mdb", ".zip")
@@ -62,12 +63,14 @@ class Lsun(PublishedDataset):
 
     def _pictures(self, place: Path) -> list[tuple[str, int]]:
         """Each picture's file and label."""
-        single = len(self.categories) == 1
-        return [
-            (file, -1 if single else label)
-            for label, name in enumerate(self.wanted())
-            for file in pictures_in(self.located(place, name))
-        ]
+        found = []
+        for label, name in enumerate(self.wanted()):
+            folder = self.located(place, name)
+            files = pictures_in(folder)
+            if not files:
+                raise GanBenchError(f"dataset lsun: {folder} holds no pictures. {self.origin[0].upper()}{self.origin[1:]}")
+            found += [(file, label if len(self.categories) > 1 else -1) for file in files]
+        return found
 
 
 @hookimpl

@@ -39,7 +39,7 @@ class MnistSmall(PictureDataset):
         try:
             with gzip.open(file, "rt", encoding="ascii") as opened:
                 rows = np.loadtxt(opened, np.uint8, delimiter=",", ndmin=2)  # 784 pixels and the label
-            pictures, labels = rows[:, :-1].reshape(-1, 28, 28), rows[:, -1]
+            pictures, labels = rows[:, :-1].reshape(5000, 28, 28), rows[:, -1]
         except (OSError, EOFError, ValueError) as error:
             raise GanBenchError(
                 f"dataset mnist_small: {file} can't be read ({error}). "
