@@ -61,7 +61,7 @@ class PublishedDataset(PictureDataset):
         """Every file that the samples are read from."""
         for name in self.wanted():
             found = self.located(place, name)
-            yield from sorted(found.iterdir()) if found.is_dir() else [found]
+            yield from (found / each for each in sorted(os.listdir(found))) if found.is_dir() else [found]
 
     def folder(self) -> Path:
         """The root."""

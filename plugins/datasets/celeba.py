@@ -99,7 +99,7 @@ class CelebA(TorchvisionDataset):
         from torchvision.datasets.utils import check_integrity
 
         file = self.located(place, name)
-        with file.open(encoding="utf-8", newline="") as opened:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
             if file.suffix == ".csv":
                 return list(csv.reader(opened))
             if not check_integrity(file, self.checksums()[name]):

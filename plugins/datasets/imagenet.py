@@ -115,7 +115,7 @@ class ImageNet(PublishedDataset):
         """The classes of validation pictures by their numbers. GanBenchError: no list tells them, or it is damaged."""
         try:
             if solution := _above(place, SOLUTION):
-                with solution.open(encoding="utf-8", newline="") as opened:
+                with solution.open(encoding="utf-8-sig", newline="") as opened:
                     rows = list(csv.reader(opened))[1:]  # ILSVRC2012_val_00048981,n03995372 85 1 499 272 ...
                 return {_number(row[0]): row[1].split()[0] for row in rows}
             if truth := _above(place, TRUTH, "ILSVRC2012_devkit_t12/data", "devkit/data", "data"):

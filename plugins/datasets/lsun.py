@@ -68,7 +68,9 @@ class Lsun(PublishedDataset):
             folder = self.located(place, name)
             files = pictures_in(folder)
             if not files:
-                raise GanBenchError(f"dataset lsun: {folder} holds no pictures. {self.origin[0].upper()}{self.origin[1:]}")
+                raise GanBenchError(
+                    f"dataset lsun: {folder} holds no pictures. {self.origin[0].upper()}{self.origin[1:]}"
+                )
             found += [(file, label if len(self.categories) > 1 else -1) for file in files]
         return found
 

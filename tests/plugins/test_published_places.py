@@ -114,7 +114,9 @@ def test_a_file_as_root_is_answered_with_what_is_wanted(tmp_path: Path, dataset:
     file = tmp_path / "archive.zip"
     file.touch()
     told = refusal(dataset(root=file))
-    assert told.startswith(f"dataset {dataset.name}: {file} is a file. Give `root` a folder instead, and {dataset.origin}")
+    assert told.startswith(
+        f"dataset {dataset.name}: {file} is a file. Give `root` a folder instead, and {dataset.origin}"
+    )
     assert all(name in told for name in dataset(root=file).wanted())
     if "download" in dataset.model_fields:
         assert refusal(dataset(root=file, download=True)) == told  # type: ignore[call-arg]
@@ -176,7 +178,9 @@ def test_a_kins_files_are_not_taken_for_ones_own(tmp_path: Path, called: str) ->
     kin = "kmnist" if called.lower().startswith("k") else "fashion_mnist"
     for root in (place, place.parent if "/" in called else place):
         told = refusal(Mnist(root=root))
-        assert f"{place} is called as those of {kin} are" in told or f"Those in {place} are of the dataset {kin}" in told
+        assert (
+            f"{place} is called as those of {kin} are" in told or f"Those in {place} are of the dataset {kin}" in told
+        )
     assert f"(Those in {place} are of the dataset {kin}.)" in refusal(Mnist(root=tmp_path / "data"))
     assert {cls.name: cls(root=place) for cls in (FashionMnist, Kmnist)}[kin].place() == place
 
@@ -191,7 +195,9 @@ def test_a_kins_labels_are_known_wherever_they_lie(
     raw = write_mnist(tmp_path, 10, 10).rename(tmp_path / "files")
     content = (raw / FILES[1]).read_bytes()
     (raw / FILES[1]).write_bytes(content[:8] + bytes(first))
-    with pytest.raises(GanBenchError, match=rf'{raw} has the files of the dataset {theirs}, .* Use dataset = "{theirs}"'):
+    with pytest.raises(
+        GanBenchError, match=rf'{raw} has the files of the dataset {theirs}, .* Use dataset = "{theirs}"'
+    ):
         dataset(root=raw).load()
     (raw / FILES[1]).write_bytes(content)
     assert len(dataset(root=raw).load().training) == 10

