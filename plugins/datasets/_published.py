@@ -97,11 +97,9 @@ class PublishedDataset(PictureDataset):
     def check_root(self) -> None:
         """GanBenchError: it is no folder."""
         root = self.folder()
-        if os.path.exists(root) and not os.path.isdir(root):
-            raise GanBenchError(
-                f"dataset {self.name}: {root} is a file. Give `root` a folder instead, and {self.origin}, "
-                f"so that it has {', '.join(self.wanted())}"
-            )
+        if is_file(root):
+            folder = f"Give `root` a folder instead, and {self.origin}, so that it has {', '.join(self.wanted())}"
+            raise GanBenchError(f"dataset {self.name}: {root} is a file. {self._elsewhere(self._beside()) or folder}")
 
     def files(self) -> list[Path]:
         return list(self.listed(self.place()))
@@ -124,8 +122,8 @@ class PublishedDataset(PictureDataset):
         """Folders above the root, and those beside it that are called as the dataset is, that have the files."""
         above = self.folder().absolute().parent
         siblings = [folder for folder in _folders(above, depth=1) if self._is_called_so(Path(folder.name))]
-        places = [place for folder in (above, *siblings) for place in self._homes_in(folder)]
-        return [place for place in (*places, above.parent) if not self.missing(place)]
+        places = [*(place for folder in (above, *siblings) for place in self._homes_in(folder)), above.parent]
+        return [place for place in dict.fromkeys(places) if not self.missing(place)]
 
     def _lack(self) -> str:
         """The root, and what is not there."""
@@ -140,9 +138,8 @@ class PublishedDataset(PictureDataset):
 
     def _what_to_do(self, below: list[Path]) -> str:
         """The cure, where folders below the root have the files, if any."""
-        for places in (below, self._beside()):
-            if own := [place for place in places if self.another(place) is None]:
-                return f"They lie in {' and in '.join(map(str, own[:3]))}: give root = {str(own[0])!r}"
+        if told := self._elsewhere(below) or self._elsewhere(self._beside()):
+            return told
         for place in (*self.likely(), self.folder().absolute().parent):
             for name, cure in self.stand_ins().items():
                 if os.path.exists(place / name):
@@ -150,6 +147,11 @@ class PublishedDataset(PictureDataset):
         others = [f"(Those in {place} are of the dataset {self.another(place)}.) " for place in below[:1]]
         cure = self.cure()
         return "".join([*others, cure[0].upper(), cure[1:]])
+
+    def _elsewhere(self, places: list[Path]) -> str | None:
+        """What to say of folders that have the files."""
+        own = [place for place in places if self.another(place) is None]
+        return f"They lie in {' and in '.join(map(str, own[:3]))}: give root = {str(own[0])!r}" if own else None
 
     def cure(self) -> str:
         """What to do where nothing is there."""

@@ -12,7 +12,7 @@ from gan_bench.errors import GanBenchError
 
 from ._downloads import careful
 from ._pictures import PicturePart
-from ._published import PublishedDataset, unusual_counts
+from ._published import PictureFiles, PublishedDataset, unusual_counts
 
 
 class TorchvisionDataset(PublishedDataset):
@@ -66,20 +66,23 @@ class TorchvisionDataset(PublishedDataset):
 
     def _part(self, place: Path, source: Any) -> PicturePart:
         def failure(index: int, error: Exception) -> GanBenchError:
-            files = getattr(source, "files", None)
-            return self._damaged(place, error, files[index] if files else f"picture {index}")
+            if isinstance(source, PictureFiles):
+                return self._unreadable(source.files[index], error, [source.files[index]])
+            return self._damaged(place, error, f"picture {index}")
 
         return self.part(source, failure)
 
-    def _damaged(self, place: Path, error: Exception, picture: str = "") -> GanBenchError:
+    def _damaged(self, place: Path, error: Exception, what: str = "the data") -> GanBenchError:
         from torchvision.datasets.utils import check_integrity
 
         files = {self.located(place, name): md5 for name, md5 in self.checksums().items()}
         wrong = [file for file, md5 in files.items() if not check_integrity(file, md5)]
-        suspects = ", ".join(map(str, wrong or [self.located(place, name) for name in self.wanted()]))
+        return self._unreadable(what, error, wrong or [self.located(place, name) for name in self.wanted()])
+
+    def _unreadable(self, what: str, error: Exception, suspects: Sequence[str | Path]) -> GanBenchError:
         return GanBenchError(
-            f"dataset {self.name}: {picture or 'the data'} can't be read ({type(error).__name__}: {error}). "
-            f"Delete {suspects}; then {self.origin}, or set download = true"
+            f"dataset {self.name}: {what} can't be read ({type(error).__name__}: {error}). "
+            f"Delete {', '.join(map(str, suspects))}; then {self.origin}, or set download = true"
         )
 
     def _fetch(self) -> None:

@@ -123,6 +123,17 @@ def test_a_file_as_root_is_answered_with_what_is_wanted(tmp_path: Path, dataset:
 
 
 @every
+def test_a_packed_file_as_root_beside_what_was_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: type[PublishedDataset]
+) -> None:
+    WRITTEN[dataset](tmp_path, monkeypatch)
+    file = tmp_path / "archive.zip"
+    file.touch()
+    place = tmp_path / dataset.homes[0]
+    assert refusal(dataset(root=file)).endswith(f"{file} is a file. They lie in {place}: give root = {str(place)!r}")
+
+
+@every
 def test_what_stands_for_the_files_is_told(tmp_path: Path, dataset: type[PublishedDataset]) -> None:
     assert dataset().stand_ins()
     for index, (name, cure) in enumerate(dataset().stand_ins().items()):
