@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")  # of published pictures, whatever their names end in
+ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+NO_PICTURE = "with an unknown ending"  # why files are left out
 DEPTH, FOLDERS, ENTRIES = 3, 300, 1000  # how far files are searched for: levels, folders, and entries of each
 
 
@@ -214,14 +216,20 @@ def is_file(path: Path) -> bool:
     return os.path.exists(path) and not os.path.isdir(path)
 
 
-def pictures_in(folder: Path) -> list[str]:
-    """The pictures' files in a folder and its subfolders, hidden ones left out, in the order of folders and names."""
-    found = []
-    for above, subfolders, names in os.walk(folder, followlinks=False):
+def pictures_in(folder: Path) -> tuple[list[str], list[str]]:
+    """The pictures' files in a folder and its subfolders, and the others; hidden ones are in neither.
+
+    Each in the order of folders and names.
+    """
+    found: tuple[list[str], list[str]] = [], []
+    for above, subfolders, names in os.walk(folder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        endings = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
-        found += [os.path.join(above, n) for n in names if n.lower().endswith(endings) and not n.startswith(".")]
-    return sorted(found, key=lambda file: file.split(os.sep))
+        for name in names:
+            if not name.startswith("."):
+                found[not name.lower().endswith(ENDINGS)].append(os.path.join(above, name))
+    for files in found:
+        files.sort(key=lambda file: file.split(os.sep))
+    return found
 
 
 def _folders(root: Path, depth: int = DEPTH) -> Iterator[Path]:

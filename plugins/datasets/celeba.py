@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,14 +73,19 @@ class CelebA(TorchvisionDataset):
         return PictureFiles([str(folder / name) for name in part], [labels[name] for name in part])
 
     def left_out(self, place: Path) -> dict[str, Sequence[str]]:
-        return {"of the validation part": self._partition(place)["1"]}
+        parts = self._partition(place)
+        return {"of the validation part": parts["1"], "that are in the list and not there": parts[""]}
 
     def _partition(self, place: Path) -> dict[str, list[str]]:
-        """The pictures' names by their part: 0 for training, 1 for validation, 2 for test."""
-        parts: dict[str, list[str]] = {"0": [], "1": [], "2": []}
+        """The pictures' names by their part: 0 for training, 1 for validation, 2 for test; "" if they aren't there."""
+        there = set(os.listdir(self.located(place, PICTURES)))
+        parts: dict[str, list[str]] = {"0": [], "1": [], "2": [], "": []}
         for name, part in self._rows(place, PARTITION):
-            if name != "image_id":
-                parts[part].append(file_name(name))
+            if name == "image_id":
+                continue
+            if part not in ("0", "1", "2"):
+                raise ValueError(f"{name} is in a part {part!r}, which is none of 0, 1 and 2")
+            parts[part if file_name(name) in there else ""].append(name)
         return parts
 
     def _labels(self, place: Path) -> dict[str, int]:

@@ -74,6 +74,7 @@ class Cifar10(Cifar):
             ("cifar-10-batches-mat", "data_batch_1.mat", "cifar-10-matlab.tar.gz"),
             "is CIFAR-10's Matlab version: the Python version is needed, cifar-10-python.tar.gz",
         ),
+        "trainLabels.csv": "is of Kaggle's competition, whose test pictures have no labels: cifar-10-python.tar.gz is needed",
     }
 
     def classes(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from gan_bench import Dataset, Field, Parts, hookimpl
 from gan_bench.errors import GanBenchError, did_you_mean
 
 from ._pictures import size_field
-from ._published import PictureFiles, PublishedDataset, is_file, pictures_in, unreadable, unusual_counts
+from ._published import NO_PICTURE, PictureFiles, PublishedDataset, is_file, pictures_in, unreadable, unusual_counts
 
 WNID = "^n[0-9]{8}$"
 PUBLISHED = 1_281_167, 50_000
@@ -53,7 +53,7 @@ class ImageNet(PublishedDataset):
 
     def listed(self, place: Path) -> Iterable[Path]:
         for training in (True, False):
-            yield from map(Path, self._pictures(place, training).files)
+            yield from map(Path, self._pictures(place, training)[0].files)
         yield from filter(None, (_above(place, name) for name in (SOLUTION, "LOC_synset_mapping.txt")))
 
     def classes(self) -> tuple[str, ...]:
@@ -73,7 +73,8 @@ class ImageNet(PublishedDataset):
     def load(self) -> Parts:
         place = self.place()
         sources = [self._pictures(place, training) for training in (True, False)]
-        training, held_out = [self.part(source, unreadable(source.files, place)) for source in sources]
+        training, held_out = [self.part(source, unreadable(source.files, place)) for source, _ in sources]
+        left_out = {NO_PICTURE: [*sources[0][1], *sources[1][1]]}
         there = _classes(place / "train")
         if self.wnids:
             notes = [f"{len(self.wnids):,} of {len(there):,} classes are used."]
@@ -81,7 +82,7 @@ class ImageNet(PublishedDataset):
             notes = unusual_counts((len(training), len(held_out)), PUBLISHED)
         if alone := set(_classes(place / "val")).difference(there):
             notes.append(f"{len(alone):,} classes have a folder in val and none in train: they are not read.")
-        return Parts(training, held_out, notes=notes)
+        return Parts(training, held_out, notes=notes, left_out=left_out)
 
     def _wnids(self, place: Path) -> list[str]:
         """The classes, in the order of their labels. GanBenchError: one isn't there."""
@@ -92,16 +93,18 @@ class ImageNet(PublishedDataset):
                 raise GanBenchError(f"dataset imagenet: {place / 'train'} has no folder {wnid}. {cure}".rstrip())
         return list(self.wnids or there)
 
-    def _pictures(self, place: Path, training: bool) -> PictureFiles:
-        """The pictures of a part with their labels."""
+    def _pictures(self, place: Path, training: bool) -> tuple[PictureFiles, list[str]]:
+        """The pictures of a part with their labels, and what is no picture."""
         folder = place / ("train" if training else "val")
         wnids = self._wnids(place)
         if training or _classes(folder):
-            found = [(file, label) for label, wnid in enumerate(wnids) for file in pictures_in(folder / wnid)]
+            piles = [pictures_in(folder / wnid) for wnid in wnids]
+            found = [(file, label) for label, (files, _) in enumerate(piles) for file in files]
+            others = [file for _, pile in piles for file in pile]
         else:
             label_of = {wnid: label for label, wnid in enumerate(wnids)}
             truth = self._truth(place)
-            files = pictures_in(folder)
+            files, others = pictures_in(folder)
             if unknown := [file for file in files if _number(file) not in truth]:
                 raise GanBenchError(
                     f"dataset imagenet: no list says which class {unknown[0]} is of ({len(unknown)} such). Delete such files, "
@@ -109,7 +112,7 @@ class ImageNet(PublishedDataset):
                 )
             wnid_of = {file: truth[_number(file)] for file in files}
             found = [(file, label_of[wnid]) for file, wnid in wnid_of.items() if wnid in label_of]
-        return PictureFiles([file for file, _ in found], [label for _, label in found])
+        return PictureFiles([file for file, _ in found], [label for _, label in found]), others
 
     def _truth(self, place: Path) -> dict[int, str]:
         """The classes of validation pictures by their numbers. GanBenchError: no list tells them, or it is damaged."""

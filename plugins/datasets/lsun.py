@@ -10,7 +10,7 @@ from gan_bench import Dataset, Field, Undivided, hookimpl
 from gan_bench.errors import GanBenchError
 
 from ._pictures import size_field
-from ._published import PictureFiles, PublishedDataset, is_file, pictures_in, unreadable
+from ._published import NO_PICTURE, PictureFiles, PublishedDataset, is_file, pictures_in, unreadable
 
 Category = Annotated[str, Field(pattern="^[a-z]+(_[a-z]+)*$")]
 
@@ -50,29 +50,32 @@ class Lsun(PublishedDataset):
         )
 
     def listed(self, place: Path) -> Iterable[Path]:
-        return (Path(file) for file, _ in self._pictures(place))
+        return (Path(file) for file in self._pictures(place)[0].files)
 
     def classes(self) -> tuple[str, ...] | None:
         return tuple(name.replace("_", " ") for name in self.categories) if len(self.categories) > 1 else None
 
     def load(self) -> Undivided:
         place = self.place()
-        files, labels = zip(*self._pictures(place), strict=True)
+        source, others = self._pictures(place)
         notes = ["LSUN's validation part is not read: a share of the training pictures is held out."]
-        return Undivided(self.part(PictureFiles(files, labels), unreadable(files, place)), self.held_out, notes=notes)
+        part = self.part(source, unreadable(source.files, place))
+        return Undivided(part, self.held_out, notes=notes, left_out={NO_PICTURE: others})
 
-    def _pictures(self, place: Path) -> list[tuple[str, int]]:
-        """Each picture's file and label."""
-        found = []
+    def _pictures(self, place: Path) -> tuple[PictureFiles, list[str]]:
+        """The pictures with their labels, and what is no picture."""
+        found, labels, left_out = [], [], []
         for label, name in enumerate(self.wanted()):
             folder = self.located(place, name)
-            files = pictures_in(folder)
+            files, others = pictures_in(folder)
             if not files:
                 raise GanBenchError(
                     f"dataset lsun: {folder} holds no pictures. {self.origin[0].upper()}{self.origin[1:]}"
                 )
-            found += [(file, label if len(self.categories) > 1 else -1) for file in files]
-        return found
+            found += files
+            labels += [label if len(self.categories) > 1 else -1] * len(files)
+            left_out += others
+        return PictureFiles(found, labels), left_out
 
 
 @hookimpl

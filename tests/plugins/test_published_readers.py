@@ -178,6 +178,28 @@ def test_celeba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nested: bool, b
         prepare(CelebA(root=tmp_path, attribute="male"))
 
 
+@pytest.mark.parametrize("line", ["000003.jpg,-1", "000003.jpg,", "000003.jpg,3", "../000003.jpg,0", "000003.jpg"])
+def test_a_wrong_line_in_celebas_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    folder = write_celeba(tmp_path, 6, 4, monkeypatch)
+    kaggle(folder)
+    file = folder / "list_eval_partition.csv"
+    file.write_text(file.read_text().replace("000003.jpg,0", line))
+    with pytest.raises(GanBenchError, match=f"can't be read .* Delete {file}"):
+        prepare(CelebA(root=tmp_path, size=8))
+
+
+def test_a_part_of_celebas_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_celeba(tmp_path, 6, 4, monkeypatch)
+    for number in (2, 9):
+        (folder / "img_align_celeba" / f"{number:06}.jpg").unlink()
+    prepared = prepare(CelebA(root=tmp_path, size=8, attribute="Smiling"))
+    assert labels(prepared.training) == [0, 0, 1, 0, 1]
+    assert len(prepared.held_out) == 3
+    assert prepared.reading is not None
+    told = {each.reason: (each.count, each.examples) for each in prepared.reading.left_out}
+    assert told == {"that are in the list and not there": (2, ("000002.jpg", "000009.jpg"))}
+
+
 def test_celebas_validation_part_is_told_as_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_celeba(tmp_path, 6, 4, monkeypatch)
     kaggle(folder)
@@ -264,11 +286,16 @@ def test_an_unreadable_picture_of_imagenet_is_left_out_and_told(tmp_path: Path) 
     os.truncate(root / "train" / WNIDS[1] / f"{WNIDS[1]}_5.JPEG", 100)
     (root / "train" / WNIDS[1] / "._n02012849_5.JPEG").write_bytes(b"of macOS")
     (root / "val" / "n09999999").mkdir()
+    (root / "train" / WNIDS[0] / "notes.txt").touch()
     with pytest.warns(UserWarning, match="1 of 15 samples can't be read"):
         prepared = prepare(ImageNet(root=root, size=8))
     assert labels(prepared.training) == [0, 0, 0, 1, 1, 2, 2, 2]
     assert prepared.skipped[0].startswith(f"train/{WNIDS[1]}/{WNIDS[1]}_5.JPEG: ")
     assert prepared.reading is not None
+    assert [(told.reason, told.count) for told in prepared.reading.left_out] == [
+        ("unreadable", 1),
+        ("with an unknown ending", 1),
+    ]
     assert "1 classes have a folder in val and none in train: they are not read." in prepared.reading.notes
 
 
@@ -283,9 +310,12 @@ def write_lsun(folder: Path, count: int, seed: int = 0) -> None:
 @pytest.mark.parametrize("below", ["bedroom_train", "bedroom", "lsun/bedroom", "data0/lsun/bedroom"])
 def test_lsun(tmp_path: Path, below: str) -> None:
     write_lsun(tmp_path / "data" / below, 40)
+    (tmp_path / "data" / below / "0" / "a.txt").touch()
     prepared = prepare(Lsun(root=tmp_path / "data", size=30))
     assert (len(prepared.training), len(prepared.held_out)) == (38, 2)
     assert prepared.training.labels is None
+    assert prepared.reading is not None
+    assert [told.count for told in prepared.reading.left_out] == [1]
     found = {x.numpy().tobytes() for part in (prepared.training, prepared.held_out) for x in part.data}
     assert found == {np.ascontiguousarray(x[:30, 5:35].transpose(2, 0, 1)).tobytes() for x in pictures(40, 40, 4)[0]}
 
