@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ class TorchvisionDataset(PublishedDataset):
 
     @abstractmethod
     def source(self, place: Path, training: bool) -> Any:
-        """(PIL image, label) by index, of one part, from the files in a folder; it raises nearly anything if they are damaged."""
+        """(PIL image, label) by index, of one part, from the files in a folder. GanBenchError: they are damaged."""
 
     @abstractmethod
     def published(self) -> tuple[int, int]:
@@ -31,10 +32,6 @@ class TorchvisionDataset(PublishedDataset):
     @abstractmethod
     def fetch(self, root: Path) -> None:
         """Let torchvision download the files to where it has them below the root; it raises nearly anything."""
-
-    def checksums(self) -> dict[str, str]:
-        """MD5 of required files, where published."""
-        return {}
 
     def left_out(self, place: Path) -> dict[str, Sequence[str]]:
         """Names of pictures that are in neither part, by the reason."""
@@ -54,35 +51,33 @@ class TorchvisionDataset(PublishedDataset):
 
     def load(self) -> Parts:
         place = self.place()
+        training, held_out = self.source(place, True), self.source(place, False)
+        notes = unusual_counts((len(training), len(held_out)), self.published())
+        left_out = self.left_out(place)
+        return Parts(self._part(place, training), self._part(place, held_out), notes=notes, left_out=left_out)
+
+    @contextmanager
+    def reading(self, *files: str | Path) -> Iterator[None]:
+        """While files are read. GanBenchError: whatever is raised, for they are damaged then."""
         try:
-            training, held_out = self.source(place, True), self.source(place, False)
-            left_out = self.left_out(place)
+            yield
         except GanBenchError:
             raise
         except Exception as error:
-            raise self._damaged(place, error) from error
-        notes = unusual_counts((len(training), len(held_out)), self.published())
-        return Parts(self._part(place, training), self._part(place, held_out), notes=notes, left_out=left_out)
+            raise self._damaged(error, files) from error
 
     def _part(self, place: Path, source: Any) -> PicturePart:
         def failure(index: int, error: Exception) -> GanBenchError:
-            if isinstance(source, PictureFiles):
-                return self._unreadable(source.files[index], error, [source.files[index]])
-            return self._damaged(place, error, f"picture {index}")
+            single = isinstance(source, PictureFiles)
+            return self._damaged(error, [source.files[index]] if single else list(self.listed(place)))
 
         return self.part(source, failure)
 
-    def _damaged(self, place: Path, error: Exception, what: str = "the data") -> GanBenchError:
-        from torchvision.datasets.utils import check_integrity
-
-        files = {self.located(place, name): md5 for name, md5 in self.checksums().items()}
-        wrong = [file for file, md5 in files.items() if not check_integrity(file, md5)]
-        return self._unreadable(what, error, wrong or [self.located(place, name) for name in self.wanted()])
-
-    def _unreadable(self, what: str, error: Exception, suspects: Sequence[str | Path]) -> GanBenchError:
+    def _damaged(self, error: Exception, files: Sequence[str | Path]) -> GanBenchError:
+        names = ", ".join(map(str, files))
         return GanBenchError(
-            f"dataset {self.name}: {what} can't be read ({type(error).__name__}: {error}). "
-            f"Delete {', '.join(map(str, suspects))}; then {self.origin}, or set download = true"
+            f"dataset {self.name}: {names} can't be read ({str(error) or type(error).__name__}). "
+            f"Delete {names}; then {self.origin}, or set download = true"
         )
 
     def _fetch(self) -> None:

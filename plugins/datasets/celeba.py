@@ -56,11 +56,6 @@ class CelebA(TorchvisionDataset):
             return found and (super().find(found, PICTURES) or found)
         return found or super().find(folder, name.replace(".txt", ".csv"))
 
-    def checksums(self) -> dict[str, str]:
-        from torchvision.datasets import CelebA as Source
-
-        return {name: md5 for _, md5, name in Source.file_list if name in (PARTITION, ATTRIBUTES)}
-
     def fetch(self, root: Path) -> None:
         from torchvision.datasets import CelebA as Source
 
@@ -68,9 +63,13 @@ class CelebA(TorchvisionDataset):
 
     def source(self, place: Path, training: bool) -> PictureFiles:
         part = self._partition(place)["0" if training else "2"]
+        files = [str(self.located(place, PICTURES) / name) for name in part]
+        if self.attribute is None:
+            return PictureFiles(files, [-1] * len(files))
         labels = self._labels(place)
-        folder = self.located(place, PICTURES)
-        return PictureFiles([str(folder / name) for name in part], [labels[name] for name in part])
+        if unknown := [name for name in part if name not in labels]:
+            raise self._damaged(ValueError(f"it lacks {unknown[0]}"), [self.located(place, ATTRIBUTES)])
+        return PictureFiles(files, [labels[name] for name in part])
 
     def left_out(self, place: Path) -> dict[str, Sequence[str]]:
         parts = self._partition(place)
@@ -80,36 +79,39 @@ class CelebA(TorchvisionDataset):
         """The pictures' names by their part: 0 for training, 1 for validation, 2 for test; "" if they aren't there."""
         there = set(os.listdir(self.located(place, PICTURES)))
         parts: dict[str, list[str]] = {"0": [], "1": [], "2": [], "": []}
-        for name, part in self._rows(place, PARTITION):
-            if name == "image_id":
-                continue
-            if part not in ("0", "1", "2"):
-                raise ValueError(f"{name} is in a part {part!r}, which is none of 0, 1 and 2")
-            parts[part if file_name(name) in there else ""].append(name)
+        with self.reading(self.located(place, PARTITION)):
+            for name, part in self._rows(place, PARTITION):
+                if name == "image_id":
+                    continue
+                if part not in ("0", "1", "2"):
+                    raise ValueError(f"{name} is in a part {part!r}, which is none of 0, 1 and 2")
+                parts[part if file_name(name) in there else ""].append(name)
         return parts
 
     def _labels(self, place: Path) -> dict[str, int]:
         """0 or 1 for a picture that lacks or has the attribute, by its name."""
-        if self.attribute is None:
-            return {name: -1 for part in self._partition(place).values() for name in part}
-        rows = [row for row in self._rows(place, ATTRIBUTES) if len(row) > 1]  # published lists begin with their length
-        head = rows[0][1:] if rows[0][0] == "image_id" else rows[0]
-        if self.attribute not in head:
-            cure = did_you_mean(self.attribute, head)
-            raise GanBenchError(f"dataset celeba: there is no attribute {self.attribute!r}. {cure}")
-        column = 1 + head.index(self.attribute)
-        return {row[0]: ("-1", "1").index(row[column]) for row in rows[1:]}
+        with self.reading(self.located(place, ATTRIBUTES)):
+            rows = [
+                row for row in self._rows(place, ATTRIBUTES) if len(row) > 1
+            ]  # published lists begin with their length
+            head = rows[0][1:] if rows[0][0] == "image_id" else rows[0]
+            if self.attribute not in head:
+                cure = did_you_mean(str(self.attribute), head)
+                raise GanBenchError(f"dataset celeba: there is no attribute {self.attribute!r}. {cure}")
+            column = 1 + head.index(self.attribute)
+            return {row[0]: ("-1", "1").index(row[column]) for row in rows[1:]}
 
     def _rows(self, place: Path, name: str) -> list[list[str]]:
         """The words of each line of a list. ValueError: it is not the published one."""
+        from torchvision.datasets import CelebA as Source
         from torchvision.datasets.utils import check_integrity
 
         file = self.located(place, name)
         with file.open(encoding="utf-8-sig", newline="") as opened:
             if file.suffix == ".csv":
                 return list(csv.reader(opened))
-            if not check_integrity(file, self.checksums()[name]):
-                raise ValueError(f"the MD5 sum of {name} is not the published one")
+            if not check_integrity(file, {known: md5 for _, md5, known in Source.file_list}[name]):
+                raise ValueError("its MD5 sum is not the published one")
             return [line.split() for line in opened if line.strip()]
 
 

@@ -29,10 +29,6 @@ class Cifar(TorchvisionDataset):
     def published(self) -> tuple[int, int]:
         return 50_000, 10_000
 
-    def checksums(self) -> dict[str, str]:
-        known = self._torchvision()
-        return dict([*known.train_list, *known.test_list, (known.meta["filename"], known.meta["md5"])])
-
     def fetch(self, root: Path) -> None:
         self._torchvision()(root, download=True)
 
@@ -43,10 +39,12 @@ class Cifar(TorchvisionDataset):
         return PixelArrays(rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels)
 
     def _batch(self, place: Path, name: str) -> Any:
-        content = (place / name).read_bytes()
-        if hashlib.md5(content).hexdigest() != self.checksums()[name]:
-            raise ValueError(f"the MD5 sum of {name} is not the published one, and a pickle may run any code")
-        return pickle.loads(content, encoding="latin1")
+        known = self._torchvision()
+        with self.reading(place / name):
+            content = (place / name).read_bytes()
+            if hashlib.md5(content).hexdigest() != dict([*known.train_list, *known.test_list])[name]:
+                raise ValueError("its MD5 sum is not the published one, and a pickle may run any code")
+            return pickle.loads(content, encoding="latin1")
 
     def _torchvision(self) -> Any:
         from torchvision import datasets

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -70,7 +69,10 @@ class Mnist(TorchvisionDataset):
 
     def source(self, place: Path, training: bool) -> PixelArrays:
         names = self.wanted()[:2] if training else self.wanted()[2:]
-        part = PixelArrays(self._read(place, names[0], 3), self._read(place, names[1], 1))
+        files = [self.located(place, name) for name in names]
+        pictures, labels = (self._read(file, dimensions) for file, dimensions in zip(files, (3, 1), strict=True))
+        with self.reading(*files):
+            part = PixelArrays(pictures, labels)
         theirs = OPENINGS.get(bytes(part.labels[:10]), self.name)
         if training and theirs != self.name:
             raise GanBenchError(
@@ -79,10 +81,9 @@ class Mnist(TorchvisionDataset):
             )
         return part
 
-    def _read(self, place: Path, name: str, dimensions: int) -> np.ndarray:
+    def _read(self, file: Path, dimensions: int) -> np.ndarray:
         """The bytes of an IDX file: two zeros, 8 for uint8, the number of dimensions, each as a big-endian int32; then values."""
-        file = self.find(place, name) or place / name
-        try:
+        with self.reading(file):
             check_regular(file)
             with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
                 content = opened.read(self.largest + 1)
@@ -92,11 +93,6 @@ class Mnist(TorchvisionDataset):
                 raise ValueError(f"it is no IDX file of bytes in {dimensions} dimensions")
             shape = np.frombuffer(content, ">u4", dimensions, offset=4)
             return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
-        except (OSError, EOFError, zlib.error, ValueError) as error:
-            raise GanBenchError(
-                f"dataset {self.name}: {file} can't be read ({error}). "
-                f"Delete {file}; then {self.origin}, or set download = true"
-            ) from error
 
 
 class FashionMnist(Mnist):

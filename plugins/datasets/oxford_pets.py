@@ -35,12 +35,13 @@ class OxfordPets(TorchvisionDataset):
 
     def source(self, place: Path, training: bool) -> PictureFiles:
         """By a list with a line a picture: its name, breed, species (1: cat, 2: dog), breed of the species."""
-        listed = (place / "annotations" / ("trainval.txt" if training else "test.txt")).read_text(encoding="utf-8")
+        listed = place / "annotations" / ("trainval.txt" if training else "test.txt")
         files, labels = [], []
-        for line in listed.splitlines():
-            picture, _, species, _ = line.split()
-            files.append(str(place / "images" / file_name(f"{picture}.jpg")))
-            labels.append(("1", "2").index(species))
+        with self.reading(listed):
+            for line in listed.read_text(encoding="utf-8").splitlines():
+                picture, _, species, _ = line.split()
+                files.append(str(place / "images" / file_name(f"{picture}.jpg")))
+                labels.append(("1", "2").index(species))
         return PictureFiles(files, labels)
 
 

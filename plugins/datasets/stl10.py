@@ -46,12 +46,6 @@ class Stl10(TorchvisionDataset):
     def published(self) -> tuple[int, int]:
         return 100_000 if self.unlabeled else 5_000, 8_000
 
-    def checksums(self) -> dict[str, str]:
-        from torchvision.datasets import STL10
-
-        known = dict([*STL10.train_list, *STL10.test_list])
-        return {name: known[name] for name in self.wanted()}
-
     def fetch(self, root: Path) -> None:
         from torchvision.datasets import STL10
 
@@ -59,14 +53,18 @@ class Stl10(TorchvisionDataset):
 
     def source(self, place: Path, training: bool) -> PixelArrays:
         part = "test" if not training else "unlabeled" if self.unlabeled else "train"
-        # Mapped, as it has gigabytes. Each picture is red, green and blue, each of them by columns.
-        pictures = np.memmap(place / f"{part}_X.bin", np.uint8, "r").reshape(-1, 3, 96, 96).transpose(0, 3, 2, 1)
+        files = place / f"{part}_X.bin", place / f"{part}_y.bin"
+        with self.reading(files[0]):
+            # Mapped, as it has gigabytes. Each picture is red, green and blue, each of them by columns.
+            pictures = np.memmap(files[0], np.uint8, "r").reshape(-1, 3, 96, 96).transpose(0, 3, 2, 1)
         if self.unlabeled:
             return PixelArrays(pictures, np.full(len(pictures), -1))
-        labels = np.fromfile(place / f"{part}_y.bin", np.uint8)
-        if labels.min() < 1 or labels.max() > 10:
-            raise ValueError(f"{part}_y.bin has labels from {labels.min()} to {labels.max()}, not from 1 to 10")
-        return PixelArrays(pictures, labels - 1)
+        with self.reading(files[1]):
+            labels = np.fromfile(files[1], np.uint8)
+            if labels.min() < 1 or labels.max() > 10:
+                raise ValueError(f"labels from {labels.min()} to {labels.max()}, not from 1 to 10")
+        with self.reading(*files):
+            return PixelArrays(pictures, labels - 1)
 
 
 @hookimpl

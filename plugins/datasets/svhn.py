@@ -30,11 +30,6 @@ class Svhn(TorchvisionDataset):
     def published(self) -> tuple[int, int]:
         return 73_257, 26_032
 
-    def checksums(self) -> dict[str, str]:
-        from torchvision.datasets import SVHN
-
-        return {name: md5 for _, name, md5 in (SVHN.split_list["train"], SVHN.split_list["test"])}
-
     def fetch(self, root: Path) -> None:
         from torchvision.datasets import SVHN
 
@@ -44,7 +39,9 @@ class Svhn(TorchvisionDataset):
     def source(self, place: Path, training: bool) -> Any:
         from torchvision.datasets import SVHN
 
-        return SVHN(place, split="train" if training else "test")
+        split = "train" if training else "test"
+        with self.reading(place / f"{split}_32x32.mat"):
+            return SVHN(place, split=split)
 
 
 @hookimpl

@@ -134,6 +134,28 @@ def test_a_packed_file_as_root_beside_what_was_in_it(
 
 
 @every
+def test_a_damaged_file_alone_is_to_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: type[PublishedDataset]
+) -> None:
+    if dataset in (ImageNet, Lsun):
+        pytest.skip("pictures that can't be read are left out")
+    WRITTEN[dataset](tmp_path, monkeypatch)
+    found = dataset(root=tmp_path)
+    for file in map(found.place().joinpath, found.wanted()):
+        for path in (file, file.with_name(f"{file.name}.gz")):
+            if path.is_file():
+                content = path.read_bytes()
+                path.write_bytes(content[: len(content) // 2] + b"?")
+                with pytest.raises(GanBenchError, match=rf"can't be read .* Delete {path}[;,]") as error:
+                    found.load()
+                assert str(error.value).count("Delete") == 1
+                others = [name for name in found.wanted() if str(found.place() / name) in str(error.value)]
+                assert len(others) <= 2, "the file, or pictures and labels of other numbers"
+                path.write_bytes(content)
+    found.load()
+
+
+@every
 def test_what_stands_for_the_files_is_told(tmp_path: Path, dataset: type[PublishedDataset]) -> None:
     assert dataset().stand_ins()
     for index, (name, cure) in enumerate(dataset().stand_ins().items()):
