@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +64,8 @@ class CelebA(TorchvisionDataset):
 
     def source(self, place: Path, training: bool) -> PictureFiles:
         part = self._partition(place)["0" if training else "2"]
-        files = [str(self.located(place, PICTURES) / name) for name in part]
+        folder = self.located(place, PICTURES)
+        files = [os.path.join(folder, name) for name in part]
         if self.attribute is None:
             return PictureFiles(files, [-1] * len(files))
         labels = self._labels(place)
@@ -91,9 +93,8 @@ class CelebA(TorchvisionDataset):
     def _labels(self, place: Path) -> dict[str, int]:
         """0 or 1 for a picture that lacks or has the attribute, by its name."""
         with self.reading(self.located(place, ATTRIBUTES)):
-            rows = [
-                row for row in self._rows(place, ATTRIBUTES) if len(row) > 1
-            ]  # published lists begin with their length
+            # Published lists begin with their length.
+            rows = [row for row in self._rows(place, ATTRIBUTES) if len(row) > 1]
             head = rows[0][1:] if rows[0][0] == "image_id" else rows[0]
             if self.attribute not in head:
                 cure = did_you_mean(str(self.attribute), head)
@@ -103,16 +104,16 @@ class CelebA(TorchvisionDataset):
 
     def _rows(self, place: Path, name: str) -> list[list[str]]:
         """The words of each line of a list. ValueError: it is not the published one."""
-        from torchvision.datasets import CelebA as Source
-        from torchvision.datasets.utils import check_integrity
-
         file = self.located(place, name)
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            if file.suffix == ".csv":
-                return list(csv.reader(opened))
-            if not check_integrity(file, {known: md5 for _, md5, known in Source.file_list}[name]):
-                raise ValueError("its MD5 sum is not the published one")
-            return [line.split() for line in opened if line.strip()]
+        content = file.read_bytes()
+        lines = content.decode("utf-8-sig").splitlines()
+        if file.suffix == ".csv":
+            return list(csv.reader(lines))
+        from torchvision.datasets import CelebA as Source
+
+        if hashlib.md5(content).hexdigest() != {known: md5 for _, md5, known in Source.file_list}[name]:
+            raise ValueError("its MD5 sum is not the published one")
+        return [line.split() for line in lines if line.strip()]
 
 
 @hookimpl

@@ -59,8 +59,9 @@ class Mnist(TorchvisionDataset):
 
     def another(self, folder: Path) -> str | None:
         kin = {plain(cls.collection): cls.name for cls in (Mnist, FashionMnist, Kmnist)}
-        called = [kin[name] for name in map(plain, folder.absolute().parts[-2:]) if name in kin]
-        return called[-1] if called and called[-1] != self.name else None
+        folder = folder.absolute()
+        called = kin.get(plain(folder.parent.name if folder.name == "raw" else folder.name), self.name)
+        return None if called == self.name else called
 
     def fetch(self, root: Path) -> None:
         from torchvision import datasets

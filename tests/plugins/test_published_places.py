@@ -202,7 +202,7 @@ def test_names_as_kaggle_has_them(tmp_path: Path, packed: bool) -> None:
     assert (len(data.training), len(data.held_out)) == (30, 12)
 
 
-@pytest.mark.parametrize("called", ["FashionMNIST/raw", "fashion-mnist", "KMNIST", "kmnist/files"])
+@pytest.mark.parametrize("called", ["FashionMNIST/raw", "fashion-mnist", "KMNIST", "kmnist/raw"])
 def test_a_kins_files_are_not_taken_for_ones_own(tmp_path: Path, called: str) -> None:
     write_mnist(tmp_path / "away", 10, 10)
     place = tmp_path / "data" / called

