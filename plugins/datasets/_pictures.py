@@ -157,7 +157,7 @@ class PictureDataset(SizedPictures):
     def part(self, source: Any, failure: Callable[[int, Exception], Exception]) -> PicturePart:
         """Pictures of a source by index, each as a sample of this dataset.
 
-        `source[i]` is (PIL image, label); several processes or threads ask for them at once unless its attribute `parallel` is False.
+        `source[i]` is (PIL image, label); several processes or threads ask at once unless its attribute `parallel` is False.
         `failure(i, error)` makes the exception to raise where picture i can't be read.
         """
         return PicturePart(source, self.as_sample, failure)

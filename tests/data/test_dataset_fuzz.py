@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import shutil
 import warnings
 from collections import Counter
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dataset_files import pictures, write_mnist, write_oxford_pets
+from dataset_files import pictures, write_celeba, write_imagenet, write_mnist, write_oxford_pets, write_stl10
 from fuzz import damaged_bytes, fuzz
 from hypothesis import strategies as st
 from picture_files import ink_profile, png_16, pnm_16, saved, swapped_profile, tiff
@@ -22,9 +23,12 @@ from gan_bench.api.kinds import Dataset, SkipSample
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
 from gan_bench_plugins.datasets._formats import open_picture
+from gan_bench_plugins.datasets.celeba import CelebA
 from gan_bench_plugins.datasets.folder import PictureFolder
+from gan_bench_plugins.datasets.imagenet import ImageNet
 from gan_bench_plugins.datasets.mnist import FILES, Mnist
 from gan_bench_plugins.datasets.oxford_pets import OxfordPets
+from gan_bench_plugins.datasets.stl10 import Stl10
 
 
 def files() -> list[bytes]:
@@ -160,17 +164,60 @@ def test_damaged_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: st
     assert outcomes["refused"] > inputs / 4
 
 
+def pets(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Dataset, Path]:
+    return OxfordPets(root=root, size=8), write_oxford_pets(root, 4, 2) / "annotations" / "trainval.txt"
+
+
+def celeba(name: str) -> Any:
+    """CelebA with one of Kaggle's lists, of which no sum is known."""
+
+    def written(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Dataset, Path]:
+        folder = write_celeba(root, 3, 2, monkeypatch)
+        heads = {"list_eval_partition": "image_id,partition", "list_attr_celeba": "image_id,Smiling,Male"}
+        for each, head in heads.items():
+            lines = (folder / f"{each}.txt").read_text().splitlines()
+            rows = [line.replace(" ", ",") for line in lines if line[6:10] == ".jpg"]
+            (folder / f"{each}.csv").write_text("\n".join([head, *rows]))
+            (folder / f"{each}.txt").unlink()
+        return CelebA(root=root, size=8, attribute="Male"), folder / name
+
+    return written
+
+
+def imagenet(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Dataset, Path]:
+    write_imagenet(root, ["n01440764", "n02012849"], 2, 2)
+    rows = ["ImageId,PredictionString"]
+    for file in [*(root / "val").rglob("*.JPEG")]:
+        rows.append(f"{file.stem},{file.parent.name} 1 2 3 4 ")
+        file.rename(root / "val" / file.name)
+    for wnid in ("n01440764", "n02012849"):
+        (root / "val" / wnid).rmdir()
+    (root / "LOC_val_solution.csv").write_text("\n".join(rows))
+    return ImageNet(root=root, size=8), root / "LOC_val_solution.csv"
+
+
+def stl10(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Dataset, Path]:
+    return Stl10(root=root, size=8), write_stl10(root, 3, 3, 1, monkeypatch) / "train_y.bin"
+
+
 @pytest.mark.parametrize("inputs", [20, pytest.param(400, marks=pytest.mark.slow)])
-def test_a_damaged_list_of_pets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: int) -> None:
+@pytest.mark.parametrize(
+    "written",
+    [pets, celeba("list_eval_partition.csv"), celeba("list_attr_celeba.csv"), imagenet, stl10],
+    ids=["pets", "celeba's parts", "celeba's attributes", "imagenet's solution", "stl10's labels"],
+)
+def test_a_damaged_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: Any, inputs: int) -> None:
     monkeypatch.setenv("GAN_BENCH_CACHE", str(tmp_path / "cache"))
-    file = write_oxford_pets(tmp_path, 4, 2) / "annotations" / "trainval.txt"
-    outcomes: Counter[str] = Counter()
+    dataset, file = written(tmp_path / "data", monkeypatch)
+    whole, outcomes, count = file.read_bytes(), Counter[str](), itertools.count()
+    prepare(dataset)
 
     def check(content: bytes) -> None:
         file.write_bytes(content)
-        prepared_or_refused(OxfordPets(root=tmp_path, size=8), outcomes)
+        monkeypatch.setenv("GAN_BENCH_CACHE", str(tmp_path / f"cache {next(count)}"))
+        prepared_or_refused(dataset, outcomes)
 
-    fuzz(inputs, damaged_bytes(file.read_bytes()), check)
+    fuzz(inputs, damaged_bytes(whole), check)
     print(dict(outcomes))
     assert outcomes["refused"] > inputs / 4
 
