@@ -44,6 +44,17 @@ def decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: Tell) -> None:
     skipped = [line for pile in piles.values() for line in pile.skipped]
     found = sum(map(len, piles.values()))
     _check_readable(dataset.name, piles, skipped, found)
+    reading = Reading(
+        found=found,
+        treatment=source.treatment,
+        notes=tuple(source.notes),
+        counts=facts.counts(),
+        different=facts.different(),
+        ranges=facts.ranges(),
+        left_out=tuple(_left_out(source, skipped)),
+    )
+    with told(f"dataset {dataset.name}: check_reading()"):
+        dataset.check_reading(reading)
     if isinstance(source, Undivided):
         hashes = _divide(dataset.name, piles["all"], source.held_out, folder, spec)
     else:
@@ -53,19 +64,8 @@ def decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: Tell) -> None:
     lengths = {name: len(own) for name, own in hashes.items()}
     tell(f"dataset {dataset.name}: comparing the parts", 0, 0)
     parts = {name: open_part(folder, name, length, spec) for name, length in lengths.items()}
-    reading = Reading(
-        found=found,
-        treatment=source.treatment,
-        notes=tuple(source.notes),
-        counts=facts.counts(),
-        different=facts.different(),
-        ranges=facts.ranges(),
-        left_out=tuple(_left_out(source, skipped)),
-        equal=equal_samples(**hashes),
-        near=near_duplicates(**parts) if spec.kind == "image" else None,
-    )
-    with told(f"dataset {dataset.name}: check_reading()"):
-        dataset.check_reading(reading)
+    near = near_duplicates(**parts) if spec.kind == "image" else None
+    reading = reading.model_copy(update={"equal": equal_samples(**hashes), "near": near})
     meta = {
         "name": dataset.name,
         "settings": decoded_settings(dataset),

@@ -91,7 +91,7 @@ class Grid:
         name = f"dataset {cell.dataset.name}"
         rule = cause(error).removeprefix(f"{name}: ").removeprefix(f"{name}, ").rstrip(".")
         path: DocPath = ("dataset", error.parameter) if isinstance(error, ParameterError) else ("dataset",)
-        value = settings["dataset"][path[1]] if path[1:] else ...
+        value = settings["dataset"].get(path[1], ...) if path[1:] else ...  # it may ask for too much by its default
         return self.source.error(located(Fault(rule, path, value=value, cure=cure), settings, choices))
 
 

@@ -239,7 +239,7 @@ def scale_of(arrays: Sequence[Array], value_range: Sequence[float] | None) -> Sc
     found = f"{'whole numbers' if whole else 'floats'} from {low:g} to {high:g}"
     if value_range is not None:
         if low < value_range[0] or high > value_range[1]:
-            rule = f"values lie outside value_range = {[*value_range]}"
+            rule = f"values lie outside value_range = [{value_range[0]:g}, {value_range[1]:g}]"
             raise GanBenchError(f"{names}: {rule} (found: {found})")
         return Scale(value_range[0], value_range[1], f"The values of {names}, {found}, {ASKED}.")
     dtypes = {array.dtype.kind for array in arrays}

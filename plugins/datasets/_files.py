@@ -11,11 +11,8 @@ from typing import Protocol
 from gan_bench.errors import GanBenchError
 from gan_bench.files import check_regular
 
-ENDINGS = {
-    *(".apng", ".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"),
-    *(".ppm", ".tif", ".tiff", ".webp"),
-}
-HEIF = {".heic", ".heif", ".hif"}
+from ._formats import HEIF, readable_endings
+
 COMPANIONS = {  # files that lie beside pictures and are none
     *(".cfg", ".csv", ".db", ".htm", ".html", ".ini", ".ipynb", ".json", ".jsonl", ".lnk", ".log", ".lst", ".mat"),
     *(".md", ".names", ".pdf", ".pkl", ".py", ".rtf", ".toml", ".tsv", ".txt", ".url", ".xls", ".xlsx", ".xml"),
@@ -155,6 +152,7 @@ def sorted_out(names: Iterable[str], beginning: Callable[[str], bytes] | None = 
     pictures: list[str] = []
     left_out: dict[str, dict[str, None]] = defaultdict(dict)
     unknown: dict[str, list[str]] = defaultdict(list)
+    endings = readable_endings()
     for name in names:
         folder, _, own = name.rpartition("/")
         if found := left_out_with(folder):
@@ -163,7 +161,7 @@ def sorted_out(names: Iterable[str], beginning: Callable[[str], bytes] | None = 
             continue
         elif reason := reason_of(own):
             left_out[reason][name] = None
-        elif (ending := os.path.splitext(own)[1].lower()) in ENDINGS:
+        elif (ending := os.path.splitext(own)[1].lower()) in endings:
             pictures.append(name)
         else:
             unknown[ending].append(name)

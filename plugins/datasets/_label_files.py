@@ -14,8 +14,9 @@ from typing import Any
 
 from gan_bench.errors import GanBenchError
 
-from ._files import ENDINGS, HEIF, shown
+from ._files import shown
 from ._folder_names import WORDS
+from ._formats import BY_NAME, ENDINGS, HEIF
 
 TABLES = (".csv", ".tsv", ".txt", ".lst", ".json", ".jsonl")  # endings of files that may hold labels
 STYLEGAN = "dataset.json"
@@ -25,7 +26,7 @@ LABELS = {
 }
 LARGEST = 2**28  # bytes of a list of labels
 FEW = 0.5  # share of a table's rows, or of the pictures, that must belong to each other
-_ENDINGS = ENDINGS | HEIF
+_ENDINGS = frozenset().union(*ENDINGS.values(), BY_NAME, HEIF)
 
 
 @dataclass(frozen=True)

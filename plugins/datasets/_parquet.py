@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from bisect import bisect_right
@@ -20,8 +21,8 @@ from ._array_pictures import ArrayPictures, Scaling, form_of
 from ._arrays import BLOCK, Array
 from ._damage import check_file_size, damage_told
 from ._folder_names import WORDS
+from ._formats import open_picture
 from ._labels import Labels, as_classes
-from ._opened import opened
 from ._split import SplitSetting
 from ._streams import Block, Streamed
 from ._taken import Pictures, Taken, nothing, taken
@@ -200,7 +201,7 @@ class CellPictures:
             path = isinstance(cell, dict) and cell.get("path")
             raise ValueError(f"it has only a path ({path}), which is not followed" if path else "there is no picture")
         check_file_size(len(content))
-        return opened(content)
+        return open_picture(io.BytesIO(content))
 
     def name(self, index: int) -> str:
         return self.table.row_name(index)

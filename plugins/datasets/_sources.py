@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from collections.abc import Collection, Sequence
@@ -17,13 +18,13 @@ from gan_bench.files import check_regular
 from ._archives import TarFiles, ZipFiles, is_tar
 from ._array_pictures import take_arrays
 from ._damage import damage_told
-from ._files import ENDINGS, SOURCES, Files, FolderFiles, reason_of, shown
+from ._files import SOURCES, Files, FolderFiles, reason_of, shown
 from ._folder_names import part_name
+from ._formats import open_picture, readable_endings
 from ._label_files import STYLEGAN, TABLES, Named, is_stylegan, labels_in, split_name
 from ._labels import as_classes
 from ._layout import Labels as FolderLabels
 from ._layout import Layout, layout
-from ._opened import opened
 from ._parquet import take_parquet
 from ._split import SplitSetting
 from ._taken import Looked, Part, Taken, labelled, nothing
@@ -102,7 +103,7 @@ def _kind(file: Path) -> Literal["zip", "tar", "arrays", "parquet"]:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
         arrays = any(name.endswith((".npy", "/data.pkl")) for name in names)
-        pictures = any(os.path.splitext(name)[1].lower() in ENDINGS for name in names)
+        pictures = any(os.path.splitext(name)[1].lower() in readable_endings() for name in names)
         return "arrays" if arrays and not pictures else "zip"
     if ending in (".pt", ".pth"):
         return "arrays"
@@ -113,7 +114,7 @@ def _kind(file: Path) -> Literal["zip", "tar", "arrays", "parquet"]:
             raise GanBenchError(f"{file} is not read here. {cure}")
     if is_tar(file):
         return "tar"
-    if ending in ENDINGS:
+    if ending in readable_endings():
         raise GanBenchError(f"{file} is one picture. Give `root` the folder that holds the pictures")
     if ending in TABLES:
         cure = f'Give `root` the folder that holds the pictures, and this file as labels = "{file.name}"'
@@ -135,7 +136,8 @@ class FilePictures:
         return len(self.files.names)
 
     def __getitem__(self, index: int) -> Image.Image:
-        return opened(self.files.read(self.files.names[index]))
+        name = self.files.names[index]
+        return open_picture(io.BytesIO(self.files.read(name)), name)
 
     def name(self, index: int) -> str:
         return shown(self.files.names[index])
@@ -168,7 +170,7 @@ def _instead(files: Files, root: Path) -> str:
         cure = f'root = "{shown(str(root / source))}"' if isinstance(files, FolderFiles) else "unpack it"
         return f", but {shown(source)}. Give that file itself: {cure}"
     told = "; ".join(f"{len(own)} {reason}, such as {shown(own[0])}" for reason, own in files.left_out.items())
-    endings = f" (names that end in {' '.join(sorted(ENDINGS))})"
+    endings = f" (names that end in {' '.join(sorted(readable_endings()))})"
     return f"{endings}. Left out: {told}" if told else endings
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from gan_bench import Dataset, Field, Parts, Reading, SkipSample, Undivided, hookimpl
 from gan_bench.errors import GanBenchError
 
 from ._array_pictures import ASKED
 from ._files import shown
-from ._pictures import PictureDataset, PicturePart, Root, expanded, size_field
+from ._pictures import PictureDataset, PicturePart, Root, Size, expanded, size_field
 from ._sources import take
 from ._split import SplitSetting
 from ._taken import Source, Taken
 
 
 class PictureFolder(PictureDataset):
-    """Any folder of pictures, searched with its subfolders, or a file that holds pictures; the centre square of each.
+    """Any folder of pictures, searched with its subfolders, or a file that holds pictures.
 
     Folders that are called `train`, `val` or `test` are its parts, other folders beside each other its classes, where all
     pictures but a few lie in them. Pictures that can't be read are left out with a warning.
@@ -26,7 +27,7 @@ class PictureFolder(PictureDataset):
 
     name = "folder"
     root: Root = Field(description="the folder, or a .zip, .tar, .npz, .npy, .pt or .parquet file")
-    size: int = size_field(64)
+    size: Size = size_field(64)
     held_out: float = Field(
         0.1, gt=0, lt=1, description="fraction held out, where no folder is; copies of a picture stay in one part"
     )
@@ -41,6 +42,11 @@ class PictureFolder(PictureDataset):
         description='what gives the classes: "folders", "none", "auto" (folders, if nearly all pictures lie in them), a list '
         'such as "labels.csv" or "labels.csv:breed", or an array\'s or column\'s name',
     )
+
+    def settings(self) -> dict[str, Any]:
+        """As `PictureDataset.settings`, without those that were no parameters in stores from before, where they are "auto"."""
+        said = super().settings()
+        return {name: value for name, value in said.items() if name not in ("split", "labels") or value != "auto"}
 
     def files(self) -> list[Path]:
         found = _take(self)
@@ -59,10 +65,10 @@ class PictureFolder(PictureDataset):
         left_out = {reason: list(map(shown, names)) for reason, names in found.left_out.items()}
         training = self._pictures(found.training)
         if found.held_out is None:
-            return Undivided(training, self.held_out, left_out=left_out, notes=notes)
+            return Undivided(training, self.held_out, left_out=left_out, notes=notes, treatment=self.treatment)
         if self.held_out != type(self).model_fields["held_out"].default:
             notes.append(f"held_out = {self.held_out:g} says nothing here, where a part of the data is held out.")
-        return Parts(training, self._pictures(found.held_out), left_out=left_out, notes=notes)
+        return Parts(training, self._pictures(found.held_out), left_out=left_out, notes=notes, treatment=self.treatment)
 
     def check_reading(self, reading: Reading) -> None:
         if not any(
@@ -91,8 +97,7 @@ _SEEN: dict[PictureFolder, Taken] = {}
 def _take(dataset: PictureFolder) -> Taken:
     """What lies at a dataset's root, and what it was found to be."""
     with _told(dataset):
-        value_range = getattr(dataset, "value_range", None)
-        return take(expanded(dataset.root), dataset.split, dataset.labels, value_range)
+        return take(expanded(dataset.root), dataset.split, dataset.labels, dataset.value_range)
 
 
 @contextmanager

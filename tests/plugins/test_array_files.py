@@ -19,7 +19,6 @@ from gan_bench.api.samples import PreparedData
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
 from gan_bench_plugins.datasets import _arrays
-from gan_bench_plugins.datasets._sources import take
 from gan_bench_plugins.datasets.folder import PictureFolder
 
 
@@ -351,11 +350,10 @@ def test_what_else_lies_beside_arrays_is_told(tmp_path: Path) -> None:
 
 def test_a_range_that_is_asked_for(tmp_path: Path) -> None:
     file = saved(tmp_path / "x.npy", (LEVELS * 16.0).astype(np.uint16))
-    found = take(file, "auto", "auto", (0, 4080))
-    assert "whole numbers from 0 to 4080, are scaled as value_range says" in " ".join(found.looked())
-    assert [np.asarray(found.training[index][0]).tobytes() for index in range(6)] == [one.tobytes() for one in LEVELS]
-    with pytest.raises(GanBenchError, match=r"values lie outside value_range = \[0, 4000\] \(found: .* 4080\)"):
-        take(file, "auto", "auto", (0, 4000)).looked()
+    prepared = decode(file, size=8, channels=1, value_range=[0, 4080])
+    assert [sample for sample, _ in samples(prepared)] == sorted(image.tobytes() for image in LEVELS)
+    assert "whole numbers from 0 to 4080, are scaled as value_range says" in notes(prepared)
+    refused(file, r"values lie outside value_range = \[0, 4000\] \(found: .* 4080\)", value_range=[0, 4000])
 
 
 # PyTorch's files.

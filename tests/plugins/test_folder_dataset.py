@@ -22,7 +22,6 @@ from gan_bench.api.samples import PreparedData
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
 from gan_bench.training import dry
-from gan_bench_plugins.datasets._pictures import to_array
 from gan_bench_plugins.datasets.folder import PictureFolder
 from gan_bench_plugins.datasets.mnist import Mnist
 
@@ -485,73 +484,3 @@ def test_no_folder_no_pictures_one_picture(tmp_path: Path) -> None:
         prepare(PictureFolder(root=tmp_path / "mine"))
     with pytest.raises(ValidationError):
         PictureFolder()  # type: ignore[call-arg]
-
-
-# Odd pictures: each becomes what a viewer shows.
-
-
-def save_and_read(image: Image.Image, file: Path, channels: int = 3, **options: Any) -> np.ndarray:
-    """The picture as (size, size, channels) with size its shorter side."""
-    image.save(file, **options)
-    with Image.open(file) as opened:
-        return to_array(opened, min(image.size), channels).transpose(1, 2, 0)
-
-
-def test_centre_of_the_longer_side(tmp_path: Path) -> None:
-    content = np.zeros((10, 30), np.uint8)
-    content[:, 10:20] = 200
-    assert (save_and_read(Image.fromarray(content), tmp_path / "a.png") == 200).all()
-    assert (save_and_read(Image.fromarray(content.T.copy()), tmp_path / "b.png", channels=1) == 200).all()
-
-
-def test_exif_orientation(tmp_path: Path) -> None:
-    content = np.zeros((16, 16, 3), np.uint8)
-    content[:8] = 255  # bright above
-    exif = Image.Exif()
-    exif[0x0112] = 6  # shown turned by 90 degrees clockwise
-    shown = save_and_read(Image.fromarray(content), tmp_path / "a.jpg", exif=exif, quality=95)
-    assert shown[:, 12:].min() > 200
-    assert shown[:, :4].max() < 50
-
-
-@pytest.mark.parametrize("ending", [".png", ".tif", ".pgm"])
-def test_16_bits(tmp_path: Path, ending: str) -> None:
-    content = np.linspace(0, 65_535, 256).astype(np.uint16).reshape(16, 16)
-    shown = save_and_read(Image.fromarray(content), tmp_path / f"a{ending}", channels=1)
-    assert np.array_equal(shown[..., 0].ravel(), np.arange(256))
-
-
-def test_pixels_without_a_range_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no known range"):
-        save_and_read(Image.fromarray(np.ones((4, 4), np.float32)), tmp_path / "a.tif")
-
-
-def test_cmyk(tmp_path: Path) -> None:
-    shown = save_and_read(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), tmp_path / "a.jpg", quality=95)
-    assert shown[8, 8, 0] > 240
-    assert shown[8, 8, 1:].max() < 15
-
-
-def test_palette(tmp_path: Path) -> None:
-    image = Image.new("RGB", (16, 16), (10, 200, 30)).convert("P", palette=Image.Palette.ADAPTIVE)
-    assert (save_and_read(image, tmp_path / "a.png") == [10, 200, 30]).all()
-
-
-def test_transparent_places_are_white(tmp_path: Path) -> None:
-    image = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
-    image.paste((0, 0, 255, 255), (0, 0, 4, 8))
-    for file in ("a.png", "a.webp"):
-        shown = save_and_read(image, tmp_path / file, **({"lossless": True} if "webp" in file else {}))
-        assert shown[4, 7].tolist() == [255, 255, 255]
-        assert shown[4, 0].tolist() == [0, 0, 255]
-    assert (save_and_read(Image.new("LA", (8, 8), (0, 0)), tmp_path / "b.png") == 255).all()
-
-
-def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
-    shown = save_and_read(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert (shown == [255, 0, 0]).all()
-
-
-def test_black_and_white(tmp_path: Path) -> None:
-    assert (save_and_read(Image.new("1", (8, 8), 1), tmp_path / "a.png", channels=1) == 255).all()
