@@ -16,6 +16,7 @@ from gan_bench.errors import GanBenchError
 
 from ._arrays import Array, NoArray, read_arrays
 from ._damage import damage_told
+from ._depths import Range
 from ._folder_names import WORDS
 from ._labels import Labels, as_classes
 from ._split import SplitSetting
@@ -220,7 +221,7 @@ class Scale:
         return np.clip(np.round(scaled), 0, 255).astype(np.uint8)
 
 
-def scale_of(arrays: Sequence[Array], value_range: Sequence[float] | None) -> Scale:
+def scale_of(arrays: Sequence[Array], value_range: Range | None) -> Scale:
     """The range of all arrays' numbers, each of which is looked at. GanBenchError: it can't be told, or some lie outside."""
     low, high, whole = math.inf, -math.inf, True
     names = ", ".join(array.name or "the array" for array in arrays)
@@ -261,7 +262,7 @@ def scale_of(arrays: Sequence[Array], value_range: Sequence[float] | None) -> Sc
 class Scaling:
     """The range of arrays' numbers, for which all of them are looked at where it is first asked for."""
 
-    def __init__(self, arrays: Sequence[Array], value_range: Sequence[float] | None) -> None:
+    def __init__(self, arrays: Sequence[Array], value_range: Range | None) -> None:
         self.arrays, self.value_range = arrays, value_range
 
     @cached_property
@@ -298,7 +299,7 @@ def take_arrays(
     place: object,
     split: SplitSetting,
     labels: str | None,
-    value_range: Sequence[float] | None,
+    value_range: Range | None,
 ) -> Taken:
     """The pictures of files of arrays, each with the name that stands before those of its arrays, "" for one file alone.
 

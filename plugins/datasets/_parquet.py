@@ -20,12 +20,13 @@ from gan_bench.files import check_regular
 from ._array_pictures import ArrayPictures, Scaling, form_of
 from ._arrays import BLOCK, Array
 from ._damage import check_file_size, damage_told
+from ._depths import Range
 from ._folder_names import WORDS
 from ._formats import open_picture
 from ._labels import Labels, as_classes
 from ._split import SplitSetting
 from ._streams import Block, Streamed
-from ._taken import Pictures, Taken, nothing, taken
+from ._taken import Pictures, Rows, Taken, nothing, taken
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -227,28 +228,12 @@ class ListArray(Array):
         return self._streamed[index]
 
 
-class Rows:
-    """Some of a source's pictures, in order."""
-
-    def __init__(self, pictures: Pictures, index: np.ndarray) -> None:
-        self.pictures, self.index, self.parallel = pictures, index, pictures.parallel
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __getitem__(self, index: int) -> Image.Image:
-        return self.pictures[int(self.index[index])]
-
-    def name(self, index: int) -> str:
-        return self.pictures.name(int(self.index[index]))
-
-
 def take_parquet(
     files: Sequence[Path],
     root: Path,
     split: SplitSetting,
     labels: str | None,
-    value_range: Sequence[float] | None,
+    value_range: Range | None,
 ) -> Taken:
     """The pictures of Parquet files below a root, which may be one of them.
 

@@ -17,7 +17,9 @@ from gan_bench.files import check_regular
 
 from ._archives import TarFiles, ZipFiles, is_tar
 from ._array_pictures import take_arrays
+from ._csv_pictures import pixel_tables, take_csv
 from ._damage import damage_told
+from ._depths import Range
 from ._files import SOURCES, Files, FolderFiles, reason_of, shown
 from ._folder_names import part_name
 from ._formats import open_picture, readable_endings
@@ -32,6 +34,7 @@ from ._taken import Looked, Part, Taken, labelled, nothing
 if TYPE_CHECKING:
     from PIL import Image
 
+TEXTS = (".csv", ".tsv", ".txt")  # that may have pixels in their rows
 LISTS = (".csv", ".tsv", ".jsonl")  # that are likely to give labels
 ARRAYS, PARQUET = (".npy", ".npz", ".pt", ".pth"), (".parquet", ".pq")
 OTHERS = {  # what begins so is not read, and the cure
@@ -44,7 +47,7 @@ OTHERS = {  # what begins so is not read, and the cure
 }
 
 
-def take(root: Path, split: SplitSetting, labels: str, value_range: Sequence[float] | None) -> Taken:
+def take(root: Path, split: SplitSetting, labels: str, value_range: Range | None) -> Taken:
     """A source as the settings say to take it. `labels` is "auto", "folders", "none", or what gives them: a list of labels, the
     name of an array or of a column. GanBenchError: it can't be read, or be taken in one way alone, with the cure.
     """
@@ -59,6 +62,9 @@ def take(root: Path, split: SplitSetting, labels: str, value_range: Sequence[flo
             if arrays := {name: root / name for name in sorted(others) if name.lower().endswith(ARRAYS)}:
                 prefixes = {os.path.splitext(name)[0]: file for name, file in arrays.items()}
                 return _beside(take_arrays(prefixes, root, split, named, value_range), files, arrays)
+            texts = {name: root / name for name in sorted(others) if name.lower().endswith(TEXTS)}
+            if pixels := pixel_tables(texts):
+                return _beside(take_csv(pixels, root, split, named, value_range), files, pixels)
         return _take_files(files, root, split, labels)
     with damage_told(root):
         if not root.exists():
@@ -66,7 +72,10 @@ def take(root: Path, split: SplitSetting, labels: str, value_range: Sequence[flo
                 f"there is no folder or file {root}. Give `root` the folder, or the file, that holds the pictures"
             )
         check_regular(root)
-        kind = _kind(root)
+        pixels = pixel_tables({root.name: root}) if root.name.lower().endswith(TEXTS) else {}
+        kind = "text" if pixels else _kind(root)
+    if pixels:
+        return take_csv(pixels, root, split, named, value_range)
     if kind == "parquet":
         return take_parquet([root], root, split, named, value_range)
     if kind == "arrays":

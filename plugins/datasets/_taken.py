@@ -38,6 +38,22 @@ class Pictures(Protocol):
         ...
 
 
+class Rows:
+    """Some of a source's pictures, in order."""
+
+    def __init__(self, pictures: Pictures, index: np.ndarray) -> None:
+        self.pictures, self.index, self.parallel = pictures, index, pictures.parallel
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        return self.pictures[int(self.index[index])]
+
+    def name(self, index: int) -> str:
+        return self.pictures.name(int(self.index[index]))
+
+
 @dataclass(frozen=True)
 class Part:
     """Pictures of one part with labels: `part[i]` is (PIL image, label)."""

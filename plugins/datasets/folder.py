@@ -26,7 +26,7 @@ class PictureFolder(PictureDataset):
     """
 
     name = "folder"
-    root: Root = Field(description="the folder, or a .zip, .tar, .npz, .npy, .pt or .parquet file")
+    root: Root = Field(description="the folder, or a .zip, .tar, .npz, .npy, .pt, .csv or .parquet file")
     size: Size = size_field(64)
     held_out: float = Field(
         0.1, gt=0, lt=1, description="fraction held out, where no folder is; copies of a picture stay in one part"
