@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gan_bench.errors import GanBenchError
+from gan_bench.errors import GanBenchError, ParameterError
 
 from ._arrays import Array, NoArray, read_arrays
 from ._damage import damage_told
@@ -111,19 +111,19 @@ def _words(key: str) -> tuple[str, set[str]]:
     return part, {word for word in words if word not in _PARTS}
 
 
-def labels_of(taken: Roles) -> Labels:
+def labels_of(found: Roles) -> Labels:
     """The classes of arrays' labels."""
-    if not taken.labels:
-        return Labels(None, {part: np.full(len(array), -1) for part, array in taken.pictures.items()})
-    what = " and ".join(dict.fromkeys(f"array {array.name or 'labels'}" for array in taken.labels.values()))
-    values = {part: _values(array) for part, array in taken.labels.items()}
+    if not found.labels:
+        return Labels(None, {part: np.full(len(array), -1) for part, array in found.pictures.items()})
+    what = " and ".join(dict.fromkeys(f"array {array.name or 'labels'}" for array in found.labels.values()))
+    values = {part: _values(array) for part, array in found.labels.items()}
     several = [part for part, own in values.items() if own is None]
     if several:
-        note = f"There are no classes: {what} is no list of numbers or texts, nor one-hot ({taken.labels[several[0]]})."
-        return Labels(None, {part: np.full(len(array), -1) for part, array in taken.pictures.items()}, (note,))
-    for part in taken.pictures.keys() - values.keys():
-        values[part] = np.full(len(taken.pictures[part]), "")
-    names = None if taken.names is None else [_decoded(name) for name in taken.names.whole()]
+        note = f"There are no classes: {what} is no list of numbers or texts, nor one-hot ({found.labels[several[0]]})."
+        return Labels(None, {part: np.full(len(array), -1) for part, array in found.pictures.items()}, (note,))
+    for part in found.pictures.keys() - values.keys():
+        values[part] = np.full(len(found.pictures[part]), "")
+    names = None if found.names is None else [_decoded(name) for name in found.names.whole()]
     return as_classes({part: own for part, own in values.items() if own is not None}, what, names)
 
 
@@ -149,7 +149,7 @@ def _values(array: Array) -> np.ndarray | None:
 class Form:
     """How the numbers of a row lie as a picture."""
 
-    order: str  # "hw", "hwc", "chw", or "hw", "hwc", "chw" of a row of numbers
+    order: str  # "hw", "hwc" or "chw"
     size: tuple[int, int, int]  # channels, height, width
 
     def picture(self, row: np.ndarray) -> np.ndarray:
@@ -214,7 +214,7 @@ class Scale:
     note: str
 
     def levels(self, values: np.ndarray) -> np.ndarray:
-        """As uint8. ValueError: some lie outside."""
+        """As uint8; what lies outside of the range by rounding is cut off."""
         if (self.low, self.high) == (0, 255) and values.dtype.kind in "ui":
             return values.astype(np.uint8)
         scaled = (values.astype(np.float64) - self.low) * (255 / (self.high - self.low))
@@ -241,7 +241,7 @@ def scale_of(arrays: Sequence[Array], value_range: Range | None) -> Scale:
     if value_range is not None:
         if low < value_range[0] or high > value_range[1]:
             rule = f"values lie outside value_range = [{value_range[0]:g}, {value_range[1]:g}]"
-            raise GanBenchError(f"{names}: {rule} (found: {found})")
+            raise ParameterError(f"{names}: {rule} (found: {found})", "value_range")
         return Scale(value_range[0], value_range[1], f"The values of {names}, {found}, {ASKED}.")
     dtypes = {array.dtype.kind for array in arrays}
     if whole and (low, high) in ((0, 1), (0, 0), (1, 1)):
@@ -253,9 +253,10 @@ def scale_of(arrays: Sequence[Array], value_range: Range | None) -> Scale:
         return Scale(lowest, 1, f"The values of {names}, {found}, are taken as of [{lowest}, 1].")
     known = "whole numbers from 0 to 255, or floats in [0, 1] or [-1, 1]"
     dark = f", of which some are above {DARK}" if whole and low >= 0 and high <= DARK else ""
-    raise GanBenchError(
+    raise ParameterError(
         f"{names}: what is black and what is white is known of {known}{dark} (found: {found}). "
-        f"Say it with value_range = [{low:g}, {high:g}] or the like"
+        f"Say it with value_range = [{low:g}, {high:g}] or the like",
+        "value_range",
     )
 
 

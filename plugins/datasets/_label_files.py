@@ -90,7 +90,7 @@ def labels_in(
         labels = _class_names(labels, _table("classes.txt", listed)[0])
     given: dict[int, str] = {}
     for index, label in zip(found, labels, strict=True):
-        if index is not None and given.setdefault(index, label) != label:
+        if index is not None and label and given.setdefault(index, label) != label:
             rule = f"{file} gives {shown(names[index])} two labels, {given[index]!r} and {label!r}"
             raise GanBenchError(f"{rule}; samples have one")
     lost = [row[place] for row, index in zip(table.rows, found, strict=True) if index is None]

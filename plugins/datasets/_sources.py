@@ -128,7 +128,7 @@ def _kind(file: Path) -> Literal["zip", "tar", "arrays", "parquet"]:
     if ending in TABLES:
         cure = f'Give `root` the folder that holds the pictures, and this file as labels = "{file.name}"'
         raise GanBenchError(f"{file} holds no pictures. {cure}")
-    known = "a folder, .zip, .tar, .npz, .npy, .pt or .parquet"
+    known = "a folder, .zip, .tar, .npz, .npy, .pt, .parquet or a .csv of pixels"
     packed = " Unpack it." if magic.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")) else ""
     raise GanBenchError(f"{file} is nothing that is read here: {known}.{packed}")
 
@@ -245,7 +245,7 @@ def _mixed(files: Files, named: Named, split: SplitSetting) -> Layout | None:
 
 
 def _labelled(files: Files, root: Path, labels: str) -> tuple[Named | None, list[Path]]:
-    """The labels of the list that is asked for, or of the one that StyleGAN's data have; and the file, where it is one."""
+    """The labels of the list that is asked for, or of the one that StyleGAN's data have; and the files that say so."""
     others = _others(files)
     if labels == "auto":
         found = [name for name in others if name.rpartition("/")[2] == STYLEGAN]
@@ -258,20 +258,24 @@ def _labelled(files: Files, root: Path, labels: str) -> tuple[Named | None, list
         (name for name in others if name.endswith("/" + file)), None
     )
     folder = os.path.dirname(inside) if inside else ""
-    path = None
-    if inside is None:
-        places = [Path(os.path.expanduser(root.parent / file)), Path(os.path.expanduser(file))]
-        path = next((place for place in places if place.is_file()), None)
-        if path is None:
-            tables = [name for name in others if name.lower().endswith(TABLES)]
-            cure = did_you_mean(file, tables) if tables else f"It may also lie beside {root.name}."
-            raise GanBenchError(f"labels: there is no file {file!r} in {root}. {cure}")
+    root = Path(os.path.abspath(root))
+    path = None if inside else root.parent / os.path.expanduser(file)
+    if path is not None and not path.is_file():
+        tables = [name for name in others if name.lower().endswith(TABLES)]
+        cure = did_you_mean(file, tables) if tables else f"It may also lie beside {root.name}."
+        raise GanBenchError(f"labels: there is no file {file!r} in {root}. {cure}")
+    paths = []  # of what is read outside of an archive
 
     def read(name: str) -> bytes:
         if path is not None:
             check_regular(path.parent / name)
-            return (path.parent / name).read_bytes()
-        return files.read(f"{folder}/{name}" if folder else name)
+            content = (path.parent / name).read_bytes()
+            paths.append(path.parent / name)
+        else:
+            content = files.read(f"{folder}/{name}" if folder else name)
+            if isinstance(files, FolderFiles):
+                paths.append(Path(files.root, folder, name))
+        return content
 
     def beside(name: str) -> bytes | None:
         try:
@@ -283,6 +287,4 @@ def _labelled(files: Files, root: Path, labels: str) -> tuple[Named | None, list
         content = read(os.path.basename(file))
     column = labels[len(file) :]
     named = labels_in(f"{inside or file}{column}", content, files.names, root.name.partition(".")[0], beside)
-    if path is None and isinstance(files, FolderFiles) and inside:
-        path = Path(files.root, *inside.split("/"))
-    return named, [path] if path else []
+    return named, paths

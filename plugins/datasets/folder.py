@@ -71,9 +71,7 @@ class PictureFolder(PictureDataset):
         return Parts(training, self._pictures(found.held_out), left_out=left_out, notes=notes, treatment=self.treatment)
 
     def check_reading(self, reading: Reading) -> None:
-        if not any(
-            ASKED in note for note in reading.notes
-        ):  # of arrays, which are no deep pictures when they come here
+        if not any(ASKED in note for note in reading.notes):  # of arrays, whose pictures are deep no more
             super().check_reading(reading)
 
     def _pictures(self, source: Source) -> PicturePart:

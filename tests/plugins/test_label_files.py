@@ -136,6 +136,20 @@ def test_a_changed_list_is_read_again(pile: Path) -> None:
         assert decode(pile, labels="labels.csv").spec.classes == tuple(words)
 
 
+def test_changed_names_of_classes_are_read_again(pile: Path) -> None:
+    (pile / "labels.csv").write_text("".join(f"{index:03},{index % 2 + 1}\n" for index in range(12)))
+    for words in (("ant", "bee"), ("cat", "dog")):
+        (pile / "classes.txt").write_text("".join(f"{number} {word}\n" for number, word in enumerate(words, 1)))
+        assert decode(pile, labels="labels.csv").spec.classes == words
+        assert any(path.name == "classes.txt" for path in PictureFolder(root=pile, labels="labels.csv").files())
+
+
+def test_a_label_left_empty_is_none(pile: Path) -> None:
+    lines = [f"{index:03},{WORDS[index % 3] if index else ''}\n" for index in range(12)]
+    (pile / "labels.csv").write_text("id,label\n" + "".join(lines))
+    assert left_out(decode(pile, labels="labels.csv"))["without a label in labels.csv"] == 1
+
+
 # Parts.
 
 
