@@ -111,7 +111,7 @@ def parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
     bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<", "enum": "one of"}
     # One of several types lists them, an optional one beside null.
     options = [option for option in field.get("anyOf", (field,)) if option.get("type") != "null"]
-    types = dict.fromkeys(option.get("type", "any") for option in options)
+    types = dict.fromkeys("table" if "$ref" in option else option.get("type", "any") for option in options)
     ranges = [", ".join(f"{sign} {option[key]}" for key, sign in bounds.items() if key in option) for option in options]
     return {
         "name": name,

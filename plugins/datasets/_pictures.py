@@ -76,6 +76,16 @@ def channels_field(default: int) -> Any:
     return Field(default, description="1: grey, 3: colour")
 
 
+def _place(value: Any) -> Any:
+    """The same. ValueError: it is empty, which would be taken for the current folder."""
+    if value == "":
+        raise ValueError("must name a folder; '.' is the current one")
+    return value
+
+
+Root = Annotated[Path, BeforeValidator(_place)]
+
+
 def expanded(folder: Path) -> Path:
     """The folder with ~ replaced; as it is where nobody of such a name is known, so that it is told as a folder not there."""
     return Path(os.path.expanduser(folder))

@@ -15,7 +15,7 @@ from gan_bench.errors import GanBenchError
 from gan_bench.files import check_regular
 
 from ._formats import open_picture, readable_endings
-from ._pictures import PictureDataset, expanded
+from ._pictures import PictureDataset, Root, expanded
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,7 +32,7 @@ class PublishedDataset(PictureDataset):
     read: the error says where they are.
     """
 
-    root: Path | None = Field(
+    root: Root | None = Field(
         None, description="folder of the files (default: $GAN_BENCH_DATA, else data/ in the cache folder)"
     )
 
