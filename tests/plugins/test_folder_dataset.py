@@ -250,7 +250,7 @@ def test_a_folder_without_pictures_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "README").touch()
     with pytest.raises(
         GanBenchError,
-        match=r"no pictures .*: 1 with the ending \.heic, .*, such as IMG_1\.heic; 1 without an ending, such as README$",
+        match=r"no pictures .*: 1 with the ending \.heic .*, such as IMG_1\.heic; 1 without an ending, such as README$",
     ):
         prepare(PictureFolder(root=tmp_path))
     (tmp_path / "sub" / "train.zip").touch()
