@@ -182,6 +182,14 @@ class Dataset(Plugin):
                 raise fault(rule, name, cure="Leave it out.")
         return self
 
+    def left_out(self) -> Mapping[str, Sequence[str]]:
+        """Names of what lies where samples are read and is none, by the reason.
+
+        It is asked for each time the data are used: files that nobody reads may come and go. What is known of the samples
+        alone can stand in what `load` returns.
+        """
+        return {}
+
     @abstractmethod
     def load(self) -> Parts | Undivided:
         """The samples, decoded one by one as they are indexed. GanBenchError: missing or damaged data, and the cure."""

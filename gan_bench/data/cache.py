@@ -24,6 +24,7 @@ from gan_bench.errors import GanBenchError
 
 CURE = "Set GAN_BENCH_CACHE to a folder that can be written and has room"
 CHOSEN = "chosen.npy"  # which training samples are trained on: indices (n,) int64, as `Samples.chosen` has them
+OTHERS = "others.json"  # what lies beside the samples and is none: as `gan_bench.api.reading.LeftOut`
 PARTS = ("training", "held_out")
 DTYPES: dict[str, np.dtype[Any]] = {"image": np.dtype("uint8"), "points": np.dtype("float32")}
 
@@ -66,7 +67,7 @@ def open_prepared(folder: Path) -> PreparedData:
         skipped = tuple(meta["skipped"])
         # Caches from before there were fingerprints of parts stay usable.
         own = meta.get("fingerprints") or {"held_out": part_fingerprint(folder, "held_out", spec)}
-        reading = Reading.model_validate(meta["reading"]) if "reading" in meta else None
+        reading = _reading(meta["reading"], folder / OTHERS) if "reading" in meta else None
         return PreparedData(
             meta["name"], spec, meta["fingerprint"], folder, training, held_out, skipped, own["held_out"], reading
         )
@@ -75,6 +76,12 @@ def open_prepared(folder: Path) -> PreparedData:
             f"{folder} is no complete cache of a dataset ({type(error).__name__}: {error}). "
             "Delete it; the next `gan-bench run` decodes the data again."
         ) from error
+
+
+def _reading(told: dict[str, Any], others: Path) -> Reading:
+    if others.exists():
+        told = {**told, "left_out": [*told["left_out"], *json.loads(others.read_text(encoding="utf-8"))]}
+    return Reading.model_validate(told)
 
 
 def open_part(folder: Path, name: str, length: int, spec: DataSpec) -> Samples:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: Tell) -> None:
         counts=facts.counts(),
         different=facts.different(),
         ranges=facts.ranges(),
-        left_out=tuple(_left_out(source, skipped)),
+        left_out=left_out({"unreadable": skipped, **source.left_out}),
     )
     with told(f"dataset {dataset.name}: check_reading()"):
         dataset.check_reading(reading)
@@ -144,7 +144,10 @@ def _fingerprint(folder: Path, spec: DataSpec) -> str:
     return digest.hexdigest()
 
 
-def _left_out(source: Parts | Undivided, skipped: list[str]) -> Iterable[LeftOut]:
-    for reason, names in (("unreadable", skipped), *source.left_out.items()):
-        if names:
-            yield LeftOut(reason=reason, count=len(names), examples=tuple(names[:EXAMPLES]))
+def left_out(named: Mapping[str, Sequence[str]]) -> tuple[LeftOut, ...]:
+    """What was left out, by the reason, with a few of the names."""
+    return tuple(
+        LeftOut(reason=reason, count=len(names), examples=tuple(map(str, names[:EXAMPLES])))
+        for reason, names in named.items()
+        if names
+    )

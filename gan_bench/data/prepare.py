@@ -7,18 +7,20 @@ import json
 import os
 import time
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.faults import told
 from gan_bench.api.kinds import Dataset
+from gan_bench.api.reading import LeftOut
 from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
 from gan_bench.api.sources import source_hash
-from gan_bench.data.cache import cache_root, caching, open_prepared
+from gan_bench.data.cache import OTHERS, cache_root, caching, open_prepared
 from gan_bench.data.cores import cores
-from gan_bench.data.decode import decode, decoded_settings, some
+from gan_bench.data.decode import decode, decoded_settings, left_out, some
 from gan_bench.data.folders import beside, discard, resumable, tidy
 from gan_bench.data.pile import Tell as Progress
 from gan_bench.data.training_set import training_set
@@ -50,14 +52,16 @@ def prepare(
 def _whole(dataset: Dataset, cache: Path, tell: _Throttle) -> PreparedData:
     """All that a dataset decodes to."""
     files, spec = files_and_spec(dataset)
+    with told(f"dataset {dataset.name}: left_out()"):
+        others = left_out(dataset.left_out())
     with caching(cache):
         key = _key(dataset, spec, _content(dataset.name, files, cache, tell))
     folder = cache / "datasets" / f"{dataset.name}-{key[:16]}"
     if folder.exists():
         try:
-            found = open_prepared(folder)
+            open_prepared(folder)
             tidy(folder)
-            return found
+            return _with(others, folder)
         except GanBenchError as error:
             warnings.warn(f"The data is decoded again: {error}", stacklevel=2)
             discard(folder)
@@ -68,7 +72,7 @@ def _whole(dataset: Dataset, cache: Path, tell: _Throttle) -> PreparedData:
     with caching(cache), resumable(folder, waiting) as work:
         if work:
             decode(dataset, spec, work, tell)
-    data = open_prepared(folder)
+    data = _with(others, folder)
     if data.skipped:
         total = len(data.training) + len(data.held_out) + len(data.skipped)
         warnings.warn(
@@ -77,6 +81,16 @@ def _whole(dataset: Dataset, cache: Path, tell: _Throttle) -> PreparedData:
             stacklevel=2,
         )
     return data
+
+
+def _with(others: Sequence[LeftOut], folder: Path) -> PreparedData:
+    """The data of a folder, in which workers find as well what lies beside the samples today."""
+    file, text = folder / OTHERS, json.dumps([one.model_dump(mode="json") for one in others])
+    if text != (file.read_text(encoding="utf-8") if file.exists() else "[]"):
+        temporary = beside(file)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(file)
+    return open_prepared(folder)
 
 
 def files_and_spec(dataset: Dataset) -> tuple[list[Path], DataSpec]:

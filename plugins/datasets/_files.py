@@ -11,7 +11,7 @@ from typing import Protocol
 from gan_bench.errors import GanBenchError
 from gan_bench.files import check_regular
 
-from ._formats import HEIF, readable_endings
+from ._formats import HEIF, HEIF_CURE, readable_endings
 
 COMPANIONS = {  # files that lie beside pictures and are none
     *(".cfg", ".csv", ".db", ".htm", ".html", ".ini", ".ipynb", ".json", ".jsonl", ".lnk", ".log", ".lst", ".mat"),
@@ -150,9 +150,9 @@ def sorted_out(names: Iterable[str], beginning: Callable[[str], bytes] | None = 
         return folders[folder]
 
     pictures: list[str] = []
+    endings = readable_endings()
     left_out: dict[str, dict[str, None]] = defaultdict(dict)
     unknown: dict[str, list[str]] = defaultdict(list)
-    endings = readable_endings()
     for name in names:
         folder, _, own = name.rpartition("/")
         if found := left_out_with(folder):
@@ -195,7 +195,7 @@ def _by_ending(unknown: dict[str, list[str]], beginning: Callable[[str], bytes] 
         if place >= TOLD_ENDINGS or len(ending) > LONGEST or " " in ending:
             found.setdefault("with other endings", []).extend(names)
         elif ending in HEIF:
-            found[f"{with_ending}, which take `gan-bench[heif]`"] = names
+            found[f"{with_ending} ({HEIF_CURE})"] = names
         else:
             forms = beginning and sorted({form for name in names[:LOOKED_AT] if (form := _form(name, beginning))})
             cure = f", though they hold pictures ({', '.join(forms)}): rename them to have them read" if forms else ""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 ENDINGS = {  # of each of Pillow's formats that are read; it knows others, some of which start programs
     "AVIF": {".avif"},
     "BMP": {".bmp"},
+    "DIB": {".dib"},
     "GIF": {".gif"},
     "JPEG": {".jfif", ".jpe", ".jpeg", ".jpg"},
     "JPEG2000": {".j2c", ".j2k", ".jp2", ".jpf", ".jpx"},

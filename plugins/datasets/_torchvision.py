@@ -33,7 +33,7 @@ class TorchvisionDataset(PublishedDataset):
     def fetch(self, root: Path) -> None:
         """Let torchvision download the files to where it has them below the root; it raises nearly anything."""
 
-    def left_out(self, place: Path) -> dict[str, Sequence[str]]:
+    def in_neither(self, place: Path) -> dict[str, Sequence[str]]:
         """Names of pictures that are in neither part, by the reason."""
         return {}
 
@@ -53,7 +53,7 @@ class TorchvisionDataset(PublishedDataset):
         place = self.place()
         training, held_out = self.source(place, True), self.source(place, False)
         notes = unusual_counts((len(training), len(held_out)), self.published())
-        left_out = self.left_out(place)
+        left_out = self.in_neither(place)
         parts = self._part(place, training), self._part(place, held_out)
         return Parts(*parts, notes=notes, left_out=left_out, treatment=self.treatment)
 

@@ -73,7 +73,7 @@ class CelebA(TorchvisionDataset):
             raise self._damaged(ValueError(f"it lacks {unknown[0]}"), [self.located(place, ATTRIBUTES)])
         return PictureFiles(files, [labels[name] for name in part])
 
-    def left_out(self, place: Path) -> dict[str, Sequence[str]]:
+    def in_neither(self, place: Path) -> dict[str, Sequence[str]]:
         parts = self._partition(place)
         return {"of the validation part": parts["1"], "that are in the list and not there": parts[""]}
 

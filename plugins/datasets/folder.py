@@ -57,18 +57,20 @@ class PictureFolder(PictureDataset):
     def classes(self) -> tuple[str, ...] | None:
         return self._seen().classes
 
+    def left_out(self) -> dict[str, list[str]]:
+        return {reason: list(map(shown, names)) for reason, names in self._seen().left_out.items()}
+
     def load(self) -> Parts | Undivided:
         found = self._seen()
         _SEEN.clear()  # what is unpacked for its pictures goes with them
         with _told(self):
             notes = found.notes + found.looked()
-        left_out = {reason: list(map(shown, names)) for reason, names in found.left_out.items()}
         training = self._pictures(found.training)
         if found.held_out is None:
-            return Undivided(training, self.held_out, left_out=left_out, notes=notes, treatment=self.treatment)
+            return Undivided(training, self.held_out, notes=notes, treatment=self.treatment)
         if self.held_out != type(self).model_fields["held_out"].default:
             notes.append(f"held_out = {self.held_out:g} says nothing here, where a part of the data is held out.")
-        return Parts(training, self._pictures(found.held_out), left_out=left_out, notes=notes, treatment=self.treatment)
+        return Parts(training, self._pictures(found.held_out), notes=notes, treatment=self.treatment)
 
     def check_reading(self, reading: Reading) -> None:
         if not any(ASKED in note for note in reading.notes):  # of arrays, whose pictures are deep no more

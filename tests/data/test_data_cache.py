@@ -208,3 +208,18 @@ def test_cache_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache_root() == tmp_path / "xdg" / "gan-bench"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert cache_root() == Path.home() / ".cache" / "gan-bench"
+
+
+def test_what_lies_beside_the_samples_is_told_as_it_is_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(names: list[str]) -> list[tuple[str, int]]:
+        monkeypatch.setattr(Ramp, "left_out", lambda self: {"hidden": names})
+        data = prepare(Ramp())
+        opened = open_prepared(data.folder)
+        assert opened.reading == data.reading, "a worker knows it too"
+        assert data.reading is not None
+        return [(one.reason, one.count) for one in data.reading.left_out]
+
+    assert told([]) == []
+    assert told([f".{index}" for index in range(30)]) == [("hidden", 30)]
+    assert told([".1", ".2"]) == [("hidden", 2)]
+    assert told([]) == []

@@ -22,6 +22,11 @@ from gan_bench_plugins.datasets._split import Split
 from gan_bench_plugins.datasets.folder import PictureFolder
 
 
+@pytest.fixture(autouse=True)
+def without_heif(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gan_bench_plugins.datasets._formats.find_spec", lambda name: None)
+
+
 def listed(tree: dict[str, int]) -> list[str]:
     """The names of a tree: of folders with so many pictures, of patterns so many times, and 0 of a file."""
     names: list[str] = []
@@ -308,7 +313,7 @@ READ: dict[str, tuple[dict[str, int], dict[str, int | None], tuple[str, ...] | N
         },
         {"training": 10, "held_out": None},
         None,
-        {"no pictures (.html, .json)": 2, "with the ending .heic, which take `gan-bench[heif]`": 3},
+        {"no pictures (.html, .json)": 2, "with the ending .heic (pip install 'gan-bench[heif]' reads them)": 3},
     ),
     "a phone": (
         {

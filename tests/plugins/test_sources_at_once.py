@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -16,7 +17,9 @@ import torch
 from PIL import Image
 from piles import arrays, decode
 
+from gan_bench import Undivided
 from gan_bench_plugins.datasets._streams import Streamed
+from gan_bench_plugins.datasets.folder import PictureFolder
 
 COUNT = 90
 
@@ -71,6 +74,25 @@ def test_the_same_bits_from_several_processes(tmp_path: Path, monkeypatch: pytes
         assert len(prepared.training) + len(prepared.held_out) == COUNT
         found.append((prepared.fingerprint, prepared.spec.classes))
     assert found[0] == found[1]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="what is open can't be looked at")
+@pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.npy"])
+def test_the_place_that_processes_share_is_not_read_by(tmp_path: Path, name: str) -> None:
+    """A process that is forked from another has the same place in a file that is open: it must mean nothing."""
+    WRITERS[name](tmp_path / name, *arrays(COUNT))
+    source = PictureFolder(root=tmp_path / name, size=16).load()
+    assert isinstance(source, Undivided)
+    expected = source.samples[0]
+    opened = [
+        int(fd) for fd in os.listdir("/proc/self/fd") if os.path.realpath(f"/proc/self/fd/{fd}") == str(tmp_path / name)
+    ]
+    assert len(opened) == 1
+    for index in (0, 40, 89, 3):
+        place = os.lseek(opened[0], 17 * index, os.SEEK_SET)
+        sample = source.samples[index]
+        assert os.lseek(opened[0], 0, os.SEEK_CUR) == place
+        assert index or (sample[0] == expected[0]).all()
 
 
 @pytest.mark.parametrize("jumps", [False, True])
