@@ -89,7 +89,7 @@ class Table:
             with (
                 damage_told(self.files[number]),
                 pyarrow.parquet.ParquetFile(
-                    self.files[number], buffer_size=BUFFERED, page_checksum_verification=True
+                    self.files[number], buffer_size=BUFFERED, pre_buffer=False, page_checksum_verification=True
                 ) as opened,
             ):
                 groups = list(range(opened.metadata.num_row_groups))

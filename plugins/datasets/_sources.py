@@ -52,7 +52,7 @@ def take(root: Path, split: SplitSetting, labels: str, value_range: Range | None
     name of an array or of a column. GanBenchError: it can't be read, or be taken in one way alone, with the cure.
     """
     named = None if labels in ("auto", "folders") else labels
-    if root.is_dir():
+    if os.path.isdir(root):  # False of names that no file can have, for which pathlib's may raise
         files = FolderFiles(root)
         if not files.names:
             others = _others(files)
@@ -67,9 +67,9 @@ def take(root: Path, split: SplitSetting, labels: str, value_range: Range | None
                 return _beside(take_csv(pixels, root, split, named, value_range), files, pixels)
         return _take_files(files, root, split, labels)
     with damage_told(root):
-        if not root.exists():
+        if not os.path.exists(root):
             raise GanBenchError(
-                f"there is no folder or file {root}. Give `root` the folder, or the file, that holds the pictures"
+                f"there is no folder or file {shown(str(root))}. Give `root` the folder, or the file, that holds the pictures"
             )
         check_regular(root)
         pixels = pixel_tables({root.name: root}) if root.name.lower().endswith(TEXTS) else {}
@@ -260,7 +260,7 @@ def _labelled(files: Files, root: Path, labels: str) -> tuple[Named | None, list
     folder = os.path.dirname(inside) if inside else ""
     root = Path(os.path.abspath(root))
     path = None if inside else root.parent / os.path.expanduser(file)
-    if path is not None and not path.is_file():
+    if path is not None and not os.path.isfile(path):
         tables = [name for name in others if name.lower().endswith(TABLES)]
         cure = did_you_mean(file, tables) if tables else f"It may also lie beside {root.name}."
         raise GanBenchError(f"labels: there is no file {file!r} in {root}. {cure}")
