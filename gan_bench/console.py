@@ -54,11 +54,11 @@ def plain_console(*, stderr: bool = True, width: int | None = None) -> PlainCons
 
 @contextmanager
 def warnings_told(console: Console) -> Iterator[None]:
-    """Warnings become lines for a person."""
+    """Warnings become lines for a person, equal ones one."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-    tell((warning.message for warning in caught), console)
+    tell(dict.fromkeys(str(warning.message) for warning in caught), console)
 
 
 def tell(warnings: Iterable[object], console: Console) -> None:

@@ -17,6 +17,7 @@ from gan_bench.api.samples import PreparedData
 from gan_bench.console import plain_console
 from gan_bench.errors import GanBenchError
 from gan_bench.files import remove_leftovers
+from gan_bench.findings.told import lines, told_all
 from gan_bench.grid.labels import value_text
 from gan_bench.grid.stages import drawn, tuned
 from gan_bench.planning.cost import check_space
@@ -165,6 +166,11 @@ class GridWork:
         failed |= {run.name for run in others if (run.folder.read() if run.name in attempted else run.state).failed}
         return Outcome(self.store, len(runs), len(failed), stopped=not done)
 
+    def tell_data(self) -> None:
+        """Tell a person what its datasets were found to be."""
+        for line in lines(told_all(self.prepared.datasets), self.console.width if self.console.is_terminal else 200):
+            self.say(line)
+
     def say(self, line: str) -> None:
         """Tell a person a line, which is not broken."""
         self.console.print(line, soft_wrap=True)
@@ -241,7 +247,9 @@ def run_grid(
     """
     options: dict[str, Any] = {"out": out, "fresh": fresh, "stale": stale, "console": console, "execution": execution}
     if grid.search is None:
-        return GridWork(grid, **options).run(only=only)
+        whole = GridWork(grid, **options)
+        whole.tell_data()
+        return whole.run(only=only)
     work, searched = after_search(grid, only=only, **options)
     return work.run(only=only, any_match=searched.runs > 0) if work else searched
 
@@ -258,6 +266,8 @@ def after_search(grid: Grid, *, only: str | None = None, **options: Any) -> tupl
         if undrawn(grid):
             grid = with_more_draws(grid, told)
         first = GridWork(drawn(grid), **options)
+        if not ended:
+            first.tell_data()
         outcome = first.run(only=only, any_match=True, leave=ended)
         search = first.search
         if outcome.stopped or search is None:

@@ -33,6 +33,13 @@ def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | No
     """
     cache = cache_root() if cache is None else cache
     whole = _whole(dataset, cache, _Throttle(progress))
+    if whole.skipped:
+        total = len(whole.training) + len(whole.held_out) + len(whole.skipped)
+        warnings.warn(
+            f"dataset {whole.name}: {len(whole.skipped)} of {total} samples can't be read and are left out: "
+            f"{some(whole.skipped)}",
+            stacklevel=2,
+        )
     with caching(cache):
         return training_set(dataset, whole)
 
@@ -51,15 +58,7 @@ def _whole(dataset: Dataset, cache: Path, tell: _Throttle) -> PreparedData:
             discard(folder)
     with caching(cache), made_whole(folder) as work:
         decode(dataset, spec, work, tell)
-    data = open_prepared(folder)
-    if data.skipped:
-        total = len(data.training) + len(data.held_out) + len(data.skipped)
-        warnings.warn(
-            f"dataset {data.name}: {len(data.skipped)} of {total} samples can't be read and are left out: "
-            f"{some(data.skipped)}",
-            stacklevel=2,
-        )
-    return data
+    return open_prepared(folder)
 
 
 def files_and_spec(dataset: Dataset) -> tuple[list[Path], DataSpec]:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from typing_extensions import TypedDict
 
 from gan_bench.api.kinds import Side
+from gan_bench.api.reading import Reading
 from gan_bench.files import write_json
 from gan_bench.store.checksums import checksum
 from gan_bench.store.trust import check_document
@@ -33,6 +34,13 @@ class Document(BaseModel):
 D = TypeVar("D", bound=Document)
 
 
+class ClassCounts(Document):
+    """How many samples of each class there are, in the classes' order."""
+
+    training: list[Whole]
+    held_out: list[Whole]
+
+
 class Dataset(Document):
     """A run's dataset."""
 
@@ -41,6 +49,12 @@ class Dataset(Document):
     shape: list[Whole] = []
     kind: Literal["image", "points"] = "image"
     classes: list[str] | None = None
+    training: Whole | None = None  # samples that are trained on
+    held_out: Whole | None = None
+    class_counts: ClassCounts | None = None
+    chosen: list[str] = []  # how the training samples were chosen, in sentences
+    chosen_of: Whole | None = None  # of how many, where not all are trained on as they are
+    reading: Reading | None = None  # what it was found to be; None: trained before that was kept
 
 
 class Settings(TypedDict, total=False):
