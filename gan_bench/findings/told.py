@@ -6,12 +6,15 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gan_bench.console import printable
 from gan_bench.errors import shortened
 from gan_bench.findings.settings_text import text
 from gan_bench.store.documents import Dataset
+
+if TYPE_CHECKING:
+    from gan_bench.findings.tables import Results
 
 LISTED = 12  # classes that are listed; of more, the largest and the smallest
 ENDS = 3  # how many of these
@@ -44,9 +47,8 @@ def told(dataset: Dataset, settings: Any = None) -> Told:
     shape = "x".join(map(str, dataset.shape)) or "unknown shape"
     facts = [("parts", f"{training:,} training, {held_out:,} held out")]
     if dataset.chosen_of is not None:
-        chosen = f"{dataset.training:,} samples, made of these {training:,}" if dataset.chosen else ""
-        few = f"{dataset.training:,} of these {training:,}"
-        facts.append(("trained on", " ".join([f"{chosen or few}.", *dataset.chosen]) if dataset.chosen else few))
+        chosen = "; ".join(dataset.chosen) or f"{dataset.training or 0:,} of these {training:,}"
+        facts.append(("trained on", chosen))
     facts += [*_classes(dataset), *_read(dataset, held_out)]
     reading = dataset.reading
     lost = next((one for one in reading.left_out if one.reason == "unreadable"), None) if reading else None
@@ -56,7 +58,7 @@ def told(dataset: Dataset, settings: Any = None) -> Told:
         else ""
     )
     title = f"{called}: {training + held_out:,} {'samples' if training + held_out != 1 else 'sample'} of {shape}"
-    return Told(_line(title), [(_line(name), _line(fact)) for name, fact in facts], _line(sentence))
+    return Told(line(title), [(line(name), line(fact)) for name, fact in facts], line(sentence))
 
 
 def told_all(datasets: Iterable[tuple[Dataset, Any]]) -> list[Told]:
@@ -70,6 +72,20 @@ def told_all(datasets: Iterable[tuple[Dataset, Any]]) -> list[Told]:
             facts = [fact for fact in own.facts if fact not in same.facts]
             known[-1] = dataset, replace(own, facts=[*facts, (ASIDE, "as above")], unreadable="")
     return [own for _, own in known]
+
+
+def datasets_of(results: Results) -> list[tuple[str, Dataset, Any]]:
+    """Each dataset of some stores, in the grids' order: a run that was trained on it, what its run.json says, its settings."""
+    found: dict[str, tuple[str, Dataset, Any]] = {}
+    for run in dict.fromkeys([*results.comparisons["run"], *results.documents]):
+        document = results.documents.get(run)
+        if document is None or document.dataset is None:
+            continue
+        dataset = document.dataset
+        known = found.get(dataset.fingerprint)
+        if known is None or (dataset.reading and not known[1].reading):  # one of before does not say how it was read
+            found[dataset.fingerprint] = run, dataset, document.settings.get("dataset")
+    return list(found.values())
 
 
 def lines(datasets: Sequence[Told], width: int = 200) -> Iterator[str]:
@@ -150,15 +166,15 @@ def _read(dataset: Dataset, held_out: int) -> Iterator[tuple[str, str]]:
         more = [f"and for {len(reasons) - REASONS} more reasons"] if len(reasons) > REASONS else []
         yield "left out", "; ".join([*reasons[:REASONS], *more])
     if equal := reading.equal:
-        parts = [
-            f"{_many(equal.training, 'training sample is', 'training samples are')} equal to another",
-            f"{_many(equal.held_out, 'held-out sample is', 'held-out samples are')} equal to another",
-            f"{equal.across:,} of {held_out:,} held-out samples {'is' if equal.across == 1 else 'are'} equal to a training sample",
-        ]
-        if found := [
-            part for part, count in zip(parts, (equal.training, equal.held_out, equal.across), strict=True) if count
-        ]:
-            yield "equal", "; ".join(found)
+        are = "is" if equal.across == 1 else "are"
+        across = f"{equal.across:,} of {held_out:,} held-out samples {are} equal to a training sample"
+        parts = {
+            f"{_many(equal.training, 'training sample is', 'training samples are')} equal to another": equal.training,
+            f"{_many(equal.held_out, 'held-out sample is', 'held-out samples are')} equal to another": equal.held_out,
+            across: equal.across,
+        }
+        if any(parts.values()):
+            yield "equal", "; ".join(part for part, count in parts.items() if count)
     if (near := reading.near) and near.count:
         are = "is" if near.count == 1 else "are"
         looked = f"{near.count:,} of {near.looked_at:,} held-out samples {are} nearly a training sample"
@@ -181,9 +197,9 @@ def _number(value: float) -> str:
 
 
 def _name(name: str) -> str:
-    return shortened(_line(name), NAME)
+    return shortened(line(name), NAME)
 
 
-def _line(words: str) -> str:
-    """On one line, and nothing in it that a terminal obeys."""
+def line(words: str) -> str:
+    """A stranger's words on one line, with nothing that a terminal would obey."""
     return printable(words).replace("\n", "\\n")

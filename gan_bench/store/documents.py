@@ -201,6 +201,9 @@ class Score(Document):
     value: Value
     protocol_id: str
     protocol: dict[str, Any] = {}
+    treatment: str = (
+        ""  # of each real sample, in words; no part of the protocol, whose fingerprint tells what became of it
+    )
     better: Literal["lower", "higher"] = "lower"
     scale: Literal["log", "raw"] = "raw"
     unit: str = ""
