@@ -26,6 +26,11 @@ def printable(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """The same with newlines written out too."""
+    return printable(text).replace("\n", "\\n")
+
+
 def say(line: object, *, err: bool = False) -> None:
     """Print a line for a person, to standard output or standard error."""
     click.echo(printable(str(line)), err=err)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gan_bench.console import one_line
 from gan_bench.findings.tables import Results
-from gan_bench.findings.told import LISTED, Told, datasets_of, line, told_all
+from gan_bench.findings.told import LISTED, Told, datasets_of, told_all
 from gan_bench_reports.budget import ALL
 from gan_bench_reports.pictures import Picture, Size
 from gan_bench_reports.shots import Shots
@@ -53,7 +54,7 @@ def dataset_views(results: Results, shots: Shots) -> list[DatasetView]:
         place = shots.place[run]
         parts = ("Training samples", shots.training), ("Held-out samples", shots.real)
         counts, names = dataset.class_counts, dataset.classes or []
-        classes = list(zip(map(line, names), counts.training, counts.held_out, strict=False)) if counts else []
+        classes = list(zip(map(one_line, names), counts.training, counts.held_out, strict=False)) if counts else []
         classes = classes if len(classes) > LISTED else []
         views.append(
             DatasetView(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from gan_bench.console import printable
+from gan_bench.api.reading import Reading
+from gan_bench.console import one_line
 from gan_bench.errors import shortened
 from gan_bench.findings.settings_text import text
 from gan_bench.store.documents import Dataset
@@ -21,7 +22,7 @@ ENDS = 3  # how many of these
 EXAMPLES = 3  # names of what was left out
 REASONS = 8  # for which samples were left out
 UNEVEN = 10  # times as many samples in the largest class as in the smallest
-NAME = 60  # characters of a class's or a file's name
+NAME, VALUE = 60, 200  # characters of a class's or a file's name, and of a parameter
 ASIDE = "the rest"  # what is as it was told of another
 
 
@@ -42,23 +43,21 @@ class Told:
 def told(dataset: Dataset, settings: Any = None) -> Told:
     """What is said of a dataset; `settings` are its parameters, as a cell has them."""
     training, held_out = dataset.chosen_of or dataset.training or 0, dataset.held_out or 0
-    own = [f"{key} {text(value)}" for key, value in (settings if isinstance(settings, Mapping) else {}).items()]
-    called = ", ".join([dataset.name, *(one for one in own if not one.startswith("name "))])
+    parameters = settings if isinstance(settings, Mapping) else {}
+    own = [shortened(f"{key} {text(value)}", VALUE) for key, value in parameters.items() if key != "name"]
     shape = "x".join(map(str, dataset.shape)) or "unknown shape"
+    what = f"points of {shape} numbers" if dataset.kind == "points" else f"samples of {shape}"
+    title = f"{', '.join([dataset.name, *own])}: {training + held_out:,} {what}"
     facts = [("parts", f"{training:,} training, {held_out:,} held out")]
     if dataset.chosen_of is not None:
         chosen = "; ".join(dataset.chosen) or f"{dataset.training or 0:,} of these {training:,}"
         facts.append(("trained on", chosen))
     facts += [*_classes(dataset), *_read(dataset, held_out)]
-    reading = dataset.reading
-    lost = next((one for one in reading.left_out if one.reason == "unreadable"), None) if reading else None
-    sentence = (
-        f"{lost.count:,} of {reading.found:,} samples can't be read and are left out{_examples(lost.examples, lost.count)}."
-        if reading and lost
-        else ""
+    return Told(
+        one_line(title),
+        [(one_line(name), one_line(fact)) for name, fact in facts],
+        one_line(_unreadable(dataset.reading)),
     )
-    title = f"{called}: {training + held_out:,} {'samples' if training + held_out != 1 else 'sample'} of {shape}"
-    return Told(line(title), [(line(name), line(fact)) for name, fact in facts], line(sentence))
 
 
 def told_all(datasets: Iterable[tuple[Dataset, Any]]) -> list[Told]:
@@ -181,6 +180,13 @@ def _read(dataset: Dataset, held_out: int) -> Iterator[tuple[str, str]]:
         yield "near", f"{looked} (a correlation of {near.correlation:g} at least)"
 
 
+def _unreadable(reading: Reading | None) -> str:
+    lost = next((one for one in reading.left_out if one.reason == "unreadable"), None) if reading else None
+    if reading is None or lost is None:
+        return ""
+    return f"{lost.count:,} of {reading.found:,} samples can't be read and are left out{_examples(lost.examples, lost.count)}."
+
+
 def _examples(names: Sequence[str], count: int) -> str:
     shown = [_name(name) for name in names[:EXAMPLES]]
     if count > len(shown) and shown:
@@ -197,9 +203,4 @@ def _number(value: float) -> str:
 
 
 def _name(name: str) -> str:
-    return shortened(line(name), NAME)
-
-
-def line(words: str) -> str:
-    """A stranger's words on one line, with nothing that a terminal would obey."""
-    return printable(words).replace("\n", "\\n")
+    return shortened(one_line(name), NAME)
