@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -128,9 +129,8 @@ def _scatter(part: Samples) -> Image.Image:
 
 def _write(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, colour: str, width: float) -> None:
     """A line of text, cut off where it would become too wide."""
-    font = ImageFont.load_default(13)
+    font, text = ImageFont.load_default(13), text[: int(width)]  # no character takes less than a pixel
     if draw.textlength(text, font) > width:
-        while text and draw.textlength(f"{text}…", font) > width:
-            text = text[:-1]
-        text += "…"
+        most = bisect_right(range(1, len(text)), width, key=lambda count: draw.textlength(f"{text[:count]}…", font))
+        text = f"{text[:most]}…"
     draw.text(place, text, colour, font)
