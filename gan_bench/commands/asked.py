@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,14 +63,17 @@ class Asked:
         for dataset, _ in made:
             files_and_spec(dataset)
 
-    def prepare(self, dataset: Dataset, console: Console) -> PreparedData:
-        """One of them, decoded. GanBenchError: as `prepare`, with the option where it is a parameter's fault."""
+    def prepare(self, datasets: Iterable[Dataset], console: Console) -> list[PreparedData]:
+        """Some of them, decoded. GanBenchError: as `prepare`, with the option where it is a parameter's fault."""
+        with warnings_told(console):
+            return [self._prepared(dataset, console) for dataset in datasets]
 
+    def _prepared(self, dataset: Dataset, console: Console) -> PreparedData:
         def show(part: str, done: int, total: int) -> None:
             status.update(f"{part}: {done:,} of {total:,}")
 
         try:
-            with console.status(f"dataset {dataset.name}") as status, warnings_told(console):
+            with console.status(f"dataset {dataset.name}") as status:
                 return prepare(dataset, progress=show)
         except ParameterError as error:
             value = getattr(dataset, error.parameter, ...)

@@ -43,12 +43,11 @@ def read_data(
     """Decode what a person names (`gan_bench.commands.asked`), unless the cache has it. GanBenchError: bad input."""
     named = asked(dataset, overrides, plugins, allow_plugins=allow_plugins)
     named.check()
-    read = [(settings, named.prepare(one, console)) for one, settings in named.made()]
-    facts = [(described(data), settings) for settings, data in read]
-    return [
-        DataRead(settings, data, own, told)
-        for (settings, data), (own, _), told in zip(read, facts, told_all(facts), strict=True)
-    ]
+    datasets, settings = zip(*named.made(), strict=True)
+    prepared = named.prepare(datasets, console)
+    facts = [described(data) for data in prepared]
+    told = told_all(zip(facts, settings, strict=True))
+    return [DataRead(*one) for one in zip(settings, prepared, facts, told, strict=True)]
 
 
 def write_sheet(read: Sequence[DataRead], file: Path) -> None:

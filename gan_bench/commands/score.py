@@ -114,7 +114,7 @@ def score(
     evaluate = evaluate.model_copy(update={"samples": len(found.samples)})
     with preserved():
         torch.set_num_threads(1)  # as where runs are scored, so that equal samples get the same bits
-        data = real.prepare(dataset, console)
+        (data,) = real.prepare([dataset], console)
         ready, treatment = fitted(found.samples, data.spec, resize=resize, convert=convert)
         with console.status("features and reference of the held-out data"):
             evaluator = Evaluator.of(evaluate, real.registry, data, torch.device(resolve_devices(device, 1)[0]))

@@ -102,12 +102,12 @@ def test_a_subset_of_a_grids_data_can_be_asked_for(place):
         (["folder", "--set", "root=nowhere"], "there is no folder"),
         (["digits", "-o", "sheet.jpg"], "sheet.jpg is no .png file in a folder that exists"),
         (["digits", "-o", "nowhere/sheet.png"], "is no .png file in a folder that exists"),
-        (["bad.toml"], "bad.toml:2: batch_size"),
+        (["bad.toml"], "bad.toml:3: slots: is no known key"),
         (["missing.toml"], "missing.toml:3: dataset"),
     ],
 )
 def test_bad_input_is_told_in_a_line(place, arguments, told):
-    (place / "bad.toml").write_text('name = "x"\nbatch_size = 0\ndataset = "digits"\n')
+    (place / "bad.toml").write_text(GRID.replace('name = "toy"', 'name = "toy"\nslots = 3', 1))
     (place / "missing.toml").write_text(
         GRID.replace('{ name = "digits", size = 8 }', '{ name = "folder", root = "no" }')
     )
