@@ -94,19 +94,19 @@ def score(
     GanBenchError: bad input.
     """
     console = console or plain_console()
-    real = asked_for(against, overrides, plugins, option="against", allow_plugins=allow_plugins)
-    if len(real.tables) > 1:
+    named = asked_for(against, overrides, plugins, option="against", allow_plugins=allow_plugins)
+    if len(named.tables) > 1:
         raise GanBenchError(
-            f"{real.option} has {len(real.tables)} datasets, and samples are scored against one; name it"
+            f"{named.option} has {len(named.tables)} datasets, and samples are scored against one; name it"
         )
     asked = {key: value for key, value in (("metrics", metrics), ("features", features)) if value is not None}
-    source = Source(Path(), "", {**real.options, **{("evaluate", key): key for key in asked}})
+    source = Source(Path(), "", {**named.options, **{("evaluate", key): key for key in asked}})
     try:
-        real.made()  # mistakes are told before anything is read
+        named.made()  # mistakes are told before anything is read
         evaluate = validate(Evaluate, asked)
-        headlines_of(real.maker, evaluate)
+        headlines_of(named.maker, evaluate)
         found = _read(samples, count, seed, console)
-        ((dataset, settings),) = real.made(**_size(found) if real.bare else {})
+        ((dataset, settings),) = named.made(**_size(found) if named.bare else {})
     except ValidationError as error:
         raise source.error(fault_of(error, Evaluate, asked, ("evaluate",))) from None
     except Fault as fault:
@@ -114,10 +114,10 @@ def score(
     evaluate = evaluate.model_copy(update={"samples": len(found.samples)})
     with preserved():
         torch.set_num_threads(1)  # as where runs are scored, so that equal samples get the same bits
-        (data,) = real.prepare([dataset], console)
+        (data,) = named.prepare([dataset], console)
         ready, treatment = fitted(found.samples, data.spec, resize=resize, convert=convert)
         with console.status("features and reference of the held-out data"):
-            evaluator = Evaluator.of(evaluate, real.registry, data, torch.device(resolve_devices(device, 1)[0]))
+            evaluator = Evaluator.of(evaluate, named.registry, data, torch.device(resolve_devices(device, 1)[0]))
             evaluator.prepare()
         with console.status(f"scoring {len(ready):,} samples"):
             remarks = [*_remarks(found, count, data), *found.remarks, *evaluator.remarks()]

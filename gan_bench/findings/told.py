@@ -22,7 +22,7 @@ ENDS = 3  # how many of these
 EXAMPLES = 3  # names of what was left out
 REASONS = 8  # for which samples were left out
 UNEVEN = 10  # times as many samples in the largest class as in the smallest
-NAME, VALUE = 60, 200  # characters of a class's or a file's name, and of a parameter
+NAME, EXAMPLE, VALUE = 60, 120, 200  # characters of a class's name, of a file's with a reason, and of a parameter
 ASIDE = "the rest"  # what is as it was told of another
 
 
@@ -162,8 +162,9 @@ def _read(dataset: Dataset, held_out: int) -> Iterator[tuple[str, str]]:
         yield "each sample", reading.treatment
     if reading.left_out:
         reasons = [f"{one.count:,} {one.reason}{_examples(one.examples, one.count)}" for one in reading.left_out]
-        more = [f"and for {len(reasons) - REASONS} more reasons"] if len(reasons) > REASONS else []
-        yield "left out", "; ".join([*reasons[:REASONS], *more])
+        if len(reasons) > REASONS:
+            reasons[REASONS:] = [f"and for {len(reasons) - REASONS} more reasons"]
+        yield "left out", "; ".join(reasons)
     if equal := reading.equal:
         are = "is" if equal.across == 1 else "are"
         across = f"{equal.across:,} of {held_out:,} held-out samples {are} equal to a training sample"
@@ -188,7 +189,7 @@ def _unreadable(reading: Reading | None) -> str:
 
 
 def _examples(names: Sequence[str], count: int) -> str:
-    shown = [_name(name) for name in names[:EXAMPLES]]
+    shown = [shortened(one_line(name), EXAMPLE) for name in names[:EXAMPLES]]
     if count > len(shown) and shown:
         shown.append(f"and {count - len(shown):,} more")
     return f" ({'; '.join(shown)})" if shown else ""

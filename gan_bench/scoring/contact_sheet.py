@@ -46,9 +46,10 @@ def contact_sheet(datasets: Sequence[tuple[str, PreparedData]]) -> Image.Image:
 def _sheet(title: str, data: PreparedData) -> Image.Image:
     parts = data.training, data.held_out
     heads = f"training: {len(parts[0]):,} samples", f"held out: {len(parts[1]):,} samples"
-    note = ""
+    rows: list[Row] = []
+    label, note = 0, ""
     if data.spec.kind == "points":
-        rows, label, blocks = [], 0, [[_scatter(part)] for part in parts]
+        blocks = [[_scatter(part)] for part in parts]
     else:
         height, width = data.spec.shape[1:]
         zoom = max(1, round(SAMPLE / max(height, width)))

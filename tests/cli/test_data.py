@@ -67,6 +67,12 @@ def test_the_sheet_has_both_parts(place, tmp_path):
         assert sheet.width > 2 * 10 * 56
 
 
+def test_words_stay_out_of_a_stream_that_the_sheet_goes_to(place):
+    done = gan_bench("data", *WAYS["folder"], "-o", "/dev/null", cwd=place)
+    assert not done.stdout
+    assert "18 training, 2 held out" in done.stderr
+
+
 def test_a_grids_datasets_are_shown_all_and_what_they_share_once(place, tmp_path):
     more = '\n[[compare]]\ntitle = "How many?"\n"dataset.subset" = [1.0, 6]\n'
     (place / "two.toml").write_text((place / "grid.toml").read_text() + more)
