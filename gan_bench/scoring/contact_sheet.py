@@ -58,7 +58,7 @@ def _sheet(title: str, data: PreparedData) -> Image.Image:
             for room, size in ((WIDTH, width), (HEIGHT, max(height, 2 * LINE // zoom)))
         )
         rows, note = _rows(data, columns, most)
-        label = LABEL if rows and rows[0].label[0] else 0
+        label = LABEL if data.spec.classes else 0
         blocks = [[_strip(part, row.indices[which], zoom, columns) for row in rows] for which, part in enumerate(parts)]
     across = max(strip.width for block in blocks for strip in block)
     heights = [
