@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_serializer, model_validator
 from typing_extensions import TypedDict
 
 from gan_bench.api.kinds import Side
@@ -55,6 +55,10 @@ class Dataset(Document):
     chosen: list[str] = []  # how the training samples were chosen, in sentences
     chosen_of: Whole | None = None  # of how many, where not all are trained on as they are
     reading: Reading | None = None  # what it was found to be; None: trained before that was kept
+
+    @field_serializer("reading")
+    def _as_lists(self, reading: Reading | None) -> dict[str, Any] | None:
+        return reading and reading.model_dump(mode="json", exclude_unset=True)
 
 
 class Settings(TypedDict, total=False):

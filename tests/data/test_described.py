@@ -11,6 +11,7 @@ from ramp import Ramp
 
 from gan_bench.api.kinds import ArrayPart, Dataset, Parts, SkipSample
 from gan_bench.data.described import described
+from gan_bench.data.facts import Facts
 from gan_bench.data.prepare import prepare
 from gan_bench.store.documents import Dataset as Document
 from gan_bench.store.documents import read_object, write_object
@@ -50,6 +51,13 @@ def test_samples_without_a_class_are_in_no_count():
     counts = described(prepare(Odd())).class_counts
     assert counts is not None
     assert (counts.training, counts.held_out) == ([3, 1, 0], [0, 0, 0])
+
+
+def test_facts_that_are_no_finite_numbers_are_left_out():
+    facts = Facts()
+    for value in (float("nan"), 2.0, float("inf"), 1.0):
+        facts.add({"width": value})
+    assert facts.ranges() == {"width": (1.0, 2.0)}
 
 
 def test_it_can_be_written_and_read_whatever_files_are_called(tmp_path: Path):
