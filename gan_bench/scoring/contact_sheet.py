@@ -21,7 +21,7 @@ SIDE = 10  # samples in a row, and rows, where there is room
 WIDTH, HEIGHT = 660, 900  # pixels of a part's samples that should not be exceeded
 SAMPLE = 56  # pixels to which smaller samples are enlarged, about
 GAP, MARGIN, LABEL, LINE = 2, 16, 140, 18
-PAPER, INK, SOFT = "#ffffff", "#1c1b19", "#67645f"
+PAPER, BETWEEN, INK, SOFT = "#ffffff", "#dddad4", "#1c1b19", "#67645f"
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,7 @@ def _sheet(title: str, data: PreparedData) -> Image.Image:
         label = LABEL if data.spec.classes else 0
         blocks = [[_strip(part, row.indices[which], zoom, columns) for row in rows] for which, part in enumerate(parts)]
     across = max(strip.width for block in blocks for strip in block)
-    heights = [
-        max(*(strip.height for strip in pair), 2 * LINE if label else 0) + GAP for pair in zip(*blocks, strict=True)
-    ]
+    heights = [max(*(one.height for one in pair), 2 * LINE if label else 0) for pair in zip(*blocks, strict=True)]
     left = [MARGIN + label, MARGIN + label + across + 2 * MARGIN]
     top = MARGIN + 2 * LINE + 6
     size = left[1] + across + MARGIN, top + sum(heights) + (LINE if note else 0) + MARGIN
@@ -114,7 +112,8 @@ def _strip(part: Samples, indices: Tensor, zoom: int, columns: int) -> Image.Ima
     """Samples side by side, a gap apart, enlarged by a whole factor."""
     pixels = to_uint8(part.batch(indices)).numpy()
     height, width = (size * zoom for size in pixels.shape[2:])
-    strip = Image.new("RGB", (columns * (width + GAP) - GAP, height), PAPER)
+    strip = Image.new("RGB", (columns * (width + GAP), height + GAP), PAPER)
+    strip.paste(BETWEEN, (0, 0, len(pixels) * (width + GAP), height + GAP))
     for place, sample in enumerate(pixels):
         colours = sample[:3] if len(sample) >= 3 else sample[:1].repeat(3, axis=0)
         picture = Image.fromarray(np.ascontiguousarray(colours.transpose(1, 2, 0)))
