@@ -48,8 +48,6 @@ def run_until_settled(
     _check_size(grid, most)
     _check_fresh(grid, most)
     work, searched = after_search(grid, **options) if grid.search else (GridWork(grid, **options), None)
-    if work is not None and searched is None:
-        work.tell_data()  # a search has told it
     if work is None:
         assert searched is not None
         return Growth(searched, [])
