@@ -58,7 +58,7 @@ class Dataset(Document):
 
     @field_serializer("reading")
     def _as_lists(self, reading: Reading | None) -> dict[str, Any] | None:
-        return reading and reading.model_dump(mode="json", exclude_unset=True)
+        return None if reading is None else reading.model_dump(mode="json", exclude_unset=True)
 
 
 class Settings(TypedDict, total=False):
