@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,6 +71,50 @@ def tell(warnings: Iterable[object], console: Console) -> None:
     """A line for each."""
     for warning in warnings:
         console.print(f"Warning: {warning}", style="yellow")
+
+
+LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
+
+
+@contextmanager
+def counted(console: Console, title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """While something long goes on: gives a function that is told of it (what, how many are done, of how many).
+
+    On a terminal it is one line that changes; elsewhere a line now and then, of what takes more than half a minute.
+    """
+    progress, printed = _TimeLeft(), time.monotonic()
+
+    def show(what: str, done: int, total: int) -> None:
+        nonlocal printed
+        line = progress.line(what, done, total)
+        if console.is_terminal:
+            status.update(line)
+        elif time.monotonic() - printed >= LINE_SECONDS:
+            printed = time.monotonic()
+            console.print(line)
+
+    with console.status(title) as status:
+        yield show
+
+
+class _TimeLeft:
+    """What is left of each thing that is counted, by how fast it has gone so far."""
+
+    def __init__(self) -> None:
+        self.what, self.began, self.first = "", 0.0, 0
+
+    def line(self, what: str, done: int, total: int) -> str:
+        """For a person. (What was done before is not counted: a part that is gone on with begins with a leap.)"""
+        now = time.monotonic()
+        if what != self.what:
+            self.what, self.began, self.first = what, now, done
+        if not total:
+            return what
+        seconds, own = now - self.began, done - self.first
+        left = (
+            f", about {duration(seconds / own * (total - done))} left" if own and seconds > 2 and done < total else ""
+        )
+        return f"{what}: {done:,} of {total:,}{left}"
 
 
 def duration(seconds: float) -> str:

@@ -12,13 +12,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gan_bench.api.data_spec import DataSpec, Modes
+from gan_bench.api.dataset_fields import Crop, Selection, Subset
 from gan_bench.api.reading import Reading
-from gan_bench.errors import GanBenchError
+from gan_bench.api.tables import fault
+from gan_bench.errors import GanBenchError, ParameterError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +71,7 @@ class Part(Protocol):
     An image is uint8 of the dataset's shape, 0 to 255 (an array or tensor); points are float32. The label is an int,
     -1 where there is none. A third element, if there is one, has facts on how the sample was found, by kind: texts are
     counted and numbers give a range, as in `{"mode": "RGB", "width": 640}`, which every command tells of the data. A part
-    whose attribute `thread_safe` is True is read by several threads at once.
+    whose attribute `parallel` is True is read by several processes at once, forked ones, or threads.
     """
 
     def __len__(self) -> int: ...
@@ -115,19 +117,7 @@ class Undivided(_Source):
     held_out: float
 
 
-def _share_or_number(value: Any) -> Any:
-    """The same. ValueError: it is neither; 1 could be meant as either."""
-    number = type(value) is int and value >= 2
-    if not (number or (type(value) is float and 0 < value <= 1)):
-        raise ValueError(
-            "must be a share of the training samples, more than 0 and at most 1.0, or their number, a whole one from 2"
-        )
-    return value
-
-
-ShareOrNumber = Annotated[
-    Annotated[float, Field(gt=0, le=1)] | Annotated[int, Field(ge=2)], BeforeValidator(_share_or_number)
-]
+DECODED = frozenset({"crop"})  # of the parameters of every dataset, those that say what a sample is
 
 
 class Dataset(Plugin):
@@ -135,12 +125,25 @@ class Dataset(Plugin):
 
     The core decodes every sample once into a memory-mapped cache, scales uint8 images from [0, 255] to [-1, 1] and takes
     batches from there. Which of the training samples are trained on is the core's affair too, and no `load` knows of it: the
-    parameters declared here, which every dataset has, say it (`gan_bench.data.training_set`).
+    parameters declared here, which every dataset has, say it (`gan_bench.data.training_set`), each after those before it.
+    But `crop` says what is decoded (`gan_bench.data.centre`).
     """
 
-    subset: ShareOrNumber = Field(
+    subset: Subset = Field(
         1.0,
         description="what is trained on: a share of the training samples, or their number; the smaller is part of the larger",
+    )
+    select: Selection = Field(
+        1.0,
+        description="share of the training samples that is kept, the likeliest; or a table of keep and features to judge by",
+    )
+    balance: bool = Field(
+        False, description="training samples are repeated until every class has as many as the largest"
+    )
+    flip: bool = Field(False, description="training pictures are taken twice, once mirrored left to right")
+    crop: Crop = Field(
+        1.0,
+        description="what is taken of each picture, from its centre: a share of its sides, or a square of so many pixels",
     )
 
     kind: ClassVar[Literal["image", "points"]] = "image"
@@ -155,8 +158,8 @@ class Dataset(Plugin):
         shape: ClassVar[tuple[int, ...]]
 
     def settings(self) -> dict[str, Any]:
-        """Name and parameters, as JSON values. Where all is trained on nothing says so, as in stores from before."""
-        unsaid = choosing(type(self)) - choice(self).keys()
+        """Name and parameters, as JSON values. Those of every dataset are unsaid at their defaults, as in stores from before."""
+        unsaid = shared(type(self)) - said(self).keys()
         return {name: value for name, value in super().settings().items() if name not in unsaid}
 
     def classes(self) -> tuple[str, ...] | None:
@@ -170,6 +173,22 @@ class Dataset(Plugin):
     def files(self) -> Iterable[Path]:
         """The files whose bytes determine the samples (none: parameters and code do). GanBenchError: they are missing."""
         return ()
+
+    @model_validator(mode="after")
+    def _of_pictures(self) -> Self:
+        for name in ("flip", "crop"):
+            if self.kind == "points" and name in said(self):
+                rule = f"changes pictures, and the samples of {self.name} are points"
+                raise fault(rule, name, cure="Leave it out.")
+        return self
+
+    def left_out(self) -> Mapping[str, Sequence[str]]:
+        """Names of what lies where samples are read and is none, by the reason.
+
+        It is asked for each time the data are used: files that nobody reads may come and go. What is known of the samples
+        alone can stand in what `load` returns.
+        """
+        return {}
 
     @abstractmethod
     def load(self) -> Parts | Undivided:
@@ -185,19 +204,27 @@ class Dataset(Plugin):
             shape = check_shape(self.shape, self.kind)
         except ValueError as error:
             raise GanBenchError(f"dataset {self.name}: {error}") from None
+        if (crop := said(self).get("crop", 1.0)) > min(shape[1:], default=1):
+            rule = f"dataset {self.name}: samples of {shape[1]}x{shape[2]} pixels have no square of {crop}x{crop}"
+            raise ParameterError(rule, "crop")
         return DataSpec(shape, self.kind, None if classes is None else tuple(map(str, classes)), self.known_modes())
 
 
-def choosing(cls: type[Dataset]) -> set[str]:
-    """The parameters that say what is trained on: those declared in `Dataset`. One that a plugin declares anew is its own."""
+def shared(cls: type[Dataset]) -> set[str]:
+    """The parameters of every dataset: those declared in `Dataset`. One that a plugin declares anew is its own."""
     above = cls.__mro__[: cls.__mro__.index(Dataset)]
     return Dataset.model_fields.keys() - {name for one in above for name in inspect.get_annotations(one)}
 
 
-def choice(dataset: Dataset) -> dict[str, Any]:
-    """Those of them that are not at their defaults, which leave all training samples as they are."""
-    values = {name: getattr(dataset, name) for name in sorted(choosing(type(dataset)))}
+def said(dataset: Dataset) -> dict[str, Any]:
+    """Those of them that are not at their defaults, which leave all samples as they are."""
+    values = {name: getattr(dataset, name) for name in sorted(shared(type(dataset)))}
     return {name: value for name, value in values.items() if value != Dataset.model_fields[name].default}
+
+
+def choice(dataset: Dataset) -> dict[str, Any]:
+    """Those of these that say what is trained on of the decoded samples."""
+    return {name: value for name, value in said(dataset).items() if name not in DECODED}
 
 
 def check_shape(shape: Any, kind: str) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ import pluggy
 
 from gan_bench.api import hooks
 from gan_bench.api.faults import cause
-from gan_bench.api.kinds import KINDS, RECIPE_PARTS, Dataset, Plugin, Side, Trick, check_shape, choosing
+from gan_bench.api.kinds import KINDS, RECIPE_PARTS, Dataset, Plugin, Side, Trick, check_shape, shared
 from gan_bench.api.plugin_files import plugin_files
 from gan_bench.api.sources import brought_by, source_hash
 from gan_bench.errors import GanBenchError, did_you_mean, short_path
@@ -258,7 +258,7 @@ def _parts_fault(cls: type[Trick]) -> str | None:
 
 def _taken_fault(cls: type[Dataset]) -> str | None:
     """Which parameter of every dataset something else hides, such as a method of that name."""
-    for name in sorted(choosing(cls)):
+    for name in sorted(shared(cls)):
         if cls.model_fields[name].default is not Dataset.model_fields[name].default:
             cure = f"declare your own with its type, `{name}: str = ...`, or choose another name"
             return f"class {cls.__name__}: `{name}` is a parameter of every dataset; {cure}"

@@ -12,9 +12,9 @@ import torch
 from gan_bench.bench.cases import Case
 from gan_bench.bench.contestants import engine, usual
 from gan_bench.bench.rounds import Contestant, take_turns
+from gan_bench.data.cores import cores
 from gan_bench.grid.schema import Precision
 from gan_bench.training.describe import describe_architecture
-from gan_bench.workers.device import cpu_slots
 from gan_bench.workers.peak import peak, training_flops
 
 PRECISIONS: dict[str, tuple[Precision, ...]] = {
@@ -79,12 +79,12 @@ def precisions(device: torch.device) -> list[Precision]:
 
 def device_peak(device: torch.device, precision: Precision) -> float:
     """FLOP/s of the fastest kernels on a whole device: a GPU, or all cores that this process may use."""
-    return peak(device, precision) * (1 if device.type == "cuda" else cpu_slots())
+    return peak(device, precision) * (1 if device.type == "cuda" else cores())
 
 
 def cpu_teams(case: Case, batch: int) -> list[Team]:
     """The usual loop, plain and compiled, at several numbers of threads; this engine with as many processes of one thread."""
-    device, counts = torch.device("cpu"), doublings(cpu_slots())
+    device, counts = torch.device("cpu"), doublings(cores())
     loop, precision = partial(usual, case, batch, device), USUAL_PRECISION["cpu"]
     compiled = partial(loop, compiled=True)
     teams = [Team(f"usual loop, threads: {n}", precision, [Contestant(loop, n)], True) for n in counts]
@@ -101,7 +101,7 @@ def cpu_teams(case: Case, batch: int) -> list[Team]:
 
 def gpu_teams(case: Case, batch: int, device: torch.device) -> list[Team]:
     """The usual loop with a DataLoader, with data on the GPU, and compiled; and this engine with several slots."""
-    threads, precision = cpu_slots(), USUAL_PRECISION["cuda"]
+    threads, precision = cores(), USUAL_PRECISION["cuda"]
     loaded, resident = (partial(usual, case, batch, device, resident=resident) for resident in (False, True))
     compiled = Contestant(partial(resident, compiled=True), threads, optional=True)
     teams = [

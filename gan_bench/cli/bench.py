@@ -36,8 +36,9 @@ def command(text: str, seconds: float, rounds: int, devices: str) -> None:
     from gan_bench.bench.cases import cases
     from gan_bench.bench.teams import BATCHES, measure, precisions
     from gan_bench.console import plain_console
+    from gan_bench.data.cores import cores
     from gan_bench.errors import GanBenchError
-    from gan_bench.workers.device import cpu_slots, device_name, resolve_devices
+    from gan_bench.workers.device import device_name, resolve_devices
     from gan_bench.workers.peak import peak
 
     console = plain_console(stderr=False, width=None if sys.stdout.isatty() else 200)
@@ -48,7 +49,7 @@ def command(text: str, seconds: float, rounds: int, devices: str) -> None:
     for device in map(torch.device, list(names)[: 1 if devices == "auto" else None]):
         on_gpu = device.type == "cuda"
         console.print(
-            f"{device_name(device)}{'' if on_gpu else f', {cpu_slots()} cores'}, torch {torch.__version__}, "
+            f"{device_name(device)}{'' if on_gpu else f', {cores()} cores'}, torch {torch.__version__}, "
             f"{rounds} rounds of {seconds:g} s a turn"
         )
         for precision in precisions(device):

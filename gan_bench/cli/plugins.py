@@ -70,13 +70,18 @@ def describe(plugin: Found, shape: tuple[int, ...]) -> dict[str, Any]:
     """Everything about one plugin, as JSON values."""
     import inspect
 
-    schema = plugin.cls.model_json_schema()
+    from gan_bench.api.kinds import Dataset, shared
+
+    parameters = plugin.cls.model_json_schema().get("properties", {})
+    if issubclass(plugin.cls, Dataset):
+        last = shared(plugin.cls)  # those that every dataset has
+        parameters = dict(sorted(parameters.items(), key=lambda one: one[0] in last))
     detail: dict[str, Any] = {
         "kind": plugin.kind,
         "name": plugin.name,
         "origin": plugin.origin,
         "description": inspect.getdoc(plugin.cls) or "",
-        "parameters": [parameter(key, field) for key, field in schema.get("properties", {}).items()],
+        "parameters": [parameter(key, field) for key, field in parameters.items()],
     }
     if plugin.kind == "metric":
         detail |= scored(plugin.cls)
@@ -106,7 +111,7 @@ def parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
     bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<", "enum": "one of"}
     # One of several types lists them, an optional one beside null.
     options = [option for option in field.get("anyOf", (field,)) if option.get("type") != "null"]
-    types = dict.fromkeys(option.get("type", "any") for option in options)
+    types = dict.fromkeys("table" if "$ref" in option else option.get("type", "any") for option in options)
     ranges = [", ".join(f"{sign} {option[key]}" for key, sign in bounds.items() if key in option) for option in options]
     return {
         "name": name,

@@ -13,7 +13,7 @@ from rich.console import Console
 from gan_bench.api.kinds import Dataset
 from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
-from gan_bench.console import warnings_told
+from gan_bench.console import counted, warnings_told
 from gan_bench.data.prepare import files_and_spec, prepare
 from gan_bench.errors import GanBenchError, GridError, ParameterError
 from gan_bench.grid.allowed import check_plugin_files
@@ -69,12 +69,9 @@ class Asked:
             return [self._prepared(dataset, console) for dataset in datasets]
 
     def _prepared(self, dataset: Dataset, console: Console) -> PreparedData:
-        def show(part: str, done: int, total: int) -> None:
-            status.update(f"{part}: {done:,} of {total:,}")
-
         try:
-            with console.status(f"dataset {dataset.name}") as status:
-                return prepare(dataset, progress=show)
+            with counted(console, f"dataset {dataset.name}") as show:
+                return prepare(dataset, progress=show, registry=self.registry)
         except ParameterError as error:
             value = getattr(dataset, error.parameter, ...)
             raise self.source.error(Fault(str(error), ("dataset", error.parameter), value=value)) from None

@@ -128,10 +128,10 @@ def score(
     return SampleScores(scored, real, settings, data.fingerprint, found.taken_as, remarks)
 
 
-def _size(found: SampleSet) -> dict[str, int]:
-    """Parameters of a folder whose pictures are taken at the samples' own size, where they are square pictures."""
+def _size(found: SampleSet) -> dict[str, Any]:
+    """Parameters of a folder whose pictures are taken at the samples' own size, where these are pictures."""
     shape = found.samples.shape[1:]
-    return {"size": shape[1], "channels": shape[0]} if len(shape) == 3 and shape[1] == shape[2] else {}
+    return {"size": list(shape[1:]), "channels": shape[0]} if len(shape) == 3 else {}
 
 
 def _read(samples: Any, count: int | None, seed: int | None, console: Console) -> SampleSet:

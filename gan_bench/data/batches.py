@@ -53,6 +53,7 @@ class Batches:
         else:
             self._shuffle(self.batch_size)
             indices, self._left = self._left[: self.batch_size], self._left[self.batch_size :]
+            self.samples.expect(self._left[: self.batch_size])  # they are read while a step is made of these
         batch = self.samples.batch(indices)
         return batch.contiguous(memory_format=self.memory) if batch.dim() == 4 else batch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +18,15 @@ from torch import Tensor
 from gan_bench.api.data_spec import DataSpec, Modes
 from gan_bench.api.reading import Reading
 from gan_bench.api.samples import PreparedData, Samples
+from gan_bench.canonical import canonical
+from gan_bench.data.mapped import Mapped
 from gan_bench.errors import GanBenchError
 
 CURE = "Set GAN_BENCH_CACHE to a folder that can be written and has room"
-CHOSEN = "chosen.npy"  # which training samples are trained on: indices (n,) int64, ascending
-_PARTS = ("training", "held_out")
-_DTYPES: dict[str, np.dtype[Any]] = {"image": np.dtype("uint8"), "points": np.dtype("float32")}
+CHOSEN = "chosen.npy"  # which training samples are trained on: indices (n,) int64, as `Samples.chosen` has them
+OTHERS = "others.json"  # what lies beside the samples and is none: as `gan_bench.api.reading.LeftOut`
+PARTS = ("training", "held_out")
+DTYPES: dict[str, np.dtype[Any]] = {"image": np.dtype("uint8"), "points": np.dtype("float32")}
 
 
 def cache_root() -> Path:
@@ -56,15 +59,15 @@ def open_prepared(folder: Path) -> PreparedData:
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         if "of" in meta:
-            return _open_choice(folder, open_prepared(folder.parent / meta["of"]), meta["fingerprint"])
+            return _open_choice(folder, open_prepared(folder.parent / meta["of"]), meta)
         classes = meta["classes"]
         modes = meta.get("modes") and Modes(tuple(map(tuple, meta["modes"]["centres"])), meta["modes"]["std"])
         spec = DataSpec(tuple(meta["shape"]), meta["kind"], None if classes is None else tuple(classes), modes)
-        training, held_out = (_open_part(folder, part, meta["lengths"][part], spec) for part in _PARTS)
+        training, held_out = (open_part(folder, part, meta["lengths"][part], spec) for part in PARTS)
         skipped = tuple(meta["skipped"])
         # Caches from before there were fingerprints of parts stay usable.
         own = meta.get("fingerprints") or {"held_out": part_fingerprint(folder, "held_out", spec)}
-        reading = Reading.model_validate(meta["reading"]) if "reading" in meta else None
+        reading = _reading(meta["reading"], folder / OTHERS) if "reading" in meta else None
         return PreparedData(
             meta["name"], spec, meta["fingerprint"], folder, training, held_out, skipped, own["held_out"], reading
         )
@@ -75,10 +78,16 @@ def open_prepared(folder: Path) -> PreparedData:
         ) from error
 
 
-def _open_part(folder: Path, name: str, length: int, spec: DataSpec) -> Samples:
-    data = _open_array(folder / f"{name}.npy", (length, *spec.shape), _DTYPES[spec.kind])
-    labels = _open_array(folder / f"{name}_labels.npy", (length,), np.dtype("int64"))
-    return Samples(data, labels if bool((labels >= 0).any()) else None)
+def _reading(told: dict[str, Any], others: Path) -> Reading:
+    if others.exists():
+        told = {**told, "left_out": [*told["left_out"], *json.loads(others.read_text(encoding="utf-8"))]}
+    return Reading.model_validate(told)
+
+
+def open_part(folder: Path, name: str, length: int, spec: DataSpec) -> Samples:
+    data = Mapped(folder / f"{name}.npy", (length, *spec.shape), DTYPES[spec.kind])
+    labels = Mapped(folder / f"{name}_labels.npy", (length,), np.dtype("int64")).tensor
+    return Samples(data.tensor, labels if bool((labels >= 0).any()) else None, read_ahead=data.read_ahead)
 
 
 def part_fingerprint(folder: Path, name: str, spec: DataSpec) -> str:
@@ -89,24 +98,19 @@ def part_fingerprint(folder: Path, name: str, spec: DataSpec) -> str:
     return digest.hexdigest()
 
 
-def choice_fingerprint(whole: PreparedData, index: Tensor) -> str:
-    """SHA-256 of a dataset of which only these training samples (n,) are trained on."""
-    return hashlib.sha256(whole.fingerprint.encode() + index.numpy().tobytes()).hexdigest()
+def choice_fingerprint(whole: PreparedData, index: Tensor, judged: Mapping[str, Any] | None = None) -> str:
+    """SHA-256 of a dataset of which only these training samples (n,) are trained on.
+
+    `judged` says by which features they were selected, if they were.
+    """
+    by = b"" if judged is None else canonical(judged).encode()
+    return hashlib.sha256(whole.fingerprint.encode() + index.numpy().tobytes() + by).hexdigest()
 
 
-def _open_choice(folder: Path, whole: PreparedData, fingerprint: str) -> PreparedData:
+def _open_choice(folder: Path, whole: PreparedData, meta: Mapping[str, Any]) -> PreparedData:
     index = torch.from_numpy(np.load(folder / CHOSEN, allow_pickle=False))
-    if choice_fingerprint(whole, index) != fingerprint:
+    fingerprint, chosen = meta["fingerprint"], tuple(meta.get("chosen", ()))
+    if choice_fingerprint(whole, index, meta.get("judged")) != fingerprint:
         raise ValueError(f"{CHOSEN} is damaged, or was made of other data")
     training = whole.training.chosen(index)
-    return replace(whole, fingerprint=fingerprint, folder=folder, training=training, before=whole)
-
-
-def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
-    # Mode "c" (private pages, copied when written) maps the same shared pages as "r", and is what torch can wrap.
-    array = np.load(path, mmap_mode="c", allow_pickle=False)
-    if array.shape != shape or array.dtype != dtype:
-        raise ValueError(f"{path.name} holds {array.dtype} {array.shape} instead of {dtype} {shape}")
-    if array.offset + array.nbytes != path.stat().st_size:
-        raise ValueError(f"{path.name} has {path.stat().st_size} bytes instead of {array.offset + array.nbytes}")
-    return torch.from_numpy(array)
+    return replace(whole, fingerprint=fingerprint, folder=folder, training=training, before=whole, chosen=chosen)

@@ -24,7 +24,7 @@ def described(data: PreparedData) -> Dataset:
         training, held_out = (_counts(part, len(classes)) for part in (data.training, data.held_out))
         facts.class_counts = ClassCounts(training=training, held_out=held_out)
     if whole is not data:
-        facts.chosen, facts.chosen_of = list(getattr(data, "chosen", ())), len(whole.training)
+        facts.chosen, facts.chosen_of = list(data.chosen), len(whole.training)
     if data.reading:
         facts.reading = data.reading
     return facts

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gan_bench.api.reading import Equal
+
 
 def held_out_of(hashes: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:
     """Which of the samples are held out: (N,) bool, about this share of the different ones, and of each class.
@@ -25,11 +27,10 @@ def held_out_of(hashes: np.ndarray, labels: np.ndarray, share: float) -> np.ndar
     return chosen[group.reshape(-1)]
 
 
-def equal_samples(training: np.ndarray, held_out: np.ndarray) -> dict[str, int]:
-    """How many samples are equal to another, by their hashes, as `gan_bench.api.reading.Equal` has it."""
-    across = int(np.isin(held_out, training).sum())
-    return {
-        "training": len(training) - len(np.unique(training)),
-        "held_out": len(held_out) - len(np.unique(held_out)),
-        "across": across,
-    }
+def equal_samples(training: np.ndarray, held_out: np.ndarray) -> Equal:
+    """How many samples are equal to another, by the hashes of both parts."""
+    return Equal(
+        training=len(training) - len(np.unique(training)),
+        held_out=len(held_out) - len(np.unique(held_out)),
+        across=int(np.isin(held_out, training).sum()),
+    )

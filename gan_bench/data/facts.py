@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from typing import Any
 
 KEPT = 12  # of a kind's values, the most frequent
 
@@ -24,6 +25,26 @@ class Facts:
             elif math.isfinite(value):
                 low, high = self._ranges.get(kind, (value, value))
                 self._ranges[kind] = min(low, value), max(high, value)
+
+    def merge(self, others: Facts) -> None:
+        """Add those of other samples."""
+        for kind, counter in others._counters.items():
+            self._counters[kind].update(counter)
+        for kind, ends in others._ranges.items():
+            for value in ends:
+                self.add({kind: value})
+
+    def as_json(self) -> list[Any]:
+        """All of them, for `from_json`."""
+        return [self._counters, self._ranges]
+
+    @classmethod
+    def from_json(cls, value: list[Any]) -> Facts:
+        """TypeError, ValueError: it is not what `as_json` has given."""
+        facts, (counters, ranges) = cls(), value
+        facts._counters.update({kind: Counter(found) for kind, found in counters.items()})
+        facts._ranges = {kind: (low, high) for kind, (low, high) in ranges.items()}
+        return facts
 
     def counts(self) -> dict[str, dict[str, int]]:
         """The most frequent values of each kind with their counts."""

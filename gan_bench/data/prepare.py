@@ -7,17 +7,22 @@ import json
 import os
 import time
 import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.faults import told
 from gan_bench.api.kinds import Dataset
+from gan_bench.api.reading import LeftOut
+from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
 from gan_bench.api.sources import source_hash
-from gan_bench.data.cache import cache_root, caching, open_prepared
-from gan_bench.data.decode import Tell as Progress
-from gan_bench.data.decode import decode, decoded_settings, some
-from gan_bench.data.folders import beside, discard, made_whole
+from gan_bench.data.cache import OTHERS, cache_root, caching, open_prepared
+from gan_bench.data.cores import cores
+from gan_bench.data.decode import decode, decoded_settings, left_out, some
+from gan_bench.data.folders import beside, discard, resumable, tidy
+from gan_bench.data.pile import Tell as Progress
 from gan_bench.data.training_set import training_set
 from gan_bench.errors import GanBenchError
 from gan_bench.files import check_regular
@@ -25,14 +30,21 @@ from gan_bench.files import check_regular
 _FORMAT = 2  # of the cache folder; another number makes other folders
 
 
-def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | None = None) -> PreparedData:
+def prepare(
+    dataset: Dataset,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    registry: Registry | None = None,
+) -> PreparedData:
     """Open a dataset's cache below `cache` (default: `cache_root()`), and decode the dataset first if it isn't there.
 
     `progress` is called at most about ten times a second, and when a stage ends. Unreadable samples are left out with a
-    warning. GanBenchError: missing, damaged or wrong data, whatever else the dataset raises, or no room for the cache.
+    warning. `registry` has the features that training samples are selected by (default: what is installed, and no plugin
+    files). GanBenchError: missing, damaged or wrong data, whatever else the dataset raises, or no room for the cache.
     """
     cache = cache_root() if cache is None else cache
-    whole = _whole(dataset, cache, _Throttle(progress))
+    tell = _Throttle(progress)
+    whole = _whole(dataset, cache, tell)
     if whole.skipped:
         total = len(whole.training) + len(whole.held_out) + len(whole.skipped)
         warnings.warn(
@@ -41,23 +53,42 @@ def prepare(dataset: Dataset, cache: Path | None = None, progress: Progress | No
             stacklevel=2,
         )
     with caching(cache):
-        return training_set(dataset, whole)
+        return training_set(dataset, whole, cache / "features", tell, registry)
 
 
 def _whole(dataset: Dataset, cache: Path, tell: _Throttle) -> PreparedData:
     """All that a dataset decodes to."""
     files, spec = files_and_spec(dataset)
+    with told(f"dataset {dataset.name}: left_out()"):
+        others = left_out(dataset.left_out())
     with caching(cache):
         key = _key(dataset, spec, _content(dataset.name, files, cache, tell))
     folder = cache / "datasets" / f"{dataset.name}-{key[:16]}"
     if folder.exists():
         try:
-            return open_prepared(folder)
+            open_prepared(folder)
+            tidy(folder)
+            return _with(others, folder)
         except GanBenchError as error:
             warnings.warn(f"The data is decoded again: {error}", stacklevel=2)
             discard(folder)
-    with caching(cache), made_whole(folder) as work:
-        decode(dataset, spec, work, tell)
+
+    def waiting() -> None:
+        tell(f"dataset {dataset.name} is being decoded by another command; waiting", 0, 0)
+
+    with caching(cache), resumable(folder, waiting) as work:
+        if work:
+            decode(dataset, spec, work, tell)
+    return _with(others, folder)
+
+
+def _with(others: Sequence[LeftOut], folder: Path) -> PreparedData:
+    """The data of a folder, in which workers find as well what lies beside the samples today."""
+    file, text = folder / OTHERS, json.dumps([one.model_dump(mode="json") for one in others])
+    if text != (file.read_text(encoding="utf-8") if file.exists() else "[]"):
+        temporary = beside(file)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(file)
     return open_prepared(folder)
 
 
@@ -99,16 +130,15 @@ def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
         return text
     base = os.path.commonpath({file.parent for file in files})
     digest = hashlib.sha256()
-    for done, file in enumerate(files, 1):
-        try:
-            check_regular(file)
-            with file.open("rb") as opened:
-                own = hashlib.file_digest(opened, "sha256").hexdigest()
-        except OSError:
-            own = "unreadable"
-        # As in UTF-8, whatever bytes a name holds.
-        digest.update(f"{file.relative_to(base).as_posix()}\0{own}\n".encode(errors="surrogateescape"))
-        tell(f"{name}: reading files", done, len(files))
+    groups = [files[start : start + 256] for start in range(0, len(files), 256)]
+    done = 0
+    with ThreadPoolExecutor(cores()) as pool:
+        for group, hashes in zip(groups, pool.map(_file_hashes, groups), strict=True):
+            for file, own in zip(group, hashes, strict=True):
+                # As in UTF-8, whatever bytes a name holds.
+                digest.update(f"{file.relative_to(base).as_posix()}\0{own}\n".encode(errors="surrogateescape"))
+            done += len(group)
+            tell(f"dataset {name}: reading files", done, len(files))
     # A file written moments ago could change again within the clock's resolution: such a listing is not kept.
     if max(s.st_mtime_ns for s in stats) < started - 2_000_000_000:
         known.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +146,20 @@ def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
         temporary.write_text(digest.hexdigest())
         temporary.replace(known)
     return digest.hexdigest()
+
+
+def _file_hashes(files: list[Path]) -> list[str]:
+    return [_file_hash(file) for file in files]
+
+
+def _file_hash(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    try:
+        check_regular(file)
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError:
+        return "unreadable"
 
 
 def _stat(file: Path) -> os.stat_result:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gan_bench.grid.labels import tricks_text
+from gan_bench.grid.labels import tricks_text, value_text
+from gan_bench.grid.naming import PLUGINS
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -15,8 +16,8 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         path = f"{prefix}.{key}" if prefix else key
         if key == "tricks" and not prefix:
             flat[path] = tricks_text(value)
-        elif isinstance(value, Mapping):
-            flat |= flatten(value, path)
+        elif isinstance(value, Mapping):  # of a plugin, but for a parameter that is a table
+            flat |= {path: value_text(value)} if prefix in PLUGINS else flatten(value, path)
         else:
             place = prefix if key == "name" and prefix else path
             flat[place] = value if isinstance(value, str | int | float | bool) else text(value)

@@ -13,10 +13,11 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from gan_bench.api.tables import plugin_table
 from gan_bench.canonical import canonical
 from gan_bench.errors import did_you_mean
 from gan_bench.grid.optimizer import DEFAULT
-from gan_bench.grid.schema import Compare, GridFile, plugin_table
+from gan_bench.grid.schema import Compare, GridFile
 from gan_bench.grid.source import Fault
 from gan_bench.grid.toml import DocPath, dotted
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gan_bench.api.kinds import Architecture, Dataset, Plugin, Trick
+from gan_bench.api.kinds import Architecture, Dataset, Trick, choice
 from gan_bench.api.registry import PluginError, Registry
 from gan_bench.canonical import canonical, equal_form
 from gan_bench.errors import GanBenchError
 from gan_bench.grid.axes import Axis, Settings, place
+from gan_bench.grid.beside import beside
 from gan_bench.grid.optimizer import OptimizerSettings, optimizer_settings, resolve_optimizer
 from gan_bench.grid.schema import BatchSize, GridFile, Precision
 from gan_bench.grid.source import Fault, fault_of
@@ -85,7 +85,7 @@ class Maker:
 
     def __init__(self, registry: Registry, folder: Path | None = None) -> None:
         self.registry = registry
-        self.folder = folder  # of the grid file, where a dataset's `root` is looked for first
+        self.folder = folder  # of the grid file, where a dataset's relative paths are looked for first
         self._made: dict[tuple[str, str], tuple[Any, dict[str, Any]]] = {}
 
     def cell(self, settings: Settings) -> Cell:
@@ -120,8 +120,8 @@ class Maker:
         if key not in self._made:
             try:
                 made = self.registry.create(kind, table)
-                if kind == "dataset":
-                    made = self._beside_grid(made, table)
+                if kind == "dataset" and self.folder is not None:
+                    made = self.registry.create(kind, {**table, **beside(made, self.folder)})
                 settings = equal_form(made.settings())
                 canonical(settings)  # JSON, or an error that is told below
             except PluginError as error:
@@ -133,16 +133,16 @@ class Maker:
                 raise Fault(str(error), path) from None
             except Exception as error:  # a stranger's code may raise anything
                 raise Fault(f"the {kind} {table['name']!r} raised {type(error).__name__}: {error}", path) from error
+            if kind == "dataset":
+                self._check_features(made, path)
             self._made[key] = made, settings
         return self._made[key]
 
-    def _beside_grid(self, dataset: Plugin, table: Mapping[str, Any]) -> Plugin:
-        """The dataset with a relative `root` taken from the grid file's folder, if it exists there."""
-        root = getattr(dataset, "root", None)
-        if self.folder is None or not isinstance(root, str | Path) or not str(root) or Path(root).is_absolute():
-            return dataset
-        beside = self.folder / root
-        return self.registry.create("dataset", {**table, "root": str(beside)}) if os.path.exists(beside) else dataset
+    def _check_features(self, dataset: Dataset, path: DocPath) -> None:
+        """Fault: the features that training samples are selected by can't be had."""
+        select = choice(dataset).get("select")
+        if isinstance(select, dict):
+            self.plugin("features", select["features"], (*path, "select", "features"))
 
 
 def _check_together(tricks: tuple[Trick, ...]) -> None:

@@ -11,7 +11,9 @@ from gan_bench.grid.axes import OPTIMIZER_NAME, WHOLE, Axis
 
 
 def value_text(value: Any) -> str:
-    """A setting's value: text as it is, all else as in TOML."""
+    """A setting's value: text as it is, a table in words, all else as in TOML."""
+    if isinstance(value, Mapping):
+        return plugin_text(value, " ({})") if "name" in value else f"({plugin_text(value)})"
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ from gan_bench.api.kinds import Metric
 from gan_bench.api.registry import Registry
 from gan_bench.errors import GridError, ParameterError
 from gan_bench.grid.axes import Settings, replaced
+from gan_bench.grid.beside import missing
 from gan_bench.grid.cells import Cell, Choices, Maker, check_core, located
 from gan_bench.grid.expand import Expanded, baseline_of, expand
 from gan_bench.grid.headlines import Place, headlines
@@ -86,13 +86,12 @@ class Grid:
         """What was raised when a cell's data was read, with where the grid names the dataset."""
         settings, choices = self.origins[cell]
         cure, folder = "", self.file.parent.absolute()
-        root = Path(os.path.expanduser(str(settings["dataset"].get("root", folder))))
-        if not root.is_absolute() and not os.path.exists(root) and not os.path.exists(folder / root):
-            cure = f"A relative `root` is looked for in {folder}, beside the grid file, then in {Path.cwd()}."
+        if lost := " and ".join(f"`{name}`" for name in missing(cell.dataset) if name in settings["dataset"]):
+            cure = f"A relative {lost} is looked for in {folder}, beside the grid file, then in {Path.cwd()}."
         name = f"dataset {cell.dataset.name}"
         rule = cause(error).removeprefix(f"{name}: ").removeprefix(f"{name}, ").rstrip(".")
         path: DocPath = ("dataset", error.parameter) if isinstance(error, ParameterError) else ("dataset",)
-        value = settings["dataset"][path[1]] if path[1:] else ...
+        value = settings["dataset"].get(path[1], ...) if path[1:] else ...  # it may ask for too much by its default
         return self.source.error(located(Fault(rule, path, value=value, cure=cure), settings, choices))
 
 

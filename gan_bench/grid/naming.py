@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gan_bench.api.kinds import Plugin, choosing
+from gan_bench.api.kinds import Plugin, shared
 from gan_bench.canonical import canonical
 from gan_bench.grid.axes import PLAIN
 from gan_bench.grid.cells import Cell
@@ -49,7 +49,7 @@ def named_cells(cells: Sequence[Cell]) -> tuple[list[str], list[Cell]]:
 
 def _flat(cell: Cell) -> dict[str, Any]:
     """Settings by path, as an axis would name them."""
-    unsaid = sorted(choosing(type(cell.dataset)))  # where it is at its default
+    unsaid = sorted(shared(type(cell.dataset)))  # where it is at its default
     flat: dict[str, Any] = {f"dataset.{key}": getattr(cell.dataset, key) for key in unsaid}
     for kind in PLUGINS:
         flat |= {kind if key == "name" else f"{kind}.{key}": value for key, value in cell.settings[kind].items()}

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError
 
+from gan_bench.api.tables import fault
 from gan_bench.canonical import equal_form
 from gan_bench.errors import did_you_mean
-from gan_bench.grid.schema import NETWORKS, Keys, fault
+from gan_bench.grid.schema import NETWORKS, Keys
 from gan_bench.grid.source import Fault, fault_of, validate
 from gan_bench.grid.toml import DocPath
 

@@ -6,8 +6,9 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
+from gan_bench.api.tables import LEARNT
 from gan_bench.errors import GridError, did_you_mean
-from gan_bench.grid.schema import LEARNT, GridFile
+from gan_bench.grid.schema import GridFile
 from gan_bench.grid.toml import DocPath, readable, unusable
 
 ALTERNATIVES = ({"epochs", "steps"}, {"snapshots", "at_epochs", "at_steps"})  # one replaces the other

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+
+from gan_bench.api.tables import fault, plugin_table, usual_features, with_features
 
 MAX_RUNS = 100_000
 MAX_SEED = 2**63 - 1
 NETWORKS = ("generator", "discriminator")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # Windows has no such folders
-
-
-def fault(rule: str, *at: str | int, cure: str = "") -> PydanticCustomError:
-    """An error about the value at `at`, below the one that is validated. (Braces would be filled in by pydantic.)"""
-    return PydanticCustomError("grid", "{rule}", {"rule": rule, "at": at, "cure": cure})
 
 
 class Keys(BaseModel):
@@ -26,32 +22,12 @@ class Keys(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def plugin_table(value: Any) -> dict[str, Any]:
-    """A plugin's name, or a table of name and parameters, as a table; the plugin itself checks its parameters."""
-    if isinstance(value, str):
-        value = {"name": value}
-    if not isinstance(value, dict):
-        raise fault('must be a name in quotes, or a table such as { name = "...", ... }')
-    if not isinstance(value.get("name"), str):
-        if "name" not in value:
-            raise fault("needs a name")
-        raise fault("must be a plugin's name in quotes", "name")
-    return value
-
-
 PluginTable = Annotated[dict[str, Any], BeforeValidator(plugin_table, json_schema_input_type=str | dict[str, Any])]
 
 
 def _metric_table(value: Any) -> dict[str, Any]:
     """As `plugin_table`; the features that a metric names for itself are a plugin too."""
-    table = plugin_table(value)
-    if "features" not in table:
-        return table
-    try:
-        return {**table, "features": plugin_table(table["features"])}
-    except PydanticCustomError as error:
-        context = error.context or {}
-        raise fault(context["rule"], "features", *context["at"]) from None
+    return with_features(plugin_table(value))
 
 
 MetricTable = Annotated[dict[str, Any], BeforeValidator(_metric_table, json_schema_input_type=str | dict[str, Any])]
@@ -137,7 +113,6 @@ UNLABELLED = {
     "metrics": ({"name": "kid"}, {"name": "precision_recall"}, {"name": "density_coverage"}),
     "headline": ("kid", "precision", "coverage"),
 }
-LEARNT = {"name": "classifier"}  # the features of data with labels
 SEEN = ({"name": "kid"}, {"name": "precision_recall"})  # through features that the grid names
 
 
@@ -170,13 +145,14 @@ class Evaluate(Keys):
     def of(self, kind: str, labelled: bool) -> Asked:
         """What is asked of pictures with labels or without, or of points: each key that the grid leaves out is filled in."""
         labelled = labelled and kind == "image"
-        usual = LEARNT if labelled else {"name": "random" if kind == "image" else "pixels"}
         defaults: dict[str, Any] = LABELLED if labelled else UNLABELLED
         if self.features:
             defaults = {"metrics": SEEN, "headline": None}
         if self.metrics:
             defaults = {"metrics": self.metrics, "headline": None}
-        return Asked(defaults["metrics"], self.features or usual, self.headline or defaults["headline"])
+        return Asked(
+            defaults["metrics"], self.features or usual_features(kind, labelled), self.headline or defaults["headline"]
+        )
 
     @model_validator(mode="after")
     def _one_rhythm(self) -> Evaluate:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from gan_bench.api.samples import PreparedData
 from gan_bench.canonical import canonical
-from gan_bench.console import warnings_told
+from gan_bench.console import counted, warnings_told
 from gan_bench.data.prepare import files_and_spec, prepare
 from gan_bench.errors import GanBenchError
 
@@ -39,12 +39,8 @@ def _one_a_dataset(grid: Grid) -> dict[str, Cell]:
 
 def prepare_dataset(grid: Grid, cell: Cell, console: Console) -> PreparedData:
     """A cell's dataset, decoded; it warns of what could not be read."""
-
-    def show(part: str, done: int, total: int) -> None:
-        status.update(f"{part}: {done} of {total}")
-
-    with console.status(f"dataset {cell.dataset.name}") as status, located(grid, cell):
-        return prepare(cell.dataset, progress=show)
+    with counted(console, f"dataset {cell.dataset.name}") as show, located(grid, cell):
+        return prepare(cell.dataset, progress=show, registry=grid.registry)
 
 
 @contextmanager

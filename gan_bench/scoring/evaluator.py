@@ -20,10 +20,11 @@ from gan_bench.api.pictures import as_saved
 from gan_bench.api.samples import PreparedData
 from gan_bench.canonical import canonical, canonical_hash
 from gan_bench.data.cache import cache_root
+from gan_bench.data.kept import Kept
 from gan_bench.grid.headlines import Place, headlines
 from gan_bench.grid.schema import without_features
 from gan_bench.scoring.diversity import SAME, SAMPLES, diversity, real_distances
-from gan_bench.scoring.extraction import Extraction, Kept, Part
+from gan_bench.scoring.extraction import Extraction, Part
 from gan_bench.scoring.halves import half_of
 from gan_bench.scoring.measure import PARTS, Measure
 from gan_bench.scoring.samples import BATCH, shuffled
@@ -208,6 +209,8 @@ class Evaluator:
         measure, real = self.measures[index], None
         metric = measure.metric
         alarm = metric.every_number()[name].alarm
+        if measure.has_lost_its_usual():
+            return None
         if alarm is not None and alarm.of_real:
             real = self._real_score((index, name))
         with told(f"metric {metric.name}: alarm_of() at {place_of(type(metric).alarm_of)}"):

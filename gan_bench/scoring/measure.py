@@ -17,8 +17,10 @@ from gan_bench.api.randomness import Stream
 from gan_bench.api.samples import PreparedData, RealData
 from gan_bench.api.sources import source_hash
 from gan_bench.canonical import canonical_hash
+from gan_bench.data.embedding import line
+from gan_bench.data.kept import Kept
 from gan_bench.errors import GanBenchError, message
-from gan_bench.scoring.extraction import Extraction, Kept, Part, fingerprint, line, real_batches
+from gan_bench.scoring.extraction import Extraction, Part, fingerprint, real_batches
 from gan_bench.store.documents import LARGEST
 
 PARTS: tuple[Part, ...] = ("held_out", "training")
@@ -75,8 +77,17 @@ class Measure:
         if not self.missing("held_out"):
             missing = [why for part in self.parts if (why := self.missing(part))]
             yield from (f"{label}: no score against training data: {line(why)}" for why in missing)
+        if self.has_lost_its_usual():
+            how = " and ".join(one.partition(":")[0] for one in self.data.chosen)
+            why = f"training samples are no longer drawn as held-out ones are ({how})"
+            yield f"{label}: no alarm: {why}, so that new samples may score anything"
         with told(f"metric {self.metric.name}: remarks() at {place_of(type(self.metric).remarks)}"):
             yield from [f"{label}: {line(one)}" for one in self.metric.remarks(self._real("held_out"), generated)]
+
+    def has_lost_its_usual(self) -> bool:
+        """Whether it has a value that means nothing only while training and held-out samples could be exchanged, and can't be."""
+        alarms = [number.alarm for number in self.metric.every_number().values()]
+        return not self.data.exchangeable and any(alarm is not None and alarm.usual is not None for alarm in alarms)
 
     def reference(self, against: Part = "held_out") -> Any:
         """What its scores compare with, made of the held-out data or of as many training samples; kept in the cache."""

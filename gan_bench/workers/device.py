@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from gan_bench.data.cores import cores
 from gan_bench.errors import GanBenchError
 
 
@@ -35,13 +36,6 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def cpu_slots() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def resolve_devices(devices: str, slots: int | None) -> list[str]:
     """The device of each worker process: "auto" takes every GPU, else the CPU.
 
@@ -59,4 +53,4 @@ def resolve_devices(devices: str, slots: int | None) -> list[str]:
     for name in names:
         if name not in known:
             raise GanBenchError(f"there is no device {name!r} here, only {', '.join(known)}")
-    return [name for name in names for _ in range((slots or cpu_slots()) if name == "cpu" else 1)]
+    return [name for name in names for _ in range((slots or cores()) if name == "cpu" else 1)]

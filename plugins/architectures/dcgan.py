@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from torch import nn
@@ -19,6 +20,12 @@ def stage_sizes(size: int, depth: int) -> list[int]:
     for _ in range(depth):
         sizes.append((sizes[-1] + 1) // 2 if sizes[-1] >= 8 else sizes[-1])
     return sizes
+
+
+def _strides(small: tuple[int, int], large: tuple[int, int]) -> tuple[int, int]:
+    """Of a convolution between maps of these heights and widths: 2 where it halves, else 1."""
+    height, width = (1 if few == many else 2 for few, many in zip(small, large, strict=True))
+    return height, width
 
 
 def initialised(network: nn.Sequential) -> nn.Sequential:
@@ -40,7 +47,7 @@ class DCGAN(Architecture):
     """Convolutional networks with strides instead of pooling (Radford et al. 2016), as in TensorFlow's tutorial.
 
     A stage is one convolution of D and one transposed convolution of G; it doubles the channels, up to 8 times `width`,
-    and halves the picture while at least 8 pixels are left, so that any square picture and any depth fit. G starts with
+    and halves height and width while at least 8 pixels are left of each, so that any picture and any depth fit. G starts with
     a dense layer and one transposed convolution of stride 1.
 
     BatchNorm keeps PyTorch's momentum and epsilon (0.1 and 1e-5): G is sampled with its moving averages, and Keras'
@@ -55,29 +62,32 @@ class DCGAN(Architecture):
     dropout: float = Field(0.3, ge=0, lt=1, description="share of D's activations dropped after each convolution")
     batch_norm: bool = Field(True, description="BatchNorm in G; without it G's hidden layers have biases")
 
-    def _plan(self, data: DataSpec) -> tuple[list[int], list[int]]:
-        """Side lengths and channels of the picture (first) and of the maps after each stage."""
-        if data.kind != "image" or len(data.shape) != 3 or data.shape[1] != data.shape[2]:
-            raise ValueError(f"dcgan needs square pictures, not {data.kind} of shape {data.shape}; fcgan takes any")
+    def _plan(self, data: DataSpec) -> tuple[list[tuple[int, int]], list[int]]:
+        """Heights and widths, and channels, of the picture (first) and of the maps after each stage."""
+        if data.kind != "image" or len(data.shape) != 3:
+            raise ValueError(f"dcgan needs pictures, not {data.kind} of shape {data.shape}; fcgan takes any")
         channels = [data.shape[0], *(self.width * min(2**stage, 8) for stage in range(self.depth))]
-        return stage_sizes(data.shape[1], self.depth), channels
+        heights, widths = (stage_sizes(side, self.depth) for side in data.shape[1:])
+        return list(zip(heights, widths, strict=True)), channels
 
     def generator(self, data: DataSpec) -> nn.Sequential:
-        """(B, latent) -> (B, C, S, S) in [-1, 1]."""
+        """(B, latent) -> (B, C, H, W) in [-1, 1]."""
         sizes, channels = self._plan(data)
         base, first = sizes[-1], self.width * min(2**self.depth, 8)
         bias, same = not self.batch_norm, self.kernel // 2
-        layers: list[nn.Module] = [nn.Linear(self.latent, first * base * base, bias=bias)]
+        layers: list[nn.Module] = [nn.Linear(self.latent, first * math.prod(base), bias=bias)]
         if self.batch_norm:
-            layers.append(nn.BatchNorm1d(first * base * base))
-        layers += [nn.LeakyReLU(self.slope), nn.Unflatten(1, (first, base, base))]
+            layers.append(nn.BatchNorm1d(first * math.prod(base)))
+        layers += [nn.LeakyReLU(self.slope), nn.Unflatten(1, (first, *base))]
         layers.append(nn.ConvTranspose2d(first, channels[-1], self.kernel, padding=same, bias=bias))
         for stage in range(self.depth, 0, -1):
             if self.batch_norm:
                 layers.append(nn.BatchNorm2d(channels[stage]))
             layers.append(nn.LeakyReLU(self.slope))
             small, large = sizes[stage], sizes[stage - 1]
-            stride = 1 if small == large else 2
+            stride = _strides(small, large)
+            # 1 where an even size was halved, else 0
+            height, width = (big - (step * (few - 1) + 1) for few, big, step in zip(small, large, stride, strict=True))
             layers.append(
                 nn.ConvTranspose2d(
                     channels[stage],
@@ -85,24 +95,24 @@ class DCGAN(Architecture):
                     self.kernel,
                     stride,
                     padding=same,
-                    output_padding=large - (stride * (small - 1) + 1),  # 1 where an even size was halved, else 0
+                    output_padding=(height, width),
                     bias=bias and stage > 1,
                 )
             )
         return initialised(nn.Sequential(*layers, nn.Tanh()))
 
     def discriminator(self, data: DataSpec) -> nn.Sequential:
-        """(B, C, S, S) -> logits (B, 1)."""
+        """(B, C, H, W) -> logits (B, 1)."""
         sizes, channels = self._plan(data)
         layers: list[nn.Module] = []
         for stage in range(1, self.depth + 1):
-            stride = 1 if sizes[stage] == sizes[stage - 1] else 2
+            stride = _strides(sizes[stage], sizes[stage - 1])
             layers += [
                 nn.Conv2d(channels[stage - 1], channels[stage], self.kernel, stride, padding=self.kernel // 2),
                 nn.LeakyReLU(self.slope),
                 nn.Dropout(self.dropout),
             ]
-        return initialised(nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * sizes[-1] ** 2, 1)))
+        return initialised(nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * math.prod(sizes[-1]), 1)))
 
 
 @hookimpl

@@ -23,6 +23,7 @@ SECURE = {  # where the files of addresses without https, as torchvision has the
     ),
     "http://codh.rois.ac.jp/": "https://codh.rois.ac.jp/",
     "http://ufldl.stanford.edu/": "https://ufldl.stanford.edu/",
+    "http://ai.stanford.edu/": "https://ai.stanford.edu/",
 }
 
 

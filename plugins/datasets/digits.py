@@ -8,14 +8,14 @@ import numpy as np
 
 from gan_bench import ArrayPart, Dataset, Parts, hookimpl
 
-from ._pictures import PictureDataset, channels_field, size_field
+from ._pictures import Size, SizedPictures, channels_field, size_field
 
 
-class Digits(PictureDataset):
+class Digits(SizedPictures):
     """Handwritten digits that come with scikit-learn, 1,437 and 360 of 8x8, enlarged (Alpaydin and Kaynak 1998)."""
 
     name = "digits"
-    size: int = size_field(16)
+    size: Size = size_field(16)
     channels: Literal[1, 3] = channels_field(1)
 
     def classes(self) -> tuple[str, ...]:
@@ -33,11 +33,12 @@ class Digits(PictureDataset):
         return Parts(ArrayPart(training, training_labels), ArrayPart(held_out, held_out_labels))
 
     def _enlarge(self, picture: np.ndarray) -> np.ndarray:
-        """(8, 8) values 0 to 16 -> uint8 (channels, size, size)."""
+        """(8, 8) values 0 to 16 -> uint8 of the dataset's shape."""
         from PIL import Image
 
         # Resized as floats: 17 grey levels would leave steps in the enlarged strokes.
-        image = Image.fromarray(picture.astype(np.float32)).resize((self.size, self.size), Image.Resampling.BICUBIC)
+        width_and_height = self.height_and_width[::-1]
+        image = Image.fromarray(picture.astype(np.float32)).resize(width_and_height, Image.Resampling.BICUBIC)
         grey = np.clip(np.round(np.asarray(image) * (255 / 16)), 0, 255).astype(np.uint8)
         return np.repeat(grey[None], self.channels, axis=0)
 

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 from gan_bench import Dataset, hookimpl
 
-from ._pictures import size_field
+from ._pictures import Size, size_field
+from ._published import PictureFiles, file_name
 from ._torchvision import TorchvisionDataset
-
-FOLDER = "oxford-iiit-pet"
 
 
 class OxfordPets(TorchvisionDataset):
     """Photographs of cats and dogs, 3,680 and 3,669 of many sizes (Parkhi et al. 2012)."""
 
     name = "oxford_pets"
-    required = (f"{FOLDER}/annotations/trainval.txt", f"{FOLDER}/annotations/test.txt", f"{FOLDER}/images")
-    origin = f"unpack images.tar.gz and annotations.tar.gz in {FOLDER} there"
+    homes = ("oxford-iiit-pet",)
+    required = ("annotations/trainval.txt", "annotations/test.txt", "images/")
+    origin = "unpack images.tar.gz and annotations.tar.gz in oxford-iiit-pet there"
+    instead = dict.fromkeys(("images.tar.gz", "annotations.tar.gz"), "is still packed: unpack it where it lies")
 
-    size: int = size_field(64)
+    size: Size = size_field(64)
 
     def classes(self) -> tuple[str, ...]:
         return ("cat", "dog")
 
-    def source(self, training: bool, download: bool = False) -> Any:
+    def published(self) -> tuple[int, int]:
+        return 3_680, 3_669
+
+    def fetch(self, root: Path) -> None:
         from torchvision.datasets import OxfordIIITPet
 
-        split = "trainval" if training else "test"
-        return OxfordIIITPet(self.folder(), split=split, target_types="binary-category", download=download)
+        OxfordIIITPet(root, download=True)
 
-    def picture(self, source: Any, index: int) -> str:
-        return str(source._images[index])  # torchvision tells the names nowhere else
+    def source(self, place: Path, training: bool) -> PictureFiles:
+        """By a list with a line a picture: its name, breed, species (1: cat, 2: dog), breed of the species."""
+        listed = place / "annotations" / ("trainval.txt" if training else "test.txt")
+        files, labels = [], []
+        with self.reading(listed):
+            for line in listed.read_text(encoding="utf-8").splitlines():
+                picture, _, species, _ = line.split()
+                files.append(str(place / "images" / file_name(f"{picture}.jpg")))
+                labels.append(("1", "2").index(species))
+        return PictureFiles(files, labels)
 
 
 @hookimpl

@@ -6,10 +6,11 @@ import numpy as np
 
 from gan_bench import ArrayPart, Dataset, Field, Parts, hookimpl
 
-from ._pictures import PictureDataset, to_array
+from ._fit import fitted
+from ._pictures import SizedPictures
 
 
-class PhotoPatches(PictureDataset):
+class PhotoPatches(SizedPictures):
     """Random crops of scikit-learn's photographs of a temple and a flower; no pixel is in crops of both parts."""
 
     name = "photo_patches"
@@ -41,7 +42,7 @@ class PhotoPatches(PictureDataset):
         for index, (top, left) in enumerate(random.choice(corners, count)):
             label = index % len(photos)
             crop = photos[label][top : top + self.crop, left : left + self.crop]
-            crops.append(to_array(Image.fromarray(crop), self.size, self.channels))
+            crops.append(self.as_array(fitted(Image.fromarray(crop).convert(self.mode), self.height_and_width)))
             labels.append(label)
         return ArrayPart(crops, labels)
 

@@ -9,7 +9,7 @@ import torch
 
 from gan_bench import ArrayPart, Dataset, Field, Parts, hookimpl
 
-from ._pictures import size_field
+from ._pictures import square_field
 from ._regular_polygons import CENTRE, RADII, SIDES, render
 
 
@@ -22,7 +22,7 @@ class Polygons(Dataset):
     """
 
     name = "polygons"
-    size: int = size_field(16)
+    size: int = square_field(16)
     training: int = Field(10_000, ge=3, le=10**7, description="pictures to train on")
     held_out: int = Field(10_000, ge=3, le=10**7, description="pictures that scores compare with")
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from gan_bench import Dataset, Field, Part, Parts, hookimpl
 
-from ._pictures import size_field
+from ._pictures import square_field
 from .digits import Digits
 
 
@@ -17,7 +17,7 @@ class StackedDigits(Dataset):
     """
 
     name = "stacked_digits"
-    size: int = size_field(16)
+    size: int = square_field(16)
     training: int = Field(25_600, ge=10, le=10**7, description="pictures in the training part")
     held_out: int = Field(10_000, ge=10, le=10**7, description="pictures in the held-out part")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from gan_bench import Dataset, hookimpl
@@ -15,19 +16,32 @@ class Svhn(TorchvisionDataset):
     name = "svhn"
     required = ("train_32x32.mat", "test_32x32.mat")
     origin = "place these files there"
+    instead = {
+        **dict.fromkeys(
+            ("train.tar.gz", "test.tar.gz", "digitStruct.mat", "train/digitStruct.mat"),
+            "is of SVHN's format 1, whole photographs: format 2 is needed, train_32x32.mat and test_32x32.mat",
+        ),
+        "extra_32x32.mat": "is SVHN's extra part, which is not read: train_32x32.mat and test_32x32.mat are needed",
+    }
 
     def classes(self) -> tuple[str, ...]:
         return tuple("0123456789")
 
-    def checksums(self) -> dict[str, str]:
+    def published(self) -> tuple[int, int]:
+        return 73_257, 26_032
+
+    def fetch(self, root: Path) -> None:
         from torchvision.datasets import SVHN
 
-        return {name: md5 for _, name, md5 in (SVHN.split_list["train"], SVHN.split_list["test"])}
+        for split in ("train", "test"):
+            SVHN(root, split=split, download=True)
 
-    def source(self, training: bool, download: bool = False) -> Any:
+    def source(self, place: Path, training: bool) -> Any:
         from torchvision.datasets import SVHN
 
-        return SVHN(self.folder(), split="train" if training else "test", download=download)
+        split = "train" if training else "test"
+        with self.reading(place / f"{split}_32x32.mat"):
+            return SVHN(place, split=split)
 
 
 @hookimpl

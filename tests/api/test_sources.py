@@ -217,5 +217,5 @@ def test_built_in_plugins_count_what_they_import_and_not_their_siblings():
     assert registry.get("trick", "ema").source_hash == hashlib.sha256(file.read_bytes()).hexdigest()
     code, territory = sources._source("gan_bench_plugins.datasets.mnist")
     assert {name.rpartition(".")[2] for name in territory.imported_by(code)} == {
-        *("mnist", "_pictures", "_torchvision", "_downloads"),
+        *("mnist", "_pictures", "_depths", "_colours", "_fit", "_formats", "_published", "_torchvision", "_downloads"),
     }

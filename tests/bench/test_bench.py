@@ -34,7 +34,7 @@ def rows(text: str) -> dict[str, list[float]]:
 
 @pytest.mark.slow
 def test_prints_every_contestant_with_ratio_and_share(tmp_path, monkeypatch):
-    monkeypatch.setattr(teams, "cpu_slots", lambda: 2)
+    monkeypatch.setattr(teams, "cores", lambda: 2)
     options = ("--case", "16x16", "--seconds", "0.1", "--rounds", "2", "--devices", "cpu")
     text = gan_bench("bench", *options, cwd=tmp_path).stdout
     assert re.search(r"peak in fp32: [\d,]+ GFLOP/s a core", text)

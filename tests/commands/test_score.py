@@ -139,6 +139,15 @@ def test_a_folder_of_real_pictures_is_taken_at_the_samples_size(folder, tmp_path
         api.score(folder / "pictures", tmp_path, metrics=["fid"], features="random", overrides=["size=16"])
 
 
+def test_pictures_that_are_no_squares_are_scored_against_a_folder_of_such(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 12, 3), dtype=np.uint8)
+    for index, picture in enumerate(pixels):
+        Image.fromarray(picture).save(tmp_path / f"{index}.png")
+    found = api.score(pixels[:20], tmp_path, metrics=["fid"], features="random", overrides=["held_out=0.5"])
+    assert found.against["size"] == [8, 12]
+    assert found.table.value.notna().all()
+
+
 def test_points_are_scored_against_points():
     points = np.random.default_rng(0).normal(size=(400, 2))
     found = api.score(points, "ring", metrics=["modes", "fid"], features="pixels")
@@ -193,7 +202,7 @@ def test_the_command_prints_and_writes(folder, tmp_path):
         (["pictures", "--against", "folder", "--set", "root=nowhere"], "there is no folder"),
         (["pictures", "--against", "folder", "--set", "root=."], "samples are pictures"),
         (["pictures", "--against", "empty"], "holds no pictures"),
-        (["pictures", "--against", "digits", "--set", "size=3000"], "--set size=3000: dataset.size: must be at most 1024"),
+        (["pictures", "--against", "digits", "--set", "size=3000"], "size=3000: dataset.size: must be the side of a square"),
         (["pictures", "--against", "digits", "--set", "size"], "--set size: must have the form KEY=VALUE"),
         (["pictures", "--against", "digits", "--set", "sise=8"], "Did you mean 'size'?"),
         (["pictures", *COMMAND, "--metrics", "kid,kid"], "metrics: evaluate.metrics[1]: this metric stands there twice"),

@@ -122,7 +122,7 @@ def test_a_label_beyond_the_classes_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_load_must_return_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ramp, "load", lambda self: (1, 2))
-    rule = r"^dataset ramp: load\(\) must return gan_bench.Parts\(training=..., held_out=...\), not tuple$"
+    rule = r"^dataset ramp: load\(\) must return gan_bench.Parts\(training=..., held_out=...\) or .*, not tuple$"
     with pytest.raises(GanBenchError, match=rule):
         prepare(Ramp())
 
@@ -243,4 +243,4 @@ def test_nothing_is_left_of_a_failed_decoding(cache: Path) -> None:
 
     with pytest.raises(GanBenchError, match=r"training part, sample 0 failed: .*test_data.py:\d+: ZeroDivisionError$"):
         prepare(given(Broken()))
-    assert list((cache / "datasets").iterdir()) == []
+    assert [path.suffix for path in (cache / "datasets").iterdir()] == [".lock"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,6 @@ import pytest
 import torch
 from ramp import Ramp
 
-from gan_bench.api.kinds import Dataset
 from gan_bench.api.sources import source_hash
 from gan_bench.data import prepare as data_module
 from gan_bench.data.cache import cache_root, open_prepared
@@ -56,7 +56,7 @@ def test_content_of_files_is_part_of_the_key_and_is_hashed_once(
         stages.append(text)
 
     first = prepare(Ramp(root=file.parent), progress=remember)
-    assert "ramp: reading files" in stages
+    assert "dataset ramp: reading files" in stages
     stages.clear()
     assert prepare(Ramp(root=file.parent), progress=remember).folder == first.folder
     assert not stages, "neither read nor decoded again"
@@ -136,18 +136,24 @@ def test_open_prepared_says_what_is_wrong(tmp_path: Path) -> None:
         open_prepared(tmp_path / "nowhere")
 
 
-def test_the_loser_of_a_race_discards_its_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    decode = data_module.decode
+def test_who_comes_second_waits_and_opens_what_the_first_has_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    decode, said, found = data_module.decode, threading.Event(), []
 
-    def decode_while_another_finishes(dataset: Dataset, *rest: Any) -> None:
-        monkeypatch.setattr(data_module, "decode", decode)
-        prepare(dataset)
-        decode(dataset, *rest)
+    def second() -> None:
+        told = lambda text, *_: said.set() if "by another command; waiting" in text else None  # noqa: E731
+        found.append(prepare(Ramp(), progress=told))
 
-    monkeypatch.setattr(data_module, "decode", decode_while_another_finishes)
-    prepared = prepare(Ramp())
-    assert [path.name for path in prepared.folder.parent.iterdir()] == [prepared.folder.name]
-    assert len(prepared.training) == 256
+    def decode_while_another_waits(*arguments: Any) -> None:
+        waiting.start()
+        assert said.wait(20)
+        decode(*arguments)
+
+    waiting = threading.Thread(target=second)
+    monkeypatch.setattr(data_module, "decode", decode_while_another_waits)
+    first = prepare(Ramp())
+    waiting.join(20)
+    assert [one.folder for one in found] == [first.folder]
+    assert [path.name for path in first.folder.parent.iterdir()] == [first.folder.name]
 
 
 def prepare_and_tell(queue: Any) -> None:
@@ -191,7 +197,7 @@ def test_progress_is_throttled_and_ends() -> None:
     calls: list[tuple[str, int, int]] = []
     prepare(Ramp(), progress=lambda *call: calls.append(call))
     assert ("decoding dataset ramp, training part", 256, 256) in calls
-    assert calls[-1] == ("decoding dataset ramp, held_out part", 10, 10)
+    assert ("decoding dataset ramp, held_out part", 10, 10) in calls
     assert len(calls) < 30
 
 
@@ -202,3 +208,18 @@ def test_cache_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache_root() == tmp_path / "xdg" / "gan-bench"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert cache_root() == Path.home() / ".cache" / "gan-bench"
+
+
+def test_what_lies_beside_the_samples_is_told_as_it_is_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(names: list[str]) -> list[tuple[str, int]]:
+        monkeypatch.setattr(Ramp, "left_out", lambda self: {"hidden": names})
+        data = prepare(Ramp())
+        opened = open_prepared(data.folder)
+        assert opened.reading == data.reading, "a worker knows it too"
+        assert data.reading is not None
+        return [(one.reason, one.count) for one in data.reading.left_out]
+
+    assert told([]) == []
+    assert told([f".{index}" for index in range(30)]) == [("hidden", 30)]
+    assert told([".1", ".2"]) == [("hidden", 2)]
+    assert told([]) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import shutil
 import warnings
 from collections import Counter
@@ -12,17 +13,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dataset_files import pictures, write_mnist, write_oxford_pets
+from dataset_files import pictures, write_celeba, write_imagenet, write_mnist, write_oxford_pets, write_stl10
 from fuzz import damaged_bytes, fuzz
 from hypothesis import strategies as st
+from picture_files import ink_profile, png_16, pnm_16, saved, swapped_profile, tiff
 from PIL import Image
 
 from gan_bench.api.kinds import Dataset, SkipSample
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
+from gan_bench_plugins.datasets._formats import open_picture
+from gan_bench_plugins.datasets.celeba import CelebA
 from gan_bench_plugins.datasets.folder import PictureFolder
+from gan_bench_plugins.datasets.imagenet import ImageNet
 from gan_bench_plugins.datasets.mnist import FILES, Mnist
 from gan_bench_plugins.datasets.oxford_pets import OxfordPets
+from gan_bench_plugins.datasets.stl10 import Stl10
 
 
 def files() -> list[bytes]:
@@ -47,11 +53,29 @@ def files() -> list[bytes]:
         (animation[0], "webp", {"save_all": True, "append_images": animation[1:]}),
         (colour, "ppm", {}),
         (colour.convert("L"), "ppm", {}),
+        (colour, "jpeg2000", {}),
+        (colour, "avif", {}),
+        (colour, "png", {"icc_profile": swapped_profile()}),
+        (colour.convert("CMYK"), "tiff", {"icc_profile": ink_profile()}),
+        (colour.convert("YCbCr"), "tiff", {}),
     ]:
-        buffer = io.BytesIO()
-        image.save(buffer, form, **options)
-        found.append(buffer.getvalue())
-    return found
+        found.append(saved(image, form, **options))
+    deep = np.arange(1728, dtype=np.uint16).reshape(24, 24, 3) * 37
+    found += [png_16(deep), png_16(deep[..., :2]), pnm_16(deep, 65_535), pnm_16(deep[..., :1], 64_000, plain=True)]
+    found += [
+        tiff(deep),
+        tiff(deep, order=">", packed=True),
+        tiff(deep, planes=True),
+        tiff(deep[..., :1], orientation=6),
+    ]
+    found += [tiff((deep[..., :1] / 64_000).astype(np.float32)), tiff(deep.astype(np.uint8), photometric=8)]
+    try:
+        import pillow_heif
+    except ImportError:
+        return found
+    heif = io.BytesIO()
+    pillow_heif.from_pillow(colour).save(heif)
+    return [*found, heif.getvalue()]
 
 
 @pytest.mark.parametrize("inputs", [300, pytest.param(6000, marks=pytest.mark.slow)])
@@ -65,12 +89,12 @@ def test_a_damaged_picture(inputs: int) -> None:
             self.content = content
 
         def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-            return Image.open(io.BytesIO(self.content)), 0
+            return open_picture(io.BytesIO(self.content)), 0
 
     def check(content: bytes) -> None:
         part = PictureFolder(root=Path(), size=8).part(Source(content), lambda index, error: SkipSample(str(error)))
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("ignore")  # as `decode` does
             try:
                 sample, label, _ = part[0]
             except SkipSample:
@@ -85,6 +109,24 @@ def test_a_damaged_picture(inputs: int) -> None:
     fuzz(inputs, st.sampled_from(files()).flatmap(damaged_bytes), check)
     print(dict(outcomes))
     assert min(outcomes.values()) > inputs / 10
+
+
+@pytest.mark.parametrize("inputs", [60, pytest.param(600, marks=pytest.mark.slow)])
+def test_a_damaged_profile(inputs: int) -> None:
+    """It is used or ignored, and the picture read."""
+    told: Counter[str] = Counter()
+    pictures = [(Image.new("RGB", (8, 8), "red"), swapped_profile()), (Image.new("CMYK", (8, 8)), ink_profile())]
+
+    def check(image: Image.Image, profile: bytes) -> None:
+        image.info["icc_profile"] = profile
+        told[str(PictureFolder(root=Path(), size=8).as_sample(image.copy())[1].get("profile"))] += 1
+
+    for image, profile in pictures:
+        fuzz(inputs, damaged_bytes(profile), lambda content, image=image: check(image, content))
+    print(dict(told))
+    assert all(text.isprintable() for text in told)
+    assert told["broken, ignored"] > inputs / 10
+    assert told["of a test, converted to sRGB"] > inputs / 100
 
 
 def prepared_or_refused(dataset: Dataset, outcomes: Counter[str]) -> None:
@@ -122,17 +164,60 @@ def test_damaged_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: st
     assert outcomes["refused"] > inputs / 4
 
 
+def pets(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Dataset, Path]:
+    return OxfordPets(root=root, size=8), write_oxford_pets(root, 4, 2) / "annotations" / "trainval.txt"
+
+
+def celeba(name: str) -> Any:
+    """CelebA with one of Kaggle's lists, of which no sum is known."""
+
+    def written(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Dataset, Path]:
+        folder = write_celeba(root, 3, 2, monkeypatch)
+        heads = {"list_eval_partition": "image_id,partition", "list_attr_celeba": "image_id,Smiling,Male"}
+        for each, head in heads.items():
+            lines = (folder / f"{each}.txt").read_text().splitlines()
+            rows = [line.replace(" ", ",") for line in lines if line[6:10] == ".jpg"]
+            (folder / f"{each}.csv").write_text("\n".join([head, *rows]))
+            (folder / f"{each}.txt").unlink()
+        return CelebA(root=root, size=8, attribute="Male"), folder / name
+
+    return written
+
+
+def imagenet(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Dataset, Path]:
+    write_imagenet(root, ["n01440764", "n02012849"], 2, 2)
+    rows = ["ImageId,PredictionString"]
+    for file in [*(root / "val").rglob("*.JPEG")]:
+        rows.append(f"{file.stem},{file.parent.name} 1 2 3 4 ")
+        file.rename(root / "val" / file.name)
+    for wnid in ("n01440764", "n02012849"):
+        (root / "val" / wnid).rmdir()
+    (root / "LOC_val_solution.csv").write_text("\n".join(rows))
+    return ImageNet(root=root, size=8), root / "LOC_val_solution.csv"
+
+
+def stl10(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Dataset, Path]:
+    return Stl10(root=root, size=8), write_stl10(root, 3, 3, 1, monkeypatch) / "train_y.bin"
+
+
 @pytest.mark.parametrize("inputs", [20, pytest.param(400, marks=pytest.mark.slow)])
-def test_a_damaged_list_of_pets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: int) -> None:
+@pytest.mark.parametrize(
+    "written",
+    [pets, celeba("list_eval_partition.csv"), celeba("list_attr_celeba.csv"), imagenet, stl10],
+    ids=["pets", "celeba's parts", "celeba's attributes", "imagenet's solution", "stl10's labels"],
+)
+def test_a_damaged_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: Any, inputs: int) -> None:
     monkeypatch.setenv("GAN_BENCH_CACHE", str(tmp_path / "cache"))
-    file = write_oxford_pets(tmp_path, 4, 2) / "annotations" / "trainval.txt"
-    outcomes: Counter[str] = Counter()
+    dataset, file = written(tmp_path / "data", monkeypatch)
+    whole, outcomes, count = file.read_bytes(), Counter[str](), itertools.count()
+    prepare(dataset)
 
     def check(content: bytes) -> None:
         file.write_bytes(content)
-        prepared_or_refused(OxfordPets(root=tmp_path, size=8), outcomes)
+        monkeypatch.setenv("GAN_BENCH_CACHE", str(tmp_path / f"cache {next(count)}"))
+        prepared_or_refused(dataset, outcomes)
 
-    fuzz(inputs, damaged_bytes(file.read_bytes()), check)
+    fuzz(inputs, damaged_bytes(whole), check)
     print(dict(outcomes))
     assert outcomes["refused"] > inputs / 4
 

@@ -29,14 +29,29 @@ def write_mnist(root: Path, n_train: int, n_test: int, collection: str = "MNIST"
     raw.mkdir(parents=True)
     for part, count, seed in (("train", n_train, 0), ("t10k", n_test, 1)):
         images, labels = pictures(count, 28, 10, 1, seed)
-        for name, array in (("images-idx3", images[..., 0]), ("labels-idx1", labels.astype(np.uint8))):
-            # Two zero bytes, 8 for uint8, the number of dimensions, and each as a big-endian int32; then the values.
-            content = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes() + array.tobytes()
-            if packed:
-                (raw / f"{part}-{name}-ubyte.gz").write_bytes(gzip.compress(content))
-            else:
-                (raw / f"{part}-{name}-ubyte").write_bytes(content)
+        _write_idx(raw, part, images[..., 0], labels, packed)
     return raw
+
+
+def write_emnist(root: Path, split: str, classes: int, n_train: int, n_test: int, first_label: int = 0) -> Path:
+    """The four packed IDX files of a split of EMNIST, whose pictures are transposed; gives their folder."""
+    raw = root / "EMNIST" / "raw"
+    raw.mkdir(parents=True, exist_ok=True)
+    for part, count, seed in (("train", n_train, 0), ("test", n_test, 1)):
+        images, labels = pictures(count, 28, classes, 1, seed)
+        _write_idx(raw, f"emnist-{split}-{part}", images[..., 0].transpose(0, 2, 1), labels + first_label, packed=True)
+    return raw
+
+
+def _write_idx(folder: Path, part: str, images: np.ndarray, labels: np.ndarray, packed: bool) -> None:
+    for name, array in (("images-idx3", images), ("labels-idx1", labels.astype(np.uint8))):
+        # Two zero bytes, 8 for uint8, the number of dimensions, and each as a big-endian int32; then the values.
+        content = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes() + array.tobytes()
+        file = folder / f"{part}-{name}-ubyte"
+        if packed:
+            file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(content))
+        else:
+            file.write_bytes(content)
 
 
 def write_cifar10(root: Path, per_batch: int, monkeypatch: Any) -> Path:
@@ -55,6 +70,59 @@ def write_cifar10(root: Path, per_batch: int, monkeypatch: Any) -> Path:
     monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", sums["test_batch"]]])
     monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": sums["batches.meta"]})
     return folder
+
+
+def write_cifar100(root: Path, n_train: int, n_test: int, monkeypatch: Any) -> Path:
+    """The two pickles of CIFAR-100, and torchvision's checksums changed to theirs; gives their folder.
+
+    Coarse labels are the fine ones modulo 20, which they are not in the published files.
+    """
+    from torchvision.datasets import CIFAR100
+
+    folder = root / "cifar-100-python"
+    folder.mkdir(parents=True)
+    sums = {}
+    for name, count, seed in (("train", n_train, 0), ("test", n_test, 1)):
+        images, labels = pictures(count, 32, 100, 3, seed)
+        rows = images.transpose(0, 3, 1, 2).reshape(count, -1)
+        entry = {"data": rows, "fine_labels": labels.tolist(), "coarse_labels": (labels % 20).tolist()}
+        sums[name] = _pickle(folder / name, entry)
+    sums["meta"] = _pickle(folder / "meta", {"fine_label_names": [f"class {i}" for i in range(100)]})
+    monkeypatch.setattr(CIFAR100, "train_list", [["train", sums["train"]]])
+    monkeypatch.setattr(CIFAR100, "test_list", [["test", sums["test"]]])
+    monkeypatch.setattr(CIFAR100, "meta", {**CIFAR100.meta, "md5": sums["meta"]})
+    return folder
+
+
+def write_stl10(root: Path, n_train: int, n_test: int, n_unlabelled: int, monkeypatch: Any) -> Path:
+    """The binary files of STL-10, pictures by columns and labels from 1, and torchvision's checksums changed to theirs."""
+    from torchvision.datasets import STL10
+
+    folder = root / "stl10_binary"
+    folder.mkdir(parents=True)
+    for seed, (part, count) in enumerate((("train", n_train), ("test", n_test), ("unlabeled", n_unlabelled))):
+        images, labels = pictures(count, 96, 10, 3, seed)
+        images.transpose(0, 3, 2, 1).tofile(folder / f"{part}_X.bin")
+        if part != "unlabeled":
+            (labels + 1).astype(np.uint8).tofile(folder / f"{part}_y.bin")
+    for known in ("train_list", "test_list"):
+        monkeypatch.setattr(STL10, known, [[name, _md5(folder / name)] for name, _ in getattr(STL10, known)])
+    return folder
+
+
+def write_imagenet(root: Path, wnids: list[str], n_train: int, n_val: int) -> Path:
+    """`train` and `val` with a folder a class and so many pictures each, called as ImageNet's are; gives the root."""
+    images, _ = pictures(len(wnids) * (n_train + n_val), 40, len(wnids))
+    left = iter(images)
+    for part, count in (("train", n_train), ("val", n_val)):
+        for label, wnid in enumerate(wnids):
+            folder = root / part / wnid
+            folder.mkdir(parents=True)
+            for index in range(count):
+                number = index * len(wnids) + label + 1  # so that numbers and classes are not in one order
+                name = f"{wnid}_{number}.JPEG" if part == "train" else f"ILSVRC2012_val_{number:08}.JPEG"
+                Image.fromarray(next(left)).save(folder / name, "png")
+    return root
 
 
 def write_svhn(root: Path, n_train: int, n_test: int, monkeypatch: Any) -> None:

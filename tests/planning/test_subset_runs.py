@@ -60,6 +60,51 @@ def test_more_than_there_are_is_an_error_with_its_line(tmp_path):
     assert "grid.toml:17: dataset.subset: there are 1,437 training samples, so a subset can't have 1,438" in told
 
 
+def test_an_epoch_of_a_mirrored_baseline_is_twice_as_long(tmp_path):
+    def planned(folder, text):
+        return prepare_grid(load_grid(write_grid(tmp_path / folder, text)), plain_console())
+
+    plain = planned("axis", GRID.replace('"dataset.subset" = [0.1, 1.0]', '"dataset.flip" = [false, true]'))
+    mirrored = planned("baseline", GRID.partition("[[compare]]")[0].replace("size = 8", "size = 8, flip = true"))
+    assert [len(course.data.training) for course in plain.courses] == [1437, 2874]
+    assert [course.snapshot_steps for course in plain.courses] == [(18,), (18,)]
+    assert plain.courses[0].identity(0) == prepared(tmp_path, "[0.1, 1.0]").courses[1].identity(0)
+    assert mirrored.steps_an_epoch == 2 * plain.steps_an_epoch
+    assert mirrored.courses[0].snapshot_steps == (36,)
+
+
+FEATURES = '''
+import torch
+
+from gan_bench import FeatureExtractor, NetworkFeatures, hookimpl
+
+
+class Brightness(FeatureExtractor):
+    """The mean of all pixels."""
+
+    name = "brightness"
+
+    def prepare(self, data, cache, device):
+        mean = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.AdaptiveAvgPool1d(1))
+        return NetworkFeatures(mean, self.name, data.spec, device, 1, {})
+
+
+@hookimpl
+def gan_bench_features():
+    return [Brightness]
+'''
+
+
+def test_training_samples_are_selected_by_features_of_a_plugin_file(tmp_path):
+    (tmp_path / "brightness.py").write_text(FEATURES)
+    axis = '"dataset.select" = [{ keep = 0.5, features = "brightness" }, 1.0]'
+    file = write_grid(tmp_path, 'plugins = ["brightness.py"]\n' + GRID.replace('"dataset.subset" = [0.1, 1.0]', axis))
+    few, whole = (course.data for course in prepare_grid(load_grid(file), plain_console()).courses)
+    assert few.chosen == ("select: 718 of 1,437 training samples, the likeliest by brightness features",)
+    spread = [data.training.data[data.training.labels == 0].float().mean((1, 2, 3)).std() for data in (few, whole)]
+    assert spread[0] < spread[1] / 2
+
+
 @pytest.mark.slow
 def test_scores_of_parts_stand_in_one_column(tmp_path):
     gan_bench("run", write_grid(tmp_path, GRID), cwd=tmp_path)

@@ -99,8 +99,20 @@ def test_equal_random_state_gives_equal_weights():
     assert all(torch.equal(networks[0][name], networks[1][name]) for name in networks[0])
 
 
-@pytest.mark.parametrize("data", [DataSpec((2,), "points"), DataSpec((1, 28, 32)), DataSpec((28, 28))])
+@pytest.mark.parametrize(("height", "width"), [(4, 64), (48, 64), (33, 8), (28, 30)])
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_pictures_that_are_no_squares(depth, height, width):
+    architecture, data = DCGAN(depth=depth, width=2, latent=5), DataSpec((3, height, width))
+    samples = architecture.generator(data)(torch.randn(2, 5))
+    assert samples.shape == (2, *data.shape)
+    discriminator = architecture.discriminator(data)
+    assert discriminator(samples).shape == (2, 1)
+    maps = discriminator[:-2](samples).shape[2:]
+    assert maps == (stage_sizes(height, depth)[-1], stage_sizes(width, depth)[-1])
+
+
+@pytest.mark.parametrize("data", [DataSpec((2,), "points"), DataSpec((28, 28))])
 def test_other_data_is_refused_with_a_way_out(data):
     for build in (DCGAN().generator, DCGAN().discriminator):
-        with pytest.raises(ValueError, match=r"square pictures.*fcgan"):
+        with pytest.raises(ValueError, match=r"needs pictures.*fcgan"):
             build(data)

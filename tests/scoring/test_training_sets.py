@@ -30,6 +30,8 @@ LOOKS = {  # what a metric's reference may look at -> whether that depends on wh
     "data.data.whole.training": True,
     "data.data.before": True,
     "data.data.skipped": True,
+    "data.data.chosen": True,
+    "data.data.exchangeable": True,
 }
 
 
@@ -128,3 +130,20 @@ def test_the_floor_is_that_of_all_real_training_data(levels, tmp_path):
     evaluators, _ = columns(levels, tmp_path, FrechetDistance())
     floors = [evaluator.score_training_data() for evaluator in evaluators]
     assert floors[0] == floors[1] == floors[2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "alarmed"),
+    [({}, True), ({"subset": 0.5}, True), ({"flip": True}, False), ({"subset": 0.5, "flip": True}, False)],
+)
+def test_what_can_not_be_exchanged_with_held_out_data_raises_no_alarm(asked, alarmed, samples, tmp_path):
+    """A blur lies nearer to twice as many kinds of pictures, without a copy of any."""
+    data = prepare(Digits(size=8, **asked))
+    assert data.exchangeable == alarmed
+    evaluator = Evaluator(data, [Memorization(), Duplicates()], RandomFeatures(width=2), 20, CPU, tmp_path)
+    scores = evaluator.score(samples)
+    assert ["alarm" in score for score in scores] == [alarmed, False, False]
+    lost = [remark for remark in evaluator.remarks() if "no alarm" in remark]
+    how = " and ".join(asked)
+    rule = f"training samples are no longer drawn as held-out ones are ({how}), so that new samples may score anything"
+    assert lost == ([] if alarmed else [f"memorization[random]: no alarm: {rule}"])

@@ -19,7 +19,13 @@ from gan_bench.grid import load_grid
 
 INSTALLING = ("python3 -m venv .venv && .venv/bin/pip install -e ",)  # what .ci/run does
 WITH_CODE = [d for d in DOCUMENTS if any(b.language in ("sh", "python", "toml") for b in blocks(d))]
-LONG = ("dataset.md", "metric.md", "trick.md", "watch.md")  # also at toy length; test_quickstart.py has full length
+LONG = (
+    "data.md",
+    "dataset.md",
+    "metric.md",
+    "trick.md",
+    "watch.md",
+)  # also at toy length; test_quickstart.py has full length
 
 
 def toy_length(grid: Path) -> list[str]:

@@ -60,11 +60,18 @@ def _deterministic():
     torch.backends.cudnn.deterministic = before
 
 
-def make(folder: Path, tricks: str = "[]", precision: str = "fp32", *, graphs: bool = True, plugins=()) -> Training:
-    """A run on the GPU that has not begun."""
+def make(
+    folder: Path, tricks: str = "[]", precision: str = "fp32", *, graphs: bool = True, plugins=(), dataset: str = ""
+) -> Training:
+    """A run on the GPU that has not begun; `dataset` are further parameters of its data."""
     settings = f'tricks = {tricks}\nprecision = "{precision}"'
     grid = write_grid(folder.with_name("grid"), GRID.partition("[[compare]]")[0], seeds=settings)
-    cell, registry, device = load_grid(grid, registry_files=plugins).cells[0], Registry.load(), torch.device("cuda:0")
+    overrides = [f"dataset.{one}" for one in dataset.split()]
+    cell, registry, device = (
+        load_grid(grid, registry_files=plugins, overrides=overrides).cells[0],
+        Registry.load(),
+        torch.device("cuda:0"),
+    )
     data = prepare(cell.dataset)
     evaluator = Evaluator(data, [registry.create("metric", "fid")], registry.create("features", "random"), 64, device)
     return open_run(cell, (23, 120), folder, data, evaluator, slot=Slot(device, graphs=graphs))
@@ -95,6 +102,13 @@ def test_graphs_train_the_bits_of_single_steps(tmp_path, tricks):
     graphed, eager = finish(make(tmp_path / "a", tricks)), finish(make(tmp_path / "b", tricks, graphs=False))
     assert graphed.steps.reason is None, graphed.steps.reason
     assert eager.steps.reason is not None
+    assert_equal_ends(graphed, eager)
+
+
+def test_graphs_take_mirrored_and_repeated_samples(tmp_path):
+    chosen = "subset=100 balance=true flip=true"
+    graphed, eager = (finish(make(tmp_path / str(on), graphs=on, dataset=chosen)) for on in (True, False))
+    assert graphed.steps.reason is None, graphed.steps.reason
     assert_equal_ends(graphed, eager)
 
 

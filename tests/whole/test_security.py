@@ -30,8 +30,11 @@ from gan_bench.errors import GanBenchError
 from gan_bench.store.trust import TEXT_BYTES
 from gan_bench_plugins.datasets._downloads import _StayOnHttps, fetch
 from gan_bench_plugins.datasets.cifar10 import Cifar10
+from gan_bench_plugins.datasets.cifar100 import Cifar100
+from gan_bench_plugins.datasets.emnist import Emnist
 from gan_bench_plugins.datasets.mnist import FashionMnist, Kmnist, Mnist
 from gan_bench_plugins.datasets.oxford_pets import OxfordPets
+from gan_bench_plugins.datasets.stl10 import Stl10
 from gan_bench_plugins.datasets.svhn import Svhn
 from gan_bench_reports import pictures
 from gan_bench_reports.pictures import Pictures
@@ -374,13 +377,12 @@ def test_weights_and_checkpoints_run_no_code(tmp_path):
 
 
 def test_cifars_pickles_run_no_code(tmp_path):
-    """CIFAR-10 is published as pickles: none is opened whose sum is not the published one."""
-    for name in Cifar10.required:
-        file = tmp_path / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(pickle.dumps(Bomb(tmp_path / "trace")))
-    with pytest.raises(GanBenchError, match="dataset cifar10"):
-        Cifar10(root=tmp_path).load()
+    """CIFAR is published as pickles: none is opened whose sum is not the published one."""
+    for dataset in (Cifar10, Cifar100):
+        for name in dataset.required:
+            (tmp_path / name).write_bytes(pickle.dumps(Bomb(tmp_path / "trace")))
+        with pytest.raises(GanBenchError, match=f"dataset {dataset.name}: .*MD5 sum .* a pickle may run any code"):
+            dataset(root=tmp_path).load()
     assert not (tmp_path / "trace").exists()
 
 
@@ -467,7 +469,7 @@ class Site:
         return io.BytesIO(self.content)
 
 
-@pytest.mark.parametrize("dataset", [Mnist, FashionMnist, Kmnist, Svhn, Cifar10, OxfordPets])
+@pytest.mark.parametrize("dataset", [Mnist, FashionMnist, Kmnist, Emnist, Svhn, Cifar10, Cifar100, Stl10, OxfordPets])
 def test_downloads_use_https_and_check_what_comes(tmp_path, monkeypatch, dataset):
     from torchvision.datasets import svhn, utils
 
@@ -508,6 +510,7 @@ def test_every_download_has_a_checksum():
 
     resources = [*datasets.MNIST.resources, *datasets.FashionMNIST.resources, *datasets.KMNIST.resources]
     resources += [(name, md5) for _, name, md5 in datasets.SVHN.split_list.values()]
-    resources += [(datasets.CIFAR10.url, datasets.CIFAR10.tgz_md5), *datasets.OxfordIIITPet._RESOURCES]
+    resources += [(known.url, known.tgz_md5) for known in (datasets.CIFAR10, datasets.CIFAR100, datasets.STL10)]
+    resources += [(datasets.EMNIST.url, datasets.EMNIST.md5), *datasets.OxfordIIITPet._RESOURCES]
     resources += [(name, md5) for _, md5, name in datasets.CelebA.file_list]
     assert all(len(md5) == 32 for _, md5 in resources)
