@@ -27,6 +27,11 @@ def printable(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """The same with newlines written out too."""
+    return printable(text).replace("\n", "\\n")
+
+
 def say(line: object, *, err: bool = False) -> None:
     """Print a line for a person, to standard output or standard error."""
     click.echo(printable(str(line)), err=err)
@@ -55,11 +60,11 @@ def plain_console(*, stderr: bool = True, width: int | None = None) -> PlainCons
 
 @contextmanager
 def warnings_told(console: Console) -> Iterator[None]:
-    """Warnings become lines for a person."""
+    """Warnings become lines for a person, equal ones one."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-    tell((warning.message for warning in caught), console)
+    tell(dict.fromkeys(str(warning.message) for warning in caught), console)
 
 
 def tell(warnings: Iterable[object], console: Console) -> None:

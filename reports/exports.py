@@ -22,6 +22,7 @@ from gan_bench.findings.comparisons import Comparison, Difference, Level
 from gan_bench.findings.score_columns import ScoreColumn
 from gan_bench.findings.sentences import amount, interval_text
 from gan_bench.findings.tables import load
+from gan_bench.findings.told import datasets_of, told_all
 from gan_bench_reports.formats import count, duration, number, scaled, spread
 
 FLOOR = "Real training data"
@@ -65,7 +66,9 @@ class Column:
 
 def export(stores: list[Path], format: str) -> str:
     """The findings and tables of the stores in the format "md", "tex" or "csv"."""
-    return FORMATS[format](compare(load(*stores)))
+    results = load(*stores)
+    data = told_all((dataset, settings) for _, dataset, settings in datasets_of(results)) if format == "md" else []
+    return "".join(f"Data: {markdown_text(one.summary)}.\n\n" for one in data) + FORMATS[format](compare(results))
 
 
 def markdown(comparisons: Sequence[Comparison]) -> str:

@@ -24,6 +24,7 @@ from gan_bench.workers.speed import speed_text
 from gan_bench_reports import budget, formats
 from gan_bench_reports.charts import charts
 from gan_bench_reports.curves import Curves
+from gan_bench_reports.datasets import dataset_views
 from gan_bench_reports.gallery import columns, enlargement
 from gan_bench_reports.health import Health
 from gan_bench_reports.pictures import Pictures
@@ -105,6 +106,7 @@ def content(
         "searches": search_views(results, builder.colours()),
         "tuned": tuned_levels(results),
         "gallery": builder.shots.gallery,
+        "datasets": dataset_views(results, builder.shots),
         "cells": builder.cells,
         "thinned": builder.shots.plan.note(),
         "runs": [run for cell in run_cells for run in cell.runs],

@@ -23,6 +23,7 @@ from gan_bench_reports.formats import count, duration, number, scaled
 
 Rows = list[tuple[str, str]]
 SHARED = {"settings", "dataset", "networks", "plugins", "execution"}  # parts of run.json that make a cell
+TOLD = {"reading", "class_counts", "chosen", "chosen_of"}  # of its dataset, which the page tells under Data
 TAIL = 4000  # bytes of what plugins printed
 OUTCOME: dict[str, Callable[[Any], str]] = {  # how parts of result.json are shown
     **dict.fromkeys(("steps", "d_steps", "images", "images_per_second"), count),
@@ -121,7 +122,11 @@ def _in_order(results: Results) -> pd.DataFrame:
 def _shared(results: Results, run: str) -> str:
     """What a run's cell is told by; "" before it has begun."""
     document = results.documents[run]
-    return json.dumps(document.model_dump(include=SHARED), sort_keys=True) if document.settings else ""
+    return (
+        json.dumps(document.model_dump(include=SHARED, exclude={"dataset": TOLD}), sort_keys=True)
+        if document.settings
+        else ""
+    )
 
 
 def _baseline(results: Results, store: str) -> dict[str, Any]:
@@ -144,7 +149,9 @@ def _describe(
     cell.settings += [(path, "not there", text(baseline[path])) for path in baseline if path not in settings]
     for part, facts in (("dataset", document.dataset), ("execution", document.execution)):
         cell.provenance += [
-            (f"{part} {name}", text(value)) for name, value in (facts.as_json() if facts else {}).items()
+            (f"{part} {name}", text(value))
+            for name, value in (facts.as_json() if facts else {}).items()
+            if name not in TOLD
         ]
     for plugin in document.plugins:
         cell.provenance.append((f"{plugin.kind} {plugin.name}", f"{plugin.origin}, source {plugin.source}"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gan_bench.findings.comparisons import Comparison
 from gan_bench.findings.tables import Results, real_folder
+from gan_bench.store.places import REAL
 from gan_bench_reports import budget
 from gan_bench_reports.budget import ALL, Plan, Wanted
 from gan_bench_reports.gallery import Exhibit, columns, exhibits
@@ -22,7 +23,8 @@ class Shots:
 
     plan: Plan = field(default_factory=Plan)
     runs: dict[str, list[tuple[int, Picture]]] = field(default_factory=dict)  # each run's, by step
-    real: dict[Place, Picture] = field(default_factory=dict)
+    real: dict[Place, Picture] = field(default_factory=dict)  # held-out samples
+    training: dict[Place, Picture] = field(default_factory=dict)
     place: dict[str, Place] = field(default_factory=dict)  # by run
     datasets: dict[Place, Dataset] = field(default_factory=dict)
     gallery: list[Exhibit] = field(default_factory=list)
@@ -63,10 +65,12 @@ class _Taker:
         dataset = self.results.documents[run].dataset
         return dataset.as_json() if dataset else {}
 
-    def real_path(self, place: Place) -> Path | None:
+    def real_paths(self, place: Place) -> list[Path]:
+        """The pictures of held-out samples and of those that are trained on."""
         with suppress(ValueError):  # no folder of a dataset
-            return real_folder(self.results.stores[place[0]], place[1]) / "samples.png"
-        return None
+            folder = real_folder(self.results.stores[place[0]], place[1])
+            return [folder / name for name in REAL]
+        return []
 
     def wanted(self) -> Wanted:
         """What all of it would cost."""
@@ -83,8 +87,7 @@ class _Taker:
                 path = self.neighbours[shown.run, shown.step]
                 wanted.neighbours.append(budget.cost(path, self.dataset(shown.run)))
         for place, dataset in self.places.items():
-            if path := self.real_path(place):
-                wanted.real.append(budget.cost(path, dataset))
+            wanted.real += [budget.cost(path, dataset) for path in self.real_paths(place)]
         return wanted
 
     def take(self, plan: Plan, pictures: Pictures) -> Shots:
@@ -97,9 +100,9 @@ class _Taker:
                     shots.runs.setdefault(run, []).append((step, picture))
                     known[run, step] = picture
         for place, dataset in self.places.items():
-            path = self.real_path(place)
-            if path and plan.real and (picture := pictures.add(path, dataset, (plan.real, plan.real))):
-                shots.real[place] = picture
+            for path, kept in zip(self.real_paths(place), (shots.real, shots.training), strict=False):
+                if plan.real and (picture := pictures.add(path, dataset, (plan.real, plan.real))):
+                    kept[place] = picture
         for exhibit in self.exhibits if plan.gallery else []:
             self._hang(exhibit, plan, pictures, known)
             exhibit.real = shots.real.get(self.place.get(exhibit.last.run, ("", "")))

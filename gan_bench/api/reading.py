@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+
+def _writable(text: str) -> str:
+    """A text that can be written, whatever bytes the file name in it has."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+Text = Annotated[str, AfterValidator(_writable)]
 
 
 class _Told(BaseModel):
@@ -12,9 +22,9 @@ class _Told(BaseModel):
 class LeftOut(_Told):
     """Things that are no samples, for one reason."""
 
-    reason: str  # completes "so many were left out, ...": "unreadable", "hidden", "with an unknown ending (.heic)"
+    reason: Text  # completes "so many were left out, ...": "unreadable", "hidden", "with an unknown ending (.heic)"
     count: int
-    examples: tuple[str, ...] = ()  # a few of their names, with what is wrong where that differs: "a.jpg: truncated"
+    examples: tuple[Text, ...] = ()  # a few of their names, with what is wrong where that differs: "a.jpg: truncated"
 
 
 class Equal(_Told):
@@ -37,11 +47,11 @@ class Reading(_Told):
     """What a dataset was found to be."""
 
     found: int  # samples that were listed, of which the unreadable are left out
-    treatment: str = ""  # what was done to each sample, in words: "upright, centre square, bicubic with antialiasing"
-    notes: tuple[str, ...] = ()  # sentences on how the source was taken: which folders are the parts, what gave labels
-    counts: dict[str, dict[str, int]] = {}  # by kind, such as "mode": its most frequent values, with their counts
-    different: dict[str, int] = {}  # by kind: how many values there are
-    ranges: dict[str, tuple[float, float]] = {}  # by kind, such as "width": the smallest and the largest number
+    treatment: Text = ""  # what was done to each sample, in words: "upright, centre square, bicubic with antialiasing"
+    notes: tuple[Text, ...] = ()  # sentences on how the source was taken: which folders are the parts, what gave labels
+    counts: dict[Text, dict[Text, int]] = {}  # by kind, such as "mode": its most frequent values, with their counts
+    different: dict[Text, int] = {}  # by kind: how many values there are
+    ranges: dict[Text, tuple[float, float]] = {}  # by kind, such as "width": the smallest and the largest number
     left_out: tuple[LeftOut, ...] = ()
     equal: Equal | None = None
     near: Near | None = None  # None: not looked for

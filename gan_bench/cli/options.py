@@ -12,7 +12,6 @@ import click
 
 if TYPE_CHECKING:
     from gan_bench.grid import Grid
-    from gan_bench.grid.load import CoreGrid
 
 
 class NewPath(click.Path):
@@ -116,32 +115,15 @@ def open_grid(
     """
     from gan_bench.console import say
     from gan_bench.grid import add_plugins, read_core
+    from gan_bench.grid.allowed import check_plugin_files
     from gan_bench.workers.processes import warm_up
 
     core = read_core(grid, overrides, seeds)
     if not allow_plugins:
-        _check_plugin_files(core, plugins)
+        check_plugin_files(core, plugins)
     if workers:
         warm_up()
     loaded = add_plugins(core, plugins)
     for broken in loaded.registry.broken:  # no cell needs it, but its events will be missed
         say(f"Warning: the plugin {broken} can't be loaded", err=True)
     return loaded
-
-
-def _check_plugin_files(core: CoreGrid, given: tuple[Path, ...]) -> None:
-    """GridError: a plugin file is not the user's own, as far as one can tell, so that its code is not run unasked.
-
-    The user's own are those below the current folder, named by a grid there, and those on the command line.
-    """
-    from gan_bench.grid.source import Fault
-
-    own, grid = {file.resolve() for file in given}, core.source.file.resolve()
-    for index, name in enumerate(core.keys.plugins):
-        file = (core.source.file.parent / name).resolve()
-        outside = next((path for path in (grid, file) if not path.is_relative_to(Path.cwd().resolve())), None)
-        if outside and file not in own:
-            what = "this file" if outside == grid else "it"
-            cure = f"Read {file}; then give --allow-plugins, or --plugin {file}."
-            rule = f"its code is not run unasked, because {what} lies outside of the current folder"
-            raise core.source.error(Fault(rule, ("plugins", index), value=name, cure=cure))

@@ -56,6 +56,7 @@ def command(
 
     from gan_bench.commands.run import store_of
     from gan_bench.console import duration, plain_console, say, tell
+    from gan_bench.findings.told import lines, told_all
     from gan_bench.planning.cost import makespan, plan_cells, second_stage
     from gan_bench.planning.courses import prepare_grid
     from gan_bench.planning.draws import runs_to_come, stages, unknown_runs
@@ -72,7 +73,8 @@ def command(
     every: list[Run] = []
     looks: Looks = {}
     for one in grids:
-        own, looks = plan_runs(prepare_grid(one, plain_console()), store, keep_stale=stale == "keep")
+        prepared = prepare_grid(one, plain_console())
+        own, looks = plan_runs(prepared, store, keep_stale=stale == "keep")
         every += own
     runs = select(every, only)
     folders = {run.cell: run.data.folder for run in {run.cell.networks: run for run in runs}.values()}
@@ -82,7 +84,8 @@ def command(
         loaded, runs, {run.cell: measured[run.cell.networks] for run in runs if run.cell.networks in measured}
     )
     tell((fault for run in runs for fault in run.faults), plain_console())
-    for line in table(plans, shutil.get_terminal_size().columns if sys.stdout.isatty() else 200):
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 200
+    for line in (*lines(told_all(prepared.datasets), width), "", *table(plans, width)):
         say(line)
     todo = sum(plan.waiting for plan in plans)
     disk = sum(plan.disk_bytes for plan in plans)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gan_bench.cli.options import NEW_FILE, plugin_option
+from gan_bench.cli.options import NEW_FILE, allow_option, plugin_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @click.command("score")
 @click.argument("samples", type=click.Path(exists=True, path_type=Path))
 @click.option(
-    "--against", required=True, metavar="DATASET", help="The real data: a dataset's name, or a folder of pictures."
+    "--against",
+    required=True,
+    metavar="DATASET",
+    help="The real data: a dataset's name, a TOML table, a folder or file of pictures, or a grid file with one dataset.",
 )
 @click.option(
     "--set",
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     help="A table, all with protocols, or a table for scripts.  [default: by the file's ending, else text]",
 )
 @plugin_option
+@allow_option
 def command(
     samples: Path,
     against: str,
@@ -63,6 +67,7 @@ def command(
     output: Path | None,
     format: str | None,
     plugins: tuple[Path, ...],
+    allow_plugins: bool,
 ) -> None:
     """Score samples that any tool has made, as those of runs are scored.
 
@@ -89,6 +94,7 @@ def command(
         convert=convert,
         overrides=overrides,
         plugins=plugins,
+        allow_plugins=allow_plugins,
         device=device,
     )
     form = format or {".json": "json", ".csv": "csv"}.get("" if output is None else output.suffix.lower(), "text")

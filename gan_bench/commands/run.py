@@ -17,6 +17,7 @@ from gan_bench.api.samples import PreparedData
 from gan_bench.console import plain_console
 from gan_bench.errors import GanBenchError
 from gan_bench.files import remove_leftovers
+from gan_bench.findings.told import lines, told_all
 from gan_bench.grid.labels import value_text
 from gan_bench.grid.stages import drawn, tuned
 from gan_bench.planning.cost import check_space
@@ -114,6 +115,7 @@ class GridWork:
         self.devices = resolve_devices(execution.devices, execution.slots)
         self.prepared = prepare_grid(grid, self.console)
         self.search = search  # of which its runs are the second stage; or, once it has run, which it is itself
+        self.untold = True  # what its data were found to be
 
     @cached_property
     def evaluators(self) -> dict[str, Evaluator]:
@@ -152,6 +154,7 @@ class GridWork:
             self._write(every, looks)
             new = [run for run, what in todo if what == "train"]
             check_space(self.store, new, self.grid.evaluate.keep, len(self.devices))
+            self._tell_data()
             done, failed = self._train([run for run, _ in todo], self._jobs(todo, fresh))
             if not (
                 self.store / "grid.json"
@@ -164,6 +167,14 @@ class GridWork:
         others = (run for run in runs if run.name not in failed)
         failed |= {run.name for run in others if (run.folder.read() if run.name in attempted else run.state).failed}
         return Outcome(self.store, len(runs), len(failed), stopped=not done)
+
+    def _tell_data(self) -> None:
+        """Tell a person what its datasets were found to be, once a command."""
+        if not self.untold:
+            return
+        self.untold = False
+        for line in lines(told_all(self.prepared.datasets), self.console.width if self.console.is_terminal else 200):
+            self.say(line)
 
     def say(self, line: str) -> None:
         """Tell a person a line, which is not broken."""
@@ -254,12 +265,14 @@ def after_search(grid: Grid, *, only: str | None = None, **options: Any) -> tupl
     """
     told: dict[Cell, list[float | None]] = {}
     ended: set[str] = set()  # runs of draws that others were asked for by
+    untold = True
     while True:
         if undrawn(grid):
             grid = with_more_draws(grid, told)
         first = GridWork(drawn(grid), **options)
+        first.untold = untold
         outcome = first.run(only=only, any_match=True, leave=ended)
-        search = first.search
+        search, untold = first.search, first.untold
         if outcome.stopped or search is None:
             return None, outcome
         found = search.told()
@@ -281,7 +294,9 @@ def after_search(grid: Grid, *, only: str | None = None, **options: Any) -> tupl
     for cell, number in chosen.items():
         values = ", ".join(f"{path} {value_text(value)}" for path, value in grid.draws[cell][number].values.items())
         first.say(f"{cell.label}: draw {number} is the best of {len(grid.draws[cell])}{values and f' ({values})'}")
-    return GridWork(tuned(grid, chosen), search=search, **options), replace(outcome, failed=0)
+    second = GridWork(tuned(grid, chosen), search=search, **options)
+    second.untold = untold
+    return second, replace(outcome, failed=0)
 
 
 def worker_setup(grid: Grid, devices: Sequence[str], execution: Execution) -> Setup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +12,13 @@ import torch
 from pydantic import ValidationError
 from rich.console import Console
 
-from gan_bench.api.kinds import Dataset
-from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
-from gan_bench.console import counted, plain_console, warnings_told
-from gan_bench.data.prepare import prepare
+from gan_bench.commands.asked import asked as asked_for
+from gan_bench.console import plain_console
 from gan_bench.errors import GanBenchError
 from gan_bench.grid import Evaluate
-from gan_bench.grid.cells import Maker
 from gan_bench.grid.load import headlines_of
-from gan_bench.grid.overrides import apply_overrides
 from gan_bench.grid.source import Fault, Source, fault_of, validate
-from gan_bench.grid.toml import DocPath
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.fitting import fitted
 from gan_bench.scoring.sample_files import SampleSet, from_array, read_samples
@@ -86,35 +80,33 @@ def score(
     convert: bool = False,
     overrides: Sequence[str] = (),
     plugins: Sequence[str | Path] = (),
+    allow_plugins: bool = False,
     device: str = "auto",
     console: Console | None = None,
 ) -> SampleScores:
     """Score samples that may have been made elsewhere, as `gan-bench score` does, by the protocols of a grid's runs.
 
     `samples` are a folder or .zip of pictures, an .npz or .npy file, or an array: see docs/score.md. `against` is a dataset's
-    name or table, as in a grid file, or a folder of real pictures; `metrics` and `features` are as under `[evaluate]`, and by
-    default those of a grid that names none. At most `count` samples are taken, drawn by `seed`; `resize` and `convert`
-    change the size or the colours of samples that differ from the data in these, which their protocol then says.
-    `overrides` are parameters of the dataset, "KEY=VALUE". GanBenchError: bad input.
+    name or table, as in a grid file, a folder or file of real samples, or a grid file with one dataset; `metrics` and
+    `features` are as under `[evaluate]`, and by default those of a grid that names none. At most `count` samples are taken,
+    drawn by `seed`; `resize` and `convert` change the size or the colours of samples that differ from the data in these, which
+    their protocol then says. `overrides` are parameters of the dataset, "KEY=VALUE"; `allow_plugins` as for `load_generator`.
+    GanBenchError: bad input.
     """
     console = console or plain_console()
-    registry = Registry.load([Path(file) for file in plugins])
-    maker, bare = Maker(registry), _is_bare_folder(against, registry)
-    table = {"name": "folder", "root": str(against)} if bare else _table(against)
+    named = asked_for(against, overrides, plugins, option="against", allow_plugins=allow_plugins)
+    if len(named.tables) > 1:
+        raise GanBenchError(
+            f"{named.option} has {len(named.tables)} datasets, and samples are scored against one; name it"
+        )
     asked = {key: value for key, value in (("metrics", metrics), ("features", features)) if value is not None}
-    words: dict[DocPath, str] = {("evaluate", key): key for key in asked} | {("dataset",): f"against {table['name']}"}
-    source = Source(Path(), "", {**apply_overrides({"dataset": table}, overrides, within=("dataset",))[1], **words})
-
-    def made(table: dict[str, Any]) -> tuple[Dataset, dict[str, Any]]:
-        document, _ = apply_overrides({"dataset": table}, overrides, within=("dataset",))
-        return maker.plugin("dataset", document["dataset"], ("dataset",))
-
+    source = Source(Path(), "", {**named.options, **{("evaluate", key): key for key in asked}})
     try:
-        made(table)  # mistakes are told before anything is read
+        named.made()  # mistakes are told before anything is read
         evaluate = validate(Evaluate, asked)
-        headlines_of(maker, evaluate)
+        headlines_of(named.maker, evaluate)
         found = _read(samples, count, seed, console)
-        dataset, settings = made({**table, **_size(found)} if bare else table)
+        ((dataset, settings),) = named.made(**_size(found) if named.bare else {})
     except ValidationError as error:
         raise source.error(fault_of(error, Evaluate, asked, ("evaluate",))) from None
     except Fault as fault:
@@ -122,10 +114,10 @@ def score(
     evaluate = evaluate.model_copy(update={"samples": len(found.samples)})
     with preserved():
         torch.set_num_threads(1)  # as where runs are scored, so that equal samples get the same bits
-        data = _prepared(dataset, registry, console)
+        (data,) = named.prepare([dataset], console)
         ready, treatment = fitted(found.samples, data.spec, resize=resize, convert=convert)
         with console.status("features and reference of the held-out data"):
-            evaluator = Evaluator.of(evaluate, registry, data, torch.device(resolve_devices(device, 1)[0]))
+            evaluator = Evaluator.of(evaluate, named.registry, data, torch.device(resolve_devices(device, 1)[0]))
             evaluator.prepare()
         with console.status(f"scoring {len(ready):,} samples"):
             remarks = [*_remarks(found, count, data), *found.remarks, *evaluator.remarks()]
@@ -134,18 +126,6 @@ def score(
             scores = evaluator.score(ready)
     scored, real = ([Score.model_validate(one) for one in own] for own in (scores, floor))
     return SampleScores(scored, real, settings, data.fingerprint, found.taken_as, remarks)
-
-
-def _is_bare_folder(against: Any, registry: Registry) -> bool:
-    return isinstance(against, str | Path) and str(against) not in registry.names("dataset") and os.path.isdir(against)
-
-
-def _table(against: str | Path | Mapping[str, Any]) -> dict[str, Any]:
-    """A dataset's table. GanBenchError: it has no name."""
-    table = dict(against) if isinstance(against, Mapping) else {"name": str(against)}
-    if not isinstance(table.get("name"), str):
-        raise GanBenchError(f"against must be a dataset's name or a table that has one (found: {table!r})")
-    return table
 
 
 def _size(found: SampleSet) -> dict[str, Any]:
@@ -168,11 +148,6 @@ def _read(samples: Any, count: int | None, seed: int | None, console: Console) -
     if len(found.samples) < 2:
         raise GanBenchError("there is one sample, and scores are of two at least")
     return found
-
-
-def _prepared(dataset: Dataset, registry: Registry, console: Console) -> PreparedData:
-    with counted(console, f"dataset {dataset.name}") as show, warnings_told(console):
-        return prepare(dataset, progress=show, registry=registry)
 
 
 def _remarks(found: SampleSet, count: int | None, data: PreparedData) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +22,7 @@ class Facts:
         for kind, value in facts.items():
             if isinstance(value, str):
                 self._counters[kind][value] += 1
-            else:
+            elif math.isfinite(value):
                 low, high = self._ranges.get(kind, (value, value))
                 self._ranges[kind] = min(low, value), max(high, value)
 

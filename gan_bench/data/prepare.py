@@ -45,6 +45,13 @@ def prepare(
     cache = cache_root() if cache is None else cache
     tell = _Throttle(progress)
     whole = _whole(dataset, cache, tell)
+    if whole.skipped:
+        total = len(whole.training) + len(whole.held_out) + len(whole.skipped)
+        warnings.warn(
+            f"dataset {whole.name}: {len(whole.skipped)} of {total} samples can't be read and are left out: "
+            f"{some(whole.skipped)}",
+            stacklevel=2,
+        )
     with caching(cache):
         return training_set(dataset, whole, cache / "features", tell, registry)
 
@@ -72,15 +79,7 @@ def _whole(dataset: Dataset, cache: Path, tell: _Throttle) -> PreparedData:
     with caching(cache), resumable(folder, waiting) as work:
         if work:
             decode(dataset, spec, work, tell)
-    data = _with(others, folder)
-    if data.skipped:
-        total = len(data.training) + len(data.held_out) + len(data.skipped)
-        warnings.warn(
-            f"dataset {data.name}: {len(data.skipped)} of {total} samples can't be read and are left out: "
-            f"{some(data.skipped)}",
-            stacklevel=2,
-        )
-    return data
+    return _with(others, folder)
 
 
 def _with(others: Sequence[LeftOut], folder: Path) -> PreparedData:

@@ -38,6 +38,7 @@ class ScoreColumn:
     unit: str = ""
     cost: float | None = None  # seconds that its metric takes a snapshot, on average, once samples have their features
     side: Side | None = None  # what it measures: quality, diversity, or a distance that adds both
+    treatment: str = ""  # of each real sample, in words
 
     def holds(self, score: Score) -> bool:
         """Whether a score may stand in this column: every field of the protocol is compared, not just the id."""
@@ -98,6 +99,7 @@ def score_columns(scores: Iterable[Named], asked: Collection[str] = ()) -> list[
             score.unit,
             mean(costs) if costs else None,
             score.side,
+            score.treatment,
         )
         for label, (_, score, costs), differs in zip(unlike(labels), named, differences, strict=True)
     ]

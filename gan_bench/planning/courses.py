@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gan_bench.canonical import canonical
+from gan_bench.data.described import described
 from gan_bench.errors import GridError
 from gan_bench.planning.datasets import check_data, dataset_key, prepare_data
 from gan_bench.planning.lengths import Lengths
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from gan_bench.api.samples import PreparedData
     from gan_bench.grid import Cell, Grid
+    from gan_bench.store.documents import Dataset
 
 COURSE_FORMAT = 2  # raised when a change of the core changes what runs of equal settings compute
 
@@ -50,6 +52,12 @@ class PreparedGrid:
     data: dict[str, PreparedData]  # by `dataset_key`
     courses: tuple[Course, ...]  # of its cells, in order
     steps_an_epoch: float  # G steps in which the baseline sees its data once
+
+    @property
+    def datasets(self) -> list[tuple[Dataset, dict[str, Any]]]:
+        """What is known of each dataset that its cells train on, and its settings."""
+        cells = {dataset_key(cell): cell for cell in self.grid.cells}
+        return [(described(self.data[key]), cell.settings["dataset"]) for key, cell in cells.items()]
 
 
 def prepare_grid(grid: Grid, console: Console) -> PreparedGrid:

@@ -29,7 +29,8 @@ def check_data(grid: Grid) -> None:
 
 def prepare_data(grid: Grid, console: Console) -> dict[str, PreparedData]:
     """Every dataset of the grid, decoded once; by `dataset_key`. GanBenchError: data is missing or damaged."""
-    return {key: prepare_dataset(grid, cell, console) for key, cell in _one_a_dataset(grid).items()}
+    with warnings_told(console):
+        return {key: prepare_dataset(grid, cell, console) for key, cell in _one_a_dataset(grid).items()}
 
 
 def _one_a_dataset(grid: Grid) -> dict[str, Cell]:
@@ -37,8 +38,8 @@ def _one_a_dataset(grid: Grid) -> dict[str, Cell]:
 
 
 def prepare_dataset(grid: Grid, cell: Cell, console: Console) -> PreparedData:
-    """A cell's dataset, decoded; what was left out of it is told."""
-    with counted(console, f"dataset {cell.dataset.name}") as show, warnings_told(console), located(grid, cell):
+    """A cell's dataset, decoded; it warns of what could not be read."""
+    with counted(console, f"dataset {cell.dataset.name}") as show, located(grid, cell):
         return prepare(cell.dataset, progress=show, registry=grid.registry)
 
 

@@ -254,6 +254,8 @@ class Evaluator:
             protocol, protocol_id = self._protocol(index, name)
             score = {"metric": measure.metric.name, "label": label, "value": None, **number.facts()}
             score |= {"protocol": protocol, "protocol_id": protocol_id}
+            if self.data.reading and self.data.reading.treatment:
+                score["treatment"] = self.data.reading.treatment
             if len(samples) != self.count:
                 score["generated"] = len(samples)
             score |= found["held_out"](name)

@@ -17,6 +17,7 @@ from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.sample_grid import save_grid
 from gan_bench.scoring.samples import GRID_SAMPLES, POINTS, shuffled
 from gan_bench.store.documents import Score, ScoresDocument, read_or_fault, write_object
+from gan_bench.store.places import REAL
 from gan_bench.store.state import is_picture
 
 NOT_FINITE = (" is nan", " is inf", " is -inf")  # how the errors of such scores end
@@ -69,8 +70,9 @@ def _scores(store: Path, data: PreparedData, evaluator: Evaluator, remarks: list
     document = document or ScoresDocument()
     known = {(score.label, score.protocol_id) for score in document.scores}
     facts = document.as_json()
-    if known != evaluator.columns() or not is_picture(folder / "samples.png"):
+    if not all(is_picture(folder / name) for name in REAL):
         save_real(folder, data)
+    if known != evaluator.columns():
         facts = {"scores": evaluator.score_training_data(), "time": evaluator.seconds}
     elif document.remarks == remarks:
         return document.scores
@@ -117,6 +119,7 @@ def _cure(data: Iterable[PreparedData], samples: int) -> str:
 
 
 def save_real(folder: Path, data: PreparedData) -> None:
-    """Write a sample grid of real data, the first of a fixed shuffle of the held-out part."""
-    some = shuffled(len(data.held_out))[:POINTS]
-    save_grid(data.held_out.batch(some if data.spec.kind == "points" else some[:GRID_SAMPLES]), folder / "samples.png")
+    """Write a sample grid of each part of real data, the first of a fixed shuffle."""
+    for name, part in zip(REAL, (data.held_out, data.training), strict=True):
+        some = shuffled(len(part))[:POINTS]
+        save_grid(part.batch(some if data.spec.kind == "points" else some[:GRID_SAMPLES]), folder / name)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_serializer, model_validator
 from typing_extensions import TypedDict
 
 from gan_bench.api.kinds import Side
+from gan_bench.api.reading import Reading
 from gan_bench.files import write_json
 from gan_bench.store.checksums import checksum
 from gan_bench.store.trust import check_document
@@ -33,6 +34,13 @@ class Document(BaseModel):
 D = TypeVar("D", bound=Document)
 
 
+class ClassCounts(Document):
+    """How many samples of each class there are, in the classes' order."""
+
+    training: list[Whole]
+    held_out: list[Whole]
+
+
 class Dataset(Document):
     """A run's dataset."""
 
@@ -41,6 +49,16 @@ class Dataset(Document):
     shape: list[Whole] = []
     kind: Literal["image", "points"] = "image"
     classes: list[str] | None = None
+    training: Whole | None = None  # samples that are trained on
+    held_out: Whole | None = None
+    class_counts: ClassCounts | None = None
+    chosen: list[str] = []  # how the training samples were chosen, in sentences
+    chosen_of: Whole | None = None  # of how many, where not all are trained on as they are
+    reading: Reading | None = None  # what it was found to be; None: trained before that was kept
+
+    @field_serializer("reading")
+    def _as_lists(self, reading: Reading | None) -> dict[str, Any] | None:
+        return None if reading is None else reading.model_dump(mode="json", exclude_unset=True)
 
 
 class Settings(TypedDict, total=False):
@@ -187,6 +205,9 @@ class Score(Document):
     value: Value
     protocol_id: str
     protocol: dict[str, Any] = {}
+    treatment: str = (
+        ""  # of each real sample, in words; no part of the protocol, whose fingerprint tells what became of it
+    )
     better: Literal["lower", "higher"] = "lower"
     scale: Literal["log", "raw"] = "raw"
     unit: str = ""

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 SNAPSHOT = re.compile(r"step-(\d{8,18})")  # a snapshot's folder
+REAL = ("samples.png", "training.png")  # of a dataset's held-out part, and of what is trained on
 WEIGHTS = "weights.pt"  # of the sampled network, in a snapshot's folder
 
 

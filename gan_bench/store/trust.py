@@ -20,7 +20,7 @@ NESTED = 40  # containers within one another
 LEVELS = 3  # of folders that anything is read from: a run folder, its snapshots, and each of them
 # Everything in a run folder that is read, written or gone into; what listeners put beside it is their affair.
 OWN = re.compile(
-    r"(run|result|scores|neighbours)\.json|curves\.jsonl|output\.txt|(samples|neighbours)\.png|.*\.pt|snapshots|step-.*"
+    r"(run|result|scores|neighbours)\.json|curves\.jsonl|output\.txt|(samples|training|neighbours)\.png|.*\.pt|snapshots|step-.*"
 )
 
 

@@ -12,6 +12,7 @@ import torch
 from gan_bench import __version__
 from gan_bench.api.registry import Found
 from gan_bench.api.samples import PreparedData
+from gan_bench.data.described import described
 from gan_bench.store.documents import RunDocument
 from gan_bench.training.training import Training
 from gan_bench.workers.device import hardware
@@ -44,15 +45,7 @@ def provenance(
         "settings": job.settings,
         "total_steps": training.total_steps,
         "snapshot_steps": sorted(training.snapshot_steps),
-        "dataset": {
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "shape": list(data.spec.shape),
-            "kind": data.spec.kind,
-            "classes": list(data.spec.classes) if data.spec.classes else None,
-            "training": len(data.training),
-            "held_out": len(data.held_out),
-        },
+        "dataset": described(data).as_json(),
         "plugins": [
             {
                 "kind": found.kind,

@@ -128,13 +128,7 @@ def test_a_folder_of_real_pictures_is_taken_at_the_samples_size(folder, tmp_path
         Image.fromarray(pixels).save(tmp_path / f"{index}.png")
     for against in (tmp_path, str(tmp_path)):
         found = api.score(folder / "pictures", against, metrics=["fid"], features="random")
-        assert {**found.against, "root": ""} == {
-            "name": "folder",
-            "root": "",
-            "size": 8,
-            "channels": 1,
-            "held_out": 0.1,
-        }
+        assert {"name": "folder", "size": 8, "channels": 1, "held_out": 0.1}.items() <= found.against.items()
     with pytest.raises(GanBenchError, match="Give --resize"):
         api.score(folder / "pictures", tmp_path, metrics=["fid"], features="random", overrides=["size=16"])
 

@@ -193,8 +193,8 @@ def test_size_is_that_of_its_parts(store, html):
 
 def test_readable_without_scripts(page):
     pictures = [a for a in page.all("div", role="img") if a["class"].split() != ["picture"]]
-    # Levels and real data; in the gallery each cell beside real data, all finished ones with their neighbours.
-    assert len(pictures) == 9 + 3 + 2 * 7 + 7
+    # Levels and real data; in the gallery each cell beside real data, all finished ones with their neighbours; both parts.
+    assert len(pictures) == 9 + 3 + 2 * 7 + 7 + 2
     assert all(a.get("aria-label") for a in pictures)
 
 
