@@ -83,7 +83,7 @@ def roles(arrays: Mapping[str, Array], place: object, labels: str | None = None)
         raise GanBenchError(f"{place}: {rule}; it holds {listed}. {CURE}")
     for one in (one for several in (*pictures.values(), *given.values()) for one in several):
         if isinstance(one, NoArray):
-            raise GanBenchError(f"{place}: array {one}")
+            raise GanBenchError(f"{place}: {one}")
     for part, several in (*pictures.items(), *given.items()):
         if len(several) > 1:
             kind = "pictures" if several is pictures.get(part) else "labels"
@@ -186,7 +186,7 @@ def form_of(array: Array) -> tuple[Form, str]:
     else:
         rule = "pictures are (N, H, W), (N, H, W, C) or (N, C, H, W)"
     cure = "Save it with the picture's number first and channels last, (N, H, W, C)"
-    raise GanBenchError(f"array {array}: {rule}. {cure}")
+    raise GanBenchError(f"{array}: {rule}. {cure}")
 
 
 def _coloured(array: Array, side: int) -> tuple[Form, str]:
@@ -197,7 +197,7 @@ def _coloured(array: Array, side: int) -> tuple[Form, str]:
     if abs(planes - pixels) <= 0.02 * max(planes, pixels):
         rule = f"are {side} x {side} in colour, but whether colours or pixels follow each other can't be told"
         cure = "Save them as (N, H, W, 3)"
-        raise GanBenchError(f"array {array}: its rows {rule}. {cure}")
+        raise GanBenchError(f"{array}: its rows {rule}. {cure}")
     order, words = ("chw", "one colour after the other") if planes < pixels else ("hwc", "one pixel after the other")
     note = (
         f"The {array.shape[1]} numbers of a row of {array.name or 'the array'} are taken as {side} x {side}, {words}."
@@ -227,13 +227,13 @@ def scale_of(arrays: Sequence[Array], value_range: Range | None) -> Scale:
     names = ", ".join(array.name or "the array" for array in arrays)
     for array in arrays:
         if array.dtype.kind not in "buif":
-            raise GanBenchError(f"array {array} holds no numbers")
+            raise GanBenchError(f"{array} holds no numbers")
         for _, block in array.blocks():
             rows = np.asarray(block)
             if rows.size:
                 low, high = min(low, float(rows.min())), max(high, float(rows.max()))
             if not math.isfinite(low + high):
-                raise GanBenchError(f"some values of array {array} are not finite")
+                raise GanBenchError(f"some values of {array} are not finite")
             whole = whole and (rows.dtype.kind != "f" or bool((rows == np.round(rows)).all()))
     if low > high:
         raise GanBenchError(f"{names}: there are no values")
@@ -321,7 +321,7 @@ def take_arrays(
     scaling = Scaling(list(found.pictures.values()), value_range)
     pictures = {part: ArrayPictures(array, forms[part][0], scaling) for part, array in found.pictures.items()}
     notes = [
-        f"{len(one):,} pictures of {one.form} are those of array {one.array}."
+        f"{len(one):,} pictures of {one.form} are those of {'array ' * bool(one.array.name)}{one.array}."
         for one in pictures.values()
     ]  # fmt: skip
     notes += [note for _, note in forms.values() if note]

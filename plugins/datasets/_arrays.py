@@ -40,7 +40,7 @@ class Array(ABC):
         return self.shape[0] if self.shape else 1
 
     def __str__(self) -> str:
-        return f"{self.name or 'array'}: {self.dtype} of shape {self.shape}"
+        return f"{self.name or 'the array'}: {self.dtype} of shape {self.shape}"
 
     @abstractmethod
     def blocks(self, first: int = 0) -> Iterator[Block]:
@@ -53,7 +53,7 @@ class Array(ABC):
     def whole(self) -> np.ndarray:
         """All of it. ValueError: it is too large for that."""
         if len(self) * self.row_bytes > WHOLE:
-            raise ValueError(f"array {self} is too large to be labels")
+            raise ValueError(f"{self} is too large to be labels")
         return np.concatenate([np.asarray(rows) for _, rows in self.blocks()] or [np.empty(self.shape, self.dtype)])
 
 

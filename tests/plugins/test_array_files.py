@@ -408,7 +408,7 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path, monkeypatch: pytest.Monke
     np.save("x.npy", np.array([Evil()], dtype=object), allow_pickle=True)
     refused(tmp_path / "x.npy", "Python objects, which are not loaded")
     np.savez("x.npz", images=np.array([Evil()], dtype=object))
-    refused(tmp_path / "x.npz", "array images: it holds Python objects, which are not loaded")
+    refused(tmp_path / "x.npz", "images: it holds Python objects, which are not loaded")
     (tmp_path / "y.pt").write_bytes(pickle.dumps(Evil()))
     refused(tmp_path / "y.pt", "can't be read")
     assert not (tmp_path / "evil").exists()
