@@ -130,6 +130,7 @@ HOMONYMS = {
     "random",
 }  # a column of tables, what is known of data, how a search draws: no plugins' names there
 NAMED = {  # each with why it stands in the core, and nowhere else
+    "api/tables.py": {"classifier", "pixels"},  # the features where nothing else is said
     "bench/cases.py": {"dcgan", "fcgan"},  # the networks that `gan-bench bench` measures
     "grid/axes.py": {"label_noise"},  # an example in a cure
     "grid/schema.py": {
@@ -137,7 +138,6 @@ NAMED = {  # each with why it stands in the core, and nowhere else
         "precision_recall",
         "density_coverage",
         "classifier",
-        "pixels",
     },  # the defaults of [evaluate]
     "scoring/measure.py": {"classifier"},  # the cure where a metric needs features that know classes
 }
