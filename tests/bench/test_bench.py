@@ -80,6 +80,7 @@ def test_counts_up_to_all_cores(most, counts):
     assert teams.doublings(most) == counts
 
 
+@pytest.mark.slow
 def test_turns_don_t_overlap_and_a_contestant_keeps_its_process(tmp_path):
     a, b = (Contestant(partial(noting, tmp_path, name)) for name in "ab")
     speeds = take_turns({"first": [a], "second": [b], "third": [a]}, seconds=0.05, rounds=2, tell=pytest.fail)

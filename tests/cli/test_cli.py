@@ -239,6 +239,7 @@ def gan_bench_architectures():
 """
 
 
+@pytest.mark.slow
 def test_an_architecture_may_read_numbers_while_it_builds(tmp_path):
     (tmp_path / "reads.py").write_text(READS_NUMBERS)
     shown = gan_bench("plugins", "reads", "--plugin", "reads.py", cwd=tmp_path).stdout

@@ -439,6 +439,7 @@ def test_samples_drawn_from_a_run_have_its_own_scores(finished):
     gan_bench("sample", folder, "-o", finished / "drawn.npz", "--format", "png-folder", cwd=finished, code=2)
 
 
+@pytest.mark.slow
 def test_what_starts_processes_may_be_killed_while_it_starts_one(tmp_path, monkeypatch):
     ensure_running, killed = forkserver.ForkServer.ensure_running, []
 

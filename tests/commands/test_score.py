@@ -122,6 +122,7 @@ def test_what_was_done_to_samples_stands_in_their_protocol_alone(folder):
     assert scored.protocol_id != real.protocol_id
 
 
+@pytest.mark.slow
 def test_a_folder_of_real_pictures_is_taken_at_the_samples_size(folder, tmp_path):
     for index, picture in enumerate(load_digits().images[360:700]):
         pixels = np.repeat(np.repeat((picture * 15.9375).astype(np.uint8), 2, 0), 2, 1)

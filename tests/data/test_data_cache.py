@@ -160,6 +160,7 @@ def prepare_and_tell(queue: Any) -> None:
     queue.put(prepare(Ramp()).fingerprint)
 
 
+@pytest.mark.slow
 def test_processes_may_prepare_at_once() -> None:
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()

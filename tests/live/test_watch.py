@@ -146,6 +146,7 @@ def test_the_port_is_on_the_loopback_device_alone(address):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_watching_and_its_end_change_no_file(tmp_path):
     store = write_store(tmp_path / "store", seeds=1, snapshots=1, steps=50)
     (store / ".lock").touch()

@@ -276,6 +276,7 @@ def test_fresh_and_keep_contradict_each_other(place):
     assert "give one of them" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_thousand_folders_are_read_in_a_moment(place):
     """Each folder is read once, and each cell's old settings are resolved once."""
     store = place / "many"

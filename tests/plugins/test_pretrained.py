@@ -217,6 +217,7 @@ def sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_inception_features(digits, inception_weights, tmp_path, monkeypatch):
     extractor = Inception(weights=inception_weights, sha256=sha256(inception_weights))
     features = extractor.prepare(digits, tmp_path, CPU)

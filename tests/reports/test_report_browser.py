@@ -105,6 +105,7 @@ def test_play_is_slow_where_little_motion_is_wanted(visit):
     assert page.locator("#comparison-1 .strip output").inner_text() == "step 150"
 
 
+@pytest.mark.slow
 def test_the_gallery_is_large_and_sharp(page):
     frames = page.locator("#gallery .hung .frame")
     assert {frame.bounding_box()["width"] for frame in frames.all()} == {(5 * 17 + 1) * 3}
@@ -157,7 +158,8 @@ def test_log_switch_legend_and_hover(visit):
     assert "generator steps" in figure.locator(".hoverlayer").text_content()
 
 
-@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_both_themes_and_the_toggle(visit, scheme):
     page = visit(color_scheme=scheme)
     draw_all(page)

@@ -96,6 +96,7 @@ def test_zoom_and_reading_are_common_to_all_charts(visit):
     assert label.startswith("Loss of G, against generator steps. Last values: no tricks ")
 
 
+@pytest.mark.slow
 def test_levels_are_isolated_with_the_keyboard(visit):
     page = visit()
     section = page.locator("#comparison-2")
@@ -109,6 +110,7 @@ def test_levels_are_isolated_with_the_keyboard(visit):
     assert section.locator(".legend [aria-pressed=true]").count() == 4
 
 
+@pytest.mark.slow
 def test_charts_are_saved_on_white_with_title_and_legend(visit):
     page = visit(color_scheme="dark")
     section = page.locator("#comparison-3")

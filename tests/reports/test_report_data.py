@@ -127,7 +127,7 @@ def test_how_scores_are_made_says_how_real_samples_were_treated(store):
 
 
 @NEEDS_BROWSER
-@pytest.mark.parametrize("width", [420, 1280])
+@pytest.mark.parametrize("width", [420, pytest.param(1280, marks=pytest.mark.slow)])
 def test_it_fits_and_both_parts_are_seen(visit, width):
     page = visit(viewport={"width": width, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -55,6 +55,7 @@ def test_every_score_is_a_click_away(page):
     assert sum(head.startswith("best snapshot") for head in heads) == 2
 
 
+@pytest.mark.slow
 def test_sorted_by_keyboard_and_told_to_screen_readers(visit):
     page = visit()
     own = column(page, 1)
@@ -167,6 +168,7 @@ def test_no_buttons_that_do_nothing(visit):
     assert page.locator("#answers .track .seed:visible").count() > 10
 
 
+@pytest.mark.slow
 def test_all_runs_in_one_table_are_searched_sorted_and_saved(visit):
     page = visit()
     page.locator("#search input").fill("fcgan")

@@ -130,6 +130,7 @@ def test_one_that_only_lacks_real_samples_for_the_floor_is_not(few, metric, trai
     assert f"Warning: {metric} has no floor of folder's {training} training samples: " in said
 
 
+@pytest.mark.slow
 def test_and_has_values_once_it_is_trained(few, tmp_path):
     assert "finished" in few(["kid", "precision_recall"], training=3, held_out=20, code=0)
     assert load(tmp_path / "runs" / "few").snapshots["value"].notna().all()

@@ -69,6 +69,7 @@ def test_every_step_is_the_formulas(start, tricks, gamma):
     assert train(300, start, tricks) == pytest.approx(exact(300, start, gamma), abs=2e-5)
 
 
+@pytest.mark.slow
 def test_near_the_equilibrium_it_neither_arrives_nor_leaves():
     radius = np.hypot(*train(2000, (0.02, 0.0), []).T)
     assert radius.min() > 0.019

@@ -70,7 +70,13 @@ def train(folder: Path, tricks: str, capture=None) -> Training:
 
 @pytest.mark.parametrize(
     "tricks",
-    ["[]", '["ema", "spectral_norm"]', '[{ name = "d_every", n = 3 }]', '["wgan_gp"]', '[{ name = "r1", every = 4 }]'],
+    [
+        "[]",
+        '["ema", "spectral_norm"]',
+        '[{ name = "d_every", n = 3 }]',
+        pytest.param('["wgan_gp"]', marks=pytest.mark.slow),
+        '[{ name = "r1", every = 4 }]',
+    ],
 )
 def test_replayed_blocks_train_the_same_bits_and_count_the_same(tmp_path, tricks):
     plain = train(tmp_path / "plain", tricks)

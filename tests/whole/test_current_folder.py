@@ -48,6 +48,7 @@ def test_the_traps_are_set(tmp_path):
     assert (tmp_path / "sprung").read_text().startswith("random in ")
 
 
+@pytest.mark.slow
 def test_plan_imports_nothing_from_the_current_folder(trapped):
     planned = completed(PROGRAM, "plan", "grid.toml", "--only", "no tricks", cwd=trapped).stdout
     assert "1 run, 1 of them to train" in planned

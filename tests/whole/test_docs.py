@@ -22,7 +22,9 @@ WITH_CODE = [d for d in DOCUMENTS if any(b.language in ("sh", "python", "toml") 
 LONG = (
     "data.md",
     "dataset.md",
+    "diagnosis.md",
     "metric.md",
+    "search.md",
     "trick.md",
     "watch.md",
 )  # also at toy length; test_quickstart.py has full length

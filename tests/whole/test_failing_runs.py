@@ -118,6 +118,7 @@ def test_a_run_whose_process_died_is_tried_again_and_has_the_same_bits(tmp_path,
     assert_others_undisturbed(store, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_plugin_that_hangs_is_ended_and_its_place_is_told(tmp_path, undisturbed):
     grid = grid_of(tmp_path, fault("hang"), "", '"ema"')
     done = gan_bench("run", grid, "--slots", 1, "--step-seconds", 0.5, "--retries", 0, cwd=tmp_path, code=1)
@@ -129,6 +130,7 @@ def test_a_plugin_that_hangs_is_ended_and_its_place_is_told(tmp_path, undisturbe
     assert_others_undisturbed(store, undisturbed)
 
 
+@pytest.mark.slow
 def test_global_state_is_put_back_and_the_process_replaced(tmp_path, undisturbed):
     marker = tmp_path / "processes"
     grid = grid_of(tmp_path, fault("change_state", str(marker)), "", '"ema"', fault("change_nothing", str(marker)))

@@ -145,6 +145,7 @@ def test_who_does_not_listen_is_killed(tmp_path, whole):
     assert_goes_on_with_the_same_bits(tmp_path, whole)
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(tmp_path, whole):
     (tmp_path / "deaf").touch()
     (tmp_path / "patient").touch()

@@ -258,6 +258,7 @@ def test_a_deleted_run_folder_fails_its_run_and_no_other(tmp_path, whole):
     assert_equal_stores(store, tmp_path / "undisturbed")
 
 
+@pytest.mark.slow
 def test_a_deleted_store_costs_no_other_run(tmp_path, whole):
     grid, store = grid_with_trouble(tmp_path, "delete_store", tmp_path), tmp_path / "store"
     (tmp_path / "once").touch()

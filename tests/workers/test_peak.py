@@ -72,6 +72,7 @@ def test_a_damaged_cache_is_measured_anew(tmp_path, damage):
     assert json.loads(file.read_text())[key] > 1e8
 
 
+@pytest.mark.slow
 def test_the_time_of_loading_a_library_leaves_no_kernel_out(monkeypatch):
     sizes, mm = [], torch.mm
 

@@ -109,6 +109,7 @@ def test_a_process_that_dies_fails_only_the_run_that_ended_it(tmp_path):
         assert_equal_runs(one, two)
 
 
+@pytest.mark.slow
 def test_a_run_without_memory_goes_back_and_is_repeated_beside_fewer(tmp_path):
     marker = tmp_path / "was here"
     levels = f'[[], [{{ name = "trouble", kind = "memory", marker = "{marker}" }}], ["ema"]]'
