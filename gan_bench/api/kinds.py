@@ -170,7 +170,7 @@ class Dataset(Plugin):
         """The mixture that the samples are drawn from, where that is known: the truth that the metric `modes` counts by."""
         return None
 
-    def files(self) -> Iterable[Path]:
+    def files(self) -> Iterable[str | Path]:
         """The files whose bytes determine the samples (none: parameters and code do). GanBenchError: they are missing."""
         return ()
 

@@ -92,15 +92,22 @@ def _with(others: Sequence[LeftOut], folder: Path) -> PreparedData:
     return open_prepared(folder)
 
 
-def files_and_spec(dataset: Dataset) -> tuple[list[Path], DataSpec]:
+def files_and_spec(dataset: Dataset) -> tuple[list[str], DataSpec]:
     """The files that a dataset is read from, absolute, and what networks must know of it.
 
     GanBenchError: they are missing or wrong, or whatever the dataset's own code raises.
     """
     with told(f"dataset {dataset.name}: files()"):
-        files = [Path(file).absolute() for file in dataset.files()]  # first: it may download what `spec` reads
+        here = os.getcwd()
+        files = [_absolute(file, here) for file in dataset.files()]  # first: it may download what `spec` reads
     with told(f"dataset {dataset.name}: its shape or classes"):
         return files, dataset.spec()
+
+
+def _absolute(file: str | Path, here: str) -> str:
+    """A path as text, for objects take seconds of 200,000 files."""
+    text = os.path.join(here, file)
+    return str(Path(text)) if "//" in text or "/./" in text else text
 
 
 def _key(dataset: Dataset, spec: DataSpec, content: str) -> str:
@@ -110,7 +117,7 @@ def _key(dataset: Dataset, spec: DataSpec, content: str) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
+def _content(name: str, files: list[str], cache: Path, tell: _Throttle) -> str:
     """SHA-256 of the files' bytes and of their names below their common folder.
 
     It is kept under a hash of the files' paths, sizes and times, so that a folder of 200,000 pictures is read only when
@@ -124,11 +131,11 @@ def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
         stats = [_stat(file) for file in files]
     except OSError as error:
         raise GanBenchError(f"dataset {name}: {error.filename} can't be read ({error.strerror})") from error
-    listing = [(str(file), s.st_size, s.st_mtime_ns, s.st_ctime_ns) for file, s in zip(files, stats, strict=True)]
+    listing = [(file, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for file, s in zip(files, stats, strict=True)]
     known = cache / "files" / hashlib.sha256(json.dumps(listing).encode()).hexdigest()
     if known.is_file() and len(text := known.read_text()) == 64:
         return text
-    base = os.path.commonpath({file.parent for file in files})
+    base = os.path.join(os.path.commonpath({os.path.dirname(file) for file in files}), "")
     digest = hashlib.sha256()
     groups = [files[start : start + 256] for start in range(0, len(files), 256)]
     done = 0
@@ -136,7 +143,7 @@ def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
         for group, hashes in zip(groups, pool.map(_file_hashes, groups), strict=True):
             for file, own in zip(group, hashes, strict=True):
                 # As in UTF-8, whatever bytes a name holds.
-                digest.update(f"{file.relative_to(base).as_posix()}\0{own}\n".encode(errors="surrogateescape"))
+                digest.update(f"{file.removeprefix(base)}\0{own}\n".encode(errors="surrogateescape"))
             done += len(group)
             tell(f"dataset {name}: reading files", done, len(files))
     # A file written moments ago could change again within the clock's resolution: such a listing is not kept.
@@ -148,26 +155,26 @@ def _content(name: str, files: list[Path], cache: Path, tell: _Throttle) -> str:
     return digest.hexdigest()
 
 
-def _file_hashes(files: list[Path]) -> list[str]:
+def _file_hashes(files: list[str]) -> list[str]:
     return [_file_hash(file) for file in files]
 
 
-def _file_hash(file: Path) -> str:
+def _file_hash(file: str) -> str:
     """SHA-256 of a file's bytes."""
     try:
         check_regular(file)
-        with file.open("rb") as opened:
+        with open(file, "rb") as opened:
             return hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError:
         return "unreadable"
 
 
-def _stat(file: Path) -> os.stat_result:
+def _stat(file: str) -> os.stat_result:
     """Of the file that a link leads to, or else of the link itself."""
     try:
-        return file.stat()
+        return os.stat(file)
     except OSError:
-        return file.lstat()
+        return os.lstat(file)
 
 
 class _Throttle:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -45,7 +45,7 @@ class Files(Protocol):
     def read(self, name: str) -> bytes:
         """The bytes of a file, by any name in the source; several threads may ask. OSError or ValueError: it can't be read."""
 
-    def paths(self) -> list[Path]:
+    def paths(self) -> Sequence[str | Path]:
         """The files on the disk whose bytes determine all samples."""
 
 
@@ -68,8 +68,8 @@ class FolderFiles:
             raise OSError(f"it has more than {LARGEST:,} bytes")
         return content
 
-    def paths(self) -> list[Path]:
-        return [Path(self.root + name) for name in self.names]
+    def paths(self) -> list[str]:
+        return [self.root + name for name in self.names]
 
     def _beginning(self, name: str, count: int = BEGINNING) -> bytes:
         check_regular(self.root + name)

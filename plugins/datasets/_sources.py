@@ -156,7 +156,7 @@ def _take_files(files: Files, root: Path, split: SplitSetting, labels: str) -> T
     """Pictures in files, by what their folders say, or by a list of labels."""
     if not files.names:
         raise GanBenchError(f"{shown(str(root))} holds no pictures{_instead(files, root)}")
-    paths, named = files.paths(), None
+    paths, named = [*files.paths()], None
     if labels not in ("folders", "none"):
         named, path = _labelled(files, root, labels)
         paths += path
@@ -183,7 +183,7 @@ def _instead(files: Files, root: Path) -> str:
     return f"{endings}. Left out: {told}" if told else endings
 
 
-def _by_layout(files: Files, found: Layout, paths: list[Path], lists: Sequence[str] = ()) -> Taken:
+def _by_layout(files: Files, found: Layout, paths: Sequence[str | Path], lists: Sequence[str] = ()) -> Taken:
     """As the folders say. `lists` are files that may give labels, which nobody has asked for."""
     pictures, labels = FilePictures(files), np.array(found.labels, np.int64)
     training, held_out = (
@@ -197,7 +197,7 @@ def _by_layout(files: Files, found: Layout, paths: list[Path], lists: Sequence[s
     return Taken(training, held_out, found.classes, paths, left_out, notes, _looked(files))
 
 
-def _by_list(files: Files, found: Layout, named: Named, paths: list[Path]) -> Taken:
+def _by_list(files: Files, found: Layout, named: Named, paths: Sequence[str | Path]) -> Taken:
     """Parts as the folders say, classes as a list says; what it has no label of is left out."""
     index = {part: np.array(own, np.int64) for part, own in found.parts.items() if own is not None}
     values = {part: [named.of.get(place) for place in own.tolist()] for part, own in index.items()}

@@ -129,7 +129,7 @@ class Taken:
     training: Source
     held_out: Source | None  # None: for the core to divide
     classes: tuple[str, ...] | None
-    paths: list[Path]  # the files whose bytes determine all samples
+    paths: Sequence[str | Path]  # the files whose bytes determine all samples
     left_out: LeftOut = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     looked: Looked = nothing  # looks at all there is, once, before it is decoded; gives more notes
@@ -139,7 +139,7 @@ def taken(
     pictures: Mapping[str, Pictures],
     labels: Labels,
     split: SplitSetting,
-    paths: Sequence[Path],
+    paths: Sequence[str | Path],
     notes: Sequence[str] = (),
     left_out: LeftOut | None = None,
     looked: Looked = nothing,
@@ -167,7 +167,7 @@ def taken(
         _joined([parts[kind] for kind in training]),
         _joined([parts[kind] for kind in held_out]) if held_out else None,
         labels.classes,
-        list(paths),
+        paths,
         left_out,
         notes,
         looked,

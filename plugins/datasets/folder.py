@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class PictureFolder(PictureDataset):
         said = super().settings()
         return {name: value for name, value in said.items() if name not in ("split", "labels") or value != "auto"}
 
-    def files(self) -> list[Path]:
+    def files(self) -> Sequence[str | Path]:
         found = _take(self)
         _SEEN.clear()
         _SEEN[self] = found
