@@ -91,6 +91,7 @@ def test_turns_don_t_overlap_and_a_contestant_keeps_its_process(tmp_path):
     assert "".join(name for name, _ in itertools.groupby(order)) == "ababa"
 
 
+@pytest.mark.slow
 def test_a_contestant_that_fails_ends_all(tmp_path):
     contestants = [Contestant(fail), Contestant(partial(noting, tmp_path, "other"))]
     with pytest.raises(GanBenchError, match="ended before its first turn"):

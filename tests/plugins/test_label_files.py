@@ -141,7 +141,7 @@ def test_changed_names_of_classes_are_read_again(pile: Path) -> None:
     for words in (("ant", "bee"), ("cat", "dog")):
         (pile / "classes.txt").write_text("".join(f"{number} {word}\n" for number, word in enumerate(words, 1)))
         assert decode(pile, labels="labels.csv").spec.classes == words
-        assert any(path.name == "classes.txt" for path in PictureFolder(root=pile, labels="labels.csv").files())
+        assert any(Path(path).name == "classes.txt" for path in PictureFolder(root=pile, labels="labels.csv").files())
 
 
 def test_a_label_left_empty_is_none(pile: Path) -> None:

@@ -83,7 +83,8 @@ new PerformanceObserver((list) => {
 }).observe({ type: "layout-shift", buffered: true });"""
 
 
-@pytest.mark.parametrize("width", [400, pytest.param(1280, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [400, 1280])
 def test_nothing_jumps_while_it_loads_and_is_scrolled_through(visit, width):
     page = visit(script=SHIFTS, viewport={"width": width, "height": 900})
     draw_all(page)

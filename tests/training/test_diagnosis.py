@@ -417,6 +417,7 @@ def saturated(train, steps=800, **options):
     return train(steps, d={**ADAM, "lr": 0.2}, g=STILL, architecture=NARROW, dataset=FAR, snapshots=1, **options)
 
 
+@pytest.mark.slow
 def test_a_hopeless_run_fails_where_it_would_without_a_kill(train, tmp_path):
     whole = saturated(train, stop_hopeless=300)
     assert (whole["status"], whole["steps"]) == ("failed", 500)
