@@ -73,8 +73,10 @@ class Asked:
             with counted(console, f"dataset {dataset.name}") as show:
                 return prepare(dataset, progress=show, registry=self.registry)
         except ParameterError as error:
-            value = getattr(dataset, error.parameter, ...)
-            raise self.source.error(Fault(str(error), ("dataset", error.parameter), value=value)) from None
+            value = getattr(dataset, error.parameter, None)
+            raise self.source.error(
+                Fault(str(error), ("dataset", error.parameter), value=... if value is None else value)
+            ) from None
 
 
 def asked(

@@ -151,10 +151,14 @@ def _read(dataset: Dataset, held_out: int) -> Iterator[tuple[str, str]]:
     }
     if {"width", "height"} <= ranges.keys():
         yield "sizes", f"{ranges.pop('width')} wide, {ranges.pop('height')} high"
+    read = reading.found - sum(one.count for one in reading.left_out if one.reason == "unreadable")
     for kind, counts in reading.counts.items():
         more = reading.different.get(kind, 0) - len(counts)
-        values = [f"{_name(value)} ({count:,})" if len(counts) > 1 else _name(value) for value, count in counts.items()]
-        yield f"{kind}s", ", ".join(values) + (f" and {more:,} more" if more > 0 else "")
+        values = [f"{_name(value)} ({count:,})" if count != read else _name(value) for value, count in counts.items()]
+        yield (
+            kind if kind.endswith(("s", "y")) else f"{kind}s",
+            ", ".join(values) + (f" and {more:,} more" if more > 0 else ""),
+        )
     yield from ranges.items()
     if reading.notes:
         yield "taken", " ".join(reading.notes)

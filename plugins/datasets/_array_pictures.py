@@ -29,6 +29,7 @@ _PARTS = WORDS | {"tr": "training", "te": "test"}  # words of keys that name a p
 _PICTURE_WORDS = {"x", "images", "image", "imgs", "img", "data", "samples", "pictures", "pixels", "inputs", "input"}
 _LABEL_WORDS = {"y", "labels", "label", "targets", "target", "t"}
 _CLASS_WORDS = {"names", "name", "classes", "categories"}
+_OF_CLASSES = _CLASS_WORDS | _LABEL_WORDS | {"class", "category", "fine", "coarse"}  # not `feature_names`
 _PLAIN_WORDS = {"arr", "array", "set", "split", "part"}  # say nothing: the shape does
 CURE = (
     "Call the pictures `images` and their labels `labels`, or x_train, y_train, x_test and y_test; "
@@ -59,7 +60,7 @@ def roles(arrays: Mapping[str, Array], place: object, labels: str | None = None)
         part, words = _words(key)
         if labels is not None and (key == labels or words == _words(labels)[1]):
             given.setdefault(part, []).append(array)
-        elif words & _CLASS_WORDS and array.dtype.kind in "US" and len(array.shape) == 1:
+        elif words & _CLASS_WORDS and not words - _OF_CLASSES and array.dtype.kind in "US" and len(array.shape) == 1:
             named.append(array)
         elif words & _LABEL_WORDS and len(array.shape) <= 2:
             (unused if labels is not None else given.setdefault(part, [])).append(array)

@@ -24,7 +24,17 @@ OF_STORES = set().union(*STORES)
 WASTE = {  # of NAS systems, Windows, macOS and desktops: thumbnails of the pictures, deleted pictures, lists of them
     *("@eadir", "@recently-snapshot", "@recycle", "@tmp", "@__thumb", ".@__thumb", "#recycle", "#snapshot"),
     *("$recycle.bin", "recycler", "system volume information", "lost+found", "__macosx", ".appledouble", ".ds_store"),
-    *(".fseventsd", ".spotlight-v100", ".trashes", ".thumbnails", ".thumbs", ".ipynb_checkpoints", "__pycache__"),
+    *(
+        ".fseventsd",
+        ".spotlight-v100",
+        ".trashes",
+        ".thumbnails",
+        ".thumbs",
+        "_thumbs",
+        "_thumbnails",
+        ".ipynb_checkpoints",
+        "__pycache__",
+    ),
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", ".picasa.ini", "icon\r"),
 }
 TOLD_ENDINGS = 10  # unknown endings that are told one by one

@@ -45,7 +45,9 @@ def open_picture(file: str | IO[bytes], name: str = "") -> Image.Image:
         return Image.open(file, formats=[*ENDINGS, *([BY_NAME[ending]] if ending in BY_NAME else [])])
     except UnidentifiedImageError:
         if not _is_heif(file):
-            raise UnidentifiedImageError("it is no picture of a format that is read") from None  # Pillow names an address
+            raise UnidentifiedImageError(
+                "it is no picture of a format that is read"
+            ) from None  # Pillow names an address
     try:
         from pillow_heif import HeifImageFile  # not registered with Pillow, which other code may have other wishes for
     except ImportError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
-from gan_bench.errors import GanBenchError, did_you_mean
+from gan_bench.errors import GanBenchError, ParameterError, did_you_mean
 from gan_bench.files import check_regular
 
 from ._archives import TarFiles, ZipFiles, is_tar
@@ -192,7 +192,9 @@ def _by_layout(files: Files, found: Layout, paths: Sequence[str | Path], lists: 
     assert training is not None
     notes = list(found.notes)
     if lists and found.classes is None:
-        notes.append(f'There are lists beside the pictures; labels = "{lists[0]}" would take the labels of one.')
+        own = {files.names[index].rpartition("/")[0] for index in found.parts["training"] or ()}
+        first = next((name for name in lists if name.rpartition("/")[0] in own), lists[0])  # one for what is trained on
+        notes.append(f'There are lists beside the pictures; labels = "{first}" would take the labels of one.')
     left_out = _joined(files.left_out, found.left_out)
     return Taken(training, held_out, found.classes, paths, left_out, notes, _looked(files))
 
@@ -212,7 +214,8 @@ def _by_list(files: Files, found: Layout, named: Named, paths: Sequence[str | Pa
         parts, without, more = labelled(parts, named.file)
         left_out, notes = left_out | without, notes + more
     if "training" not in parts:
-        raise GanBenchError(f"{named.file} has labels of none of the pictures to train on")
+        rule = f"{named.file} has labels of none of the pictures to train on"
+        raise ParameterError(f"{rule}. Name a list that has, or leave `labels` out", "labels")
     held_out = parts.get("held_out")
     return Taken(parts["training"], held_out, labels.classes, paths, left_out, notes, _looked(files))
 

@@ -51,7 +51,7 @@ class PictureFolder(PictureDataset):
     def files(self) -> Sequence[str | Path]:
         found = _take(self)
         _SEEN.clear()
-        _SEEN[self] = found
+        _SEEN[self._asked()] = found
         return found.paths
 
     def classes(self) -> tuple[str, ...] | None:
@@ -85,13 +85,16 @@ class PictureFolder(PictureDataset):
 
         return self.part(source, failure)
 
+    def _asked(self) -> str:
+        return self.model_dump_json(include={"root", "split", "labels", "value_range"})
+
     def _seen(self) -> Taken:
         """What the last call of `files` saw, if no other dataset was asked since."""
-        return _SEEN.get(self) or _take(self)
+        return _SEEN.get(self._asked()) or _take(self)
 
 
 # A large folder takes seconds to search. The core asks for its files, then its classes, then its samples: all of one search.
-_SEEN: dict[PictureFolder, Taken] = {}
+_SEEN: dict[str, Taken] = {}
 
 
 def _take(dataset: PictureFolder) -> Taken:

@@ -50,7 +50,7 @@ def test_what_was_found_is_said():
     found = reading(
         treatment="upright, centre square",
         notes=("The folders train and val are the parts.", "labels.csv gave the classes."),
-        counts={"mode": {"RGB": 90, "L": 10}, "format": {"PNG": 100}},
+        counts={"mode": {"RGB": 89, "L": 10}, "format": {"PNG": 99}, "transparency": {"on white": 4}},
         different={"mode": 5, "format": 1},
         ranges={"width": (640.0, 1280.0), "height": (480.0, 480.0), "seconds": (0.5, 2.25)},
         left_out=(
@@ -65,8 +65,9 @@ def test_what_was_found_is_said():
     assert facts(dataset(reading=found)) == {
         "parts": "90 training, 10 held out",
         "sizes": "640 to 1,280 wide, 480 high",
-        "modes": "RGB (90), L (10) and 3 more",
+        "modes": "RGB (89), L (10) and 3 more",
         "formats": "PNG",
+        "transparency": "on white (4)",
         "seconds": "0.5 to 2.25",
         "taken": "The folders train and val are the parts. labels.csv gave the classes.",
         "each sample": "upright, centre square",

@@ -570,3 +570,11 @@ def test_damaged_rows_of_text_are_told(tmp_path: Path, wrong: str, match: str) -
     file = csv_of(tmp_path / "x.csv", images, labels)
     file.write_text(file.read_text() + wrong + "\n")
     refused(file, match)
+
+
+def test_names_of_features_are_none_of_classes(tmp_path: Path) -> None:
+    """scikit-learn's datasets have both."""
+    images = np.random.default_rng(0).integers(256, size=(40, 8, 8), dtype=np.uint8)
+    names = {"feature_names": np.array(["a"] * 64), "target_names": np.array(["zero", "one"])}
+    np.savez(tmp_path / "a.npz", data=images, target=np.arange(40) % 2, **names)
+    assert PictureFolder(root=tmp_path / "a.npz").classes() == ("zero", "one")

@@ -484,3 +484,11 @@ def test_no_folder_no_pictures_one_picture(tmp_path: Path) -> None:
         prepare(PictureFolder(root=tmp_path / "mine"))
     with pytest.raises(ValidationError):
         PictureFolder()  # type: ignore[call-arg]
+
+
+def test_a_folder_of_which_the_likeliest_are_selected(tmp_path: Path) -> None:
+    """What a folder was found to be is kept for a moment, whatever else is asked of the data."""
+    chosen = prepare(
+        PictureFolder(root=fill(tmp_path / "mine", 20), size=8, select={"keep": 0.5, "features": "pixels"})
+    )
+    assert len(chosen.training) == 9
