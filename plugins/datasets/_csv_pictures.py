@@ -86,10 +86,10 @@ class PixelTable(Array):
     def blocks(self, first: int = 0) -> Iterator[Block]:
         for start, rows in self._rows():
             if start + len(rows) > first:
-                values = [self._row(row) if len(row) == self.width else np.empty(0) for row in rows]
+                values = [self._row(row) for row in rows]
                 wrong = next((at for at, own in enumerate(values) if len(own) != self.shape[1]), None)
                 if wrong is not None:
-                    raise ValueError(f"row {start + wrong + 1} has not the {self.shape[1]} numbers of the first")
+                    raise ValueError(f"row {start + wrong + 1} has not {self.shape[1]} numbers, as the first has")
                 yield start, np.stack(values)
 
     def __getitem__(self, index: int) -> np.ndarray:
@@ -114,8 +114,14 @@ class PixelTable(Array):
         return next(csv.reader([line], delimiter=self.separator), [])
 
     def _row(self, row: list[str]) -> np.ndarray:
+        """The numbers of a picture; none where the row is another one's."""
+        if len(row) != self.width:
+            return np.empty(0)
         one = len(self.pixels) == 1
-        return np.array(row[self.pixels[0]].split() if one else [row[number] for number in self.pixels], np.float64)
+        try:
+            return np.array(row[self.pixels[0]].split() if one else [row[number] for number in self.pixels], np.float64)
+        except ValueError:
+            return np.empty(0)
 
 
 def _number(cell: str) -> bool:
