@@ -9,19 +9,13 @@ from pathlib import Path
 
 import click
 
-from gan_bench.cli.options import NEW_FILE, allow_option, plugin_option
+from gan_bench.cli.options import NEW_FILE, allow_option, dataset_option, plugin_option
 
 
 @click.command("data")
 @click.argument("dataset")
 @click.option("-o", "--output", type=NEW_FILE, help="A .png file for a contact sheet of both parts.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A parameter of the dataset, such as root=DIR or size=32.",
-)
+@dataset_option
 @click.option(
     "--format",
     type=click.Choice(["text", "json"]),

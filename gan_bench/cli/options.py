@@ -33,6 +33,13 @@ NEW_PLACE = NewPath(readable=False, path_type=Path)  # a file or a folder
 plugin_option = click.option(
     "--plugin", "plugins", multiple=True, type=EXISTING_FILE, help="A plugin file to load; may be given several times."
 )
+dataset_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter of the dataset, such as root=DIR or size=32.",
+)
 allow_option = click.option(
     "--allow-plugins", is_flag=True, help="Run the code of plugin files that lie elsewhere, because you have read it."
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gan_bench.cli.options import NEW_FILE, allow_option, plugin_option
+from gan_bench.cli.options import NEW_FILE, allow_option, dataset_option, plugin_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,13 +25,7 @@ if TYPE_CHECKING:
     metavar="DATASET",
     help="The real data: a dataset's name, a TOML table, a folder or file of pictures, or a grid file with one dataset.",
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A parameter of the dataset, such as root=DIR or size=32.",
-)
+@dataset_option
 @click.option(
     "--metrics", metavar="NAMES", help="Metrics as in a grid: names with commas, or a TOML list.  [default: a grid's]"
 )

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import Any, TypeVar
 
 from gan_bench.errors import GanBenchError
@@ -27,11 +28,11 @@ def in_order(function: Callable[[Item], Result], items: Sequence[Item], workers:
     """
     done = 0
     if workers > 1 and len(items) > 1:
-        pool = _pool(function, workers)
+        pool, call = _pool(function, workers)
         waiting: deque[Future[Any]] = deque()
         try:
             for item in items:
-                waiting.append(pool.submit(_call, function if isinstance(pool, ThreadPoolExecutor) else None, item))
+                waiting.append(pool.submit(call, item))
                 if len(waiting) > 2 * workers:
                     yield _result(waiting.popleft())
                     done += 1
@@ -45,11 +46,12 @@ def in_order(function: Callable[[Item], Result], items: Sequence[Item], workers:
     yield from map(function, items[done:])
 
 
-def _pool(function: Callable[[Any], Any], workers: int) -> Executor:
+def _pool(function: Callable[[Any], Any], workers: int) -> tuple[Executor, Callable[[Any], Any]]:
+    """What does the work, and what it is to call with each item."""
     if sys.platform == "linux":
         forked = multiprocessing.get_context("fork")  # so that a plugin of any file is there, and nothing is sent
-        return ProcessPoolExecutor(workers, forked, _begin, (function, os.getpid()))
-    return ThreadPoolExecutor(workers)
+        return ProcessPoolExecutor(workers, forked, _begin, (function, os.getpid())), _call_own
+    return ThreadPoolExecutor(workers), partial(_call, function)
 
 
 _function: Callable[[Any], Any]  # in a forked process: what it is for
@@ -70,10 +72,14 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
-def _call(function: Callable[[Any], Any] | None, item: Any) -> Any:
+def _call_own(item: Any) -> Any:
+    return _call(_function, item)
+
+
+def _call(function: Callable[[Any], Any], item: Any) -> Any:
     """A result, or the text of an error. (Not all exceptions can be sent.)"""
     try:
-        return (function or _function)(item), None
+        return function(item), None
     except GanBenchError as error:
         return None, str(error)
 

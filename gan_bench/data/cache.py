@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +66,7 @@ def open_prepared(folder: Path) -> PreparedData:
         training, held_out = (open_part(folder, part, meta["lengths"][part], spec) for part in PARTS)
         skipped = tuple(meta["skipped"])
         # Caches from before there were fingerprints of parts stay usable.
-        own = meta.get("fingerprints") or {"held_out": part_fingerprint(folder, "held_out", spec)}
+        own = meta.get("fingerprints") or {"held_out": fingerprint(folder, spec, ["held_out"])}
         reading = _reading(meta["reading"], folder / OTHERS) if "reading" in meta else None
         return PreparedData(
             meta["name"], spec, meta["fingerprint"], folder, training, held_out, skipped, own["held_out"], reading
@@ -90,11 +90,12 @@ def open_part(folder: Path, name: str, length: int, spec: DataSpec) -> Samples:
     return Samples(data.tensor, labels if bool((labels >= 0).any()) else None, read_ahead=data.read_ahead)
 
 
-def part_fingerprint(folder: Path, name: str, spec: DataSpec) -> str:
-    """SHA-256 of one part's kind, shape, samples and labels, which are read from their files."""
+def fingerprint(folder: Path, spec: DataSpec, parts: Sequence[str] = PARTS) -> str:
+    """SHA-256 of the kind, shape, samples and labels of parts, which are read from their files."""
     digest = hashlib.sha256(json.dumps([spec.kind, spec.shape]).encode())
-    for file in (f"{name}.npy", f"{name}_labels.npy"):
-        digest.update(np.load(folder / file, mmap_mode="r", allow_pickle=False))
+    for part in parts:
+        for file in (f"{part}.npy", f"{part}_labels.npy"):
+            digest.update(np.load(folder / file, mmap_mode="r", allow_pickle=False))
     return digest.hexdigest()
 
 

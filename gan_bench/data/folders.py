@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import platform
@@ -16,6 +17,8 @@ from pathlib import Path
 from filelock import Timeout
 
 from gan_bench.store.lock import Lock
+
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what file systems without locks answer
 
 
 @contextlib.contextmanager
@@ -45,8 +48,10 @@ def resumable(folder: Path, waiting: Callable[[], object]) -> Iterator[Path | No
     lock = Lock(work.with_suffix(".lock"))
     try:
         held = _held(lock, waiting)
-    except NotImplementedError:  # this file system has no locks
-        with made_whole(folder) as work:
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+            raise
+        with made_whole(folder) as work:  # which goes without a lock, for nobody goes on with it
             yield work
         tidy(folder)
         return

@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from gan_bench.api.data_spec import DataSpec
@@ -22,7 +23,7 @@ from gan_bench.data.cache import OTHERS, cache_root, caching, open_prepared
 from gan_bench.data.cores import cores
 from gan_bench.data.decode import decode, decoded_settings, left_out, some
 from gan_bench.data.folders import beside, discard, resumable, tidy
-from gan_bench.data.pile import Tell as Progress
+from gan_bench.data.pile import Tell
 from gan_bench.data.training_set import training_set
 from gan_bench.errors import GanBenchError
 from gan_bench.files import check_regular
@@ -33,7 +34,7 @@ _FORMAT = 2  # of the cache folder; another number makes other folders
 def prepare(
     dataset: Dataset,
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     registry: Registry | None = None,
 ) -> PreparedData:
     """Open a dataset's cache below `cache` (default: `cache_root()`), and decode the dataset first if it isn't there.
@@ -66,9 +67,9 @@ def _whole(dataset: Dataset, cache: Path, tell: _Throttle) -> PreparedData:
     folder = cache / "datasets" / f"{dataset.name}-{key[:16]}"
     if folder.exists():
         try:
-            open_prepared(folder)
+            found = _with(others, folder)
             tidy(folder)
-            return _with(others, folder)
+            return found
         except GanBenchError as error:
             warnings.warn(f"The data is decoded again: {error}", stacklevel=2)
             discard(folder)
@@ -85,10 +86,11 @@ def _whole(dataset: Dataset, cache: Path, tell: _Throttle) -> PreparedData:
 def _with(others: Sequence[LeftOut], folder: Path) -> PreparedData:
     """The data of a folder, in which workers find as well what lies beside the samples today."""
     file, text = folder / OTHERS, json.dumps([one.model_dump(mode="json") for one in others])
-    if text != (file.read_text(encoding="utf-8") if file.exists() else "[]"):
-        temporary = beside(file)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(file)
+    if text != (file.read_text(encoding="utf-8", errors="replace") if file.exists() else "[]"):
+        with suppress(OSError):  # a cache that can't be written tells what lay there when it was made
+            temporary = beside(file)
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(file)
     return open_prepared(folder)
 
 
@@ -180,7 +182,7 @@ def _stat(file: str) -> os.stat_result:
 class _Throttle:
     """Passes progress on at most ten times a second, and whenever a stage ends."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Tell | None) -> None:
         self.progress, self.last = progress, 0.0
 
     def __call__(self, text: str, done: int, total: int) -> None:

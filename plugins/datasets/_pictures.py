@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, field_validator
 
-from gan_bench import Dataset, Field, Reading
+from gan_bench import Dataset, Field, Reading, SkipSample
 
 from ._colours import check_colour, in_colours
 from ._depths import Range, check_depths, deep
@@ -228,6 +228,11 @@ class PicturePart:
                 return sample, int(label), facts
         except Exception as error:  # a damaged file makes Pillow raise nearly anything
             raise self.failure(index, error) from error
+
+
+def skipped(name: str, error: Exception) -> SkipSample:
+    """What leaves a picture out that can't be read, told by its name."""
+    return SkipSample(f"{name}: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}")
 
 
 def check_pixels(image: Image.Image) -> None:

@@ -15,7 +15,7 @@ from gan_bench.errors import GanBenchError
 from gan_bench.files import check_regular
 
 from ._formats import open_picture, readable_endings
-from ._pictures import PictureDataset, Root, expanded
+from ._pictures import PictureDataset, Root, expanded, skipped
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -193,11 +193,7 @@ class PictureFiles:
 def unreadable(files: Sequence[str], place: Path) -> Callable[[int, Exception], SkipSample]:
     """For `PictureDataset.part`: a picture that can't be read is left out, by its name below a folder."""
 
-    def failure(index: int, error: Exception) -> SkipSample:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return SkipSample(f"{os.path.relpath(files[index], place)}: {reason}")
-
-    return failure
+    return lambda index, error: skipped(os.path.relpath(files[index], place), error)
 
 
 def unusual_counts(counts: tuple[int, int], published: tuple[int, int]) -> list[str]:

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gan_bench import Dataset, Field, Parts, Reading, SkipSample, Undivided, hookimpl
+from gan_bench import Dataset, Field, Parts, Reading, Undivided, hookimpl
 from gan_bench.errors import GanBenchError
 
 from ._array_pictures import ASKED
 from ._files import shown
-from ._pictures import PictureDataset, PicturePart, Root, Size, expanded, size_field
+from ._pictures import PictureDataset, PicturePart, Root, Size, expanded, size_field, skipped
 from ._sources import take
 from ._split import SplitSetting
 from ._taken import Source, Taken
@@ -80,8 +80,7 @@ class PictureFolder(PictureDataset):
         def failure(index: int, error: Exception) -> Exception:
             if isinstance(error, GanBenchError):  # of the file as a whole
                 return GanBenchError(f"dataset {self.name}: {error}")
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            return SkipSample(f"{source.name(index)}: {reason}")
+            return skipped(source.name(index), error)
 
         return self.part(source, failure)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -273,11 +274,12 @@ def test_a_killed_decoding_gives_the_same_bits(tmp_path: Path, monkeypatch: pyte
     assert 0 < len(Numbered.read) < COUNT
 
 
+@pytest.mark.parametrize("error", [NotImplementedError("no flock"), OSError(errno.ENOLCK, "No locks available")])
 def test_where_files_can_t_be_locked_it_is_decoded_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def none(*_: Any, **__: Any) -> None:
-        raise NotImplementedError("FileSystem does not appear to support flock")
+        raise error
 
     expected = content(at_once(tmp_path))
     monkeypatch.setattr("gan_bench.data.folders.Lock.acquire", none)

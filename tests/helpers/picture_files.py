@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, ImageCms
+
+from gan_bench_plugins.datasets._formats import open_picture
+from gan_bench_plugins.datasets.folder import PictureFolder
 
 
 def saved(image: Image.Image, form: str, **options: Any) -> bytes:
@@ -153,3 +158,53 @@ def ink_profile() -> bytes:
 def srgb_profile() -> bytes:
     """sRGB itself, as LittleCMS writes it."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def shown(content: bytes, **settings: Any) -> tuple[np.ndarray, dict[str, str | float]]:
+    """What a file becomes, as (height, width, channels), and its facts; in 8x8 pixels unless another size is asked for."""
+    dataset = PictureFolder(root=Path(), **{"size": 8, **settings})
+    with warnings.catch_warnings(action="ignore"):
+        part = dataset.part(Files([content]), lambda index, error: error)
+        sample, label, facts = part[0]
+    assert (sample.dtype, sample.shape, label) == (np.uint8, dataset.shape, 0)
+    return sample.transpose(1, 2, 0), facts
+
+
+class Files:
+    """Files' bytes as a source of pictures."""
+
+    def __init__(self, contents: list[bytes]) -> None:
+        self.contents = contents
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+        return open_picture(io.BytesIO(self.contents[index])), index
+
+
+def sixteen(channels: int, alpha: bool = False) -> np.ndarray:
+    values = np.random.default_rng(2).integers(0, 65_536, (8, 8, channels), dtype=np.uint16)
+    if alpha:
+        values[..., -1] = 65_535
+    return values
+
+
+def twelve(channels: int, dtype: Any = np.uint16) -> np.ndarray:
+    return (sixteen(channels) >> 4).astype(dtype)
+
+
+def write(root: Path, contents: list[bytes], ending: str) -> Path:
+    root.mkdir(exist_ok=True)
+    for index, content in enumerate(contents):
+        (root / f"{index}{ending}").write_bytes(content)
+    return root
+
+
+def scaled(values: np.ndarray, count: int = 4) -> list[np.ndarray]:
+    """Several pictures, all different."""
+    return [np.roll(values, index, axis=0) for index in range(count)]
+
+
+def folder(**settings: Any) -> PictureFolder:
+    return PictureFolder(root=Path(), **settings)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from dataset_files import pictures
 from PIL import Image
 
@@ -66,3 +67,17 @@ def _unless_told(action: Callable[[], Any]) -> Any:
         told = str(error)
     assert "\n" not in told
     return None
+
+
+def refused(root: Path, match: str, **settings: Any) -> None:
+    with pytest.raises(GanBenchError, match=match):
+        prepare(PictureFolder(root=root, **{"size": 16, **settings}))
+
+
+def samples(prepared: PreparedData) -> list[tuple[bytes, int]]:
+    """Both parts' samples with their labels, in an order that does not depend on how they were divided."""
+    return sorted(
+        (sample.numpy().tobytes(), -1 if part.labels is None else int(part.labels[index]))
+        for part in (prepared.training, prepared.held_out)
+        for index, sample in enumerate(part.data)
+    )
