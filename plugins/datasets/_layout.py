@@ -267,6 +267,8 @@ class _Names:
         if self.labels == "auto":
             if pictures := of_pictures(folders):
                 self._refuse_containers(folders, pictures, placed, held_out or {})
+            if inner := _alike(pairs):
+                self._refuse_levels(folders, inner, placed, held_out or {})
             loose = len(placed) - len(pairs)
             if loose > LOOSE * len(placed):
                 self.notes.append(
@@ -282,13 +284,23 @@ class _Names:
     def _refuse_containers(
         self, folders: set[str], pictures: list[str], training: Placed, held_out: Placed
     ) -> NoReturn:
-        names = [
-            sorted(set().union(*(self._folders_of(own, part) for own in pictures))) for part in (training, held_out)
-        ]
         raise GanBenchError(
             f"the folders {_listed(sorted(folders))} look like pictures and what belongs to these, not like classes. "
-            f'Say {self._split(*names)} to have these pictures alone, or labels = "folders" if they are classes'
+            f"Say {self._split_of(pictures, training, held_out)} to have these pictures alone, "
+            'or labels = "folders" if they are classes'
         )
+
+    def _refuse_levels(self, folders: set[str], inner: set[str], training: Placed, held_out: Placed) -> NoReturn:
+        raise GanBenchError(
+            f"the folders {_listed(sorted(folders))} all hold the folders {_listed(sorted(inner))}: either may be the classes. "
+            f"Say {self._split_of(sorted(folders), training, held_out)} to have the inner ones, "
+            'labels = "folders" to have the outer ones, or labels = "none"'
+        )
+
+    def _split_of(self, folders: Iterable[str], training: Placed, held_out: Placed) -> str:
+        """The setting that names folders of both parts."""
+        parts = (training, held_out)
+        return self._split(*(sorted(set().union(*(self._folders_of(own, part) for own in folders))) for part in parts))
 
     def _folders_of(self, folder: str, part: Placed) -> set[str]:
         """The paths of the folders of a part that are called so."""
@@ -376,6 +388,15 @@ def _class_set(placed: Placed) -> set[str] | None:
     """The first folders of pictures; None: too many lie in none."""
     found = [folder for rest in placed.values() if (folder := _first(rest))]
     return set(map(_written, found)) if len(placed) - len(found) <= LOOSE * len(placed) else None
+
+
+def _alike(pairs: Iterable[tuple[str, str]]) -> set[str]:
+    """The folders, two at least, that each of several folders holds, by the (folder, name below it) of each picture."""
+    inside: dict[str, set[str]] = defaultdict(set)
+    for folder, below in pairs:
+        inside[folder].add(_first(below))
+    first = next(iter(inside.values()))
+    return first if len(first) > 1 and "" not in first and all(own == first for own in inside.values()) else set()
 
 
 def _unwrapped(placed: Placed) -> tuple[Placed, str]:

@@ -485,6 +485,21 @@ REFUSED: dict[str, tuple[dict[str, int], str, str]] = {
         "the classes of val are not those of train: it has images besides and lacks n0, n1 and n2",
         'split = { training = "train" }',
     ),
+    "folds": (
+        parts("data/fold0", "data/fold1", "data/fold2", of={"cats": 5, "dogs": 5}),
+        "the folders fold0, fold1 and fold2 all hold the folders cats and dogs: either may be the classes",
+        'split = { training = ["fold0", "fold1", "fold2"] }',
+    ),
+    "Office-31": (
+        parts("amazon", "dslr", of={"back_pack": 5, "bike": 5, "mug": 5}),
+        "the folders amazon and dslr all hold the folders back_pack, bike and mug",
+        'labels = "folders"',
+    ),
+    "domains of both parts": (
+        parts(*(f"{part}/{domain}" for part in ("train", "test") for domain in ("photo", "art")), of={"a": 5, "b": 5}),
+        "the folders art and photo all hold the folders a and b",
+        'split = { training = ["train/art", "train/photo"], held_out = ["test/art", "test/photo"] }',
+    ),
     "GTSRB": (
         {**parts("GTSRB/Final_Training/Images", of={"00000": 5, "00001": 5}), "GTSRB/Final_Test/Images": 5},
         "the classes of Final_Test are not those of Final_Training: it has no folders of classes",
@@ -640,6 +655,13 @@ def test_refused_with_a_cure_that_works(name: str) -> None:
         again = refusal(tree, split=settings.split, labels=settings.labels)
         assert again != str(refused.value)
         assert not again or setting != cure, again
+
+
+def test_inner_classes_are_had_by_naming_the_folders_around_them() -> None:
+    tree = parts("data/fold0", "data/fold1", of={"cats": 5, "dogs": 5})
+    found, _ = understood(tree, split=Split(training=("fold0", "fold1")))
+    assert found.classes == ("cats", "dogs")
+    assert found.labels == [0] * 5 + [1] * 5 + [0] * 5 + [1] * 5
 
 
 def refusal(tree: dict[str, int], **settings: Any) -> str:
