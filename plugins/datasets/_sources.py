@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -194,7 +194,9 @@ def _by_layout(files: Files, found: Layout, paths: Sequence[str | Path], lists: 
     if lists and found.classes is None:
         own = {files.names[index].rpartition("/")[0] for index in found.parts["training"] or ()}
         first = next((name for name in lists if name.rpartition("/")[0] in own), lists[0])  # one for what is trained on
-        notes.append(f'There are lists beside the pictures; labels = "{first}" would take the labels of one.')
+        if sum(name.rpartition("/")[2] == first.rpartition("/")[2] for name in lists) > 1:
+            first = first.rpartition("/")[2]  # all that are called so
+        notes.append(f'There are lists beside the pictures; labels = "{first}" would take their labels.')
     left_out = _joined(files.left_out, found.left_out)
     return Taken(training, held_out, found.classes, paths, left_out, notes, _looked(files))
 
@@ -257,37 +259,73 @@ def _labelled(files: Files, root: Path, labels: str) -> tuple[Named | None, list
                 return None, []
         labels = found[0]
     file, _ = split_name(labels)
-    inside = next((name for name in others if name == file), None) or next(
-        (name for name in others if name.endswith("/" + file)), None
-    )
-    folder = os.path.dirname(inside) if inside else ""
+    column = labels[len(file) :]
+    if inside := [name for name in others if name == file] or [name for name in others if name.endswith(f"/{file}")]:
+        return _labels_inside(files, root, inside, column)
     root = Path(os.path.abspath(root))
-    path = None if inside else root.parent / os.path.expanduser(file)
-    if path is not None and not os.path.isfile(path):
+    path = root.parent / os.path.expanduser(file)
+    if not os.path.isfile(path):
         tables = [name for name in others if name.lower().endswith(TABLES)]
         cure = did_you_mean(file, tables) if tables else f"It may also lie beside {root.name}."
         raise GanBenchError(f"labels: there is no file {file!r} in {root}. {cure}")
-    paths = []  # of what is read outside of an archive
+    paths: list[Path] = []
 
     def read(name: str) -> bytes:
-        if path is not None:
-            check_regular(path.parent / name)
-            content = (path.parent / name).read_bytes()
-            paths.append(path.parent / name)
-        else:
-            content = files.read(f"{folder}/{name}" if folder else name)
-            if isinstance(files, FolderFiles):
-                paths.append(Path(files.root, folder, name))
+        check_regular(path.parent / name)
+        content = (path.parent / name).read_bytes()
+        paths.append(path.parent / name)
         return content
 
-    def beside(name: str) -> bytes | None:
+    with damage_told(path):
+        content = read(path.name)
+    return labels_in(f"{file}{column}", content, files.names, root.name.partition(".")[0], _if_there(read)), paths
+
+
+def _labels_inside(files: Files, root: Path, lists: list[str], column: str) -> tuple[Named, list[Path]]:
+    """The labels of a list in the source; or of lists that are called alike, each beside pictures of its own."""
+    paths: list[Path] = []  # of what is read outside of an archive
+    own = {one: _below(files, os.path.dirname(one)) for one in lists}
+    if not all(own.values()) or sum(map(len, own.values())) > len(files.names):
+        own = {lists[0]: list(range(len(files.names)))}
+    found = []
+    for one, places in own.items():
+        folder = os.path.dirname(one)
+
+        def read(name: str, folder: str = folder) -> bytes:
+            content = files.read(os.path.join(folder, name))
+            if isinstance(files, FolderFiles):
+                paths.append(Path(files.root, folder, name))
+            return content
+
+        with damage_told(f"{root}, {one}"):
+            content = read(os.path.basename(one))
+        around = os.path.basename(folder) if len(own) > 1 else Path(os.path.abspath(root)).name.partition(".")[0]
+        names = [files.names[place] for place in places]
+        named = labels_in(f"{one}{column}", content, names, around, _if_there(read))
+        found.append(replace(named, of={places[index]: label for index, label in named.of.items()}))
+    if len(found) == 1:
+        return found[0], paths
+    return replace(
+        found[0],
+        file=f"the lists {os.path.basename(lists[0])}",
+        what=f"lists called {os.path.basename(lists[0])}, one beside the pictures of each folder",
+        of={index: label for one in found for index, label in one.of.items()},
+        notes=[note for one in found for note in one.notes],
+    ), paths
+
+
+def _below(files: Files, folder: str) -> list[int]:
+    """The pictures in a folder and those in it."""
+    return [index for index, name in enumerate(files.names) if not folder or name.startswith(f"{folder}/")]
+
+
+def _if_there(read: Callable[[str], bytes]) -> Callable[[str], bytes | None]:
+    """The same of files that may not be there."""
+
+    def read_if_there(name: str) -> bytes | None:
         try:
             return read(name)
         except (OSError, ValueError):
             return None
 
-    with damage_told(path or f"{root}, {file}"):
-        content = read(os.path.basename(file))
-    column = labels[len(file) :]
-    named = labels_in(f"{inside or file}{column}", content, files.names, root.name.partition(".")[0], beside)
-    return named, paths
+    return read_if_there

@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 from fuzz import damaged_bytes, fuzz
 from PIL import Image
-from piles import decode, fill, left_out, notes, read_as_far_as_it_goes
+from piles import decode, fill, left_out, notes, read_as_far_as_it_goes, refused
 
 from gan_bench.api.samples import PreparedData
 from gan_bench.data.prepare import prepare
-from gan_bench.errors import GanBenchError
 from gan_bench_plugins.datasets import _archives
 from gan_bench_plugins.datasets.folder import PictureFolder
 
@@ -199,11 +198,6 @@ def test_changed_labels_are_noticed(tmp_path: Path) -> None:
 
 
 # Hostile and damaged.
-
-
-def refused(root: Path, match: str, **settings: Any) -> None:
-    with pytest.raises(GanBenchError, match=match):
-        prepare(PictureFolder(root=root, **{"size": 8, **settings}))
 
 
 def test_names_that_lead_out_are_left_out(tmp_path: Path) -> None:

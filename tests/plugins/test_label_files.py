@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
-from piles import decode, fill, left_out, notes
+from piles import decode, fill, left_out, notes, refused
 
 from gan_bench.api.samples import PreparedData
-from gan_bench.data.prepare import prepare
-from gan_bench.errors import GanBenchError
 from gan_bench_plugins.datasets.folder import PictureFolder
 
 WORDS = ["cat", "dog", "elk"]
@@ -27,11 +25,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def pile(tmp_path: Path) -> Path:
     """Twelve pictures, 000.png to 011.png."""
     return fill(tmp_path / "pile", 12)
-
-
-def refused(root: Path, match: str, **settings: Any) -> None:
-    with pytest.raises(GanBenchError, match=match):
-        prepare(PictureFolder(root=root, **{"size": 16, **settings}))
 
 
 def by_picture(prepared: PreparedData, reference: PreparedData) -> list[str | None]:
@@ -281,3 +274,22 @@ def test_no_list_is_followed_out_of_an_archive(pile: Path, tmp_path: Path) -> No
     prepared = decode(tmp_path / "x.zip")
     assert left_out(prepared)["without a label in dataset.json"] == 10
     assert "1 rows of dataset.json are of no picture: ../../secret" in notes(prepared)
+
+
+@pytest.mark.parametrize("form", ["folder", "zip"])
+def test_lists_called_alike_belong_to_the_pictures_of_their_folders(tmp_path: Path, form: str) -> None:
+    """As Roboflow and the Hub have them: equal names of pictures in both parts, other classes."""
+    root = tmp_path / "mine"
+    for part, count, shift in (("train", 6, 0), ("test", 4, 1)):
+        fill(root / part, count, seed=shift)
+        lines = [{"file_name": f"{index:03d}.png", "label": "ab"[(index + shift) % 2]} for index in range(count)]
+        (root / part / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if form == "zip":
+        root = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", root))
+    assert 'labels = "metadata.jsonl" would take their labels' in notes(decode(root))
+    prepared = decode(root, labels="metadata.jsonl")
+    assert prepared.spec.classes == ("a", "b")
+    assert prepared.training.labels is not None
+    assert prepared.held_out.labels is not None
+    assert prepared.training.labels.tolist() == [0, 1, 0, 1, 0, 1]
+    assert prepared.held_out.labels.tolist() == [1, 0, 1, 0]

@@ -14,10 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from fuzz import damaged_bytes, fuzz
 from PIL import Image
-from piles import arrays, decode, left_out, notes, read_as_far_as_it_goes
+from piles import arrays, decode, left_out, notes, read_as_far_as_it_goes, refused
 
 from gan_bench.data.prepare import prepare
-from gan_bench.errors import GanBenchError
 from gan_bench_plugins.datasets import _parquet
 from gan_bench_plugins.datasets.folder import PictureFolder
 
@@ -51,11 +50,6 @@ def written(file: Path, columns: dict[str, Any], noted: dict[str, str] | None = 
     table = pa.table(columns)
     pq.write_table(table.replace_schema_metadata(noted) if noted else table, file, row_group_size=rows)
     return file
-
-
-def refused(root: Path, match: str, **settings: Any) -> None:
-    with pytest.raises(GanBenchError, match=match):
-        prepare(PictureFolder(root=root, **{"size": 16, **settings}))
 
 
 @pytest.fixture
