@@ -94,7 +94,11 @@ def labels_in(
             rule = f"{file} gives {shown(names[index])} two labels, {given[index]!r} and {label!r}"
             raise GanBenchError(f"{rule}; samples have one")
     lost = [row[place] for row, index in zip(table.rows, found, strict=True) if index is None]
-    notes = [f"{len(lost):,} rows of {file} are of no picture: {', '.join(map(shown, lost[:3]))}, ..."] if lost else []
+    notes = []
+    if lost:
+        rows, are = ("row", "is") if len(lost) == 1 else ("rows", "are")
+        examples = ", ".join([*map(shown, lost[:3]), *["..."] * (len(lost) > 3)])
+        notes = [f"{len(lost):,} {rows} of {file} {are} of no picture: {examples}"]
     return Named(file, given, what, class_names, notes)
 
 

@@ -273,7 +273,7 @@ def test_no_list_is_followed_out_of_an_archive(pile: Path, tmp_path: Path) -> No
         archive.writestr("dataset.json", json.dumps({"labels": [["../../secret", 0], ["000.png", 1], ["001.png", 0]]}))
     prepared = decode(tmp_path / "x.zip")
     assert left_out(prepared)["without a label in dataset.json"] == 10
-    assert "1 rows of dataset.json are of no picture: ../../secret" in notes(prepared)
+    assert "1 row of dataset.json is of no picture: ../../secret" in notes(prepared)
 
 
 @pytest.mark.parametrize("form", ["folder", "zip"])
