@@ -52,9 +52,17 @@ class Architecture(Plugin):
 
     Both methods build a fresh network each time they are called, and draw its initial weights from PyTorch's default
     generator, which the core seeds.
+
+    One that has a parameter `conditional`, and is given another value than "none" for it, is told the classes: its networks take
+    labels (B,) int64 below `len(data.classes)` as a second argument. By "auxiliary" D returns (logits, class logits (B, classes)).
     """
 
     latent: int = Field(100, ge=1, description="size of the latent vector z")
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether its networks are called with labels: `(z, y)` and `(x, y)`."""
+        return getattr(self, "conditional", "none") != "none"
 
     @abstractmethod
     def generator(self, data: DataSpec) -> nn.Module:
@@ -62,7 +70,7 @@ class Architecture(Plugin):
 
     @abstractmethod
     def discriminator(self, data: DataSpec) -> nn.Module:
-        """A network (B, *data.shape) -> logits (B, 1). ValueError: data it can't judge."""
+        """A network (B, *data.shape) -> logits (B, k), k mostly 1. ValueError: data it can't judge."""
 
 
 class Part(Protocol):
