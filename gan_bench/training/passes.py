@@ -96,9 +96,7 @@ class Passes:
         """What D is to see of samples (B, *shape) that it learns from."""
         if not self.recipe.penalties:
             return self.recipe.see(samples)
-        samples.requires_grad_()
-        transformed = self.recipe.input_transforms  # one may work in place, which a leaf does not bear
-        return self.recipe.see(samples.clone() if transformed else samples).requires_grad_()
+        return self.recipe.see(samples.requires_grad_()).requires_grad_()
 
     def look_at(self, batch: Batch, seen: Tensor) -> Look:
         """What D makes of a batch of which it sees (B, *shape)."""
