@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from gan_bench import Recipe
 
 
-def add_statistic(recipe: Recipe, make: Callable[[int], tuple[nn.Module, int]]) -> None:
+def add_statistic(recipe: Recipe, make: Callable[[Tensor], tuple[nn.Module, int]]) -> None:
     """Give the layer that makes D's logits a statistic beside its inputs.
 
-    `make(n)`, for inputs of n numbers a sample, returns a module (B, *inputs) -> (B, m), and m. ValueError: no layer makes them.
+    `make(inputs)`, given some of these (rows, *features), returns a module to (rows, m), and m. ValueError: no layer makes them.
     """
     name, inputs = _maker_of_logits(recipe)
     holder, _, last = name.rpartition(".")
@@ -55,8 +55,8 @@ class Beside(nn.Module):
         return logits
 
 
-def _maker_of_logits(recipe: Recipe) -> tuple[str, int]:
-    """The name of the last layer in D whose output is as large as its logits, and how many numbers go into it."""
+def _maker_of_logits(recipe: Recipe) -> tuple[str, Tensor]:
+    """The name of the last layer in D whose output is as large as its logits, and what a batch becomes before it."""
     network = copy.deepcopy(recipe.discriminator).eval()
     ran: dict[str, tuple[Tensor, Tensor]] = {}
     for name, module in network.named_modules():
@@ -69,5 +69,4 @@ def _maker_of_logits(recipe: Recipe) -> tuple[str, int]:
     makers = [(name, into) for name, (into, out) in ran.items() if out.flatten(1).shape == logits.shape]
     if not makers:
         raise ValueError("no linear or 2-D convolutional layer of the discriminator gives its logits as they are")
-    name, into = makers[-1]
-    return name, into[0].numel()
+    return makers[-1]

@@ -82,7 +82,9 @@ def moved(x: Tensor, p: Tensor) -> Tensor:
     slide = torch.stack([side / 8 * maybe(normal(), 0) for side in sides], 1)
     offset = offset - linear @ slide[..., None]
 
-    columns, rows = torch.meshgrid(*(torch.arange(side, device=device) - (side - 1) / 2 for side in sides), indexing="xy")
+    columns, rows = torch.meshgrid(
+        *(torch.arange(side, device=device) - (side - 1) / 2 for side in sides), indexing="xy"
+    )
     return sampled(x, linear @ torch.stack((columns.flatten(), rows.flatten())) + offset)
 
 
@@ -103,7 +105,9 @@ def sampled(x: Tensor, where: Tensor) -> Tensor:
     Made of `gather`, which unlike `grid_sample` can be differentiated twice.
     """
     height, width = x.shape[2:]
-    column, row = (reflect(at + (side - 1) / 2, side) for at, side in zip(where.unbind(1), (width, height), strict=True))
+    column, row = (
+        reflect(at + (side - 1) / 2, side) for at, side in zip(where.unbind(1), (width, height), strict=True)
+    )
     left, top = column.floor(), row.floor()
     result = torch.zeros_like(x)
     for down in (0, 1):
@@ -134,8 +138,8 @@ def coloured(x: Tensor, p: Tensor) -> Tensor:
     x, luma = x - 2 * flip * luma, luma - 2 * flip * luma
     if x.shape[1] == 3:  # a turn around the axis of greys (Rodrigues' formula)
         angle = maybe(math.pi * (2 * uniform() - 1), 0)
-        x = luma + angle.cos() * (x - luma) + angle.sin() * (x.roll(1, 1) - x.roll(-1, 1)) / math.sqrt(3)
-    return luma + torch.exp2(maybe(normal(), 0)) * (x - luma)
+        x = x + (angle.cos() - 1) * (x - luma) + angle.sin() * (x.roll(1, 1) - x.roll(-1, 1)) / math.sqrt(3)
+    return x + (torch.exp2(maybe(normal(), 0)) - 1) * (x - luma)
 
 
 @hookimpl

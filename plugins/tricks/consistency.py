@@ -12,17 +12,20 @@ from ._pixels import random_shift, shifted
 class Consistency(Trick):
     """weight |D(x) - D(T(x))|^2 at real samples (CR-GAN, Zhang et al. 2020); balanced and latent by further weights.
 
-    T flips a picture with probability 1/2 and shifts it by up to an eighth of its sides, 4 pixels of 32, mirrored at its borders;
-    points have `noise` instead. With `fake = 10` it is balanced (bCR, Zhao et al. 2021); `latent = 5` and `spread = 0.5` are their
-    zCR, all three ICR: D gives fakes of z and of z + sigma e like logits, while G is to tell them apart. Each term of D
-    costs a pass of it, the latent one a pass of G too. Dropout in D differs between passes and so is penalised: `dropout_off`.
+    T flips a picture with probability 1/2 and shifts it by up to an eighth of its sides, 4 pixels of 32, mirrored at its
+    borders; points have `noise` instead. With `fake = 10` it is balanced (bCR, Zhao et al. 2021); `latent = 5` and
+    `spread = 0.5` are their zCR, all three ICR: D gives fakes of z and of z + sigma e like logits, while G is to tell them
+    apart. Each term of D costs a pass of it, those in z a pass of G. Dropout in D differs between two passes, and is penalised
+    with the rest: see `dropout_off`.
     """
 
     name = "consistency"
     weight: float = Field(10.0, ge=0, description="lambda: weight of |D(x) - D(T(x))|^2 at real samples")
     fake: float = Field(0.0, ge=0, description="the same at fakes")
     latent: float = Field(0.0, ge=0, description="in D's loss, weight of |D(G(z)) - D(G(z + sigma e))|^2")
-    spread: float = Field(0.0, ge=0, description="in G's loss, weight of -|G(z) - G(z + sigma e)|^2, a mean over numbers")
+    spread: float = Field(
+        0.0, ge=0, description="in G's loss, weight of -|G(z) - G(z + sigma e)|^2, a mean over numbers"
+    )
     sigma: float = Field(0.03, gt=0, description="standard deviation of the noise on z")
     flip: bool = Field(True, description="whether T flips pictures; digits and letters should not be flipped")
     noise: float = Field(0.0, ge=0, description="standard deviation of Gaussian noise that T adds")

@@ -10,7 +10,10 @@ from gan_bench import Field, Recipe, Trick, hookimpl
 
 
 class DropoutOff(Trick):
-    """The dropout layers (Srivastava et al. 2014) of a network drop nothing: what a penalty or a statistic of D then reads is D."""
+    """The dropout layers (Srivastava et al. 2014) of a network drop nothing.
+
+    Penalties and statistics of D that compare its passes are then about D, and not about what was dropped.
+    """
 
     name = "dropout_off"
     network: Literal["generator", "discriminator", "both"] = Field("discriminator", description="whose dropout")

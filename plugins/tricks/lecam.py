@@ -23,13 +23,16 @@ class LeCam(Trick):
     weight: float = Field(0.3, gt=0, description="weight; 0.3 is the paper's for BigGAN on CIFAR-10")
     form: Literal["squared", "relu"] = Field("squared", description="the paper's equation, or the published code's")
     decay: float = Field(0.99, ge=0, lt=1, description="weight of the old average in every update of D")
-    start: int = Field(0, ge=0, description="G steps before the penalty; until then the averages are the latest batch's")
+    start: int = Field(
+        0, ge=0, description="G steps before the penalty; until then the averages are the latest batch's"
+    )
 
     def edit(self, recipe: Recipe) -> None:
-        averages = recipe.register("averages", torch.zeros(2, device=recipe.step.device))  # of r and of f
+        # Of r and of f.
+        averages = recipe.register("averages", torch.zeros(2, dtype=torch.float64, device=recipe.step.device))
 
         def lecam(discriminator, seen):
-            latest = torch.stack((seen.real_logits.mean(), seen.fake_logits.mean())).detach()
+            latest = torch.stack((seen.real_logits.mean(), seen.fake_logits.mean())).detach().double()
             averages.copy_(torch.where(recipe.step <= self.start, latest, averages.lerp(latest, 1 - self.decay)))
             real, fake = averages.clone()
             above, below = seen.real_logits - fake, real - seen.fake_logits

@@ -13,8 +13,9 @@ from ._last_layer import add_statistic
 class MinibatchDiscrimination(Trick):
     """D's last layer is told how near a sample is to the others of its batch (Salimans et al. 2016, section 3.2).
 
-    Features f(x) become a matrix M(x) = T f(x) of `kernels` rows; o(x)_b, the sum over all samples y of exp(-|M(x)_b - M(y)_b|_1), is
-    concatenated to the features. T has a weight for each feature, kernel and dimension, which large feature maps make many.
+    Features f(x) become a matrix M(x) = T f(x) of `kernels` rows; o(x)_b, the sum over all samples y of
+    exp(-|M(x)_b - M(y)_b|_1), is concatenated to the features. T has a weight for each feature, kernel and dimension, which
+    large feature maps make many.
     Real and fake are judged apart.
     """
 
@@ -23,7 +24,7 @@ class MinibatchDiscrimination(Trick):
     dimensions: int = Field(5, ge=1, description="C: numbers in a row")
 
     def edit(self, recipe: Recipe) -> None:
-        add_statistic(recipe, lambda inputs: (Nearness(inputs, self.kernels, self.dimensions), self.kernels))
+        add_statistic(recipe, lambda inputs: (Nearness(inputs[0].numel(), self.kernels, self.dimensions), self.kernels))
 
 
 class Nearness(nn.Module):
@@ -36,7 +37,8 @@ class Nearness(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """(B, *features) -> (B, kernels)."""
-        m = self.tensor(h.flatten(1)).view(-1, *self.shape).float()
+        m = self.tensor(h.flatten(1)).view(-1, *self.shape)
+        m = m.to(torch.promote_types(m.dtype, torch.float32))
         return torch.exp(-(m[:, None] - m).abs().sum(3)).sum(1)
 
 

@@ -21,7 +21,13 @@ class MinibatchStd(Trick):
     group: int = Field(4, ge=2, description="samples in a group, as in the published code; they divide the batch")
 
     def edit(self, recipe: Recipe) -> None:
-        add_statistic(recipe, lambda inputs: (GroupStd(self.group), 1))
+        def make(inputs: Tensor) -> tuple[nn.Module, int]:
+            if len(inputs) % self.group:
+                rule = f"groups of {self.group} do not divide the {len(inputs)} that D judges at once"
+                raise ValueError(f"minibatch_std: {rule}")
+            return GroupStd(self.group), 1
+
+        add_statistic(recipe, make)
 
 
 class GroupStd(nn.Module):
@@ -33,9 +39,8 @@ class GroupStd(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """(B, *features) -> (B, 1)."""
-        if len(h) % self.group:
-            raise ValueError(f"minibatch_std: groups of {self.group} do not divide the {len(h)} that D judges at once")
-        variance = h.float().reshape(self.group, -1, *h.shape[1:]).var(0, correction=0)
+        h = h.to(torch.promote_types(h.dtype, torch.float32))
+        variance = h.reshape(self.group, -1, *h.shape[1:]).var(0, correction=0)
         return torch.sqrt(variance + 1e-8).flatten(1).mean(1).repeat(self.group)[:, None]
 
     def extra_repr(self) -> str:
