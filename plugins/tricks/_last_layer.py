@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class Beside(nn.Module):
     W [h, s] is U h + V s, so the layer stays what it is, with its weights and whatever was done to them, and V is another one.
     """
 
-    def __init__(self, layer: nn.Module, statistic: nn.Module, size: int) -> None:
+    def __init__(self, layer: Any, statistic: nn.Module, size: int) -> None:
         super().__init__()
         self.layer, self.statistic = layer, statistic
         self.beside: nn.Module

@@ -39,6 +39,9 @@ class ADA(Trick):
         p = recipe.register("p", torch.full((), self.start, device=device))
         signs = recipe.register("signs", torch.zeros((), device=device))
 
+        def count() -> None:
+            signs.add_(recipe.real_logits.sign().mean())
+
         def adjust() -> None:
             overfitting = signs / self.every
             step = recipe.batch_size * self.every / self.speed
@@ -48,7 +51,7 @@ class ADA(Trick):
             signs.zero_()
 
         recipe.d_inputs(lambda x: coloured(moved(x, p), p))
-        recipe.after_d_step(lambda: signs.add_(recipe.real_logits.sign().mean()))
+        recipe.after_d_step(count)
         recipe.after_d_step(adjust, every=self.every)
 
 

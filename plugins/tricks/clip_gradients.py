@@ -20,10 +20,16 @@ class ClipGradients(Trick):
     network: Literal["generator", "discriminator", "both"] = Field("both", description="whose gradients")
 
     def edit(self, recipe: Recipe) -> None:
+        def clip_d() -> None:
+            clip_grad_norm_(recipe.discriminator.parameters(), self.max_norm)
+
+        def clip_g() -> None:
+            clip_grad_norm_(recipe.generator.parameters(), self.max_norm)
+
         if self.network != "generator":
-            recipe.before_d_step(lambda: clip_grad_norm_(recipe.discriminator.parameters(), self.max_norm))
+            recipe.before_d_step(clip_d)
         if self.network != "discriminator":
-            recipe.before_g_step(lambda: clip_grad_norm_(recipe.generator.parameters(), self.max_norm))
+            recipe.before_g_step(clip_g)
 
 
 @hookimpl
