@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from gan_bench import Recipe
 
+CONVOLUTION = ("kernel_size", "stride", "padding", "dilation", "padding_mode")  # where it looks
+
 
 def add_statistic(recipe: Recipe, make: Callable[[Tensor], tuple[nn.Module, int]]) -> None:
     """Give the layer that makes D's logits a statistic beside its inputs.
@@ -39,9 +41,8 @@ class Beside(nn.Module):
         self.layer, self.statistic = layer, statistic
         self.beside: nn.Module
         if isinstance(layer, nn.Conv2d):
-            self.beside = nn.Conv2d(
-                size, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, layer.dilation, bias=False
-            )
+            settings: dict[str, Any] = {name: getattr(layer, name) for name in CONVOLUTION}
+            self.beside = nn.Conv2d(size, layer.out_channels, bias=False, **settings)
         else:
             self.beside = nn.Linear(size, layer.out_features, bias=False)
         whole = math.prod(layer.weight.shape[1:]) + math.prod(self.beside.weight.shape[1:])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_runs import make_loop
+from small_runs import ADAM, CPU, make_loop, some_data
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional as F
 
-from gan_bench import Seen, Trick
+from gan_bench import Architecture, DataSpec, Seen, Trick
+from gan_bench.api.randomness import Streams
+from gan_bench.api.registry import Registry
+from gan_bench.training.build import build_loop
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.tricks.ada import ADA
@@ -405,3 +408,88 @@ def test_without_dropout_it_is_the_network_of_dropout_0():
 def test_dropout_that_is_not_there_is_not_turned_off(network, told):
     with pytest.raises(ValueError, match=f"finds no dropout in {told}: leave it out"):
         make_loop(TINY.model_copy(update={"dropout": 0.0}), [DropoutOff(network=network)])
+
+
+NAMES = (
+    *("r1", "r2", "dragan", "zero_centred_gp", "wgan_gp", "lecam", "consistency", "gradient_normalisation"),
+    *("spectral_regularisation", "clip_gradients", "dropout_off", "diff_augment", "ada"),
+    *("minibatch_std", "minibatch_discrimination", "pac"),
+)
+OTHER = {"consistency": {"fake": 10, "latent": 5, "spread": 0.5}, "ada": {"start": 0.5}, "r2": {"before_inputs": True}}
+
+
+class Conditioned(Architecture):
+    """Networks that take labels: beside z, and beside x or as class logits of D."""
+
+    name = "conditioned"
+    conditional: str = "concat"
+
+    def generator(self, data):
+        return Joined(data, nn.Linear(self.latent + len(data.classes), data.numel), nn.Unflatten(1, data.shape))
+
+    def discriminator(self, data):
+        if self.conditional == "auxiliary":
+            return Answers(data.numel, len(data.classes))
+        return Joined(data, nn.Linear(data.numel + len(data.classes), 8), nn.Tanh(), nn.Dropout(0.1), nn.Linear(8, 1))
+
+
+class Joined(nn.Sequential):
+    """Layers on numbers and the one-hot label beside them."""
+
+    def __init__(self, data, *layers):
+        super().__init__(*layers)
+        self.classes = len(data.classes)
+
+    def forward(self, x, y):
+        return super().forward(torch.cat((x.flatten(1), F.one_hot(y, self.classes).to(x.dtype)), 1))
+
+
+class Answers(nn.Module):
+    """Logit and class logits."""
+
+    def __init__(self, size, classes):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(size, 8), nn.Tanh(), nn.Dropout(0.1))
+        self.logit, self.classes = nn.Linear(8, 1), nn.Linear(8, classes)
+
+    def forward(self, x, y):
+        h = self.body(x)
+        return self.logit(h), self.classes(h)
+
+
+@pytest.mark.parametrize("conditional", ["concat", "auxiliary"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "pac"])
+def test_it_trains_networks_that_take_labels(name, conditional):
+    trick = Registry.load().create("trick", {"name": name, **OTHER.get(name, {})})
+    draw, labels = some_data((1, 8, 8), 8), torch.arange(8) % 3
+    loop = build_loop(
+        Conditioned(latent=6, conditional=conditional),
+        DataSpec((1, 8, 8), classes=("a", "b", "c")),
+        Streams(0, CPU),
+        lambda memory: lambda: (draw(), labels),
+        tricks=[trick],
+        optimizer={"generator": ADAM, "discriminator": ADAM},
+        batch_size=8,
+    )
+    for _ in range(2):
+        loop.step()
+    assert all(p.grad.isfinite().all() for p in (*loop.d_parameters, *loop.g_parameters))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_it_reads_nothing_back_from_the_device(name):
+    """The meta device has shapes and no numbers: what reads one, or makes a shape of one, is what no CUDA graph can hold."""
+    trick = Registry.load().create("trick", {"name": name, **OTHER.get(name, {})})
+    meta = torch.device("meta")
+    loop = build_loop(
+        TINY,
+        DataSpec((1, 8, 8)),
+        Streams(0, meta),
+        lambda memory: lambda: torch.empty(8, 1, 8, 8, device=meta),
+        tricks=[trick],
+        optimizer={"generator": ADAM, "discriminator": ADAM},
+        batch_size=8,
+    )
+    for _ in range(5):
+        loop.step()
