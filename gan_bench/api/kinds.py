@@ -248,6 +248,7 @@ RECIPE_PARTS = {  # what a trick can say that it replaces or needs
     "loss": "recipe.loss",
     "targets": "the targets of that loss",
     "schedule": "recipe.d_steps and recipe.g_per_d",
+    "discriminator": "recipe.discriminator, made anew",
     "sampled": "recipe.sampled",
 }
 

@@ -113,11 +113,15 @@ def build_loop(
 def apply_tricks(recipe: Recipe, tricks: Sequence[Trick], device: torch.device) -> None:
     """Let every trick edit the recipe under its own random stream, and put what networks it leaves on the device.
 
-    They edit in the order written, but for those who wrap something, which come after those who replace it, and whoever replaces
-    what is sampled, which comes last: that is made of what is trained.
+    They edit in the order written, but for whoever makes D anew, which comes first, those who wrap something, which come after
+    those who replace it, and whoever replaces what is sampled, which comes last: that is made of what is trained.
     ValueError: a trick can't be used with these networks or this loss, or leaves what is no network.
     """
-    for trick in sorted(tricks, key=lambda trick: ("sampled" in trick.replaces, bool(trick.wraps))):
+
+    def place(trick: Trick) -> tuple[bool, ...]:
+        return "discriminator" not in trick.replaces, "sampled" in trick.replaces, bool(trick.wraps)
+
+    for trick in sorted(tricks, key=place):
         before = _replaceable(recipe)
         with recipe.edited_by(trick.name):
             trick.edit(recipe)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch
-
 from gan_bench import Field, Recipe, Trick, hookimpl
+
+from ._gradients import gradients
 
 
 class R1(Trick):
@@ -13,15 +13,18 @@ class R1(Trick):
     name = "r1"
     gamma: float = Field(1.0, gt=0, description="weight; the penalty is gamma/2 |grad D(x)|^2")
     every: int = Field(1, ge=1, le=1000, description="computed every so many D updates, and weighted by as much")
+    before_inputs: bool = Field(
+        False, description="by samples before they were augmented, as R3GAN has it, not by what D sees"
+    )
 
     def edit(self, recipe: Recipe) -> None:
         def squared_gradient(discriminator, seen):
-            (gradient,) = torch.autograd.grad(seen.real_logits.sum(), seen.real, create_graph=True)
-            penalty = gradient.square().flatten(1).sum(1).mean()
+            at = seen.real_samples if self.before_inputs else seen.real
+            penalty = gradients(seen.real_logits, at).square().sum(1).mean()
             recipe.report("r1", penalty)
             return self.gamma / 2 * penalty
 
-        recipe.penalty(squared_gradient, every=self.every)
+        recipe.penalty(squared_gradient, every=self.every, pairs=False)
 
 
 @hookimpl

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import nn
 
 from gan_bench import Field, Recipe, Trick, Wasserstein, hookimpl
+
+from ._gradients import between, gradients
 
 
 class WassersteinGP(Trick):
@@ -23,10 +24,8 @@ class WassersteinGP(Trick):
             )
 
         def gradient_penalty(discriminator, seen):
-            mix = torch.rand(len(seen.real), *[1] * (seen.real.dim() - 1), device=seen.real.device)
-            between = torch.lerp(seen.real.detach(), seen.fake.detach(), mix).requires_grad_()
-            (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
-            penalty = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+            at = between(seen)
+            penalty = (gradients(discriminator(at), at).norm(dim=1) - 1).square().mean()
             recipe.report("gradient_penalty", penalty)
             return self.weight * penalty
 

@@ -41,7 +41,7 @@ def train(steps: int, start: tuple[float, float], tricks: list[dict], batch_size
     path = [start]
     for _ in range(steps):
         loop.step()
-        path.append(tuple(float(next(network.parameters()).detach()) for network in networks))
+        path.append(tuple(float(next(network.parameters()).detach().flatten()[0]) for network in networks))
     return np.array(path)
 
 
@@ -74,6 +74,76 @@ def test_near_the_equilibrium_it_neither_arrives_nor_leaves():
     radius = np.hypot(*train(2000, (0.02, 0.0), []).T)
     assert radius.min() > 0.019
     assert radius.max() < 0.021
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def clipped(slope: float) -> float:
+    return max(-0.2, min(0.2, slope))
+
+
+# Tricks of D, each with the derivative by psi of what it adds to D's loss: real samples are 0, fakes theta, D's gradient psi.
+PENALTIES = {
+    "r2": ({"gamma": 0.5}, lambda psi, theta: 0.5 * psi),
+    "spectral_regularisation": ({"weight": 0.5}, lambda psi, theta: 0.5 * psi),
+    "zero_centred_gp": ({"weight": 0.25}, lambda psi, theta: 0.5 * psi),
+    "dragan": ({"weight": 0.25}, lambda psi, theta: 0.5 * (abs(psi) - 1) * math.copysign(1, psi)),
+    "lecam": ({"weight": 0.25}, lambda psi, theta: 0.5 * psi * theta**2),  # |f - a_R|^2; a_R is 0, and r has no slope
+    "lecam, relu": ({"weight": 0.25, "form": "relu"}, lambda psi, theta: 0.5 * min(psi * theta, 0) * theta),
+}
+
+
+@pytest.mark.parametrize("start", [(1.0, 1.0), (-0.3, 2.0)])
+@pytest.mark.parametrize("name", PENALTIES)
+def test_every_step_with_a_penalty_is_its_formula(name, start):
+    settings, slope = PENALTIES[name]
+    psi, theta = start
+    path = [start]
+    for _ in range(200):
+        psi -= H * (sigmoid(psi * theta) * theta + slope(psi, theta))
+        theta += H * sigmoid(-psi * theta) * psi
+        path.append((psi, theta))
+    assert train(200, start, [{"name": name.partition(",")[0], **settings}]) == pytest.approx(np.array(path), abs=2e-5)
+
+
+def test_consistency_under_noise_is_r1_of_its_variance():
+    """10 |psi s e|^2 is 10 s^2 psi^2 on average: R1 with gamma 20 s^2."""
+    path = train(200, (1.0, 1.0), [{"name": "consistency", "noise": 0.1, "weight": 25}], batch_size=4096)
+    assert path == pytest.approx(exact(200, (1.0, 1.0), 0.5), abs=0.01)
+
+
+def test_a_normalised_discriminator_has_no_size():
+    """psi x / (|psi| + |psi x|) is sign(psi) x / (1 + |x|): psi stays, and G moves by that slope."""
+    psi, theta = 0.7, 2.0
+    path = [(psi, theta)]
+    for _ in range(100):
+        theta += H * sigmoid(-theta / (1 + abs(theta))) / (1 + abs(theta)) ** 2
+        path.append((psi, theta))
+    assert train(100, (0.7, 2.0), [{"name": "gradient_normalisation"}]) == pytest.approx(np.array(path), abs=2e-5)
+
+
+def test_gradients_of_both_networks_are_clipped():
+    psi, theta = 1.0, 1.0
+    path = [(psi, theta)]
+    for _ in range(100):
+        psi -= H * clipped(sigmoid(psi * theta) * theta)
+        theta += H * clipped(sigmoid(-psi * theta) * psi)
+        path.append((psi, theta))
+    ours = train(100, (1.0, 1.0), [{"name": "clip_gradients", "max_norm": 0.2}])
+    assert ours == pytest.approx(np.array(path), abs=1e-4)
+    assert np.abs(np.diff(ours, axis=0)).max() == pytest.approx(0.2 * H, rel=1e-3)
+
+
+def test_in_packs_of_two_d_sees_twice_theta():
+    psi, theta = 1.0, 1.0
+    path = [(psi, theta)]
+    for _ in range(200):
+        psi -= H * sigmoid(2 * psi * theta) * theta  # each of the two weights
+        theta += H * sigmoid(-2 * psi * theta) * 2 * psi
+        path.append((psi, theta))
+    assert train(200, (1.0, 1.0), [{"name": "pac", "m": 2}]) == pytest.approx(np.array(path), abs=5e-5)
 
 
 def test_with_r1_it_arrives_at_the_analytic_rate():

@@ -1,0 +1,32 @@
+"""The R2 gradient penalty."""
+
+from __future__ import annotations
+
+from gan_bench import Field, Recipe, Trick, hookimpl
+
+from ._gradients import gradients
+
+
+class R2(Trick):
+    """R2: gamma/2 times the squared gradient of D at generated samples (Mescheder et al. 2018, eq. 10)."""
+
+    name = "r2"
+    gamma: float = Field(1.0, gt=0, description="weight; the penalty is gamma/2 |grad D(G(z))|^2")
+    every: int = Field(1, ge=1, le=1000, description="computed every so many D updates, and weighted by as much")
+    before_inputs: bool = Field(
+        False, description="by samples before they were augmented, as R3GAN has it, not by what D sees"
+    )
+
+    def edit(self, recipe: Recipe) -> None:
+        def squared_gradient(discriminator, seen):
+            at = seen.fake_samples if self.before_inputs else seen.fake
+            penalty = gradients(seen.fake_logits, at).square().sum(1).mean()
+            recipe.report("r2", penalty)
+            return self.gamma / 2 * penalty
+
+        recipe.penalty(squared_gradient, every=self.every, pairs=False)
+
+
+@hookimpl
+def gan_bench_tricks():
+    return [R2]
