@@ -249,6 +249,7 @@ RECIPE_PARTS = {  # what a trick can say that it replaces or needs
     "targets": "the targets of that loss",
     "schedule": "recipe.d_steps and recipe.g_per_d",
     "sampled": "recipe.sampled",
+    "networks": "the networks as they are trained",
 }
 
 

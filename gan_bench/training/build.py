@@ -113,11 +113,11 @@ def build_loop(
 def apply_tricks(recipe: Recipe, tricks: Sequence[Trick], device: torch.device) -> None:
     """Let every trick edit the recipe under its own random stream, and put what networks it leaves on the device.
 
-    They edit in the order written, but for those who wrap something, which come after those who replace it, and whoever replaces
-    what is sampled, which comes last: that is made of what is trained.
+    They edit in the order written, but for those who wrap something, which come after those who replace it (first who wraps the
+    loss alone, then who must find networks as they are trained), and whoever replaces what is sampled, which comes last.
     ValueError: a trick can't be used with these networks or this loss, or leaves what is no network.
     """
-    for trick in sorted(tricks, key=lambda trick: ("sampled" in trick.replaces, bool(trick.wraps))):
+    for trick in sorted(tricks, key=_turn):
         before = _replaceable(recipe)
         with recipe.edited_by(trick.name):
             trick.edit(recipe)
@@ -146,6 +146,11 @@ def apply_tricks(recipe: Recipe, tricks: Sequence[Trick], device: torch.device) 
     if recipe.target_transforms and not recipe.loss.has_targets:
         raise ValueError(f"the loss {type(recipe.loss).__name__} has no targets that a trick could change")
     recipe.loss.transform_targets(recipe.target_transforms)
+
+
+def _turn(trick: Trick) -> tuple[bool, ...]:
+    """When a trick edits, the order written apart."""
+    return "sampled" in trick.replaces, "networks" in trick.wraps, bool(trick.wraps)
 
 
 def _replaceable(recipe: Recipe) -> dict[str, Any]:
