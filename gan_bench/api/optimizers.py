@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class OptimizerAround(torch.optim.Optimizer):
@@ -25,7 +25,7 @@ class OptimizerAround(torch.optim.Optimizer):
         self.inner.load_state_dict(state_dict)
         self.state, self.param_groups = self.inner.state, self.inner.param_groups
 
-    def learning(self) -> list[nn.Parameter]:
+    def learning(self) -> list[Tensor]:
         """The parameters that have a gradient."""
         return [p for group in self.param_groups for p in group["params"] if p.grad is not None]
 

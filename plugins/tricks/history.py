@@ -28,13 +28,15 @@ class History(Trick):
         filled = recipe.register("filled", torch.zeros((), dtype=torch.int64, device=device))
         places = torch.arange(size, device=device)
 
+        def draw(shift):
+            """Different places that hold a fake; empty ones, in their order, come after these or, shifted below 0, before."""
+            return torch.where(places < filled, torch.rand(size, device=device), places + shift).argsort()[:half]
+
         def with_old(fake, labels):
-            drawn = torch.where(places < filled, torch.rand(size, device=device), 2)
-            old = drawn.argsort()[:half]  # places that hold none come last ...
-            there = drawn[old] < 2
+            old, into = draw(size), draw(-size)
+            there = old < filled
             samples = torch.where(there.view(-1, *[1] * (fake.dim() - 1)), held[old], fake[-half:])
             mixed = torch.cat((fake[:-half], samples))
-            into = torch.where(places < filled, torch.rand(size, device=device), -1).argsort()[:half]  # ... or first
             held.index_copy_(0, into, fake[:half])
             if labels is not None:
                 known = torch.where(there, labelled[old], labels[-half:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from gan_bench import Field, Recipe, Trick, hookimpl
 
@@ -20,7 +21,7 @@ class Lookahead(Trick):
     alpha: float = Field(0.5, gt=0, le=1, description="how far from slow to fast weights; 1: nothing is changed")
 
     def edit(self, recipe: Recipe) -> None:
-        weights = [*recipe.generator.parameters(), *recipe.discriminator.parameters()]
+        weights: list[Tensor] = [*recipe.generator.parameters(), *recipe.discriminator.parameters()]
         slow = [recipe.register(f"slow {i}", p.detach().clone()) for i, p in enumerate(weights)]
 
         def average() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from gan_bench import Field, Recipe, Trick, Wasserstein, hookimpl
 
@@ -21,7 +22,7 @@ class WassersteinClip(Trick):
 
     def edit(self, recipe: Recipe) -> None:
         def clip_weights() -> None:
-            weights = list(recipe.discriminator.parameters())
+            weights: list[Tensor] = [*recipe.discriminator.parameters()]
             torch._foreach_clamp_min_(weights, -self.clip)
             torch._foreach_clamp_max_(weights, self.clip)
 

@@ -34,7 +34,15 @@ from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 
 TINY = DCGAN(latent=6, width=4, depth=1)
 REGISTRY = Registry.load()
-OTHER = {"input_noise": {"decay_steps": 4}, "r1": {"every": 2}}  # than the defaults, where these leave a path untried
+OTHER = {  # than the defaults, where these leave a path untried
+    "history": {"size": 10},
+    "input_noise": {"decay_steps": 4},
+    "lookahead": {"k": 2},
+    "r1": {"every": 2},
+    "schedule": {"kind": "cosine", "steps": 5, "warm_up": 2},
+    "top_k": {"factor": 0.8, "every": 1},
+    "unrolled": {"steps": 2},
+}
 NAMES = sorted(f.name for f in REGISTRY.found if f.kind == "trick" and f.origin.startswith("package gan-bench"))
 TRIED, TRAINED = 400, 50  # pairs at most that the fast tests try and the slow ones train
 

@@ -13,36 +13,11 @@ import math
 
 import numpy as np
 import pytest
-import torch
+from dirac import H, train
 from stores import gan_bench
 
-from gan_bench.api.randomness import Streams
-from gan_bench.api.registry import Registry
-from gan_bench.grid import cell_from_settings
-from gan_bench.training.build import loop_of
-
-H = 0.1
-
-
-def train(steps: int, start: tuple[float, float], tricks: list[dict], batch_size: int = 4) -> np.ndarray:
-    """(steps + 1, 2): psi and theta before and after each step of the real loop, with plain gradient descent."""
-    sgd = {"name": "sgd", "lr": H, "momentum": 0.0, "weight_decay": 0.0}
-    settings = {
-        "dataset": {"name": "dirac"},
-        "architecture": {"name": "dirac", "psi": start[0], "theta": start[1]},
-        "tricks": tricks,
-        "optimizer": {"generator": sgd, "discriminator": sgd},
-        "batch_size": batch_size,
-    }
-    cell = cell_from_settings(settings, Registry.load())
-    real = torch.zeros(batch_size, 1)
-    loop = loop_of(cell, cell.dataset.spec(), Streams(0, torch.device("cpu")), steps, lambda memory: lambda: real)
-    networks = loop.recipe.discriminator, loop.recipe.generator
-    path = [start]
-    for _ in range(steps):
-        loop.step()
-        path.append(tuple(float(next(network.parameters()).detach()) for network in networks))
-    return np.array(path)
+from gan_bench_plugins.tricks.input_noise import InputNoise
+from gan_bench_plugins.tricks.r1 import R1
 
 
 def exact(steps: int, start: tuple[float, float], gamma: float = 0.0) -> np.ndarray:
@@ -60,10 +35,7 @@ def exact(steps: int, start: tuple[float, float], gamma: float = 0.0) -> np.ndar
     return np.array(path)
 
 
-R1 = {"name": "r1", "gamma": 0.5}
-
-
-@pytest.mark.parametrize(("tricks", "gamma"), [([], 0.0), ([R1], 0.5)], ids=["unregularised", "R1"])
+@pytest.mark.parametrize(("tricks", "gamma"), [([], 0.0), ([R1(gamma=0.5)], 0.5)], ids=["unregularised", "R1"])
 @pytest.mark.parametrize("start", [(1.0, 1.0), (-0.3, 2.0)])
 def test_every_step_is_the_formulas(start, tricks, gamma):
     assert train(300, start, tricks) == pytest.approx(exact(300, start, gamma), abs=2e-5)
@@ -77,11 +49,11 @@ def test_near_the_equilibrium_it_neither_arrives_nor_leaves():
 
 
 def test_with_r1_it_arrives_at_the_analytic_rate():
-    r = 1 - H * R1["gamma"]
+    r = 1 - H * 0.5
     step = np.array([[r, -H / 2], [H * r / 2, 1 - H**2 / 4]])
     rate = max(abs(np.linalg.eigvals(step)))
     assert np.linalg.det(step) == pytest.approx(r)
-    path = train(600, (0.02, 0.0), [R1])
+    path = train(600, (0.02, 0.0), [R1(gamma=0.5)])
     radius = np.hypot(*path.T)
     measured = (radius[600] / radius[100]) ** (1 / 500)
     assert measured == pytest.approx(rate, abs=2e-4)
@@ -89,9 +61,8 @@ def test_with_r1_it_arrives_at_the_analytic_rate():
 
 
 def test_with_instance_noise_it_arrives():
-    noise = {"name": "input_noise", "sigma": 1.0}
     start = (0.5, 0.5)
-    path = train(600, start, [noise], batch_size=4096)
+    path = train(600, start, [InputNoise(sigma=1.0)], batch_size=4096)
     assert np.hypot(*path[300:].T).max() < 0.03  # what is left is the noise of a batch
     assert np.hypot(*train(600, start, [])[-1]) > 0.3  # large orbits shrink slowly, as the exact ones do
 
