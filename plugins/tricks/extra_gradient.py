@@ -27,8 +27,9 @@ class ExtraGradient(Trick):
 
     One gradient an update, taken at w' = w - lr g(the last w'), which then moves w. With Adam it is their algorithm 4, option II:
     moments and step count take in each gradient twice, when it moves w and when it extrapolates (the empty gradient before the
-    first one is left out). Networks hold w', and are sampled and scored there; the averages over iterates that the paper
-    recommends are trick `ema`'s. Tricks that change weights (clipping, averaging) move w' and w alike.
+    first one is left out). Here networks take turns, where the paper's move at once. They hold w', and are sampled and scored
+    there; the averages over iterates that the paper recommends are trick `ema`'s. Tricks that change weights (clipping,
+    averaging) move w' and w alike.
     """
 
     name = "extra_gradient"

@@ -23,8 +23,9 @@ class Optimistic(OptimizerAround):
 class OptimisticUpdates(Trick):
     """Both networks' updates u become 2 u_t - u_(t-1) (Daskalakis et al. 2018).
 
-    With Adam it is their optimistic Adam (algorithm 1), with plain gradient descent their optimistic mirror descent (eq. 8);
-    with any other optimiser the same of whatever update that makes, weight decay included. u_0 is 0.
+    With Adam it is their optimistic Adam (algorithm 1), with plain gradient descent their optimistic mirror descent;
+    with any other optimiser the same of whatever update that makes, weight decay included. u_0 is 0. Here
+    networks take turns, where the paper's move at once.
     """
 
     name = "optimistic"

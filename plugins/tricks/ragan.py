@@ -21,7 +21,7 @@ class RelativisticAverage(Loss):
 
 
 class RaGAN(Trick):
-    """Relativistic average: D softplus(-(r - mean f)) + softplus(f - mean r) (Jolicoeur-Martineau 2018, eq. 11 and 12).
+    """Relativistic average: D softplus(-(r - mean f)) + softplus(f - mean r) (RaSGAN of Jolicoeur-Martineau 2018).
 
     G minimises the same with real and fake exchanged, so that both its terms depend on real samples too.
     """

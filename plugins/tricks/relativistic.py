@@ -22,7 +22,7 @@ class Pairing(Loss):
 class Relativistic(Trick):
     """Relativistic pairing (RpGAN): D softplus(-(r - f)), G softplus(-(f - r)) (Huang et al. 2024, eq. 2).
 
-    It is RSGAN of Jolicoeur-Martineau 2018 (section 4.1), with the logistic function.
+    With the logistic function, which is RSGAN of Jolicoeur-Martineau 2018.
     The i-th real sample of a batch is paired with the i-th fake one; where networks take labels, both are of one class.
     """
 

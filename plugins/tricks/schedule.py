@@ -15,7 +15,7 @@ class Schedule(Trick):
 
     All is counted in G steps, not in shares of the run's length, so that a longer run goes on from a shorter one; `steps` that
     end with the run are the usual choice, for afterwards the rate is `end`. A rate that stays and then falls linearly, as in
-    CycleGAN (Zhu et al. 2017, section 7.1), has a `start`.
+    CycleGAN (Zhu et al. 2017), has a `start`.
     """
 
     name = "schedule"

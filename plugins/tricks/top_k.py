@@ -30,7 +30,7 @@ class OfTheBest(LossAround):
 
 
 class TopK(Trick):
-    """G learns from the k fakes alone that D holds for the most real (Sinha et al. 2020, algorithm 1).
+    """G learns from the k fakes alone that D holds for the most real (Sinha et al. 2020).
 
     k falls from the batch size B to `share` B, by a factor every epoch in the paper (50,000 images are 781 steps of 64), which
     takes 54,000 steps: short runs need a smaller `factor` or `every`. Exact for losses that are means over samples or over

@@ -58,18 +58,19 @@ class LookingAhead(LossAround):
 
 
 class Unrolled(Trick):
-    """G's loss is by D as it would be after `steps` more updates of its own (Metz et al. 2017, eq. 7 to 9).
+    """G's loss is by D as it would be after `steps` more updates of its own (Metz et al. 2017, section 2.2).
 
     They are gradient steps on the batch at hand, in float32, against the run's own loss of D with its targets, without penalties,
-    weight decay or an auxiliary classifier; D itself stays as it is. `lr` is their own, for D's is mostly Adam's, which moves a
-    weight by about as much whatever the gradient (the published code looks ahead by Adam). G's loss is the run's as well; the
-    paper's value function, whose real part G reaches through D's steps too, is `minimax = true`.
+    weight decay or an auxiliary classifier; D itself stays as it is. G's loss is the run's as well; the paper's value function,
+    whose real part G reaches through D's steps too, is `minimax = true`. The published code looks ahead by Adam, whose rate moves
+    a weight by about as much whatever the gradient; `lr` does not. Measured (DCGAN on 16x16 digits, 300 steps of Adam at 2e-4):
+    5 steps lower D's loss of 1.362 by 0.013 at `lr` 0.01, D's own optimiser by 0.029, and at 0.1 it soon rises.
     """
 
     name = "unrolled"
     wraps = {"loss", "networks"}
     steps: int = Field(5, ge=1, le=100, description="updates of D that are looked ahead")
-    lr: float = Field(0.1, gt=0, le=1000, description="learning rate of these updates")
+    lr: float = Field(0.01, gt=0, le=1000, description="learning rate of these updates")
     through: bool = Field(True, description="whether G's gradient goes through them: how D would answer G's move")
     minimax: bool = Field(False, description="G minimises minus the whole of D's loss, in place of its own")
 

@@ -274,8 +274,8 @@ def gan_bench_datasets(): return [D]
             '{"loss"}',
             '{"loss", "target"}',
             "14: class T: `replaces` has no word 'target' ('loss' is recipe.loss; 'targets' is the targets of that loss; "
-            "'schedule' is recipe.d_steps and recipe.g_per_d; 'sampled' is recipe.sampled; 'networks' is the networks as they are "
-            "trained). Did you mean 'targets'?",
+            "'schedule' is recipe.d_steps and recipe.g_per_d; 'sampled' is recipe.sampled; 'networks' is the networks as they "
+            "are trained). Did you mean 'targets'?",
         ),
         (
             '"schedule"',

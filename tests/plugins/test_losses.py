@@ -13,8 +13,10 @@ from small_runs import make_loop
 from torch import nn
 from torch.func import functional_call
 
-from gan_bench import BinaryCrossEntropy, Hinge
+from gan_bench import Architecture, BinaryCrossEntropy, DataSpec, Hinge
+from gan_bench.api.randomness import Streams
 from gan_bench.api.seen import Seen
+from gan_bench.training.build import build_loop
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.tricks.hinge import HingeLoss
@@ -340,3 +342,50 @@ def test_penalties_see_the_fakes_of_before():
         loop.step()
     assert not torch.equal(seen[1][4:], seen[0][4:])
     assert all(any(torch.equal(row, old) for old in seen[0]) for row in seen[1][4:])
+
+
+class Labelled(Architecture):
+    """Linear networks that are told classes; D gives class logits too."""
+
+    name = "labelled"
+    conditional: str = "auxiliary"
+
+    def generator(self, data):
+        return OfClasses(self.latent + 3, 2)
+
+    def discriminator(self, data):
+        return OfClasses(5, 4)
+
+
+class OfClasses(nn.Module):
+    """A linear layer of an input and its class; of four outputs, one is D's logit."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs)
+
+    def forward(self, x, y):
+        found = self.linear(torch.cat((x, nn.functional.one_hot(y, 3)), 1))
+        return (found[:, :1], found[:, 1:]) if found.shape[1] == 4 else found
+
+
+@pytest.mark.parametrize(
+    "loss", [LSGAN(), Relativistic(), RaGAN(), Saturating(), WassersteinClip()], ids=lambda t: t.name
+)
+def test_networks_that_take_labels(loss):
+    sgd = {"name": "sgd", "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0}
+    labels = torch.tensor([0, 1, 2, 1, 1, 0])
+    loop = build_loop(
+        Labelled(latent=4),
+        DataSpec((2,), "points", classes=("a", "b", "c")),
+        Streams(0, torch.device("cpu")),
+        lambda memory: lambda: (torch.ones(6, 2), labels),
+        tricks=[TopK(factor=0.5, every=1), loss, Unrolled(steps=2), History(size=9)],
+        optimizer={"generator": sgd, "discriminator": sgd},
+        batch_size=6,
+    )
+    before = [p.detach().clone() for p in loop.g_parameters]
+    for _ in range(4):
+        loop.step()
+    assert all(math.isfinite(value) for value in loop.window.means().values())
+    assert not any(map(torch.equal, before, loop.g_parameters))
