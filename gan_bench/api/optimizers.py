@@ -12,7 +12,7 @@ class OptimizerAround(torch.optim.Optimizer):
     """An optimiser made of another, `inner`, which it is in all but its `step()`: it has the same groups and state.
 
     So it goes by the inner one's settings, also those that change while training, and is resumed with it. A subclass writes
-    `step()` of calls of `self.inner.step()` and of operations on weights, which run without gradients.
+    `step()`, under `torch.no_grad()`, of calls of `self.inner.step()` and operations on weights.
     """
 
     def __init__(self, inner: torch.optim.Optimizer) -> None:

@@ -113,8 +113,8 @@ def build_loop(
 def apply_tricks(recipe: Recipe, tricks: Sequence[Trick], device: torch.device) -> None:
     """Let every trick edit the recipe under its own random stream, and put what networks it leaves on the device.
 
-    They edit in the order written, but for those who wrap something, which come after those who replace it (first who wraps the
-    loss alone, then who must find networks as they are trained), and whoever replaces what is sampled, which comes last.
+    They edit in the order written, but for those who wrap something, which come after those who replace it (and those that must
+    find networks as they are trained after those that need not), and whoever replaces what is sampled, which comes last.
     ValueError: a trick can't be used with these networks or this loss, or leaves what is no network.
     """
     for trick in sorted(tricks, key=_turn):
