@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from gan_bench.api.losses import BinaryCrossEntropy, Hinge, Loss, LossAround, Wasserstein
     from gan_bench.api.network_features import NetworkFeatures
+    from gan_bench.api.optimizers import OptimizerAround
     from gan_bench.api.reading import Reading
     from gan_bench.api.recipe import Recipe
     from gan_bench.api.samples import PreparedData, RealData
@@ -59,6 +60,7 @@ __all__ = [
     "Modes",
     "NetworkFeatures",
     "Number",
+    "OptimizerAround",
     "Part",
     "Parts",
     "PreparedData",
@@ -87,6 +89,7 @@ _HOME = {
     "LossAround": "api.losses",
     "Wasserstein": "api.losses",
     "NetworkFeatures": "api.network_features",
+    "OptimizerAround": "api.optimizers",
     "Reading": "api.reading",
     "Recipe": "api.recipe",
     "Seen": "api.seen",

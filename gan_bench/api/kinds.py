@@ -250,6 +250,7 @@ RECIPE_PARTS = {  # what a trick can say that it replaces or needs
     "schedule": "recipe.d_steps and recipe.g_per_d",
     "discriminator": "recipe.discriminator, made anew",
     "sampled": "recipe.sampled",
+    "networks": "the networks as they are trained",
 }
 
 

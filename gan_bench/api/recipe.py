@@ -18,6 +18,7 @@ from gan_bench.api.seen import Hook, Penalty, Term
 
 NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
 Transform = Callable[[Tensor], Tensor]
+Around = Callable[[torch.optim.Optimizer], torch.optim.Optimizer]
 FakeTransform = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,6 +78,7 @@ class Recipe:
         "loss",
         "lr_factors",
         "optimizer",
+        "optimizers_around",
         "penalties",
         "real_logits",
         "state",
@@ -117,6 +119,7 @@ class Recipe:
         self.latent_transforms: list[Transform] = []  # while training
         self.target_transforms: list[TargetTransform] = []
         self.lr_factors: dict[NetworkName, list[Callable[[], Tensor]]] = {name: [] for name in NETWORKS}
+        self.optimizers_around: dict[NetworkName, list[Around]] = {name: [] for name in NETWORKS}
         self.before: dict[NetworkName, list[Hook]] = {name: [] for name in NETWORKS}
         self.after: dict[NetworkName, list[Hook]] = {name: [] for name in NETWORKS}
         self.state: dict[str, Tensor | nn.Module] = {}
@@ -193,6 +196,11 @@ class Recipe:
         """Multiply a network's learning rate (both networks' if none is named) by `factor()`, a scalar, in every update."""
         for name in NETWORKS if network is None else (network,):
             self.lr_factors[name].append(self._own(torch.no_grad()(factor)))
+
+    def optimizer_around(self, make: Around, network: NetworkName | None = None) -> None:
+        """Put `make(optimizer)`, an `OptimizerAround`, in place of a network's optimiser (of both networks' if none is named)."""
+        for name in NETWORKS if network is None else (network,):
+            self.optimizers_around[name].append(make)
 
     def before_d_step(self, function: Callable[[], None], *, every: int = 1) -> None:
         """Call `function()` without gradients in every `every`-th update of D, between the backward pass and the update."""

@@ -113,15 +113,12 @@ def build_loop(
 def apply_tricks(recipe: Recipe, tricks: Sequence[Trick], device: torch.device) -> None:
     """Let every trick edit the recipe under its own random stream, and put what networks it leaves on the device.
 
-    They edit in the order written, but for whoever makes D anew, which comes first, those who wrap something, which come after
-    those who replace it, and whoever replaces what is sampled, which comes last: that is made of what is trained.
+    They edit in the order written, but for whoever makes D anew, which comes first; those who wrap something, which come after
+    those who replace it (and who must find networks as they are trained, after those who need not); and whoever replaces what
+    is sampled, which comes last: that is made of what is trained.
     ValueError: a trick can't be used with these networks or this loss, or leaves what is no network.
     """
-
-    def place(trick: Trick) -> tuple[bool, ...]:
-        return "discriminator" not in trick.replaces, "sampled" in trick.replaces, bool(trick.wraps)
-
-    for trick in sorted(tricks, key=place):
+    for trick in sorted(tricks, key=_turn):
         before = _replaceable(recipe)
         with recipe.edited_by(trick.name):
             trick.edit(recipe)
@@ -150,6 +147,16 @@ def apply_tricks(recipe: Recipe, tricks: Sequence[Trick], device: torch.device) 
     if recipe.target_transforms and not recipe.loss.has_targets:
         raise ValueError(f"the loss {type(recipe.loss).__name__} has no targets that a trick could change")
     recipe.loss.transform_targets(recipe.target_transforms)
+
+
+def _turn(trick: Trick) -> tuple[bool, ...]:
+    """When a trick edits, the order written apart."""
+    return (
+        "discriminator" not in trick.replaces,
+        "sampled" in trick.replaces,
+        "networks" in trick.wraps,
+        bool(trick.wraps),
+    )
 
 
 def _replaceable(recipe: Recipe) -> dict[str, Any]:

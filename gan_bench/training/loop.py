@@ -43,8 +43,9 @@ class Loop(Passes):
         }
         rates = {name: {"lr": schedule.lr} for name, schedule in self.schedules.items()}
         settings = {name: recipe.optimizer[name] | rates.get(name, {}) for name in NETWORKS}
-        self.g_optimizer = build_optimizer(settings["generator"], self.g_parameters)
-        self.d_optimizer = build_optimizer(settings["discriminator"], self.d_parameters)
+        around = recipe.optimizers_around
+        self.g_optimizer = build_optimizer(settings["generator"], self.g_parameters, around["generator"])
+        self.d_optimizer = build_optimizer(settings["discriminator"], self.d_parameters, around["discriminator"])
         self.learns: dict[NetworkName, tuple[list[nn.Parameter], torch.optim.Optimizer]] = {
             "generator": (self.g_parameters, self.g_optimizer),
             "discriminator": (self.d_parameters, self.d_optimizer),

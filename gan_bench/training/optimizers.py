@@ -8,14 +8,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gan_bench.api.recipe import Around
+
 _FUSED = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
 
-def build_optimizer(settings: dict[str, Any], parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser of settings `{"name": "adam", "lr": 1e-4, ...}`, fused where PyTorch has it.
+def build_optimizer(
+    settings: dict[str, Any], parameters: Sequence[nn.Parameter], around: Sequence[Around] = ()
+) -> torch.optim.Optimizer:
+    """The optimiser of settings `{"name": "adam", "lr": 1e-4, ...}`, and what is put around it.
 
     In place of a name there may be a callable, which is given the parameters and all other settings.
     """
+    optimizer = _innermost(settings, parameters)
+    for make in around:
+        optimizer = make(optimizer)
+    return optimizer
+
+
+def _innermost(settings: dict[str, Any], parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+    """PyTorch's, fused where it has it, or the callable's."""
     options = {key: value for key, value in settings.items() if key != "name"}
     if callable(own := settings["name"]):
         made: torch.optim.Optimizer = own(parameters, **options)

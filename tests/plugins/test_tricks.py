@@ -34,14 +34,19 @@ from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 
 TINY = DCGAN(latent=6, width=4, depth=1)
 REGISTRY = Registry.load()
-OTHER = {
+OTHER = {  # than the defaults, where these leave a path untried
+    "ada": {"speed": 100, "every": 2, "start": 0.5},
+    "consistency": {"fake": 10, "latent": 5, "spread": 0.5},
+    "history": {"size": 10},
     "input_noise": {"decay_steps": 4},
+    "lecam": {"form": "relu", "start": 2},
+    "lookahead": {"k": 2},
     "r1": {"every": 2},
     "r2": {"every": 2, "before_inputs": True},
-    "lecam": {"form": "relu", "start": 2},
-    "consistency": {"fake": 10, "latent": 5, "spread": 0.5},
-    "ada": {"speed": 100, "every": 2, "start": 0.5},
-}  # than the defaults, where these leave a path untried
+    "schedule": {"kind": "cosine", "steps": 5, "warm_up": 2},
+    "top_k": {"factor": 0.8, "every": 1},
+    "unrolled": {"steps": 2},
+}
 NAMES = sorted(f.name for f in REGISTRY.found if f.kind == "trick" and f.origin.startswith("package gan-bench"))
 TRIED, TRAINED = 400, 50  # pairs at most that the fast tests try and the slow ones train
 

@@ -10,39 +10,19 @@ determinant is r: without R1 its eigenvalues have modulus 1, and orbits neither 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from dirac import H, train
 from stores import gan_bench
 
-from gan_bench.api.randomness import Streams
+from gan_bench.api.kinds import Trick
 from gan_bench.api.registry import Registry
-from gan_bench.grid import cell_from_settings
-from gan_bench.training.build import loop_of
+from gan_bench_plugins.tricks.input_noise import InputNoise
+from gan_bench_plugins.tricks.r1 import R1
 
-H = 0.1
-
-
-def train(steps: int, start: tuple[float, float], tricks: list[dict], batch_size: int = 4) -> np.ndarray:
-    """(steps + 1, 2): psi and theta before and after each step of the real loop, with plain gradient descent."""
-    sgd = {"name": "sgd", "lr": H, "momentum": 0.0, "weight_decay": 0.0}
-    settings = {
-        "dataset": {"name": "dirac"},
-        "architecture": {"name": "dirac", "psi": start[0], "theta": start[1]},
-        "tricks": tricks,
-        "optimizer": {"generator": sgd, "discriminator": sgd},
-        "batch_size": batch_size,
-    }
-    cell = cell_from_settings(settings, Registry.load())
-    real = torch.zeros(batch_size, 1)
-    loop = loop_of(cell, cell.dataset.spec(), Streams(0, torch.device("cpu")), steps, lambda memory: lambda: real)
-    networks = loop.recipe.discriminator, loop.recipe.generator
-    path = [start]
-    for _ in range(steps):
-        loop.step()
-        path.append(tuple(float(next(network.parameters()).detach().flatten()[0]) for network in networks))
-    return np.array(path)
+REGISTRY = Registry.load()
 
 
 def exact(steps: int, start: tuple[float, float], gamma: float = 0.0) -> np.ndarray:
@@ -60,10 +40,7 @@ def exact(steps: int, start: tuple[float, float], gamma: float = 0.0) -> np.ndar
     return np.array(path)
 
 
-R1 = {"name": "r1", "gamma": 0.5}
-
-
-@pytest.mark.parametrize(("tricks", "gamma"), [([], 0.0), ([R1], 0.5)], ids=["unregularised", "R1"])
+@pytest.mark.parametrize(("tricks", "gamma"), [([], 0.0), ([R1(gamma=0.5)], 0.5)], ids=["unregularised", "R1"])
 @pytest.mark.parametrize("start", [(1.0, 1.0), (-0.3, 2.0)])
 def test_every_step_is_the_formulas(start, tricks, gamma):
     assert train(300, start, tricks) == pytest.approx(exact(300, start, gamma), abs=2e-5)
@@ -74,6 +51,11 @@ def test_near_the_equilibrium_it_neither_arrives_nor_leaves():
     radius = np.hypot(*train(2000, (0.02, 0.0), []).T)
     assert radius.min() > 0.019
     assert radius.max() < 0.021
+
+
+def trick(name: str, **settings: Any) -> Trick:
+    """A built-in trick."""
+    return REGISTRY.create("trick", {"name": name, **settings})
 
 
 def sigmoid(x: float) -> float:
@@ -105,12 +87,12 @@ def test_every_step_with_a_penalty_is_its_formula(name, start):
         psi -= H * (sigmoid(psi * theta) * theta + slope(psi, theta))
         theta += H * sigmoid(-psi * theta) * psi
         path.append((psi, theta))
-    assert train(200, start, [{"name": name.partition(",")[0], **settings}]) == pytest.approx(np.array(path), abs=2e-5)
+    assert train(200, start, [trick(name.partition(",")[0], **settings)]) == pytest.approx(np.array(path), abs=2e-5)
 
 
 def test_consistency_under_noise_is_r1_of_its_variance():
     """10 |psi s e|^2 is 10 s^2 psi^2 on average: R1 with gamma 20 s^2."""
-    path = train(200, (1.0, 1.0), [{"name": "consistency", "noise": 0.1, "weight": 25}], batch_size=4096)
+    path = train(200, (1.0, 1.0), [trick("consistency", noise=0.1, weight=25)], batch_size=4096)
     assert path == pytest.approx(exact(200, (1.0, 1.0), 0.5), abs=0.01)
 
 
@@ -121,7 +103,7 @@ def test_a_normalised_discriminator_has_no_size():
     for _ in range(100):
         theta += H * sigmoid(-theta / (1 + abs(theta))) / (1 + abs(theta)) ** 2
         path.append((psi, theta))
-    assert train(100, (0.7, 2.0), [{"name": "gradient_normalisation"}]) == pytest.approx(np.array(path), abs=2e-5)
+    assert train(100, (0.7, 2.0), [trick("gradient_normalisation")]) == pytest.approx(np.array(path), abs=2e-5)
 
 
 def test_gradients_of_both_networks_are_clipped():
@@ -131,7 +113,7 @@ def test_gradients_of_both_networks_are_clipped():
         psi -= H * clipped(sigmoid(psi * theta) * theta)
         theta += H * clipped(sigmoid(-psi * theta) * psi)
         path.append((psi, theta))
-    ours = train(100, (1.0, 1.0), [{"name": "clip_gradients", "max_norm": 0.2}])
+    ours = train(100, (1.0, 1.0), [trick("clip_gradients", max_norm=0.2)])
     assert ours == pytest.approx(np.array(path), abs=1e-4)
     assert np.abs(np.diff(ours, axis=0)).max() == pytest.approx(0.2 * H, rel=1e-3)
 
@@ -143,15 +125,15 @@ def test_in_packs_of_two_d_sees_twice_theta():
         psi -= H * sigmoid(2 * psi * theta) * theta  # each of the two weights
         theta += H * sigmoid(-2 * psi * theta) * 2 * psi
         path.append((psi, theta))
-    assert train(200, (1.0, 1.0), [{"name": "pac", "m": 2}]) == pytest.approx(np.array(path), abs=5e-5)
+    assert train(200, (1.0, 1.0), [trick("pac", m=2)]) == pytest.approx(np.array(path), abs=5e-5)
 
 
 def test_with_r1_it_arrives_at_the_analytic_rate():
-    r = 1 - H * R1["gamma"]
+    r = 1 - H * 0.5
     step = np.array([[r, -H / 2], [H * r / 2, 1 - H**2 / 4]])
     rate = max(abs(np.linalg.eigvals(step)))
     assert np.linalg.det(step) == pytest.approx(r)
-    path = train(600, (0.02, 0.0), [R1])
+    path = train(600, (0.02, 0.0), [R1(gamma=0.5)])
     radius = np.hypot(*path.T)
     measured = (radius[600] / radius[100]) ** (1 / 500)
     assert measured == pytest.approx(rate, abs=2e-4)
@@ -159,9 +141,8 @@ def test_with_r1_it_arrives_at_the_analytic_rate():
 
 
 def test_with_instance_noise_it_arrives():
-    noise = {"name": "input_noise", "sigma": 1.0}
     start = (0.5, 0.5)
-    path = train(600, start, [noise], batch_size=4096)
+    path = train(600, start, [InputNoise(sigma=1.0)], batch_size=4096)
     assert np.hypot(*path[300:].T).max() < 0.03  # what is left is the noise of a batch
     assert np.hypot(*train(600, start, [])[-1]) > 0.3  # large orbits shrink slowly, as the exact ones do
 

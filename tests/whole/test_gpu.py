@@ -30,6 +30,10 @@ TRICKS = [
     '[{ name = "d_every", n = 3 }]',
     '["wgan_gp"]',
     '[{ name = "r1", every = 4 }]',
+    '["extra_gradient", "schedule", "history", { name = "lookahead", k = 3 }]',
+    '["optimistic", "ragan", "top_k"]',
+    '["saturating", { name = "unrolled", steps = 2 }]',
+    '["wgan_clip"]',
 ]
 READS = '''
 from gan_bench import Trick, hookimpl
