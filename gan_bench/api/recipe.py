@@ -281,6 +281,8 @@ class Recipe:
 
     def see(self, samples: Tensor) -> Tensor:
         """What D sees of samples."""
+        if self.input_transforms:
+            samples = samples.clone()  # for one may work in place
         for transform in self.input_transforms:
             samples = transform(samples)
         return samples

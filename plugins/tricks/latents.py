@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from gan_bench import Field, Recipe, Trick, hookimpl
+
 from ._truncated_normal import truncated
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gan_bench import Field, Recipe, Trick, hookimpl
+
 from ._truncated_normal import truncated
 
 
