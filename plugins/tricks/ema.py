@@ -21,6 +21,10 @@ class EMA(Trick):
 
     BatchNorm's running statistics are estimated anew from the average before it is sampled; other buffers are copied.
     `half_life` and `ramp` are those of StyleGAN2's published code: decay = 0.5 ** (batch / min(half_life, ramp * images)).
+
+    The default is the paper's and too slow for short runs: after 1200 steps of batch 64 the initial weights still count 30 %.
+    There, on 16x16 digits (grids/quickstart.toml's dcgan), FD[classifier] over three seeds is 157 on average, 95 without
+    averaging, 87 with half_life = 10_000, and 552 if BatchNorm's running statistics are copied.
     """
 
     name = "ema"

@@ -34,7 +34,12 @@ from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 
 TINY = DCGAN(latent=6, width=4, depth=1)
 REGISTRY = Registry.load()
-OTHER = {"input_noise": {"decay_steps": 4}, "r1": {"every": 2}}  # than the defaults, where these leave a path untried
+OTHER = {
+    "ema": {"half_life": 50.0, "ramp": 0.5},
+    "input_noise": {"decay_steps": 4},
+    "path_length": {"every": 2, "shrink": 2},
+    "r1": {"every": 2},
+}  # than the defaults, where these leave a path untried
 NAMES = sorted(f.name for f in REGISTRY.found if f.kind == "trick" and f.origin.startswith("package gan-bench"))
 TRIED, TRAINED = 400, 50  # pairs at most that the fast tests try and the slow ones train
 
