@@ -160,7 +160,12 @@ class Recipe:
         """
         wanted = [p for p in inspect.signature(transform).parameters.values() if p.default is p.empty]
         whole, own = len(wanted) > 1, self._own(transform)
-        self.fake_transforms.append(own if whole else lambda fake, labels: (own(fake), labels))
+
+        def transformed(fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+            fake = fake.clone()  # for it may work in place
+            return own(fake, labels) if whole else (own(fake), labels)
+
+        self.fake_transforms.append(transformed)
 
     def latents(self, transform: Transform, *, training: bool = True) -> None:
         """Transform latents (B, latent), drawn from N(0, 1), wherever G is given them; or only when it is sampled.

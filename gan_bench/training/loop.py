@@ -183,8 +183,6 @@ class Loop:
     def learnt_from(self, fake: Batch) -> Batch:
         """The fakes that D learns from."""
         samples, labels = fake.samples.detach(), fake.labels
-        if self.recipe.fake_transforms:
-            samples = samples.clone()  # for one may work in place
         for transform in self.recipe.fake_transforms:
             samples, labels = transform(samples, labels)
         return Batch(samples.detach(), labels, fake.latents)
@@ -202,7 +200,9 @@ class Loop:
         """What D is to see of samples (B, *shape) that it learns from."""
         if not self.recipe.penalties:
             return self.recipe.see(samples)
-        return self.recipe.see(samples.requires_grad_()).requires_grad_()
+        samples.requires_grad_()
+        transformed = self.recipe.input_transforms  # one may work in place, which a leaf does not bear
+        return self.recipe.see(samples.clone() if transformed else samples).requires_grad_()
 
     def look_at(self, batch: Batch, seen: Tensor) -> Look:
         """What D makes of a batch of which it sees (B, *shape)."""

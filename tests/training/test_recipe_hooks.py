@@ -497,7 +497,8 @@ def gradient_by(name):
     return kept, look
 
 
-def test_what_changes_samples_in_place_changes_no_other_pass():
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2,)], ids=["pictures", "points"])
+def test_what_changes_samples_in_place_changes_no_other_pass(shape):
     """Neither what D is shown nor what it learns from is the memory of G's own fakes, or of the data."""
 
     def edit(recipe, double, zero):
@@ -505,8 +506,8 @@ def test_what_changes_samples_in_place_changes_no_other_pass():
         recipe.d_fakes(zero)
 
     loops = [
-        edited(lambda recipe: edit(recipe, lambda x: x.mul_(2), lambda fake: fake.mul_(0.5))),
-        edited(lambda recipe: edit(recipe, lambda x: x * 2, lambda fake: fake * 0.5)),
+        edited(lambda recipe: edit(recipe, lambda x: x.mul_(2), lambda fake: fake.mul_(0.25)), FLAT, shape=shape),
+        edited(lambda recipe: edit(recipe, lambda x: x * 2, lambda fake: fake * 0.25), FLAT, shape=shape),
     ]
     for loop in loops:
         for _ in range(3):
