@@ -163,7 +163,12 @@ class Recipe:
         """
         wanted = [p for p in inspect.signature(transform).parameters.values() if p.default is p.empty]
         whole, own = len(wanted) > 1, self._own(transform)
-        self.fake_transforms.append(own if whole else lambda fake, labels: (own(fake), labels))
+
+        def transformed(fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+            fake = fake.clone()  # for it may work in place
+            return own(fake, labels) if whole else (own(fake), labels)
+
+        self.fake_transforms.append(transformed)
 
     def latents(self, transform: Transform, *, training: bool = True) -> None:
         """Transform latents (B, latent), drawn from N(0, 1), wherever G is given them; or only when it is sampled.
@@ -289,6 +294,8 @@ class Recipe:
 
     def see(self, samples: Tensor) -> Tensor:
         """What D sees of samples."""
+        if self.input_transforms:
+            samples = samples.clone()  # for one may work in place
         for transform in self.input_transforms:
             samples = transform(samples)
         return samples

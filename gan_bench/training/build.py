@@ -87,9 +87,7 @@ def build_loop(
     window = Window(streams.device)
     draw_labels = None
     if architecture.takes_labels:
-        if data.classes is None:
-            raise ValueError(f"{architecture.name} is conditional, and these data have no classes")
-        draw_labels = LabelDraw(class_counts or [1] * len(data.classes), streams.device)
+        draw_labels = LabelDraw(class_counts or [1] * len(data.classes or ()), streams.device)
     recipe = Recipe(
         data,
         generator,

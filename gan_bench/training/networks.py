@@ -28,8 +28,13 @@ class NetworkError(GanBenchError, ValueError):
 def build_networks(architecture: Architecture, data: DataSpec, streams: Streams) -> tuple[nn.Module, nn.Module]:
     """Generator and discriminator with fresh weights, in training mode, on the streams' device.
 
-    Weights are drawn on the CPU, from streams of their own, so that they are equal on every device.
+    Weights are drawn on the CPU, from streams of their own, so that they are equal on every device. NetworkError: what an
+    architecture builds is no such network, or it wants labels and the data have none.
     """
+    if architecture.takes_labels and data.classes is None:
+        raise NetworkError(
+            f'{architecture.name} is conditional, and these data have no classes: set conditional = "none"'
+        )
     meta = streams.device.type == "meta"
     weights = Streams(streams.seed, torch.device("meta" if meta else "cpu"))
     with torch.device(weights.device):
