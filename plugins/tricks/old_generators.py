@@ -23,7 +23,9 @@ class OldGenerators(Trick):
     def edit(self, recipe: Recipe) -> None:
         count = round(self.share * recipe.batch_size)
         if not 0 < count < recipe.batch_size:
-            raise ValueError(f"share {self.share} of a batch of {recipe.batch_size} is {count} samples; take some, not all")
+            raise ValueError(
+                f"share {self.share} of a batch of {recipe.batch_size} is {count} samples; take some, not all"
+            )
         old, later = (
             recipe.register(name, copy.deepcopy(recipe.generator).requires_grad_(False)) for name in ("old", "later")
         )
