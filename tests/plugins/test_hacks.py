@@ -96,7 +96,7 @@ def test_soft_labels_are_uniform_around_ones_and_zeros_of_d_alone():
 
 
 def test_soft_labels_refuse_a_range_that_is_none():
-    with pytest.raises(ValueError, match="smallest target of 0.9 is above the largest, 0.8"):
+    with pytest.raises(ValueError, match=r"a smallest target of 0\.9 is above the largest, 0\.8"):
         make_loop(SMALL, [SoftLabels(real_low=0.9, real_high=0.8)])
 
 
@@ -203,5 +203,5 @@ def test_old_generators_make_their_share_and_are_one_to_two_checkpoints_old():
 
 
 def test_all_fakes_can_not_be_old():
-    with pytest.raises(ValueError, match="0.01 of a batch of 8 is 0 samples"):
+    with pytest.raises(ValueError, match="a batch of 8 is 0 samples"):
         make_loop(SMALL, [OldGenerators(share=0.01)])
