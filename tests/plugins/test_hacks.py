@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from gan_bench.scoring.samples import draw
+from gan_bench.training.passes import Batch
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.tricks.balance import Balance
@@ -124,6 +125,26 @@ def test_mixed_batches_change_nothing_but_rounding_where_samples_are_treated_alo
         loop.step()
     assert mixed.window.means()["loss_d"] == pytest.approx(apart.window.means()["loss_d"], rel=1e-5)
     assert mixed.window.means()["r1"] == pytest.approx(apart.window.means()["r1"], rel=1e-4)
+
+
+class Telling(nn.Module):
+    """A discriminator that gives class logits as well."""
+
+    def __init__(self):
+        super().__init__()
+        self.logit, self.classes = nn.Linear(64, 1), nn.Linear(64, 3)
+
+    def forward(self, x):
+        return self.logit(x), self.classes(x)
+
+
+def test_class_logits_of_a_mixed_batch_go_with_their_samples():
+    networks = nn.Linear(6, 64), Telling()
+    loop = make_loop(FCGAN(latent=6), [MixedBatches()], shape=(64,), networks=networks)
+    batches = Batch(torch.randn(8, 64)), Batch(torch.randn(8, 64))
+    for batch, look in zip(batches, loop.look_at_both(*batches), strict=True):
+        torch.testing.assert_close(look.logits, networks[1].logit(batch.samples))
+        torch.testing.assert_close(look.class_logits, networks[1].classes(batch.samples))
 
 
 def test_d_norm_normalises_behind_every_convolution_but_the_first():
