@@ -27,9 +27,9 @@ class DPooling(Trick):
         if not layers:
             raise ValueError("d_pooling finds no convolution with a stride in the discriminator")
         for layer in layers:
-            follow(
-                recipe.discriminator, layer, pool(layer.stride, ceil_mode=True)
-            )  # which halves odd sizes as strides do
+            height, width = layer.stride
+            after = pool((height, width), ceil_mode=True)  # which halves odd sizes as strides do
+            follow(recipe.discriminator, layer, after)
             layer.stride = (1, 1)
 
 
