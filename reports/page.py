@@ -17,6 +17,7 @@ import jinja2
 from markupsafe import Markup
 
 from gan_bench.files import replace_file
+from gan_bench.findings.answers import best_first
 from gan_bench.findings.sentences import amount, interval_text
 from gan_bench.findings.settings_text import flatten, text
 from gan_bench.findings.tables import Results, load
@@ -78,6 +79,7 @@ def template() -> jinja2.Template:
     }
     environment.filters |= {"text": text, "interval": interval_text}
     environment.globals |= {"columns": columns, "enlargement": enlargement}
+    environment.filters["best_first"] = best_first
     environment.filters["amount"] = lambda finding: amount(finding, finding.mean)
     environment.globals["verdict_class"] = VERDICT_CLASS
     environment.globals |= {"budget_cell": budget_cell, "chosen_values": chosen_values}

@@ -23,6 +23,7 @@ from gan_bench_reports.sides import Mark, SidesPicture, sides_picture
 COLOURS = 8  # of the palette in styles/base.css; the first is the reference levels'
 DASHES = ("solid", "dash", "dot", "dashdot")
 GLANCE = 6  # levels at most in the picture beside an answer
+MANY = 12  # levels above which findings are lines, and not all are drawn in charts at first
 GLANCE_APART = 26.0  # percent of its width between two ticks
 STRIP = 1200  # CSS pixels in which a comparison's sample grids should stand in one row
 SEEN = 300  # CSS pixels up to which one is enlarged all the same
@@ -140,6 +141,20 @@ class ComparisonView:
         return heat(self.facts)
 
     @property
+    def many(self) -> bool:
+        """Whether there are more levels than a reader wants a sentence and a line of."""
+        return len(self.facts.levels) > MANY
+
+    @property
+    def drawn(self) -> list[str]:
+        """The labels of the levels that charts show at first: all, or of many those named beside the answer."""
+        named = [mark.level for mark in self.shown_sides] or [
+            self.facts.reference,
+            *(entry.level for entry in self.glance),
+        ]
+        return [level.label for level in (named if self.many else self.facts.levels)]
+
+    @property
     def glance(self) -> list[Difference]:
         """The differences in the picture beside the answer: all in the grid's order, or the best where they are many."""
         answers = self.facts.answers
@@ -241,9 +256,12 @@ class Builder:
             if cell.index >= 0:
                 continue
             known = [other for other in self.cells.values() if other.index >= 0]
-            free = [look for look in looks if look not in taken and (look[0] > 0 or level.reference)]
+            allowed = [look for look in looks if look[0] > 0 or level.reference]
             uses = {look: sum((other.colour, other.dash) == look for other in known) for look in looks}
-            # Colours before patterns: a pattern is for the ninth level of one comparison.
-            cell.colour, cell.dash = min(free or looks, key=lambda look: (DASHES.index(look[1]), uses[look], look[0]))
+            # Colours before patterns: a pattern is for the ninth level of one comparison. A look twice in it if need be.
+            cell.colour, cell.dash = min(
+                allowed,
+                key=lambda look: (look in taken and uses[look], DASHES.index(look[1]), uses[look], look[0]),
+            )
             cell.index = len(known)
             taken.add((cell.colour, cell.dash))

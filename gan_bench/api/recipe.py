@@ -73,6 +73,7 @@ class Recipe:
         "g_per_d",
         "generator",
         "input_transforms",
+        "joined",
         "latent",
         "latent_transforms",
         "loss",
@@ -111,6 +112,8 @@ class Recipe:
         self.loss: Loss = BinaryCrossEntropy()
         self.d_steps = 1  # D updates in every G step ...
         self.g_per_d = 1  # ... or one D update in every so many G steps
+        # Whether D learns from real and fake samples in one pass; None: in one where that makes no difference.
+        self.joined: bool | None = None
         self.total_steps = total_steps  # reading it needs `needs_length = True` in the trick
         self.penalties: list[Penalty] = []
         self.g_penalties: list[Penalty] = []

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gan_bench.grid.axes import OPTIMIZER_NAME, WHOLE, Axis
+from gan_bench.grid.schema import NETWORKS
 
 
 def value_text(value: Any) -> str:
@@ -57,8 +58,9 @@ def _level_text(axis: Axis, index: int, clear: bool) -> str:
 
 def path_text(path: Sequence[str], clear: bool = True) -> str:
     """A path in words: the last key alone where that is clear, with the network or trick where there is one."""
-    if path[:2] in (("optimizer", "generator"), ("optimizer", "discriminator")):
-        return " ".join(("G" if path[1] == "generator" else "D", *path[2:])) + ("" if path[2:] else " optimizer")
+    if path[0] == "optimizer" and path[1:] and path[1] in NETWORKS:
+        setting = "optimizer" if tuple(path[2:]) in ((), ("name",)) else " ".join(path[2:])
+        return f"{'G' if path[1] == 'generator' else 'D'} {setting}"
     if path[0] == "tricks":
         return " ".join(path[1:])
     return path[-1] if clear else " ".join(path)

@@ -37,7 +37,7 @@ class Passes:
 
     `next_real()` gives a batch (B, *shape) of real samples, or a pair of it and its labels (B,). The definition is separate
     passes of D over real and fake samples; they are joined into one where no module of D mixes the batch and no penalty
-    differentiates one of them alone.
+    differentiates one of them alone, or where the recipe says so.
     """
 
     def __init__(
@@ -49,7 +49,8 @@ class Passes:
     ) -> None:
         self.recipe, self.streams = recipe, streams
         self.next_real, self.precision = next_real, precision
-        self.joined = not recipe.penalties and not mixes_batch(recipe.discriminator)
+        indifferent = not recipe.penalties and not mixes_batch(recipe.discriminator)
+        self.joined = indifferent if recipe.joined is None else recipe.joined
 
     def take_real(self) -> Batch:
         """The next real batch."""
@@ -89,8 +90,9 @@ class Passes:
         if not self.joined:
             return self.look_at(real, seen[0]), self.look_at(fake, seen[1])
         labels = None if real.labels is None or fake.labels is None else torch.cat((real.labels, fake.labels))
-        real_logits, fake_logits = self.discriminate(torch.cat(seen), labels).split(len(real.samples))
-        return Look(real, seen[0], real_logits), Look(fake, seen[1], fake_logits)
+        logits, classes = self.judge(torch.cat(seen), labels)
+        (of_real, of_fake), told = logits.chunk(2), (None, None) if classes is None else classes.chunk(2)
+        return Look(real, seen[0], of_real, told[0]), Look(fake, seen[1], of_fake, told[1])
 
     def show(self, samples: Tensor) -> Tensor:
         """What D is to see of samples (B, *shape) that it learns from."""

@@ -6,6 +6,7 @@ function charts(section, comparison) {
   const plots = find(".plot"), keys = find(".legend button"), axes = find(".axis input");
   const all = training.querySelector(".all"), reading = training.querySelector(".reading");
   const view = { axis: "steps", logX: false, each: false, hidden: new Set(), range: undefined };
+  keys.forEach((key, i) => key.getAttribute("aria-pressed") === "false" && view.hidden.add(i));
   const near = new Set(), stale = new Set(); // plots near the window, and those that show something old or nothing
   const figureOf = (plot) => plot.closest("figure");
   const curvesOf = (plot) => JSON.parse(plot.dataset.curves);
@@ -77,7 +78,9 @@ function charts(section, comparison) {
     event.preventDefault();
   }
 
-  const known = (name) => comparison.levels.some(({ cell }) => runsOf(data.cells[cell]).some(([, run]) => own(run.curves, name)?.[0].length));
+  const has = ({ cell }, name) => runsOf(data.cells[cell]).some(([, run]) => own(run.curves, name)?.[0].length);
+  const known = (name) => comparison.levels.some((level) => has(level, name));
+  const shown = (name) => comparison.levels.some((level, i) => !view.hidden.has(i) && has(level, name));
   function refresh() {
     view.axis = axes.find((axis) => axis.checked).value;
     const timed = comparison.levels.flatMap(({ cell }) => runsOf(data.cells[cell]));
@@ -86,10 +89,10 @@ function charts(section, comparison) {
     keys.forEach((key, i) => key.setAttribute("aria-pressed", !view.hidden.has(i)));
     all.disabled = !view.range && !view.hidden.size;
     for (const plot of plots) {
-      figureOf(plot).hidden = !curvesOf(plot).some(known);
+      figureOf(plot).hidden = !curvesOf(plot).some(shown);
       stale.add(plot);
     }
-    training.hidden = plots.every((plot) => figureOf(plot).hidden);
+    training.hidden = !plots.some((plot) => curvesOf(plot).some(known));
     near.forEach((plot) => draw(plot));
   }
 

@@ -222,6 +222,9 @@ def test_optimizer_axes():
     same = compared('"optimizer.lr" = [1e-4, 1e-3]')
     assert same.varying == ("optimizer.lr",)
     assert [cell.label for cell in same.cells] == ["dcgan, lr 0.0001", "dcgan, lr 0.001"]
+    sgd = compared('"optimizer.discriminator" = [{ name = "adam" }, { name = "sgd", lr = 0.1 }]')
+    assert labels(sgd) == ["D optimizer adam", "D optimizer sgd (lr 0.1)"]
+    assert sgd.cells[1].label == "dcgan, D optimizer sgd, D lr 0.1"  # and not the generator's
 
 
 def test_another_optimizer_takes_its_own_defaults():

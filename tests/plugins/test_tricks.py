@@ -37,11 +37,13 @@ REGISTRY = Registry.load()
 OTHER = {  # than the defaults, where these leave a path untried
     "ada": {"speed": 100, "every": 2, "start": 0.5},
     "consistency": {"fake": 10, "latent": 5, "spread": 0.5},
+    "d_norm": {"kind": "instance", "first": True},  # with "batch" wgan_gp refuses the networks
     "ema": {"half_life": 50.0, "ramp": 0.5},
     "history": {"size": 10},
     "input_noise": {"decay_steps": 4},
     "lecam": {"form": "relu", "start": 2},
     "lookahead": {"k": 2},
+    "old_generators": {"every": 2},
     "path_length": {"every": 2, "shrink": 2},
     "r1": {"every": 2},
     "r2": {"every": 2, "before_inputs": True},

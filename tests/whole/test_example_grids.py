@@ -48,3 +48,41 @@ def test_homework_is_the_origins_report():
     assert len(cells(grid, "Digits, or cats and dogs?")) == 2
     assert cells(grid, "Label noise, or its mean?") == ["no tricks", "label_noise", "label_shift"]
     assert len(grid.cells) == 14
+
+
+def test_ganhacks_asks_of_each_point_that_is_a_choice():
+    grid = load_grid(GRIDS / "ganhacks.toml")
+    baseline = grid.baseline
+    assert baseline.dataset.spec().shape == (1, 8, 8)
+    against = cells(grid, "What is lost against points 2, 3, 5 and 11?")
+    assert against == ["no tricks", "saturating", "latents (distribution uniform)", "d_pooling", "balance"]
+    won = cells(grid, "What do points 6, 8, 13 to 15 and 17 win?")
+    for trick in ("soft_labels", "label_flip", "soft_labels + label_flip", "history", "old_generators", "g_noise"):
+        assert trick in won
+    for trick in ("input_noise", "d_steps", "minibatch_discrimination", "g_dropout"):
+        assert any(label.startswith(trick) for label in won)
+    norms = cells(grid, "With BatchNorm in D, do real and fake want batches of their own?")  # point 4
+    assert norms == ["d_norm", "d_norm + mixed_batches", "d_norm (kind instance)"]
+    assert cells(grid, "LeakyReLU or ReLU?") == ["slope 0.3", "slope 0.0"]
+    assert len(cells(grid, "Convolutional or fully connected?")) == 2
+    assert cells(grid, "Do labels help?") == [
+        "conditional none",
+        "conditional auxiliary",
+        "conditional concat",
+    ]  # 12 and 16
+    sgd = grid.comparisons[5].levels[1].cell.optimizer  # point 9
+    assert (sgd["generator"].name, sgd["discriminator"].name) == ("adam", "sgd")
+    assert (len(grid.cells), len(grid.seeds)) == (24, 12)
+
+
+def test_tricks_asks_of_the_whole_canon_at_once():
+    grid = load_grid(GRIDS / "tricks.toml")
+    (comparison,) = grid.comparisons
+    alone = [level.cell.tricks[0].name for level in comparison.levels if len(level.cell.tricks) == 1]
+    assert len(comparison.levels) == len(grid.cells) == 49
+    assert len(grid.seeds) == 16
+    assert 120 <= 3 * (len(comparison.levels) - 1) <= 150  # tests: each level by quality, diversity and distance
+    bundled = {f.name for f in grid.registry.found if f.kind == "trick" and f.origin.startswith("package gan-bench")}
+    elsewhere = {"balance", "d_norm", "d_pooling", "mixed_batches", "old_generators", "soft_labels"}  # in ganhacks.toml
+    no_question_here = {"dropout_off", "label_shift"}  # no dropout; the control of label_noise
+    assert bundled - {*alone} == elsewhere | no_question_here
