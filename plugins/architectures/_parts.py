@@ -93,6 +93,8 @@ class Bilinear(Filter):
     That is the filter (1, 3, 3, 1), StyleGAN2's. PyTorch's own `interpolate` adds its gradients on a GPU in an order that varies.
     """
 
+    per_sample = True
+
     def __init__(self, before: Pair, after: Pair) -> None:
         super().__init__(*([1, 3, 3, 1] if step == 2 else [1] for step in strides(before, after)))
         self.after, self.strides = after, strides(before, after)
