@@ -19,14 +19,15 @@ GAIN = math.sqrt(2 / (1 + SLOPE**2))  # that keeps the variance through it (He e
 
 
 class R3GAN(Architecture):
-    """R3GAN's networks, config E (Huang et al. 2025, sections 4.2 to 4.4).
+    """R3GAN's networks, config E (Huang et al. 2025, section 4).
 
     A stage has `blocks` residual blocks: 1x1 convolution to `expansion` times the channels, LeakyReLU, 3x3 convolution in
     groups, LeakyReLU, 1x1 convolution back (an inverted bottleneck). Between stages maps are resampled bilinearly, with a 1x1
     convolution where channels change. G starts from learned maps of the smallest size, times a linear layer of z; D ends in one
     weighted sum over each of its smallest maps, and a linear layer. There is no normalisation: by fix-up initialisation (Zhang
-    et al. 2019) blocks start as the identity. Only the activations have biases, and G's pictures no bound, as in StyleGAN2; what
-    lies beyond [-1, 1] is cut off where pictures are saved and scored.
+    et al. 2019) blocks start as the identity, their last weights at 0, which `spectral_norm` can't divide by their norm. Only
+    the activations have biases. G's pictures have no bound, as in StyleGAN2; what lies beyond [-1, 1] is cut off where pictures
+    are saved and scored.
 
     The defaults are those for FFHQ at 256x256: 96 channels there, doubled down to 768 (CIFAR-10's 32x32 is `width = 768,
     growth = 1`). They scale down to sides of 4 to 7, `width` included. The paper trains with the tricks `relativistic`, `r1`

@@ -25,8 +25,8 @@ class ResNet(Architecture):
     `dcgan`'s are. D has no BatchNorm and ends in a sum over all pixels. The paper trains with the tricks `hinge` and
     `spectral_norm`, and five D updates a G update.
 
-    `attention_at` adds self-attention (SAGAN, Zhang et al. 2019, eq. 1 to 3) after the first block of both networks whose maps
-    have that height; G has it at most at the picture's, D below.
+    `attention_at` adds self-attention (SAGAN, Zhang et al. 2019, eq. 1 to 3) after the first block of each network whose maps
+    have that height: 8 or 16 for 32x32.
     """
 
     name = "resnet"
@@ -41,7 +41,7 @@ class ResNet(Architecture):
         g, d = ([height for height, _ in map_sizes(self.name, data, least)] for least in (8, END))
         shared = sorted({*g[:-1]} & {*d[1:]})
         if missing := sorted({*self.attention_at} - {*shared}):
-            found = f"for pictures of {data.shape[1]}x{data.shape[2]} both networks have maps of {shared or 'no common'} pixels"
+            found = f"for {data.shape[1]}x{data.shape[2]} the heights of maps that both networks have are {shared}"
             raise ValueError(f"{self.name} can't have attention_at = {missing}: {found}")
         return frozenset(self.attention_at)
 

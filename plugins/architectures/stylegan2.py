@@ -29,10 +29,10 @@ class StyleGAN2(Architecture):
     have equalised learning rates (Karras et al. 2018, section 4.1), the mapping network's 0.01 times as large. G's pictures have
     no bound, as in the paper; what lies beyond [-1, 1] is cut off where pictures are saved and scored.
 
-    The paper has 512 for `latent` and `styles`, 8 layers of mapping and 512 channels at small sizes; stages go down to sides of
-    4 to 7 here. Not here are minibatch standard deviation in D (the trick `minibatch_std`), path-length regularisation (the
-    trick `path_length`), R1 (the trick `r1`), moving averages of G (the trick `ema`), and mixing of styles. Labels stand beside z
-    as a learned vector, normalised as z is; D's are as everywhere.
+    The paper's networks for 256x256 are `latent = 512, styles = 512, mapping = 8, width = 64, growth = 8`. Stages go down to
+    sides of 4 to 7; maps are enlarged before a convolution, and blurred by (1, 2, 1) before they are halved. Left to tricks are
+    minibatch standard deviation in D (`minibatch_std`), R1 (`r1`), path-length regularisation (`path_length`) and moving averages
+    of G (`ema`); mixing of styles is not here. Labels stand beside z as a learned vector, normalised as z is.
     """
 
     name = "stylegan2"

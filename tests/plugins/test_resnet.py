@@ -105,9 +105,7 @@ def test_attention_is_equations_1_to_3():
 @pytest.mark.parametrize("height", [4, 7, 32])
 def test_attention_where_there_is_no_such_map(height):
     for build in (ResNet(attention_at=(height,)).generator, ResNet(attention_at=(height,)).discriminator):
-        with pytest.raises(
-            ValueError, match=rf"attention_at = \[{height}\].*32x32 both networks have maps of \[8, 16\] pixels"
-        ):
+        with pytest.raises(ValueError, match=rf"attention_at = \[{height}\].*32x32 the heights .* are \[8, 16\]"):
             build(CIFAR)
 
 

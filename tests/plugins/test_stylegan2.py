@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
-from networks import assert_rows_are_alone, both, moved, sized, untrained
+from networks import assert_rows_are_alone, both, count, moved, sized, untrained
 from torch import nn
 from torch.nn import functional as F
 
@@ -23,6 +24,25 @@ from gan_bench_plugins.architectures.stylegan2 import (
 )
 
 SMALL = StyleGAN2(width=4, styles=8, latent=6, growth=2)
+
+
+def test_at_the_papers_widths_networks_have_its_parameters():
+    """At 256x256: 24.767 and 24.001 million (Huang et al. 2025, table 2), the latter with minibatch_std's channel in D."""
+    architecture = StyleGAN2(latent=512, styles=512, mapping=8, width=64, growth=8)
+    with torch.device("meta"):
+        generator, discriminator = both(architecture, DataSpec((3, 256, 256)))
+    widths = [512, 512, 512, 512, 256, 128, 64]  # of 4x4 to 256x256
+
+    def layer(inputs: int, outputs: int) -> int:
+        return (512 + 1) * inputs + 9 * inputs * outputs + outputs + 1  # style, weights, biases, noise
+
+    stages = sum(layer(few, many) + layer(many, many) for few, many in pairwise(widths))
+    pictures = sum((512 + 1) * width + 3 * width + 3 for width in widths)
+    mapping = 8 * (512 * 512 + 512)
+    assert count(generator) == mapping + 512 * 16 + layer(512, 512) + stages + pictures == 24_767_458
+    blocks = sum(9 * few * few + few + 9 * few * many + many + few * many for many, few in pairwise(widths))
+    last = 9 * 512 * 512 + 512 + (512 * 16 * 512 + 512) + (512 + 1)
+    assert count(discriminator) == (3 * 64 + 64) + blocks + last == 24_001_089 - 9 * 512
 
 
 @pytest.mark.parametrize("demodulated", [True, False])
