@@ -20,7 +20,8 @@ class UNetDiscriminator(Architecture):
     D's encoder halves the picture down to sides of 4 to 7 and judges it as a whole; its decoder doubles the maps again, beside
     the encoder's of the same size, and judges every pixel. Logits are (B, 2HW): the pixels' stand behind the picture's, which is
     repeated as often, so that a loss's mean over all is half of what eq. 2 to 4 add up, the encoder's loss and the mean over
-    the decoder's pixels. A penalty on gradients of the logits' sum, as `r1`, sees all 2HW of them.
+    the decoder's pixels. A squared gradient of the logits' sum, as `r1` has it, is (2HW)^2 times that of their mean, by which its
+    weight is to be divided.
 
     The paper's blocks are BigGAN's, with spectral normalisation (the trick `spectral_norm`); its consistency under CutMix
     (section 3.2) is a loss of its own and not here. `width_d` is the paper's 64.

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from gan_bench.api.data_spec import DataSpec
+from gan_bench.grid import load_grid
 from gan_bench.training.networks import mixes_batch
 from gan_bench_plugins.architectures._labels import Auxiliary, Beside, ClassBatchNorm, Labels, Projection
 from gan_bench_plugins.architectures.dcgan import DCGAN
@@ -72,6 +73,17 @@ def test_without_labels_classes_change_nothing(cls):
 def test_runs_without_labels_are_told_by_the_settings_that_they_always_had(cls):
     assert "conditional" not in cls().settings()
     assert cls(conditional="concat").settings()["conditional"] == "concat"
+
+
+def test_levels_with_and_without_labels_are_told_apart(tmp_path):
+    file = tmp_path / "grid.toml"
+    file.write_text(
+        'name = "x"\ndataset = "digits"\narchitecture = "dcgan"\nsteps = 5\n[[compare]]\ntitle = "Labels?"\n'
+        '"architecture.conditional" = ["none", "projection"]\n'
+    )
+    cells = load_grid(file).cells
+    assert [cell.label for cell in cells] == ["dcgan, conditional none", "dcgan, conditional projection"]
+    assert [cell.differs for cell in cells] == [{"architecture.conditional": each} for each in ("none", "projection")]
 
 
 def test_points_have_labels_beside_them():
