@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 import torch
 from networks import assert_rows_are_alone, both, count, moved, sized, untrained
+from small_runs import make_loop
 from torch import nn
 from torch.nn import functional as F
 
@@ -22,6 +23,7 @@ from gan_bench_plugins.architectures.stylegan2 import (
     equalised,
     normalised,
 )
+from gan_bench_plugins.tricks.spectral_norm import SpectralNorm
 
 SMALL = StyleGAN2(width=4, styles=8, latent=6, growth=2)
 
@@ -146,3 +148,17 @@ def test_widths_double_from_the_picture_down():
     discriminator = StyleGAN2(width=8, growth=4).discriminator(DataSpec((3, 64, 64)))
     outputs = [layer.conv2.out_channels for layer in discriminator if isinstance(layer, DownBlock)]
     assert outputs == [16, 32, 32, 32]
+
+
+def test_spectral_norm_is_of_the_weights_that_a_pass_uses():
+    """Not of the stored ones; and they are the same in all passes between two updates."""
+    loop = make_loop(SMALL, [SpectralNorm()], shape=(1, 8, 8))
+    for _ in range(10):
+        loop.step()
+    discriminator = loop.recipe.discriminator
+    layers = [module for module in discriminator.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    assert len(layers) == 7
+    for layer in layers:
+        weight = layer.weight.detach()
+        assert float(torch.linalg.matrix_norm(weight.flatten(1), 2)) == pytest.approx(1, rel=0.1)
+        assert torch.equal(layer.weight, weight)
