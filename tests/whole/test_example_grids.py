@@ -48,3 +48,16 @@ def test_homework_is_the_origins_report():
     assert len(cells(grid, "Digits, or cats and dogs?")) == 2
     assert cells(grid, "Label noise, or its mean?") == ["no tricks", "label_noise", "label_shift"]
     assert len(grid.cells) == 14
+
+
+def test_modern_tells_networks_from_what_they_are_trained_with():
+    grid = load_grid(GRIDS / "modern.toml")
+    assert grid.baseline.dataset.spec().shape == (3, 16, 16)
+    assert cells(grid, "Residual networks, or spectral normalisation and hinge?") == [
+        "dcgan, no tricks",
+        "dcgan, spectral_norm + hinge",
+        "resnet, width 32, width_d 32, no tricks",
+        "resnet, width 32, width_d 32, spectral_norm + hinge",
+    ]
+    assert {cell.architecture.name for cell in grid.cells} == {"dcgan", "resnet", "r3gan", "stylegan2"}
+    assert len(grid.cells) == 10  # 3 times 4, of which the baseline stands in all
