@@ -64,6 +64,12 @@ class Architecture(Plugin):
         """Whether its networks are called with labels: `(z, y)` and `(x, y)`."""
         return getattr(self, "conditional", "none") != "none"
 
+    def settings(self) -> dict[str, Any]:
+        """Name and parameters, as JSON values. `conditional` is unsaid at its default, "none", as in stores from before."""
+        parameter = type(self).model_fields.get("conditional")
+        unsaid = parameter is not None and parameter.default == "none" and not self.takes_labels
+        return {key: value for key, value in super().settings().items() if not (unsaid and key == "conditional")}
+
     @abstractmethod
     def generator(self, data: DataSpec) -> nn.Module:
         """A network (B, latent) -> (B, *data.shape); images have values in [-1, 1]. ValueError: data it can't make."""

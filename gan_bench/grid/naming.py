@@ -53,6 +53,8 @@ def _flat(cell: Cell) -> dict[str, Any]:
     flat: dict[str, Any] = {f"dataset.{key}": getattr(cell.dataset, key) for key in unsaid}
     for kind in PLUGINS:
         flat |= {kind if key == "name" else f"{kind}.{key}": value for key, value in cell.settings[kind].items()}
+    if hasattr(cell.architecture, "conditional"):
+        flat.setdefault("architecture.conditional", "none")  # where it is unsaid
     flat["tricks"] = tricks_text(
         [_told(trick, table) for trick, table in zip(cell.tricks, cell.settings["tricks"], strict=True)]
     )

@@ -9,38 +9,8 @@ from torch import nn
 
 from gan_bench import Architecture, DataSpec, Field, hookimpl
 
-
-def stage_sizes(size: int, depth: int) -> list[int]:
-    """Side lengths from the picture's down to the smallest map: `depth + 1` numbers.
-
-    A stage halves (rounding up) what has at least 8 pixels, so that no map gets smaller than DCGAN's 4x4; the stages
-    after that keep the size: 28, 14, 7, 7, ...
-    """
-    sizes = [size]
-    for _ in range(depth):
-        sizes.append((sizes[-1] + 1) // 2 if sizes[-1] >= 8 else sizes[-1])
-    return sizes
-
-
-def _strides(small: tuple[int, int], large: tuple[int, int]) -> tuple[int, int]:
-    """Of a convolution between maps of these heights and widths: 2 where it halves, else 1."""
-    height, width = (1 if few == many else 2 for few, many in zip(small, large, strict=True))
-    return height, width
-
-
-def initialised(network: nn.Sequential) -> nn.Sequential:
-    """The network with Xavier's uniform weights (Glorot & Bengio 2010) and biases 0, as Keras' layers start.
-
-    Chosen by trial, at width 16: after 1400 steps of batch 64 on 16x16 digits FD[classifier] is 95, 111 and 134 over
-    three runs from here, 154 and 174 over two from PyTorch's own start, and 286 from DCGAN's N(0, 0.02^2), too small
-    for networks so narrow.
-    """
-    for module in network:
-        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    return network
+from ._labels import Conditional, Labels, conditional_field
+from ._parts import Pair, doubling, initialised, stage_sizes, strides
 
 
 class DCGAN(Architecture):
@@ -49,6 +19,10 @@ class DCGAN(Architecture):
     A stage is one convolution of D and one transposed convolution of G; it doubles the channels, up to 8 times `width`,
     and halves height and width while at least 8 pixels are left of each, so that any picture and any depth fit. G starts with
     a dense layer and one transposed convolution of stride 1.
+
+    Weights start as Xavier's, chosen by trial at width 16: after 1400 steps of batch 64 on 16x16 digits FD[classifier] is
+    95, 111 and 134 over three runs from there, 154 and 174 over two from PyTorch's own start, and 286 from DCGAN's
+    N(0, 0.02^2), too small for networks so narrow.
 
     BatchNorm keeps PyTorch's momentum and epsilon (0.1 and 1e-5): G is sampled with its moving averages, and Keras'
     (0.99 and 1e-3) lag a hundred batches behind the weights, which short runs feel.
@@ -61,31 +35,34 @@ class DCGAN(Architecture):
     slope: float = Field(0.3, ge=0, le=1, description="LeakyReLU's slope for negative values")
     dropout: float = Field(0.3, ge=0, lt=1, description="share of D's activations dropped after each convolution")
     batch_norm: bool = Field(True, description="BatchNorm in G; without it G's hidden layers have biases")
+    conditional: Conditional = conditional_field()
 
-    def _plan(self, data: DataSpec) -> tuple[list[tuple[int, int]], list[int]]:
+    def _plan(self, data: DataSpec) -> tuple[list[Pair], list[int]]:
         """Heights and widths, and channels, of the picture (first) and of the maps after each stage."""
         if data.kind != "image" or len(data.shape) != 3:
-            raise ValueError(f"dcgan needs pictures, not {data.kind} of shape {data.shape}; fcgan takes any")
-        channels = [data.shape[0], *(self.width * min(2**stage, 8) for stage in range(self.depth))]
+            raise ValueError(f"dcgan needs pictures, not {data.kind} of shape {data.shape}; fcgan and mlp take any")
+        channels = [data.shape[0], *doubling(self.width, self.depth, 8)]
         heights, widths = (stage_sizes(side, self.depth) for side in data.shape[1:])
         return list(zip(heights, widths, strict=True)), channels
 
     def generator(self, data: DataSpec) -> nn.Sequential:
         """(B, latent) -> (B, C, H, W) in [-1, 1]."""
         sizes, channels = self._plan(data)
+        labels = Labels(self.conditional, data)
         base, first = sizes[-1], self.width * min(2**self.depth, 8)
         bias, same = not self.batch_norm, self.kernel // 2
-        layers: list[nn.Module] = [nn.Linear(self.latent, first * math.prod(base), bias=bias)]
+        beside, size = labels.beside_latents(self.latent, normalised=self.batch_norm)
+        layers: list[nn.Module] = [*beside, nn.Linear(size, first * math.prod(base), bias=bias)]
         if self.batch_norm:
-            layers.append(nn.BatchNorm1d(first * math.prod(base)))
+            layers.append(labels.norm(nn.BatchNorm1d, first * math.prod(base)))
         layers += [nn.LeakyReLU(self.slope), nn.Unflatten(1, (first, *base))]
         layers.append(nn.ConvTranspose2d(first, channels[-1], self.kernel, padding=same, bias=bias))
         for stage in range(self.depth, 0, -1):
             if self.batch_norm:
-                layers.append(nn.BatchNorm2d(channels[stage]))
+                layers.append(labels.norm(nn.BatchNorm2d, channels[stage]))
             layers.append(nn.LeakyReLU(self.slope))
             small, large = sizes[stage], sizes[stage - 1]
-            stride = _strides(small, large)
+            stride = strides(small, large)
             # 1 where an even size was halved, else 0
             height, width = (big - (step * (few - 1) + 1) for few, big, step in zip(small, large, stride, strict=True))
             layers.append(
@@ -99,20 +76,21 @@ class DCGAN(Architecture):
                     bias=bias and stage > 1,
                 )
             )
-        return initialised(nn.Sequential(*layers, nn.Tanh()))
+        return initialised(labels.network(*layers, nn.Tanh()))
 
     def discriminator(self, data: DataSpec) -> nn.Sequential:
         """(B, C, H, W) -> logits (B, 1)."""
         sizes, channels = self._plan(data)
-        layers: list[nn.Module] = []
+        labels = Labels(self.conditional, data)
+        layers, channels[0] = labels.beside_samples(channels[0])
         for stage in range(1, self.depth + 1):
-            stride = _strides(sizes[stage], sizes[stage - 1])
+            stride = strides(sizes[stage], sizes[stage - 1])
             layers += [
                 nn.Conv2d(channels[stage - 1], channels[stage], self.kernel, stride, padding=self.kernel // 2),
                 nn.LeakyReLU(self.slope),
                 nn.Dropout(self.dropout),
             ]
-        return initialised(nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * math.prod(sizes[-1]), 1)))
+        return initialised(labels.network(*layers, nn.Flatten(), labels.head(channels[-1] * math.prod(sizes[-1]))))
 
 
 @hookimpl

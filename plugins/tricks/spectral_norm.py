@@ -28,13 +28,17 @@ class SpectralNorm(Trick):
         parametrised: list[Any] = [spectral_norm(layer) for layer in layers]
         weights = [layer.parametrizations.weight for layer in parametrised]
         for weight in weights:
-            weight[0].eval()  # in evaluation mode a forward pass leaves PyTorch's estimate alone
+            weight[-1].eval()  # in evaluation mode a forward pass leaves PyTorch's estimate alone
 
         def iterate() -> None:
             for weight in weights:
-                weight[0].train()
-                weight[0](weight.original)
-                weight[0].eval()
+                *before, norm = weight
+                value = weight.original
+                for other in before:  # by which the architecture has parametrised it already
+                    value = other(value)
+                norm.train()
+                norm(value)
+                norm.eval()
 
         recipe.after_d_step(iterate)
 

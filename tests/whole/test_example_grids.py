@@ -86,3 +86,16 @@ def test_tricks_asks_of_the_whole_canon_at_once():
     elsewhere = {"balance", "d_norm", "d_pooling", "mixed_batches", "old_generators", "soft_labels"}  # in ganhacks.toml
     no_question_here = {"dropout_off", "label_shift"}  # no dropout; the control of label_noise
     assert bundled - {*alone} == elsewhere | no_question_here
+
+
+def test_modern_tells_networks_from_what_they_are_trained_with():
+    grid = load_grid(GRIDS / "modern.toml")
+    assert grid.baseline.dataset.spec().shape == (3, 16, 16)
+    assert cells(grid, "Residual networks, or spectral normalisation and hinge?") == [
+        "dcgan, no tricks",
+        "dcgan, spectral_norm + hinge",
+        "resnet, width 32, width_d 32, no tricks",
+        "resnet, width 32, width_d 32, spectral_norm + hinge",
+    ]
+    assert {cell.architecture.name for cell in grid.cells} == {"dcgan", "resnet", "r3gan", "stylegan2"}
+    assert len(grid.cells) == 10  # 3 times 4, of which the baseline stands in all
