@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gan_bench.api.kinds import Architecture
+from gan_bench.api.samples import PreparedData, Samples
+
 
 class LabelDraw:
     """Draws labels in the proportions of `counts`, samples of each class, from PyTorch's default generator.
@@ -26,3 +29,16 @@ class LabelDraw:
         """Labels (count,) int64."""
         numbers = torch.rand(count, device=self.bounds.device)
         return torch.bucketize(numbers, self.bounds, right=True)
+
+
+def label_draw(architecture: Architecture, data: PreparedData, device: torch.device) -> LabelDraw | None:
+    """Draws labels as the samples that are trained on have them; None for an architecture that takes none."""
+    if not architecture.takes_labels:
+        return None
+    return LabelDraw(class_counts(data.training, len(data.spec.classes or ())), device)
+
+
+def class_counts(part: Samples, classes: int) -> list[int]:
+    """How many samples of each class there are; those without one are not counted."""
+    labels = torch.empty(0, dtype=torch.int64) if part.labels is None else part.labels
+    return torch.bincount(labels[labels >= 0], minlength=classes).tolist()

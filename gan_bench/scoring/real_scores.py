@@ -91,10 +91,11 @@ def _possible(data: PreparedData, evaluator: Evaluator, floor: list[Score]) -> l
         _refusal(_own(evaluator, index), floor) for index in range(len(evaluator.metrics))
     ):
         return floor
-    real = training.batch(shuffled(len(training))[torch.arange(evaluator.count) % len(training)])
+    chosen = shuffled(len(training))[torch.arange(evaluator.count) % len(training)]
+    real, labels = training.batch(chosen), None if training.labels is None else training.labels[chosen].cpu()
     # The same ones over again, no two of them equal: a metric may refuse copies.
     some = real + CHANGE * torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
-    return _read(evaluator.score(some.clamp(-1, 1) if data.spec.kind == "image" else some, ("held_out",)))
+    return _read(evaluator.score(some.clamp(-1, 1) if data.spec.kind == "image" else some, ("held_out",), labels))
 
 
 def _own(evaluator: Evaluator, index: int) -> set[str]:

@@ -6,7 +6,7 @@ import copy
 import math
 
 from gan_bench.errors import GanBenchError
-from gan_bench.scoring.samples import draw
+from gan_bench.scoring.samples import draw, draw_labels
 from gan_bench.store.curves import read_windows
 from gan_bench.store.documents import FileFault, write_object
 from gan_bench.store.folder import load_sampled
@@ -21,7 +21,7 @@ def rescore(training: Training) -> bool:
     False: weights that are needed for it are damaged, so that only training again can make them. The weights of a run that
     was trained further than is asked now are set aside, and its old scores stay. `training.warnings` says so.
     """
-    folder, wanted = training.folder, training.evaluator.columns()
+    folder, wanted = training.folder, training.evaluator.columns(training.labels is not None)
     for shot in folder.read().snapshots:
         step, damaged = shot.step, shot.spoiled
         if step > training.loop.steps:
@@ -41,7 +41,7 @@ def rescore(training: Training) -> bool:
             continue
         place = folder.snapshot(step)
         with training.evaluating():
-            samples = draw_samples(sampled, training.latent, training.seed, training.evaluator)
+            samples = draw_samples(sampled, training.latent, training.seed, training.evaluator, training.labels)
             if "samples.png" in damaged:
                 write_picture(place, samples)
             if outdated or "scores.json" in damaged:
@@ -72,9 +72,10 @@ def score_best_again(training: Training) -> None:
                 folder.forget_weights(step)
                 continue
             with training.evaluating():
-                place = "evaluation of the best"
-                samples = draw(sampled, training.latent, evaluator.count, training.seed, training.device, place)
-                scored = evaluator.score(samples, ("held_out",))
+                asked = (evaluator.count, training.seed, training.device, "evaluation of the best")
+                labels = None if training.labels is None else draw_labels(training.labels, *asked)
+                samples = draw(sampled, training.latent, *asked, labels)
+                scored = evaluator.score(samples, ("held_out",), labels)
                 again = [score for score in scored if score["protocol_id"] in wanted]
         if again != found:
             write_object(folder.snapshot(step) / "scores.json", scores | ({"again": again} if again else {}))

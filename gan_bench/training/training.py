@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gan_bench.api.randomness import Streams
 from gan_bench.data.batches import Batches
+from gan_bench.data.label_draw import label_draw
 from gan_bench.errors import message, shortened
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.store.curves import WINDOW, read_windows
@@ -88,6 +89,7 @@ class Training:
             real = partial(Batches, data.training.to(self.device), self.batch_size, self.seed)
             self.loop = loop_of(self.cell, data.spec, self.streams, self.total_steps, real)
             self.recipe = self.loop.recipe
+            self.labels = label_draw(self.cell.architecture, data, self.device)
             self.steps = Steps(self.loop, CudaCapture(self.loop, self.stream) if self.stream and slot.graphs else None)
             self.batches = self.steps.batches
             self.curves = CurveWriter(self.folder, self.loop.window, late=self.stream is not None)
@@ -260,7 +262,7 @@ class Training:
         with self.evaluating(), self.folder.new_snapshot(self.loop.steps) as place:
             counters = self.counters()
             facts = {"step": counters.pop("steps"), **counters, "precision": self.cell.precision}
-            samples = draw_samples(self.recipe.sampled, self.latent, self.seed, self.evaluator)
+            samples = draw_samples(self.recipe.sampled, self.latent, self.seed, self.evaluator, self.labels)
             for score in write_snapshot(place, self.recipe.sampled, samples, self.evaluator, facts):
                 if score["value"] is None and score["label"] not in self._unscored:
                     self._unscored.add(score["label"])

@@ -56,7 +56,8 @@ def _pilot(task: tuple[dict[str, Any], Path]) -> Pilot:
         loop.step()
         steps += 1
     trained = _now(device)
-    draw(loop.recipe.sampled, cell.architecture.latent, BATCH, 0, device)
+    labels = torch.zeros(BATCH, dtype=torch.int64) if cell.architecture.takes_labels else None
+    draw(loop.recipe.sampled, cell.architecture.latent, BATCH, 0, device, labels=labels)
     return Pilot((trained - began) / steps, (_now(device) - trained) / BATCH, _peak_bytes(device))
 
 

@@ -1,0 +1,142 @@
+"""Samples that were asked for by class: which labels are drawn, and what they are scored by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from gan_bench.api.registry import Registry
+from gan_bench.api.samples import Samples
+from gan_bench.data.label_draw import LabelDraw, class_counts
+from gan_bench.data.prepare import prepare
+from gan_bench.errors import GanBenchError
+from gan_bench.grid import Evaluate
+from gan_bench.scoring.evaluator import Evaluator
+from gan_bench.scoring.samples import draw, draw_labels, row_classes
+from gan_bench_plugins.datasets.digits import Digits
+from gan_bench_plugins.metrics.class_accuracy import ClassAccuracy
+from gan_bench_plugins.metrics.class_fd import ClassFrechetDistance
+from gan_bench_plugins.metrics.classifier import Classifier
+from gan_bench_plugins.metrics.fid import FrechetDistance
+from gan_bench_plugins.metrics.pixels import Pixels
+
+CPU = torch.device("cpu")
+CLASSIFIER = Classifier(steps=300, width=4)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return prepare(Digits(size=8))
+
+
+class Told(nn.Module):
+    """Makes of (z, y) points (z_1, y): what it was given can be seen."""
+
+    def forward(self, z, y):
+        return torch.stack([z[:, 0], y.float()], 1)
+
+
+def test_labels_are_drawn_in_the_datas_proportions_and_latents_stay_as_they_are():
+    counts = [10, 0, 60, 30]
+    labels = draw_labels(LabelDraw(counts, CPU), 20_000, 3, CPU)
+    shares = labels.bincount(minlength=4) / len(labels)
+    assert torch.allclose(shares, torch.tensor(counts) / 100, atol=0.012) and shares[1] == 0
+    assert torch.equal(labels[:130], draw_labels(LabelDraw(counts, CPU), 130, 3, CPU)), "whatever the number"
+    assert not torch.equal(labels[:130], draw_labels(LabelDraw(counts, CPU), 130, 4, CPU))
+    other = draw_labels(LabelDraw(counts, CPU), 130, 3, CPU, "evaluation of the best")
+    assert not torch.equal(labels[:130], other)
+    made = draw(Told(), 2, 130, 3, CPU, labels=labels[:130])
+    assert torch.equal(made[:, 1].long(), labels[:130]), "each sample has its own label"
+    assert torch.equal(made[:, 0], draw(nn.Identity(), 2, 130, 3, CPU)[:, 0]), "of equal latents"
+
+
+@pytest.mark.parametrize(("classes", "rows"), [(1, [0]), (3, [0, 1, 2]), (10, [*range(10)])])
+def test_a_sample_grid_has_a_row_a_class(classes, rows):
+    assert row_classes(classes) == rows
+
+
+def test_of_many_classes_rows_are_spread_over_them():
+    rows = row_classes(100)
+    assert len(rows) == 10 and rows[0] == 0 and rows[-1] == 99 and len(set(rows)) == 10
+
+
+def test_real_digits_have_their_classes_and_others_have_not(digits, tmp_path):
+    evaluator = Evaluator(digits, [ClassAccuracy(), ClassFrechetDistance()], CLASSIFIER, 360, CPU, tmp_path)
+    evaluator.prepare()
+    real, labels = digits.held_out.batch(torch.arange(360)), digits.held_out.labels
+    right, close = evaluator.score(real, labels=labels)
+    known = evaluator.extraction.features.protocol["test_accuracy"]
+    assert right["label"] == "class accuracy[classifier]" and right["value"] == pytest.approx(known) and known > 0.85
+    assert right["standard_error"] == pytest.approx((known * (1 - known) / 360) ** 0.5)
+    shares = labels.bincount() / 360
+    assert float((torch.tensor(right["by_class"]) * shares).sum()) == pytest.approx(known)
+    assert close["label"] == "class FD[classifier]" and close["value"] == pytest.approx(0, abs=1e-6)
+    wrong, far = evaluator.score(real, labels=(labels + 1) % 10)
+    assert wrong["value"] < 0.1 and far["value"] > 10, "the same samples, asked for as other classes"
+    assert [one["label"] for one in evaluator.score(real)] == [], "a generator without labels has no such scores"
+    assert evaluator.columns(conditional=False) == set() and len(evaluator.columns()) == 2
+    assert f"the classifier itself gets {known:.1%} of 360 held-out samples right." in evaluator.remarks()[0]
+
+
+def test_the_distance_within_classes_is_that_of_each_alone(digits, tmp_path):
+    metric = ClassFrechetDistance(least=36)
+    evaluator = Evaluator(digits, [metric], Pixels(), 300, CPU, tmp_path)
+    evaluator.prepare()
+    some = digits.training.batch(torch.arange(300))
+    labels = digits.training.labels[:300]
+    (score,) = evaluator.score(some, labels=labels)
+    held_out = digits.held_out
+    counts = held_out.labels.bincount().tolist()
+    expected: list[float | None] = []
+    for label in range(10):
+        own = some[labels == label]
+        if counts[label] < 36 or len(own) < 36:
+            expected.append(None)
+            continue
+        plain = FrechetDistance()
+        read = Pixels().prepare(digits, tmp_path, CPU)
+        real = plain.reference(read(held_out.batch((held_out.labels == label).nonzero()[:, 0])))
+        expected.append(plain.score(read(own), real))
+    known = [one for one in expected if one is not None]
+    assert 0 < len(known) < 10, "some classes have too few"
+    assert score["by_class"] == pytest.approx(expected) and score["value"] == pytest.approx(sum(known) / len(known))
+    said = " ".join(metric.remarks(evaluator.measures[0]._real("held_out"), 300))
+    assert f"{sum(one >= 36 for one in counts)} of 10 classes that have 36 held-out samples" in said
+    assert "too few for the covariance of 64 features" in said
+
+
+def test_a_class_with_too_few_samples_is_left_out_and_where_all_have_there_is_no_value(digits, tmp_path):
+    evaluator = Evaluator(digits, [ClassFrechetDistance()], Pixels(), 60, CPU, tmp_path)
+    evaluator.prepare()
+    (few,) = evaluator.score(digits.training.batch(torch.arange(60)), labels=torch.arange(60) % 10)
+    assert few["value"] is None and few["error"] == "no class that has 20 held-out samples has 20 generated ones"
+    (one,) = evaluator.score(digits.training.batch(torch.arange(60)), labels=torch.arange(60) // 41)
+    assert one["by_class"] == [one["value"], *[None] * 9] and one["value"] > 0
+    with pytest.raises(ValueError, match="no class has 50 held-out samples"):
+        ClassFrechetDistance(least=50).reference_of(evaluator.measures[0]._real("held_out"))
+
+
+def test_data_without_classes_have_no_such_scores(tmp_path):
+    data = prepare(Digits(size=8))
+    bare = replace(data, spec=replace(data.spec, classes=None), training=Samples(data.training.data, None))
+    with pytest.raises(GanBenchError, match="metric class_fd compares with classes, and digits has none"):
+        Evaluator(bare, [ClassFrechetDistance()], Pixels(), 20, CPU, tmp_path).prepare()
+
+
+def test_by_default_conditional_levels_are_scored_by_class_and_tested_as_others_are(digits):
+    registry, evaluate = Registry.load(), Evaluate(samples=100, features={"name": "pixels"})
+    plain, labelled = (Evaluator.of(evaluate, registry, digits, CPU, None, one) for one in (False, True))
+    more = ["class accuracy[classifier]", "class FD[pixels]"]
+    assert [one.label for one in labelled.scored()] == [*(one.label for one in plain.scored()), *more]
+    assert labelled.columns(conditional=False) == plain.columns(), "other protocols are as they were"
+    assert labelled.headlines == plain.headlines
+
+
+def test_counts_are_of_what_is_trained_on():
+    data = prepare(Digits(size=8, subset=0.5))
+    assert sum(class_counts(data.training, 10)) == len(data.training) == 718
+    balanced = prepare(Digits(size=8, subset=0.5, balance=True))
+    assert len({*class_counts(balanced.training, 10)}) == 1
