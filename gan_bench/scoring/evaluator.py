@@ -97,9 +97,9 @@ class Evaluator:
         half: Half | None = None,
         conditional: bool = False,
     ) -> Evaluator:
-        """What a grid's `[evaluate]` asks of these data, where any of its runs is `conditional` or none is. PluginError: a metric or an extractor can't be had.
+        """What a grid's `[evaluate]` asks of these data. PluginError: a metric or an extractor can't be had.
 
-        Fault: `headline` names none of their numbers.
+        `conditional`: some of its runs ask for samples by class. Fault: `headline` names none of their numbers.
         """
         asked = evaluate.of(data.spec.kind, data.spec.classes is not None, conditional)
         metrics = [registry.create("metric", without_features(metric)) for metric in asked.metrics]

@@ -9,10 +9,11 @@ from gan_bench import Estimate, Features, Metric, RealData, hookimpl
 
 
 class ClassAccuracy(Metric):
-    """Share of samples that the dataset's classifier puts into the class that they were asked for (after Odena et al. 2017, section 4).
+    """Share of samples that the dataset's classifier puts into the class that they were asked for.
 
-    Of runs whose generator takes labels alone. It says nothing of variety: one good sample a class has 1. The classifier
-    errs too, by what it gets wrong of held-out data, and it has learnt the training data that stand beside as real.
+    So do Odena et al. (2017, section 4), by Inception. Of runs whose generator takes labels alone. It says nothing of variety:
+    one good sample a class, again and again, has 1. The classifier errs too, by what it gets wrong of held-out data, and it has
+    learnt the training data that stand beside as real.
     """
 
     name = "class_accuracy"

@@ -10,7 +10,6 @@ from gan_bench import Estimate, Features, Field, Metric, RealData, hookimpl
 
 from .fid import FrechetDistance
 
-
 WHOLE = FrechetDistance()
 
 
@@ -51,13 +50,12 @@ class ClassFrechetDistance(Metric):
         held_out = [count for count in counts if count >= self.least]
         found = []
         if len(held_out) < len(counts):
-            found.append(
-                f"the mean is over the {len(held_out)} of {len(counts)} classes that have {self.least} held-out samples."
-            )
+            few = f"{len(held_out)} of {len(counts)} classes"
+            found.append(f"the mean is over the {few} that have {self.least} held-out samples.")
         if held_out and min(held_out) <= (features := data.held_out.shape[1]):
             found.append(
-                f"a class has as few as {min(held_out):,} held-out samples, too few for the covariance of {features:,} features, so "
-                "that the distance is mostly bias. Compare it with the real data's, and take it for a comparison of runs alone."
+                f"a class with as few as {min(held_out):,} held-out samples has too few for the covariance of {features:,} "
+                "features, so that the distance is mostly bias. Compare runs by it, and these with the real data's."
             )
         return found
 

@@ -14,6 +14,8 @@ from gan_bench.data.label_draw import LabelDraw, class_counts
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
 from gan_bench.grid import Evaluate
+from gan_bench.grid.headlines import headlines
+from gan_bench.grid.schema import without_features
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.samples import draw, draw_labels, row_classes
 from gan_bench_plugins.datasets.digits import Digits
@@ -43,7 +45,8 @@ def test_labels_are_drawn_in_the_datas_proportions_and_latents_stay_as_they_are(
     counts = [10, 0, 60, 30]
     labels = draw_labels(LabelDraw(counts, CPU), 20_000, 3, CPU)
     shares = labels.bincount(minlength=4) / len(labels)
-    assert torch.allclose(shares, torch.tensor(counts) / 100, atol=0.012) and shares[1] == 0
+    assert torch.allclose(shares, torch.tensor(counts) / 100, atol=0.012)
+    assert shares[1] == 0
     assert torch.equal(labels[:130], draw_labels(LabelDraw(counts, CPU), 130, 3, CPU)), "whatever the number"
     assert not torch.equal(labels[:130], draw_labels(LabelDraw(counts, CPU), 130, 4, CPU))
     other = draw_labels(LabelDraw(counts, CPU), 130, 3, CPU, "evaluation of the best")
@@ -60,7 +63,10 @@ def test_a_sample_grid_has_a_row_a_class(classes, rows):
 
 def test_of_many_classes_rows_are_spread_over_them():
     rows = row_classes(100)
-    assert len(rows) == 10 and rows[0] == 0 and rows[-1] == 99 and len(set(rows)) == 10
+    assert len(rows) == 10
+    assert rows[0] == 0
+    assert rows[-1] == 99
+    assert len(set(rows)) == 10
 
 
 def test_real_digits_have_their_classes_and_others_have_not(digits, tmp_path):
@@ -69,15 +75,20 @@ def test_real_digits_have_their_classes_and_others_have_not(digits, tmp_path):
     real, labels = digits.held_out.batch(torch.arange(360)), digits.held_out.labels
     right, close = evaluator.score(real, labels=labels)
     known = evaluator.extraction.features.protocol["test_accuracy"]
-    assert right["label"] == "class accuracy[classifier]" and right["value"] == pytest.approx(known) and known > 0.85
+    assert right["label"] == "class accuracy[classifier]"
+    assert right["value"] == pytest.approx(known)
+    assert known > 0.85
     assert right["standard_error"] == pytest.approx((known * (1 - known) / 360) ** 0.5)
     shares = labels.bincount() / 360
     assert float((torch.tensor(right["by_class"]) * shares).sum()) == pytest.approx(known)
-    assert close["label"] == "class FD[classifier]" and close["value"] == pytest.approx(0, abs=1e-6)
+    assert close["label"] == "class FD[classifier]"
+    assert close["value"] == pytest.approx(0, abs=1e-6)
     wrong, far = evaluator.score(real, labels=(labels + 1) % 10)
-    assert wrong["value"] < 0.1 and far["value"] > 10, "the same samples, asked for as other classes"
+    assert wrong["value"] < 0.1, "the same samples, asked for as other classes"
+    assert far["value"] > 10
     assert [one["label"] for one in evaluator.score(real)] == [], "a generator without labels has no such scores"
-    assert evaluator.columns(conditional=False) == set() and len(evaluator.columns()) == 2
+    assert evaluator.columns(conditional=False) == set()
+    assert len(evaluator.columns()) == 2
     assert f"the classifier itself gets {known:.1%} of 360 held-out samples right." in evaluator.remarks()[0]
 
 
@@ -102,7 +113,8 @@ def test_the_distance_within_classes_is_that_of_each_alone(digits, tmp_path):
         expected.append(plain.score(read(own), real))
     known = [one for one in expected if one is not None]
     assert 0 < len(known) < 10, "some classes have too few"
-    assert score["by_class"] == pytest.approx(expected) and score["value"] == pytest.approx(sum(known) / len(known))
+    assert score["by_class"] == pytest.approx(expected)
+    assert score["value"] == pytest.approx(sum(known) / len(known))
     said = " ".join(metric.remarks(evaluator.measures[0]._real("held_out"), 300))
     assert f"{sum(one >= 36 for one in counts)} of 10 classes that have 36 held-out samples" in said
     assert "too few for the covariance of 64 features" in said
@@ -112,9 +124,10 @@ def test_a_class_with_too_few_samples_is_left_out_and_where_all_have_there_is_no
     evaluator = Evaluator(digits, [ClassFrechetDistance()], Pixels(), 60, CPU, tmp_path)
     evaluator.prepare()
     (few,) = evaluator.score(digits.training.batch(torch.arange(60)), labels=torch.arange(60) % 10)
-    assert few["value"] is None and few["error"] == "no class that has 20 held-out samples has 20 generated ones"
+    assert few["value"] is None
+    assert few["error"] == "no class that has 20 held-out samples has 20 generated ones"
     (one,) = evaluator.score(digits.training.batch(torch.arange(60)), labels=torch.arange(60) // 41)
-    assert one["by_class"] == [one["value"], *[None] * 9] and one["value"] > 0
+    assert one["by_class"] == [one["value"], *[None] * 9]
     with pytest.raises(ValueError, match="no class has 50 held-out samples"):
         ClassFrechetDistance(least=50).reference_of(evaluator.measures[0]._real("held_out"))
 
@@ -126,13 +139,17 @@ def test_data_without_classes_have_no_such_scores(tmp_path):
         Evaluator(bare, [ClassFrechetDistance()], Pixels(), 20, CPU, tmp_path).prepare()
 
 
-def test_by_default_conditional_levels_are_scored_by_class_and_tested_as_others_are(digits):
-    registry, evaluate = Registry.load(), Evaluate(samples=100, features={"name": "pixels"})
-    plain, labelled = (Evaluator.of(evaluate, registry, digits, CPU, None, one) for one in (False, True))
-    more = ["class accuracy[classifier]", "class FD[pixels]"]
-    assert [one.label for one in labelled.scored()] == [*(one.label for one in plain.scored()), *more]
-    assert labelled.columns(conditional=False) == plain.columns(), "other protocols are as they were"
-    assert labelled.headlines == plain.headlines
+@pytest.mark.parametrize("features", [None, {"name": "random"}])
+def test_by_default_conditional_levels_are_scored_by_class_and_tested_as_others_are(features):
+    registry, evaluate = Registry.load(), Evaluate(features=features)
+    plain, labelled = evaluate.of("image", True), evaluate.of("image", True, True)
+    assert labelled.metrics[: len(plain.metrics)] == plain.metrics, "others stay as they are"
+    assert [metric["name"] for metric in labelled.metrics[len(plain.metrics) :]] == ["class_accuracy", "class_fd"]
+    made = [[registry.create("metric", without_features(one)) for one in own.metrics] for own in (plain, labelled)]
+    assert headlines(labelled, made[1]) == headlines(plain, made[0])
+    assert evaluate.of("image", False, True) == evaluate.of("image", False), "data without labels have no such scores"
+    named = Evaluate(metrics=["fid"])
+    assert named.of("image", True, True) == named.of("image", True)
 
 
 def test_counts_are_of_what_is_trained_on():
