@@ -53,7 +53,7 @@ def command(
     Samples of a conditional run have classes in the training data's proportions, which an .npz holds under arr_1. With --class,
     and in a picture without -n, there is a row of each class instead.
     """
-    from gan_bench.files import destination, is_stream, read_json
+    from gan_bench.files import destination, is_stream
 
     into_file, ending = not is_stream(output), output.suffix.lower()
     form = format or ("npz" if ending == ".npz" else "png" if ending or not into_file else "png-folder")
@@ -73,20 +73,29 @@ def command(
     from gan_bench.scoring.sample_files import save_npz, save_pictures
     from gan_bench.scoring.sample_grid import save_grid
     from gan_bench.scoring.samples import ROW, draw, draw_labels
+    from gan_bench.store.documents import RunDocument, read_object
     from gan_bench.store.folder import RunFolder
 
     generator = load_generator(run_folder, step, plugins, allow_plugins=allow_plugins)
-    settings, cpu, labels = read_json(RunFolder(run_folder).run_file)["settings"], torch.device("cpu"), None
-    latent = settings["architecture"].get("latent")
+    run, cpu, labels = (
+        read_object(RunFolder(run_folder).run_file, RunDocument) or RunDocument(),
+        torch.device("cpu"),
+        None,
+    )
+    architecture = run.settings["architecture"]
+    latent = architecture.get("latent")
     if type(latent) is not int:
         raise GanBenchError(f"{run_folder} is damaged: its run.json says nothing of the latents' size")
-    classes: tuple[str, ...] = getattr(generator, "classes", ())
-    if asked and not classes:
-        raise GanBenchError(f"--class: the generator of {run_folder} takes no classes")
-    if classes and (asked or (form == "png" and count is None)):
-        labels = torch.tensor(_places(asked or ("all",), classes)).repeat_interleave(count or ROW)
-    elif classes:
-        labels = draw_labels(LabelDraw(generator.class_counts, cpu), count or 100, seed, cpu)  # type: ignore[arg-type]
+    if architecture.get("conditional", "none") != "none":
+        if not (run.dataset and run.dataset.classes and run.dataset.class_counts):
+            raise GanBenchError(f"{run_folder} is damaged: its run.json says nothing of the classes")
+        if asked or (form == "png" and count is None):
+            labels = torch.tensor(_places(asked or ("all",), run.dataset.classes)).repeat_interleave(count or ROW)
+        else:
+            shares = LabelDraw(run.dataset.class_counts.training, cpu)
+            labels = draw_labels(shares, count or 100, seed, cpu)
+    elif asked:
+        raise click.BadParameter(f"the generator of {run_folder} takes no classes", param_hint="--class")
     samples = draw(generator, latent, (count or 100) if labels is None else len(labels), seed, cpu, labels=labels)
     if form == "png-folder":
         save_pictures(samples, output)
@@ -97,7 +106,7 @@ def command(
         say(output)
 
 
-def _places(asked: tuple[str, ...], classes: tuple[str, ...]) -> list[int]:
+def _places(asked: tuple[str, ...], classes: list[str]) -> list[int]:
     """The classes that were asked for, by name, else by index; or all. UsageError: there is no such class."""
     from gan_bench.errors import did_you_mean
 

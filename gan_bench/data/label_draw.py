@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gan_bench.api.kinds import Architecture
-from gan_bench.api.samples import PreparedData, Samples
+from gan_bench.api.samples import Samples
 
 
 class LabelDraw:
@@ -29,13 +28,6 @@ class LabelDraw:
         """Labels (count,) int64."""
         numbers = torch.rand(count, device=self.bounds.device)
         return torch.bucketize(numbers, self.bounds, right=True)
-
-
-def label_draw(architecture: Architecture, data: PreparedData, device: torch.device) -> LabelDraw | None:
-    """Draws labels as the samples that are trained on have them; None for an architecture that takes none."""
-    if not architecture.takes_labels:
-        return None
-    return LabelDraw(class_counts(data.training, len(data.spec.classes or ())), device)
 
 
 def class_counts(part: Samples, classes: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_bench.api.randomness import make_stream
-from gan_bench.data.label_draw import LabelDraw
 
+Labels = Callable[[int], Tensor | None]  # draws so many (n,) from PyTorch's default generator; None: there are none
 GRID_SAMPLES = 100  # images in a sample grid
 ROW = 10  # of them side by side
 POINTS = 2000  # points in a picture of them
@@ -69,13 +69,16 @@ def draw(
     return torch.cat(batches)[:count].cpu()  # at the end, so that a GPU is waited for once
 
 
-def draw_labels(labels: LabelDraw, count: int, seed: int, device: torch.device, purpose: str = "evaluation") -> Tensor:
-    """The classes (count,) int64 on the CPU that go with `count` samples of a seed, in whole batches as these.
+def draw_labels(
+    labels: Labels, count: int, seed: int, device: torch.device, purpose: str = "evaluation"
+) -> Tensor | None:
+    """The classes (count,) int64 on the CPU that go with `count` samples of a seed, in whole batches as these; None: none do.
 
     They have a stream of their own, so that latents are those of a generator that takes no labels.
     """
     with make_stream(seed, f"labels of {purpose}", device):
-        return torch.cat([labels(BATCH) for _ in range(0, count, BATCH)])[:count].cpu()
+        drawn = [some for _ in range(0, count, BATCH) if (some := labels(BATCH)) is not None]
+    return torch.cat(drawn)[:count].cpu() if drawn else None
 
 
 def row_classes(classes: int) -> list[int]:

@@ -21,7 +21,7 @@ def rescore(training: Training) -> bool:
     False: weights that are needed for it are damaged, so that only training again can make them. The weights of a run that
     was trained further than is asked now are set aside, and its old scores stay. `training.warnings` says so.
     """
-    folder, wanted = training.folder, training.evaluator.columns(training.labels is not None)
+    folder, wanted = training.folder, training.evaluator.columns(training.recipe.conditional)
     for shot in folder.read().snapshots:
         step, damaged = shot.step, shot.spoiled
         if step > training.loop.steps:
@@ -41,7 +41,8 @@ def rescore(training: Training) -> bool:
             continue
         place = folder.snapshot(step)
         with training.evaluating():
-            samples = draw_samples(sampled, training.latent, training.seed, training.evaluator, training.labels)
+            asked = (training.latent, training.seed, training.evaluator, training.recipe.draw_labels)
+            samples = draw_samples(training.recipe.sampler(sampled), *asked)
             if "samples.png" in damaged:
                 write_picture(place, samples)
             if outdated or "scores.json" in damaged:
@@ -72,9 +73,10 @@ def score_best_again(training: Training) -> None:
                 folder.forget_weights(step)
                 continue
             with training.evaluating():
+                network, recipe = training.recipe.sampler(sampled), training.recipe
                 asked = (evaluator.count, training.seed, training.device, "evaluation of the best")
-                labels = None if training.labels is None else draw_labels(training.labels, *asked)
-                samples = draw(sampled, training.latent, *asked, labels)
+                labels = draw_labels(recipe.draw_labels, *asked)
+                samples = draw(network, training.latent, *asked, labels)
                 scored = evaluator.score(samples, ("held_out",), labels)
                 again = [score for score in scored if score["protocol_id"] in wanted]
         if again != found:

@@ -10,26 +10,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from gan_bench.data.label_draw import LabelDraw
 from gan_bench.files import write_tensors
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.neighbours import save_neighbours
 from gan_bench.scoring.sample_grid import save_grid
-from gan_bench.scoring.samples import GRID_SAMPLES, ROW, Generated, draw, draw_labels, row_classes
+from gan_bench.scoring.samples import GRID_SAMPLES, ROW, Generated, Labels, draw, draw_labels, row_classes
 from gan_bench.store.documents import write_object
 from gan_bench.store.folder import RunFolder
 from gan_bench.store.places import WEIGHTS
 
 
-def draw_samples(
-    network: nn.Module, latent: int, seed: int, evaluator: Evaluator, labels: LabelDraw | None = None
-) -> Generated:
-    """Samples of a snapshot, as many as are scored or shown; of a network that takes labels, those that `labels` draws."""
+def draw_samples(network: nn.Module, latent: int, seed: int, evaluator: Evaluator, labels: Labels) -> Generated:
+    """Samples of a snapshot, as many as are scored or shown, of the classes that `labels` draws, if any."""
     count, device, spec = max(evaluator.count, GRID_SAMPLES), evaluator.device, evaluator.data.spec
-    if labels is None:
-        return Generated(draw(network, latent, count, seed, device))
     own, rows = draw_labels(labels, count, seed, device), None
-    if spec.kind == "image":
+    if own is not None and spec.kind == "image":
         row = torch.tensor(row_classes(len(spec.classes or ()))).repeat_interleave(ROW)
         rows = draw(network, latent, len(row), seed, device, labels=row)
     return Generated(draw(network, latent, count, seed, device, labels=own), own, rows)
