@@ -31,12 +31,14 @@ class ClassAccuracy(Metric):
         return torch.empty(0)
 
     def remarks(self, data: RealData, generated: int) -> list[str]:
-        """How good the classifier is, on the held-out samples that have a class."""
+        """How good its classifier is, on the held-out samples that have a class."""
         labels = data.data.held_out.labels
         if labels is None or not (known := (labels >= 0).cpu()).any():
             return []
         right = (data.held_out[known].argmax(1) == labels.cpu()[known]).double().mean().item()
-        return [f"the classifier itself gets {right:.1%} of {int(known.sum()):,} held-out samples right."]
+        return [
+            f"it is as good as its classifier, which gets {right:.1%} of {int(known.sum()):,} held-out samples right."
+        ]
 
     def score(self, generated: Tensor, reference: Tensor, labels: Tensor | None = None) -> Estimate:
         """In [0, 1], with the binomial standard error; of each class, None where none was asked for. ValueError: logits that

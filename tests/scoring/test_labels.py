@@ -89,7 +89,10 @@ def test_real_digits_have_their_classes_and_others_have_not(digits, tmp_path):
     assert [one["label"] for one in evaluator.score(real)] == [], "a generator without labels has no such scores"
     assert evaluator.columns(conditional=False) == set()
     assert len(evaluator.columns()) == 2
-    assert f"the classifier itself gets {known:.1%} of 360 held-out samples right." in evaluator.remarks()[0]
+    assert (
+        f"it is as good as its classifier, which gets {known:.1%} of 360 held-out samples right."
+        in evaluator.remarks()[0]
+    )
 
 
 def test_the_distance_within_classes_is_that_of_each_alone(digits, tmp_path):
