@@ -49,6 +49,7 @@ OUTCOME_COLUMNS = [
 TIME_COLUMNS = ("evaluation", "checkpoints", "waiting")  # seconds beside those of training
 SNAPSHOT_COLUMNS = ["run", "step", "d_steps", "images", "seconds", "score", "value", "against_training", "cost"]
 SNAPSHOT_COLUMNS += ["metric", "protocol_id", "error"]
+CLASS_COLUMNS = ["run", "step", "score", "class", "value"]
 COMPARISON_COLUMNS = ["store", "comparison", "level", "reference", "run", "seed"]
 
 
@@ -63,6 +64,9 @@ class Results:
     runs: pd.DataFrame  # one row a run
     curves: pd.DataFrame  # one row a run and window
     snapshots: pd.DataFrame  # one row a run, snapshot and score
+    by_class: (
+        pd.DataFrame
+    )  # one row a run, score and class of samples that were asked for by class, at the last snapshot
     comparisons: pd.DataFrame  # one row a comparison, level and seed
     diagnoses: pd.DataFrame  # one row a run and diagnosis: run, name, step, evidence
     pictures: pd.DataFrame  # one row a sample grid: run, step, path
@@ -113,6 +117,7 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         runs=_run_table(files, snapshots, columns, stale),
         curves=_curve_table(files),
         snapshots=snapshots,
+        by_class=_class_table(files, columns),
         comparisons=_comparison_table(grids),
         diagnoses=pd.DataFrame(
             [(run.run, found.name, found.step, found.evidence) for run in files for found in run.diagnoses],
@@ -223,6 +228,19 @@ def _snapshot_table(files: list[RunFiles], columns: list[ScoreColumn]) -> pd.Dat
     table = pd.DataFrame(rows, columns=SNAPSHOT_COLUMNS)
     numbers = {name: pd.to_numeric(table[name]) for name in ("value", "against_training", "cost")}
     return table.assign(**numbers, error=table["error"].astype(object))
+
+
+def _class_table(files: list[RunFiles], columns: list[ScoreColumn]) -> pd.DataFrame:
+    column_of = column_finder(columns)
+    rows = [
+        (run.run, run.snapshots[-1].step, column_of(score).label, name, value)
+        for run in files
+        if run.snapshots and run.document.dataset
+        for score in run.snapshots[-1].scores.scores
+        for name, value in zip(run.document.dataset.classes or (), score.by_class, strict=False)
+    ]
+    table = pd.DataFrame(rows, columns=CLASS_COLUMNS)
+    return table.assign(value=pd.to_numeric(table["value"]))
 
 
 def _real_table(real: Mapping[str, list[Named]], columns: list[ScoreColumn]) -> pd.DataFrame:

@@ -15,9 +15,9 @@ from gan_bench.grid import Grid
 from gan_bench.grid.source import Fault
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.sample_grid import save_grid
-from gan_bench.scoring.samples import GRID_SAMPLES, POINTS, shuffled
+from gan_bench.scoring.samples import GRID_SAMPLES, POINTS, ROW, row_classes, shuffled
 from gan_bench.store.documents import Score, ScoresDocument, read_or_fault, write_object
-from gan_bench.store.places import REAL
+from gan_bench.store.places import REAL, REAL_CLASSES
 from gan_bench.store.state import is_picture
 
 NOT_FINITE = (" is nan", " is inf", " is -inf")  # how the errors of such scores end
@@ -37,7 +37,7 @@ def score_real_data(
     for key, evaluator in evaluators.items():
         of, remarks = data[key], evaluator.remarks()
         place = evaluator.data if grid.half == "selection" else of  # reports show what tests, not what selects
-        floor = _scores(store, place, evaluator, remarks, console)
+        floor = _scores(store, place, evaluator, grid.conditional, remarks, console)
         ever = _possible(of, evaluator, floor)
         amiss += [f"{of.name}: {remark}" for remark in remarks]
         for index, metric in enumerate(metrics):
@@ -63,7 +63,9 @@ def score_real_data(
         console.print(f"Warning: {warning}", style="yellow")
 
 
-def _scores(store: Path, data: PreparedData, evaluator: Evaluator, remarks: list[str], console: Console) -> list[Score]:
+def _scores(
+    store: Path, data: PreparedData, evaluator: Evaluator, conditional: bool, remarks: list[str], console: Console
+) -> list[Score]:
     folder = store / "real" / data.fingerprint[:12]
     document, faults = read_or_fault(folder / "scores.json", ScoresDocument, "it is written again")
     tell(faults, console)
@@ -72,6 +74,8 @@ def _scores(store: Path, data: PreparedData, evaluator: Evaluator, remarks: list
     facts = document.as_json()
     if not all(is_picture(folder / name) for name in REAL):
         save_real(folder, data)
+    if conditional and data.spec.kind == "image" and not is_picture(folder / REAL_CLASSES):
+        save_classes(folder, data)
     if known != evaluator.columns():
         facts = {"scores": evaluator.score_training_data(), "time": evaluator.seconds}
     elif document.remarks == remarks:
@@ -124,3 +128,16 @@ def save_real(folder: Path, data: PreparedData) -> None:
     for name, part in zip(REAL, (data.held_out, data.training), strict=True):
         some = shuffled(len(part))[:POINTS]
         save_grid(part.batch(some if data.spec.kind == "points" else some[:GRID_SAMPLES]), folder / name)
+
+
+def save_classes(folder: Path, data: PreparedData) -> None:
+    """Write a sample grid of held-out pictures with a row for each of `row_classes`; it is white where a class has too few."""
+    part, labels = data.held_out, data.held_out.labels
+    if labels is None:
+        return
+    order = shuffled(len(part))
+    rows = []
+    for label in row_classes(len(data.spec.classes or ())):
+        own = part.batch(order[labels.cpu()[order] == label][:ROW])
+        rows.append(torch.cat([own, own.new_ones(ROW - len(own), *data.spec.shape)]))
+    save_grid(torch.cat(rows), folder / REAL_CLASSES)
