@@ -64,9 +64,6 @@ class Results:
     runs: pd.DataFrame  # one row a run
     curves: pd.DataFrame  # one row a run and window
     snapshots: pd.DataFrame  # one row a run, snapshot and score
-    by_class: (
-        pd.DataFrame
-    )  # one row a run, score and class of samples that were asked for by class, at the last snapshot
     comparisons: pd.DataFrame  # one row a comparison, level and seed
     diagnoses: pd.DataFrame  # one row a run and diagnosis: run, name, step, evidence
     pictures: pd.DataFrame  # one row a sample grid: run, step, path
@@ -74,6 +71,8 @@ class Results:
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
     documents: dict[str, RunDocument] = field(repr=False)  # run.json of each run; empty before it has begun
     outcomes: dict[str, ResultDocument] = field(repr=False)  # result.json of each run that has ended
+    # One row a run, score and class, at the last snapshot, of samples that were asked for by class.
+    by_class: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CLASS_COLUMNS))
     remarks: list[str] = field(default_factory=list)  # what whoever reads the scores should know, in sentences
     faults: list[FileFault] = field(default_factory=list)  # of files that belong to no run
 
