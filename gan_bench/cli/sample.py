@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gan_bench.cli.options import EXISTING_FOLDER, NEW_PLACE, allow_option, plugin_option
+
+if TYPE_CHECKING:
+    from gan_bench.store.documents import RunDocument
 
 
 @click.command("sample")
@@ -77,23 +81,21 @@ def command(
     from gan_bench.store.folder import RunFolder
 
     generator = load_generator(run_folder, step, plugins, allow_plugins=allow_plugins)
-    run, cpu, labels = (
-        read_object(RunFolder(run_folder).run_file, RunDocument) or RunDocument(),
-        torch.device("cpu"),
-        None,
-    )
-    architecture = run.settings["architecture"]
+    run, cpu = read_object(RunFolder(run_folder).run_file, RunDocument) or RunDocument(), torch.device("cpu")
+    architecture, labels, columns = run.settings["architecture"], None, ROW
     latent = architecture.get("latent")
     if type(latent) is not int:
         raise GanBenchError(f"{run_folder} is damaged: its run.json says nothing of the latents' size")
     if architecture.get("conditional", "none") != "none":
-        if not (run.dataset and run.dataset.classes and run.dataset.class_counts):
+        names, counts = _classes(run)
+        if not names or len(names) != len(counts) or not any(counts):
             raise GanBenchError(f"{run_folder} is damaged: its run.json says nothing of the classes")
         if asked or (form == "png" and count is None):
-            labels = torch.tensor(_places(asked or ("all",), run.dataset.classes)).repeat_interleave(count or ROW)
+            places, each = _places(asked or ("all",), names), count or ROW
+            labels = torch.tensor(places).repeat_interleave(each)
+            columns = each if len(places) > 1 else min(each, ROW)
         else:
-            shares = LabelDraw(run.dataset.class_counts.training, cpu)
-            labels = draw_labels(shares, count or 100, seed, cpu)
+            labels = draw_labels(LabelDraw(counts, cpu), count or 100, seed, cpu)
     elif asked:
         raise click.BadParameter(f"the generator of {run_folder} takes no classes", param_hint="--class")
     samples = draw(generator, latent, (count or 100) if labels is None else len(labels), seed, cpu, labels=labels)
@@ -101,9 +103,16 @@ def command(
         save_pictures(samples, output)
     else:
         with destination(output) as file:
-            save_grid(samples, file) if form == "png" else save_npz(samples, file, labels)
+            save_grid(samples, file, columns) if form == "png" else save_npz(samples, file, labels)
     if into_file:
         say(output)
+
+
+def _classes(run: RunDocument) -> tuple[list[str], list[int]]:
+    """The names of a run's classes, and how many training samples each has."""
+    dataset = run.dataset
+    counts = dataset.class_counts if dataset else None
+    return (dataset.classes if dataset else None) or [], counts.training if counts else []
 
 
 def _places(asked: tuple[str, ...], classes: list[str]) -> list[int]:

@@ -130,12 +130,14 @@ def _load_generator(
 
 def _check_labels(classes: tuple[str, ...], _: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
     """ValueError: a generator of these classes is called without labels, or with some that are none."""
+    import torch
+
     z, y = [*args, *named.values(), None][:2]
     names = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
     wanted = f"labels y, int64 of shape ({len(z)},), from 0 to {len(classes) - 1} ({names})"
-    if y is None:
+    if not isinstance(y, torch.Tensor):
         raise ValueError(f"this generator is called (z, y), with {wanted}")
-    if y.dtype.is_floating_point or y.shape != z.shape[:1] or not bool(((y >= 0) & (y < len(classes))).all()):
+    if y.dtype != torch.int64 or y.shape != z.shape[:1] or not bool(((y >= 0) & (y < len(classes))).all()):
         found = f"{y.dtype}, shape {tuple(y.shape)}" + (f", {y.min().item()} to {y.max().item()}" if y.numel() else "")
         raise ValueError(f"this generator takes {wanted} (found: {found})")
 

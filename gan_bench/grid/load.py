@@ -202,7 +202,7 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
         for comparison, own in zip(core.comparisons, made, strict=True)
     )
     if not (keys.search or any(cell.architecture.takes_labels for cell in cells)):
-        _check_unlabelled(registry, keys.evaluate)
+        check_unlabelled(registry, keys.evaluate, "no level's networks take labels: see docs/labels.md")
     draws = _draws(keys.search, maker, cells, comparisons, origins) if keys.search else {}
     return Grid(
         name=keys.name,
@@ -281,15 +281,12 @@ def headlines_of(maker: Maker, evaluate: Evaluate) -> tuple[Place, ...]:
     raise faults[0]
 
 
-def _check_unlabelled(registry: Registry, evaluate: Evaluate) -> None:
-    """Fault: a metric reads the labels of generated samples, which no level has."""
+def check_unlabelled(registry: Registry, evaluate: Evaluate, why: str) -> None:
+    """Fault: a metric reads the classes that samples were asked for, and `why` there are none."""
     for index, table in enumerate(evaluate.metrics or ()):
-        if registry.get("metric", table["name"]).cls.reads_labels:  # type: ignore[attr-defined]
-            rule, cure = (
-                "it reads the classes that samples were asked for, and no level's networks take labels",
-                ('Leave it out, or take an architecture with conditional = "projection", say.'),
-            )
-            raise Fault(rule, ("evaluate", "metrics", index), value=table["name"], cure=cure)
+        if getattr(registry.get("metric", table["name"]).cls, "reads_labels", False):
+            rule = f"it reads the classes that samples were asked for, and {why}"
+            raise Fault(rule, ("evaluate", "metrics", index), value=table["name"], cure="Leave it out.")
 
 
 def _metrics(maker: Maker, asked: Asked) -> list[Metric]:

@@ -29,14 +29,13 @@ def check_data(grid: Grid) -> None:
 
 def check_labels(grid: Grid, data: Mapping[str, PreparedData] | None = None) -> None:
     """GridError: networks of a cell take labels, and its dataset has no classes; or, of its `data`, some have no class."""
-    for cell in (*grid.cells, grid.baseline):
-        if not cell.architecture.takes_labels:
-            continue
+    asking = [cell for cell in (*grid.cells, grid.baseline) if cell.architecture.takes_labels]
+    for key, cell in {dataset_key(cell): cell for cell in reversed(asking)}.items():
         if data is None:
             if cell.dataset.spec().classes is None:
                 raise grid.label_error(cell, f"the dataset {cell.dataset.name} has no classes")
             continue
-        training = data[dataset_key(cell)].training
+        training = data[key].training
         without = len(training) if training.labels is None else int((training.labels < 0).sum())
         if without:
             raise grid.label_error(cell, f"{without:,} of {len(training):,} training samples have no class")

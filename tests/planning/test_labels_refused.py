@@ -82,4 +82,4 @@ def test_scores_of_labels_need_a_level_that_takes_some(tmp_path):
     more = '[evaluate]\nmetrics = ["fid", "class_fd"]'
     said = refused(tmp_path, '"digits"', "none", more)
     assert "grid.toml:7: evaluate.metrics[1]: it reads the classes that samples were asked for" in said
-    assert "conditional" in said.partition("Leave it out")[2]
+    assert "no level's networks take labels: see docs/labels.md" in said
