@@ -55,7 +55,9 @@ def score_real_data(
     rules = {
         index: f"{metrics[index].name} can't be computed {'; '.join(why)}" for index, why in refused.items() if why
     }
-    if lost := [index for index, why in refused.items() if len(why) == len(evaluators)]:
+    # What nobody has named and tests nothing need not stop a grid: it has no value then, and the warning says why.
+    asked = {index for index in refused if grid.evaluate.metrics or not metrics[index].reads_labels}
+    if lost := [index for index in asked if len(refused[index]) == len(evaluators)]:
         path = ("evaluate", "metrics", *(lost if len(lost) == 1 else ()))
         cure = _cure([data[key] for key in evaluators], grid.evaluate.samples)
         raise grid.source.error(Fault("; ".join(rules[index] for index in lost), path, cure=cure))

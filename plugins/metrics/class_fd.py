@@ -16,14 +16,14 @@ WHOLE = FrechetDistance()
 class ClassFrechetDistance(Metric):
     """Mean over classes of the Fréchet distance between samples asked for as a class and its held-out ones.
 
-    The intra-FID of Miyato and Koyama (2018, section 4). Of runs whose generator takes labels alone. A class counts that has
-    `least` samples of both kinds. Its bias is that of so few samples, much above the whole's: compare with the real data's.
+    The intra-FID of Miyato and Koyama (2018, section 4). Of runs whose generator takes labels alone. Its bias is that of few
+    samples, much above the whole's, but equal for equal numbers of them: compare runs by it, and them with the real data's.
     """
 
     name = "class_fd"
     scale = "log"
     reads_labels = True
-    least: int = Field(20, ge=2, description="held-out and generated samples that a class must have to count")
+    least: int = Field(20, ge=2, description="held-out samples that a class must have to count")
 
     def label(self, features: Features) -> str:
         """As of the distance itself."""
@@ -60,17 +60,17 @@ class ClassFrechetDistance(Metric):
         return found
 
     def score(self, generated: Tensor, reference: dict[str, Tensor], labels: Tensor | None = None) -> Estimate:
-        """At least 0; of each class, None where it does not count.
+        """At least 0; of each class, None where it does not count, or has but one generated sample.
 
-        ValueError: no class has enough generated samples, or features are not finite.
+        ValueError: no class has enough, or features are not finite.
         """
         by_class: list[float | None] = []
         for label in range(int(reference["classes"])):
             own = generated[labels == label]
             real = {name: reference[key] for name in ("mean", "root") if (key := f"{label}.{name}") in reference}
-            by_class.append(WHOLE.score(own, real) if real and len(own) >= self.least else None)
+            by_class.append(WHOLE.score(own, real) if real and len(own) > 1 else None)
         if not (found := [one for one in by_class if one is not None]):
-            raise ValueError(f"no class that has {self.least} held-out samples has {self.least} generated ones")
+            raise ValueError(f"no class that has {self.least} held-out samples has 2 generated ones")
         return Estimate(math.fsum(found) / len(found), math.nan, by_class)
 
 

@@ -89,8 +89,7 @@ def test_its_samples_are_of_the_classes_they_were_asked_for(run, evaluator, data
     assert sum(n * share for n, share in zip(asked, of_class, strict=True)) / COUNT == pytest.approx(
         found[ACCURACY]["value"]
     )
-    enough = [n >= 20 for n in asked]
-    assert [one is not None for one in found[DISTANCE]["by_class"]] == enough
+    assert all(one > 0 for one in found[DISTANCE]["by_class"])
     again = evaluator.score(draw(run.recipe.sampled, 8, COUNT, run.seed, CPU, labels=labels), labels=labels)
     assert [one["value"] for one in again] == [score["value"] for score in found.values()]
     best = {label for step in STEPS for label in scores(run.folder, step, "again")}
