@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gan_bench.api.pictures import row_classes
 from gan_bench.console import one_line
 from gan_bench.findings.comparisons import Comparison
 from gan_bench.findings.tables import Results, real_folder
-from gan_bench.scoring.samples import row_classes
 from gan_bench.store.places import REAL, REAL_CLASSES
 from gan_bench_reports import budget
 from gan_bench_reports.budget import ALL, Plan, Wanted

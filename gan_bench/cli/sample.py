@@ -70,13 +70,14 @@ def command(
 
     import torch
 
+    from gan_bench.api.pictures import ROW
     from gan_bench.commands.notebook import load_generator
     from gan_bench.console import say
     from gan_bench.data.label_draw import LabelDraw
     from gan_bench.errors import GanBenchError
     from gan_bench.scoring.sample_files import save_npz, save_pictures
     from gan_bench.scoring.sample_grid import save_grid
-    from gan_bench.scoring.samples import ROW, draw, draw_labels
+    from gan_bench.scoring.samples import draw, draw_labels
     from gan_bench.store.documents import RunDocument, read_object
     from gan_bench.store.folder import RunFolder
 

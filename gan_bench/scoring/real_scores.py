@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from gan_bench.api.pictures import ROW, row_classes
 from gan_bench.api.samples import PreparedData
 from gan_bench.console import tell
 from gan_bench.grid import Grid
 from gan_bench.grid.source import Fault
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.sample_grid import save_grid
-from gan_bench.scoring.samples import GRID_SAMPLES, POINTS, ROW, row_classes, shuffled
+from gan_bench.scoring.samples import GRID_SAMPLES, POINTS, shuffled
 from gan_bench.store.documents import Score, ScoresDocument, read_or_fault, write_object
 from gan_bench.store.places import REAL, REAL_CLASSES
 from gan_bench.store.state import is_picture

@@ -8,16 +8,15 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from gan_bench.api.pictures import to_uint8
+from gan_bench.api.pictures import ROW, to_uint8
 from gan_bench.files import replace_file
 
-COLUMNS = 10
 POINT_PIXELS = 240  # across a picture of points
 REACH = 1.5  # of its axes, to both sides
 FAINTEST, DARKEST = 0.35, 64  # ink of a single point, and how many of them are black
 
 
-def save_grid(samples: Tensor, path: Path, columns: int = COLUMNS) -> None:
+def save_grid(samples: Tensor, path: Path, columns: int = ROW) -> None:
     """Write samples as a PNG: images (N, C, H, W) in [-1, 1] in rows of so many, points (N, D) as dots in the plane.
 
     Images with three channels or more are shown by their first three, as colours, others by their first; points by
@@ -27,7 +26,7 @@ def save_grid(samples: Tensor, path: Path, columns: int = COLUMNS) -> None:
     replace_file(path, lambda beside: picture.save(beside, format="PNG"))
 
 
-def picture_of_images(samples: Tensor, columns: int = COLUMNS) -> Image.Image:
+def picture_of_images(samples: Tensor, columns: int = ROW) -> Image.Image:
     """The grid of images, a pixel apart."""
     from torchvision.utils import make_grid  # takes a quarter of a second to import
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gan_bench.api.pictures import ROW, ROWS
 from gan_bench.api.randomness import make_stream
 
 Labels = Callable[[int], Tensor | None]  # draws so many (n,) from PyTorch's default generator; None: there are none
-GRID_SAMPLES = 100  # images in a sample grid
-ROW = 10  # of them side by side
+GRID_SAMPLES = ROWS * ROW  # images in a sample grid
 POINTS = 2000  # points in a picture of them
 BATCH = 100  # samples generated or scored at a time
 
@@ -79,12 +79,6 @@ def draw_labels(
     with make_stream(seed, f"labels of {purpose}", device):
         drawn = [some for _ in range(0, count, BATCH) if (some := labels(BATCH)) is not None]
     return torch.cat(drawn)[:count].cpu() if drawn else None
-
-
-def row_classes(classes: int) -> list[int]:
-    """The classes that have a row in a sample grid: all, or as many as there are rows, evenly spread over their order."""
-    rows = min(classes, GRID_SAMPLES // ROW)
-    return [row * (classes - 1) // max(rows - 1, 1) for row in range(rows)]
 
 
 def shuffled(count: int, order: int = 0) -> Tensor:

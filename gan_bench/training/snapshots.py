@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from gan_bench.api.pictures import ROW, row_classes
 from gan_bench.files import write_tensors
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.neighbours import save_neighbours
 from gan_bench.scoring.sample_grid import save_grid
-from gan_bench.scoring.samples import GRID_SAMPLES, ROW, Generated, Labels, draw, draw_labels, row_classes
+from gan_bench.scoring.samples import GRID_SAMPLES, Generated, Labels, draw, draw_labels
 from gan_bench.store.documents import write_object
 from gan_bench.store.folder import RunFolder
 from gan_bench.store.places import WEIGHTS

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from gan_bench.api.pictures import row_classes
 from gan_bench.api.registry import Registry
 from gan_bench.api.samples import Samples
 from gan_bench.data.label_draw import LabelDraw, class_counts
@@ -17,7 +18,7 @@ from gan_bench.grid import Evaluate
 from gan_bench.grid.headlines import headlines
 from gan_bench.grid.schema import without_features
 from gan_bench.scoring.evaluator import Evaluator
-from gan_bench.scoring.samples import draw, draw_labels, row_classes
+from gan_bench.scoring.samples import draw, draw_labels
 from gan_bench_plugins.datasets.digits import Digits
 from gan_bench_plugins.metrics.class_accuracy import ClassAccuracy
 from gan_bench_plugins.metrics.class_fd import ClassFrechetDistance
