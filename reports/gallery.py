@@ -35,6 +35,7 @@ class Exhibit:
     last: Moment  # of the same run
     neighbours: Moment | None
     real: Picture | None = None
+    rows: tuple[str, ...] = ()  # the classes of its pictures' rows
 
     @property
     def moments(self) -> list[Moment]:

@@ -23,6 +23,7 @@ from gan_bench.findings.settings_text import flatten, text
 from gan_bench.findings.tables import Results, load
 from gan_bench.workers.speed import speed_text
 from gan_bench_reports import budget, formats
+from gan_bench_reports.by_class import ByClass
 from gan_bench_reports.charts import charts
 from gan_bench_reports.curves import Curves
 from gan_bench_reports.datasets import dataset_views
@@ -105,6 +106,8 @@ def content(
         "results": results,
         "comparisons": comparisons,
         "health": Health(results),
+        "by_class": ByClass(results),
+        "failed": failed,
         "searches": search_views(results, builder.colours()),
         "tuned": tuned_levels(results),
         "gallery": builder.shots.gallery,

@@ -6,9 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gan_bench.api.pictures import row_classes
+from gan_bench.console import one_line
 from gan_bench.findings.comparisons import Comparison
 from gan_bench.findings.tables import Results, real_folder
-from gan_bench.store.places import REAL
+from gan_bench.store.places import REAL, REAL_CLASSES
 from gan_bench_reports import budget
 from gan_bench_reports.budget import ALL, Plan, Wanted
 from gan_bench_reports.gallery import Exhibit, columns, exhibits
@@ -25,6 +27,10 @@ class Shots:
     runs: dict[str, list[tuple[int, Picture]]] = field(default_factory=dict)  # each run's, by step
     real: dict[Place, Picture] = field(default_factory=dict)  # held-out samples
     training: dict[Place, Picture] = field(default_factory=dict)
+    classes: dict[Place, Picture] = field(default_factory=dict)  # held-out samples, a row a class
+    rows: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # by run that asks for classes: those of its pictures' rows
     place: dict[str, Place] = field(default_factory=dict)  # by run
     datasets: dict[Place, Dataset] = field(default_factory=dict)
     gallery: list[Exhibit] = field(default_factory=list)
@@ -58,6 +64,7 @@ class _Taker:
         self.place = {
             run: (store, dataset["fingerprint"]) for run, store in self.store.items() if (dataset := self.dataset(run))
         }
+        self.rows = {run: rows for run in self.store if (rows := self.row_names(run))}
         self.places = {place: self.dataset(run) for run, place in self.place.items()}
 
     def dataset(self, run: str) -> Dataset:
@@ -65,11 +72,21 @@ class _Taker:
         dataset = self.results.documents[run].dataset
         return dataset.as_json() if dataset else {}
 
+    def row_names(self, run: str) -> tuple[str, ...]:
+        """The classes of the rows of a run's pictures; none where it takes no labels."""
+        document = self.results.documents[run]
+        names, architecture = (
+            (document.dataset and document.dataset.classes) or [],
+            document.settings.get("architecture"),
+        )
+        asked = architecture.get("conditional", "none") if isinstance(architecture, dict) else "none"
+        return () if asked == "none" else tuple(one_line(names[place]) for place in row_classes(len(names)))
+
     def real_paths(self, place: Place) -> list[Path]:
-        """The pictures of held-out samples and of those that are trained on."""
+        """The pictures of held-out samples, of those that are trained on, and of each class."""
         with suppress(ValueError):  # no folder of a dataset
             folder = real_folder(self.results.stores[place[0]], place[1])
-            return [folder / name for name in REAL]
+            return [folder / name for name in (*REAL, REAL_CLASSES)]
         return []
 
     def wanted(self) -> Wanted:
@@ -92,7 +109,7 @@ class _Taker:
 
     def take(self, plan: Plan, pictures: Pictures) -> Shots:
         """Take in what a plan says."""
-        shots = Shots(plan, place=self.place, datasets=self.places)
+        shots = Shots(plan, place=self.place, datasets=self.places, rows=self.rows)
         known: dict[tuple[str, int], Picture] = {}
         for run, paths in self.paths.items():
             for step, path in (paths[index] for index in plan.kept(len(paths), run in self.first)):
@@ -100,12 +117,14 @@ class _Taker:
                     shots.runs.setdefault(run, []).append((step, picture))
                     known[run, step] = picture
         for place, dataset in self.places.items():
-            for path, kept in zip(self.real_paths(place), (shots.real, shots.training), strict=False):
+            for path, kept in zip(self.real_paths(place), (shots.real, shots.training, shots.classes), strict=False):
                 if plan.real and (picture := pictures.add(path, dataset, (plan.real, plan.real))):
                     kept[place] = picture
         for exhibit in self.exhibits if plan.gallery else []:
+            exhibit.rows = self.rows.get(exhibit.last.run, ())
             self._hang(exhibit, plan, pictures, known)
-            exhibit.real = shots.real.get(self.place.get(exhibit.last.run, ("", "")))
+            place = self.place.get(exhibit.last.run, ("", ""))
+            exhibit.real = (shots.classes if exhibit.rows else shots.real).get(place)
             if exhibit.last.picture:
                 shots.gallery.append(exhibit)
         return shots
@@ -117,7 +136,7 @@ class _Taker:
         for moment in exhibit.moments:
             moment.picture = known.get((moment.run, moment.step))
             if not moment.picture or plan.side < side:
-                moment.picture = pictures.add(paths[moment.step], dataset, (side, side))
+                moment.picture = pictures.add(paths[moment.step], dataset, (side, ALL if exhibit.rows else side))
         if exhibit.neighbours and plan.neighbours:
             path = self.neighbours[exhibit.neighbours.run, exhibit.neighbours.step]
             exhibit.neighbours.picture = pictures.add(path, dataset, (ALL, plan.neighbours))

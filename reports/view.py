@@ -46,6 +46,7 @@ class Tile:
     step: int
     picture: Picture | None
     real: Picture | None  # of the data that it was trained on
+    rows: tuple[str, ...] = ()  # the classes of its rows
 
 
 @dataclass
@@ -57,12 +58,17 @@ class ComparisonView:
     cells: dict[tuple[str, ...], Cell]  # by `Level.cell`, of the whole page
     axis: dict[str, Axis | None]  # of the differences, by score label
     steps: list[int]  # of all snapshots
-    real_pictures: list[tuple[str, Picture]]  # by the dataset's name
+    real_pictures: list[tuple[str, Picture, tuple[str, ...]]]  # by the dataset's name, with the classes of its rows
     tiles: list[Tile]  # of each level
     any_picture: Picture | None  # gives the room of a missing one
     side: int  # most samples along a side of a picture
     zoom: int  # whole factor by which pictures are enlarged
     sides: SidesPicture | None = None  # where quality and diversity are both tested
+
+    @property
+    def by_class(self) -> bool:
+        """Whether pictures have a row a class."""
+        return any(tile.rows for tile in self.tiles)
 
     @property
     def pairs(self) -> str:
@@ -217,13 +223,17 @@ class Builder:
     def _view(self, id_: str, facts: Comparison) -> ComparisonView:
         self._colour(facts.levels)
         places = {run: place for run in facts.runs if (place := self.shots.place.get(run)) in self.shots.real}
+        rows = {place: self.shots.rows[run] for run, place in places.items() if run in self.shots.rows}
         real_pictures = [
-            (self.shots.datasets[place]["name"], self.shots.real[place]) for place in dict.fromkeys(places.values())
+            (self.shots.datasets[place]["name"], self.shots.classes[place], rows[place])
+            if place in rows and place in self.shots.classes
+            else (self.shots.datasets[place]["name"], self.shots.real[place], ())
+            for place in dict.fromkeys(places.values())
         ]
         side = self.shots.plan.side
         steps = {run: self.shots.runs.get(run, []) for run in facts.runs}
         shown = [picture for shots in steps.values() for _, picture in shots]
-        shown += [picture for _, picture in real_pictures]
+        shown += [picture for _, picture, _ in real_pictures]
         widest = max((picture.window(side, side)[0] for picture in shown), default=STRIP)
         return ComparisonView(
             id=id_,
@@ -245,7 +255,7 @@ class Builder:
         run = level.runs[min(level.runs)] if level.runs else ""
         step, picture = self.shots.runs.get(run, [(0, None)])[-1]
         dataset = next((places[run] for run in level.runs.values() if run in places), None)
-        return Tile(step, picture, self.shots.real[dataset] if dataset else None)
+        return Tile(step, picture, self.shots.real[dataset] if dataset else None, self.shots.rows.get(run, ()))
 
     def _colour(self, levels: list[Level]) -> None:
         """Give new cells a colour that no other level of this comparison has, and as few elsewhere as can be."""

@@ -353,10 +353,14 @@ class Number:
 
 
 class Estimate(NamedTuple):
-    """A number and the standard error that its finite samples leave: no interval over training runs."""
+    """A number and the standard error that its finite samples leave: no interval over training runs.
+
+    NaN is no standard error. A metric that reads labels can tell its number of each class, None where it has none.
+    """
 
     value: float
     standard_error: float
+    by_class: Sequence[float | None] = ()
 
 
 class Metric(Plugin):
@@ -364,8 +368,12 @@ class Metric(Plugin):
 
     `reads` says what they are given as: features (N, d), the classifier's logits (N, classes) or the samples themselves
     (N, *shape) in [-1, 1], pictures quantised to 8 bits as if they had been saved.
+
+    With `reads_labels`, `score` is also given `labels=`, (N,) int64: the classes that the samples were asked for. Runs whose
+    networks take no labels have no such score. Labels of real samples stand in `data.data` of `reference_of`.
     """
 
+    reads_labels: ClassVar[bool] = False
     reads: ClassVar[Literal["features", "logits", "samples"]] = "features"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
     scale: ClassVar[Literal["log", "raw"]] = "raw"  # log: strictly positive, differences are told in percent

@@ -103,7 +103,8 @@ def describe(plugin: Found, shape: tuple[int, ...]) -> dict[str, Any]:
 def scored(cls: Any) -> dict[str, Any]:
     """What a metric reads, and each of its numbers with direction, scale and unit."""
     numbers = [{"name": name or cls.name, **number.facts()} for name, number in cls.every_number().items()]
-    return {"reads": cls.reads, "numbers": numbers}
+    reads = f"{cls.reads} and labels" if cls.reads_labels else cls.reads
+    return {"reads": reads, "numbers": numbers}
 
 
 def parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:

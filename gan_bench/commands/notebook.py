@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -67,6 +68,9 @@ def load_generator(
 ) -> nn.Module:
     """The generator that a run sampled and scored, at its last snapshot or that of a step: (B, latent) -> (B, *shape).
 
+    That of a conditional run is called `(z, y)`, y int64 (B,) being classes by their places in the dataset's. ValueError: it is
+    called without, or with others.
+
     In evaluation mode, on the CPU. The code of plugin files that run.json names is run only if they are among `plugins`, or
     with `allow_plugins`. GanBenchError: no such run, snapshot or weights, its plugins are gone, or its files are damaged.
     """
@@ -118,7 +122,24 @@ def _load_generator(
     # The recipe says which network is sampled, and what its modules look like once the tricks have wrapped them.
     loop = loop_of(cell, data, Streams(facts.seed, torch.device("cpu")), facts.total_steps, _no_data)
     load_sampled(folder, steps[-1] if step is None else step, loop.recipe.sampled)
-    return loop.recipe.sampler().eval()
+    generator = loop.recipe.sampler().eval()
+    if data.classes and loop.recipe.conditional:
+        generator.register_forward_pre_hook(partial(_check_labels, data.classes), with_kwargs=True)
+    return generator
+
+
+def _check_labels(classes: tuple[str, ...], _: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """ValueError: a generator of these classes is called without labels, or with some that are none."""
+    import torch
+
+    z, y = [*args, *named.values(), None][:2]
+    names = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+    wanted = f"labels y, int64 of shape ({len(z)},), from 0 to {len(classes) - 1} ({names})"
+    if not isinstance(y, torch.Tensor):
+        raise ValueError(f"this generator is called (z, y), with {wanted}")
+    if y.dtype != torch.int64 or y.shape != z.shape[:1] or not bool(((y >= 0) & (y < len(classes))).all()):
+        found = f"{y.dtype}, shape {tuple(y.shape)}" + (f", {y.min().item()} to {y.max().item()}" if y.numel() else "")
+        raise ValueError(f"this generator takes {wanted} (found: {found})")
 
 
 def _no_data(memory: Any) -> Any:

@@ -87,7 +87,9 @@ def prepare_evaluators(
     evaluators = {}
     for key in dict.fromkeys(dataset_key(cell) for cell in grid.cells):  # in the grid's order
         with console.status(f"features of {data[key].name}"):
-            evaluators[key] = Evaluator.of(grid.evaluate, grid.registry, data[key], torch.device(device), grid.half)
+            evaluators[key] = Evaluator.of(
+                grid.evaluate, grid.registry, data[key], torch.device(device), grid.half, grid.conditional
+            )
             evaluators[key].prepare()
             prepare_neighbours(evaluators[key])
     return evaluators
@@ -308,4 +310,5 @@ def worker_setup(grid: Grid, devices: Sequence[str], execution: Execution) -> Se
         slots=1 if set(devices) == {"cpu"} else execution.slots,  # there a slot is a process
         step_seconds=execution.step_seconds,
         half=grid.half,
+        conditional=grid.conditional,
     )

@@ -17,7 +17,7 @@ from gan_bench.commands.asked import asked as asked_for
 from gan_bench.console import plain_console
 from gan_bench.errors import GanBenchError
 from gan_bench.grid import Evaluate
-from gan_bench.grid.load import headlines_of
+from gan_bench.grid.load import check_unlabelled, headlines_of
 from gan_bench.grid.source import Fault, Source, fault_of, validate
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.fitting import fitted
@@ -105,6 +105,7 @@ def score(
         named.made()  # mistakes are told before anything is read
         evaluate = validate(Evaluate, asked)
         headlines_of(named.maker, evaluate)
+        check_unlabelled(named.registry, evaluate, "of samples from elsewhere they are not known")
         found = _read(samples, count, seed, console)
         ((dataset, settings),) = named.made(**_size(found) if named.bare else {})
     except ValidationError as error:

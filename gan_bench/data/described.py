@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-
-from gan_bench.api.samples import PreparedData, Samples
+from gan_bench.api.samples import PreparedData
+from gan_bench.data.label_draw import class_counts
 from gan_bench.store.documents import ClassCounts, Dataset
 
 
@@ -21,15 +20,10 @@ def described(data: PreparedData) -> Dataset:
         held_out=len(data.held_out),
     )
     if classes:
-        training, held_out = (_counts(part, len(classes)) for part in (data.training, data.held_out))
+        training, held_out = (class_counts(part, len(classes)) for part in (data.training, data.held_out))
         facts.class_counts = ClassCounts(training=training, held_out=held_out)
     if whole is not data:
         facts.chosen, facts.chosen_of = list(data.chosen), len(whole.training)
     if data.reading:
         facts.reading = data.reading
     return facts
-
-
-def _counts(part: Samples, classes: int) -> list[int]:
-    labels = torch.empty(0, dtype=torch.int64) if part.labels is None else part.labels
-    return torch.bincount(labels[labels >= 0], minlength=classes).tolist()

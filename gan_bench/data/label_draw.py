@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gan_bench.api.samples import Samples
+
 
 class LabelDraw:
     """Draws labels in the proportions of `counts`, samples of each class, from PyTorch's default generator.
@@ -26,3 +28,9 @@ class LabelDraw:
         """Labels (count,) int64."""
         numbers = torch.rand(count, device=self.bounds.device)
         return torch.bucketize(numbers, self.bounds, right=True)
+
+
+def class_counts(part: Samples, classes: int) -> list[int]:
+    """How many samples of each class there are; those without one are not counted."""
+    labels = torch.empty(0, dtype=torch.int64) if part.labels is None else part.labels
+    return torch.bincount(labels[labels >= 0], minlength=classes).tolist()

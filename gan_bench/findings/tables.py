@@ -49,6 +49,7 @@ OUTCOME_COLUMNS = [
 TIME_COLUMNS = ("evaluation", "checkpoints", "waiting")  # seconds beside those of training
 SNAPSHOT_COLUMNS = ["run", "step", "d_steps", "images", "seconds", "score", "value", "against_training", "cost"]
 SNAPSHOT_COLUMNS += ["metric", "protocol_id", "error"]
+CLASS_COLUMNS = ["run", "step", "score", "class", "value"]
 COMPARISON_COLUMNS = ["store", "comparison", "level", "reference", "run", "seed"]
 
 
@@ -70,6 +71,8 @@ class Results:
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
     documents: dict[str, RunDocument] = field(repr=False)  # run.json of each run; empty before it has begun
     outcomes: dict[str, ResultDocument] = field(repr=False)  # result.json of each run that has ended
+    # One row a run, score and class, at the last snapshot, of samples that were asked for by class.
+    by_class: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CLASS_COLUMNS))
     remarks: list[str] = field(default_factory=list)  # what whoever reads the scores should know, in sentences
     faults: list[FileFault] = field(default_factory=list)  # of files that belong to no run
 
@@ -113,6 +116,7 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         runs=_run_table(files, snapshots, columns, stale),
         curves=_curve_table(files),
         snapshots=snapshots,
+        by_class=_class_table(files, columns),
         comparisons=_comparison_table(grids),
         diagnoses=pd.DataFrame(
             [(run.run, found.name, found.step, found.evidence) for run in files for found in run.diagnoses],
@@ -223,6 +227,19 @@ def _snapshot_table(files: list[RunFiles], columns: list[ScoreColumn]) -> pd.Dat
     table = pd.DataFrame(rows, columns=SNAPSHOT_COLUMNS)
     numbers = {name: pd.to_numeric(table[name]) for name in ("value", "against_training", "cost")}
     return table.assign(**numbers, error=table["error"].astype(object))
+
+
+def _class_table(files: list[RunFiles], columns: list[ScoreColumn]) -> pd.DataFrame:
+    column_of = column_finder(columns)
+    rows = [
+        (run.run, run.snapshots[-1].step, column_of(score).label, name, value)
+        for run in files
+        if run.snapshots and run.document.dataset
+        for score in run.snapshots[-1].scores.scores
+        for name, value in zip(run.document.dataset.classes or (), score.by_class, strict=False)
+    ]
+    table = pd.DataFrame(rows, columns=CLASS_COLUMNS)
+    return table.assign(value=pd.to_numeric(table["value"]))
 
 
 def _real_table(real: Mapping[str, list[Named]], columns: list[ScoreColumn]) -> pd.DataFrame:

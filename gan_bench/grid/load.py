@@ -74,9 +74,14 @@ class Grid:
     half: Half | None = None  # of the held-out data, by which its runs are scored; None: all of it
     written: Grid | None = None  # the grid of which this is a stage (`gan_bench.grid.stages`)
 
+    @property
+    def conditional(self) -> bool:
+        """Whether networks of any cell take labels."""
+        return any(cell.architecture.takes_labels for cell in self.cells)
+
     def check_scores(self, spec: DataSpec) -> None:
         """GridError: metrics or headlines that the grid names don't fit data of this kind."""
-        asked = self.evaluate.of(spec.kind, spec.classes is not None)
+        asked = self.evaluate.of(spec.kind, spec.classes is not None, self.conditional)
         try:
             headlines(asked, _metrics(Maker(self.registry), asked))
         except Fault as fault:
@@ -93,6 +98,15 @@ class Grid:
         path: DocPath = ("dataset", error.parameter) if isinstance(error, ParameterError) else ("dataset",)
         value = settings["dataset"].get(path[1], ...) if path[1:] else ...  # it may ask for too much by its default
         return self.source.error(located(Fault(rule, path, value=value, cure=cure), settings, choices))
+
+    def label_error(self, cell: Cell, why: str) -> GridError:
+        """That a cell's networks take labels, and why its data have none to give, with where the grid asks for that."""
+        settings, choices = self.origins[cell]
+        architecture, value = cell.architecture, getattr(cell.architecture, "conditional", ...)
+        rule = f"networks of {architecture.name} take labels, and {why}"
+        cure = 'Take a dataset with classes, or conditional = "none".'
+        fault = Fault(rule, ("architecture", "conditional"), value=value, cure=cure)
+        return self.source.error(located(fault, settings, choices))
 
 
 @dataclass(frozen=True)
@@ -187,6 +201,8 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
         _comparison(comparison, [named[cell] for cell in own], maker, settings, baseline)
         for comparison, own in zip(core.comparisons, made, strict=True)
     )
+    if not (keys.search or any(cell.architecture.takes_labels for cell in cells)):
+        check_unlabelled(registry, keys.evaluate, "no level's networks take labels: see docs/labels.md")
     draws = _draws(keys.search, maker, cells, comparisons, origins) if keys.search else {}
     return Grid(
         name=keys.name,
@@ -263,6 +279,14 @@ def headlines_of(maker: Maker, evaluate: Evaluate) -> tuple[Place, ...]:
         except Fault as fault:
             faults.append(fault)
     raise faults[0]
+
+
+def check_unlabelled(registry: Registry, evaluate: Evaluate, why: str) -> None:
+    """Fault: a metric reads the classes that samples were asked for, and `why` there are none."""
+    for index, table in enumerate(evaluate.metrics or ()):
+        if getattr(registry.get("metric", table["name"]).cls, "reads_labels", False):
+            rule = f"it reads the classes that samples were asked for, and {why}"
+            raise Fault(rule, ("evaluate", "metrics", index), value=table["name"], cure="Leave it out.")
 
 
 def _metrics(maker: Maker, asked: Asked) -> list[Metric]:

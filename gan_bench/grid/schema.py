@@ -114,6 +114,8 @@ UNLABELLED = {
     "headline": ("kid", "precision", "coverage"),
 }
 SEEN = ({"name": "kid"}, {"name": "precision_recall"})  # through features that the grid names
+# Beside any of these where samples are asked for by class. They are not tested: levels without labels have none.
+CONDITIONAL = ({"name": "class_accuracy", "features": {"name": "classifier"}}, {"name": "class_fd"})
 
 
 class Evaluate(Keys):
@@ -142,12 +144,17 @@ class Evaluate(Keys):
         0, ge=0, le=10**9, description="generator steps of a hopeless diagnosis after which a run fails; 0: never"
     )
 
-    def of(self, kind: str, labelled: bool) -> Asked:
-        """What is asked of pictures with labels or without, or of points: each key that the grid leaves out is filled in."""
-        labelled = labelled and kind == "image"
+    def of(self, kind: str, labelled: bool, conditional: bool = False) -> Asked:
+        """What is asked of pictures with labels or without, or of points: each key that the grid leaves out is filled in.
+
+        `conditional`: a level's networks take these labels.
+        """
+        conditional, labelled = conditional and labelled, labelled and kind == "image"
         defaults: dict[str, Any] = LABELLED if labelled else UNLABELLED
         if self.features:
             defaults = {"metrics": SEEN, "headline": None}
+        if conditional:
+            defaults = {**defaults, "metrics": (*defaults["metrics"], *CONDITIONAL)}
         if self.metrics:
             defaults = {"metrics": self.metrics, "headline": None}
         return Asked(

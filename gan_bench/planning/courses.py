@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gan_bench.canonical import canonical
 from gan_bench.data.described import described
 from gan_bench.errors import GridError
-from gan_bench.planning.datasets import check_data, dataset_key, prepare_data
+from gan_bench.planning.datasets import check_data, check_labels, dataset_key, prepare_data
 from gan_bench.planning.lengths import Lengths
 from gan_bench.training.dry import DryPass, dry_pass
 
@@ -67,8 +67,10 @@ def prepare_grid(grid: Grid, console: Console) -> PreparedGrid:
     decoded; two cells are the same runs; scores can't be asked of it.
     """
     check_data(grid)
+    check_labels(grid)
     dry = {cell: dry_pass(cell) for cell in (*grid.cells, grid.baseline)}
     data = prepare_data(grid, console)
+    check_labels(grid, data)
     for prepared in data.values():
         grid.check_scores(prepared.spec)
     lengths = Lengths(grid, len(data[dataset_key(grid.baseline)].training), dry)

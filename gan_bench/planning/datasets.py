@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,20 @@ def check_data(grid: Grid) -> None:
     for cell in _one_a_dataset(grid).values():
         with located(grid, cell):
             files_and_spec(cell.dataset)
+
+
+def check_labels(grid: Grid, data: Mapping[str, PreparedData] | None = None) -> None:
+    """GridError: networks of a cell take labels, and its dataset has no classes; or, of its `data`, some have no class."""
+    asking = [cell for cell in (*grid.cells, grid.baseline) if cell.architecture.takes_labels]
+    for key, cell in {dataset_key(cell): cell for cell in reversed(asking)}.items():
+        if data is None:
+            if cell.dataset.spec().classes is None:
+                raise grid.label_error(cell, f"the dataset {cell.dataset.name} has no classes")
+            continue
+        training = data[key].training
+        without = len(training) if training.labels is None else int((training.labels < 0).sum())
+        if without:
+            raise grid.label_error(cell, f"{without:,} of {len(training):,} training samples have no class")
 
 
 def prepare_data(grid: Grid, console: Console) -> dict[str, PreparedData]:

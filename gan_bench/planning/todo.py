@@ -24,12 +24,12 @@ def what_to_do(
 
     GanBenchError: some could only be trained again for less than they have.
     """
-    columns = {key: evaluator.columns() for key, evaluator in evaluators.items()}
+    columns = {(key, labels): one.columns(labels) for key, one in evaluators.items() for labels in (False, True)}
     states: list[tuple[Run, Todo]] = []
     unreadable: set[str] = set()
     for run in runs:
         try:
-            states.append((run, run.todo(columns[dataset_key(run.cell)])))
+            states.append((run, run.todo(columns[dataset_key(run.cell), run.cell.architecture.takes_labels])))
             tell(run.faults, console)
         except OSError as error:
             unreadable.add(run.name)

@@ -95,12 +95,13 @@ class Evaluator:
         data: PreparedData,
         device: torch.device,
         half: Half | None = None,
+        conditional: bool = False,
     ) -> Evaluator:
         """What a grid's `[evaluate]` asks of these data. PluginError: a metric or an extractor can't be had.
 
-        Fault: `headline` names none of their numbers.
+        `conditional`: some of its runs ask for samples by class. Fault: `headline` names none of their numbers.
         """
-        asked = evaluate.of(data.spec.kind, labelled=data.spec.classes is not None)
+        asked = evaluate.of(data.spec.kind, data.spec.classes is not None, conditional)
         metrics = [registry.create("metric", without_features(metric)) for metric in asked.metrics]
         own = {
             index: registry.create("features", metric["features"])
@@ -139,15 +140,20 @@ class Evaluator:
             for name in measure.metric.every_number():
                 self._alarm(index, name)
 
-    def score(self, generated: Tensor, parts: Sequence[Part] = PARTS) -> list[dict[str, Any]]:
-        """Scores of `self.count` generated samples (N, *shape), against these parts of the data."""
-        scores = self._scores(generated, parts)
-        for one, score in zip(self.scored(), scores, strict=True):
+    def score(
+        self, generated: Tensor, parts: Sequence[Part] = PARTS, labels: Tensor | None = None
+    ) -> list[dict[str, Any]]:
+        """Scores of `self.count` generated samples (N, *shape), against these parts of the data.
+
+        `labels` (N,) are the classes that they were asked for; None: no classes were, so that whatever reads labels is left out.
+        """
+        scores = self._scores(generated, parts, labels)
+        for one, score in zip(self.scored(labels is not None), scores, strict=True):
             if alarm := self._alarm(*one.place):
                 score["alarm"] = alarm
         return scores
 
-    def _scores(self, generated: Tensor, parts: Sequence[Part]) -> list[dict[str, Any]]:
+    def _scores(self, generated: Tensor, parts: Sequence[Part], labels: Tensor | None) -> list[dict[str, Any]]:
         """The same, without alarms, which rest on scores themselves."""
         self.seconds = defaultdict(float)
         if self.data.spec.kind == "image":
@@ -155,13 +161,13 @@ class Evaluator:
             generated = torch.cat([as_saved(batch) for batch in generated.split(BATCH)])
         extracted: dict[Extraction, Tensor] = {}  # once for all metrics that read them
         scores = []
-        for index, measure in enumerate(self.measures):
+        for index, measure in self._measures(labels is not None):
             extraction = measure.extraction
             if not measure.reads_samples and extraction not in extracted:
                 with self._timed("features"):
                     extracted[extraction] = extraction.extract(lambda: iter(generated.split(BATCH)))
             with self._timed(measure.metric.name):
-                scores += self._score(index, parts, generated, extracted.get(extraction))
+                scores += self._score(index, parts, generated, extracted.get(extraction), labels)
         return scores
 
     @contextmanager
@@ -181,17 +187,21 @@ class Evaluator:
 
         return self.kept(f"distances-{canonical_hash([self.data.held_out_fingerprint, SAME, SAMPLES])[:20]}", compute)
 
-    def columns(self) -> Columns:
-        """Label and protocol of every score that is made."""
-        return {(one.label, one.protocol_id) for one in self.scored()}
+    def columns(self, conditional: bool = True) -> Columns:
+        """Label and protocol of every score that is made of a run, whose generator takes labels or not."""
+        return {(one.label, one.protocol_id) for one in self.scored(conditional)}
 
-    def scored(self) -> list[Scored]:
-        """Every number that is scored, in the grid's order."""
+    def scored(self, conditional: bool = True) -> list[Scored]:
+        """Every number that is scored, in the grid's order; those that read labels of samples that have them alone."""
         return [
             Scored((index, name), label, self._protocol(index, name)[1])
-            for index, measure in enumerate(self.measures)
+            for index, measure in self._measures(conditional)
             for name, (label, _) in measure.numbers().items()
         ]
+
+    def _measures(self, conditional: bool) -> list[tuple[int, Measure]]:
+        """The metrics that read what there is, with their places."""
+        return [(i, one) for i, one in enumerate(self.measures) if conditional or not one.metric.reads_labels]
 
     def score_training_data(self) -> list[dict[str, Any]]:
         """The floor: scores of as many real training samples, as if they had been generated; of all, whichever are trained on.
@@ -201,7 +211,8 @@ class Evaluator:
         if not self._floor:
             training = self.data.whole.training
             some = shuffled(len(training), order=1)[: self.count]
-            self._floor = self._scores(training.batch(some), ("held_out",))
+            labels = None if training.labels is None else training.labels[some].cpu()
+            self._floor = self._scores(training.batch(some), ("held_out",), labels)
         return self._floor
 
     def _alarm(self, index: int, name: str) -> dict[str, Any] | None:
@@ -244,11 +255,11 @@ class Evaluator:
         return protocol, canonical_hash(protocol)[:8]
 
     def _score(
-        self, index: int, parts: Sequence[Part], samples: Tensor, features: Tensor | None = None
+        self, index: int, parts: Sequence[Part], samples: Tensor, features: Tensor | None, labels: Tensor | None
     ) -> list[dict[str, Any]]:
         """The score of each of a metric's numbers. `features` are the samples' own; whoever reads samples needs none."""
         measure = self.measures[index]
-        found = {part: measure.found(samples, features, part) for part in measure.parts if part in parts}
+        found = {part: measure.found(samples, features, part, labels) for part in measure.parts if part in parts}
         scores = []
         for name, (label, number) in measure.numbers().items():
             protocol, protocol_id = self._protocol(index, name)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gan_bench.api.faults import place_of, told
-from gan_bench.api.kinds import Metric, Number, named
+from gan_bench.api.kinds import Estimate, Metric, Number, named
 from gan_bench.api.randomness import Stream
 from gan_bench.api.samples import PreparedData, RealData
 from gan_bench.api.sources import source_hash
@@ -57,14 +57,17 @@ class Measure:
         """GanBenchError: it has other arguments, no label, or features that do not tell what it reads."""
         metric = self.metric
         with told(f"metric {metric.name} at {place_of(type(metric))}"):
-            if not _takes(metric.score, 2):
-                raise ValueError("score() must take two arguments: generated features, and the reference")
+            if not _takes(metric.score, 2, *(["labels"] if metric.reads_labels else [])):
+                more = ", and labels=" if metric.reads_labels else ""
+                raise ValueError(f"score() must take two arguments: generated features, and the reference{more}")
             for name, (label, number) in self.numbers().items():
                 if not isinstance(label, str) or not label:
                     raise ValueError(f"label() must return text (found: {label!r})")
                 if not isinstance(name, str) or not isinstance(number, Number):
                     raise ValueError(f"`numbers` must be a dict of names and Number (found: {name!r}: {number!r})")
             self.extraction.standardised(metric)
+            if metric.reads_labels and self.data.whole.training.labels is None:
+                raise GanBenchError(f"metric {metric.name} compares with classes, and {self.data.name} has none")
             if metric.reads == "logits" and not hasattr(self.extraction.features, "logits"):
                 raise GanBenchError(
                     f"metric {metric.name} needs to know classes, which features = {self.extraction.label!r} do not tell. "
@@ -133,16 +136,19 @@ class Measure:
                 protocol["scale"] = "features divided by the root mean square of the held-out data's"
         return protocol | ({"number": number} if number else {})
 
-    def found(self, samples: Tensor, features: Tensor | None, against: Part) -> Callable[[str], dict[str, Any]]:
+    def found(
+        self, samples: Tensor, features: Tensor | None, against: Part, labels: Tensor | None = None
+    ) -> Callable[[str], dict[str, Any]]:
         """Its numbers by name, each as a value with its standard error or as the reason why there is none.
 
-        `features` are those of the samples (N, *shape); whoever reads samples needs none.
+        `features` are those of the samples (N, *shape), whoever reads samples needs none; `labels` (N,) theirs.
         """
         metric = self.metric
+        asked = {"labels": labels} if metric.reads_labels else {}
         try:
             with Stream(0, f"metric:{metric.name}", torch.device("cpu")), torch.no_grad():
                 given = samples if features is None or self.reads_samples else self.extraction.read(metric, features)
-                found = metric.score(given, self.reference(against))
+                found = metric.score(given, self.reference(against), **asked)
         except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
             error = {"error": _reason(fault)}
             return lambda name: error
@@ -182,20 +188,25 @@ def _reason(fault: Exception) -> str:
 
 
 def _valued(name: str, found: Any) -> dict[str, Any]:
-    """A score's value and standard error, or why there is none."""
+    """A score's value with its standard error and its classes' values, or why there is none."""
+    by_class = found.by_class if isinstance(found, Estimate) else ()
     try:
-        value, *spread = map(float, found if isinstance(found, tuple) else (found,))
+        value, *spread = map(float, found[:2] if isinstance(found, tuple) else (found,))
+        of_classes = [None if one is None or not abs(one) < LARGEST else float(one) for one in by_class]
     except (TypeError, ValueError):
         return {"error": f"{name} is {found!r}, not a number"}
     if not abs(value) < LARGEST:  # nor is NaN
         return {"error": f"{name} is {value}"}
-    return {"value": value, **({"standard_error": spread[0]} if spread and math.isfinite(spread[0]) else {})}
+    valued: dict[str, Any] = {"value": value}
+    if spread and math.isfinite(spread[0]):
+        valued["standard_error"] = spread[0]
+    return valued | ({"by_class": of_classes} if of_classes else {})
 
 
-def _takes(function: Callable[..., Any], count: int) -> bool:
-    """Whether a function can be called with so many arguments."""
+def _takes(function: Callable[..., Any], count: int, *names: str) -> bool:
+    """Whether a function can be called with so many arguments, and others by these names."""
     try:
-        inspect.signature(function).bind(*range(count))
+        inspect.signature(function).bind(*range(count), **dict.fromkeys(names))
     except TypeError:
         return False
     return True

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from gan_bench.api.pictures import ROW, row_classes
 from gan_bench.api.samples import PreparedData
 from gan_bench.console import tell
 from gan_bench.grid import Grid
@@ -17,7 +18,7 @@ from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.sample_grid import save_grid
 from gan_bench.scoring.samples import GRID_SAMPLES, POINTS, shuffled
 from gan_bench.store.documents import Score, ScoresDocument, read_or_fault, write_object
-from gan_bench.store.places import REAL
+from gan_bench.store.places import REAL, REAL_CLASSES
 from gan_bench.store.state import is_picture
 
 NOT_FINITE = (" is nan", " is inf", " is -inf")  # how the errors of such scores end
@@ -37,7 +38,7 @@ def score_real_data(
     for key, evaluator in evaluators.items():
         of, remarks = data[key], evaluator.remarks()
         place = evaluator.data if grid.half == "selection" else of  # reports show what tests, not what selects
-        floor = _scores(store, place, evaluator, remarks, console)
+        floor = _scores(store, place, evaluator, grid.conditional, remarks, console)
         ever = _possible(of, evaluator, floor)
         amiss += [f"{of.name}: {remark}" for remark in remarks]
         for index, metric in enumerate(metrics):
@@ -55,7 +56,9 @@ def score_real_data(
     rules = {
         index: f"{metrics[index].name} can't be computed {'; '.join(why)}" for index, why in refused.items() if why
     }
-    if lost := [index for index, why in refused.items() if len(why) == len(evaluators)]:
+    # What nobody has named and tests nothing need not stop a grid: it has no value then, and the warning says why.
+    asked = {index for index in refused if grid.evaluate.metrics or not metrics[index].reads_labels}
+    if lost := [index for index in asked if len(refused[index]) == len(evaluators)]:
         path = ("evaluate", "metrics", *(lost if len(lost) == 1 else ()))
         cure = _cure([data[key] for key in evaluators], grid.evaluate.samples)
         raise grid.source.error(Fault("; ".join(rules[index] for index in lost), path, cure=cure))
@@ -63,7 +66,9 @@ def score_real_data(
         console.print(f"Warning: {warning}", style="yellow")
 
 
-def _scores(store: Path, data: PreparedData, evaluator: Evaluator, remarks: list[str], console: Console) -> list[Score]:
+def _scores(
+    store: Path, data: PreparedData, evaluator: Evaluator, conditional: bool, remarks: list[str], console: Console
+) -> list[Score]:
     folder = store / "real" / data.fingerprint[:12]
     document, faults = read_or_fault(folder / "scores.json", ScoresDocument, "it is written again")
     tell(faults, console)
@@ -72,6 +77,8 @@ def _scores(store: Path, data: PreparedData, evaluator: Evaluator, remarks: list
     facts = document.as_json()
     if not all(is_picture(folder / name) for name in REAL):
         save_real(folder, data)
+    if conditional and data.spec.kind == "image" and not is_picture(folder / REAL_CLASSES):
+        save_classes(folder, data)
     if known != evaluator.columns():
         facts = {"scores": evaluator.score_training_data(), "time": evaluator.seconds}
     elif document.remarks == remarks:
@@ -91,10 +98,11 @@ def _possible(data: PreparedData, evaluator: Evaluator, floor: list[Score]) -> l
         _refusal(_own(evaluator, index), floor) for index in range(len(evaluator.metrics))
     ):
         return floor
-    real = training.batch(shuffled(len(training))[torch.arange(evaluator.count) % len(training)])
+    chosen = shuffled(len(training))[torch.arange(evaluator.count) % len(training)]
+    real, labels = training.batch(chosen), None if training.labels is None else training.labels[chosen].cpu()
     # The same ones over again, no two of them equal: a metric may refuse copies.
     some = real + CHANGE * torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
-    return _read(evaluator.score(some.clamp(-1, 1) if data.spec.kind == "image" else some, ("held_out",)))
+    return _read(evaluator.score(some.clamp(-1, 1) if data.spec.kind == "image" else some, ("held_out",), labels))
 
 
 def _own(evaluator: Evaluator, index: int) -> set[str]:
@@ -123,3 +131,16 @@ def save_real(folder: Path, data: PreparedData) -> None:
     for name, part in zip(REAL, (data.held_out, data.training), strict=True):
         some = shuffled(len(part))[:POINTS]
         save_grid(part.batch(some if data.spec.kind == "points" else some[:GRID_SAMPLES]), folder / name)
+
+
+def save_classes(folder: Path, data: PreparedData) -> None:
+    """Write a sample grid of held-out pictures with a row for each of `row_classes`; it is white where a class has too few."""
+    part, labels = data.held_out, data.held_out.labels
+    if labels is None:
+        return
+    order = shuffled(len(part))
+    rows = []
+    for label in row_classes(len(data.spec.classes or ())):
+        own = part.batch(order[labels.cpu()[order] == label][:ROW])
+        rows.append(torch.cat([own, own.new_ones(ROW - len(own), *data.spec.shape)]))
+    save_grid(torch.cat(rows), folder / REAL_CLASSES)

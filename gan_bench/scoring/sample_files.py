@@ -304,13 +304,16 @@ def _told(place: object) -> Iterator[None]:
         raise GanBenchError(f"{place} can't be read: {reason}") from error
 
 
-def save_npz(samples: Tensor, file: Path) -> None:
-    """Write samples as others' tools read them, under `arr_0`: pictures in [-1, 1] as uint8 (N, H, W, C), points as they are."""
+def save_npz(samples: Tensor, file: Path, labels: Tensor | None = None) -> None:
+    """Write samples as others' tools read them, under `arr_0`: pictures in [-1, 1] as uint8 (N, H, W, C), points as they are.
+
+    Labels (N,) int64, if any, stand under `arr_1`.
+    """
     values = samples.numpy() if samples.dim() == 2 else to_uint8(samples).permute(0, 2, 3, 1).contiguous().numpy()
 
     def write(beside: Path) -> None:
         with beside.open("wb") as opened:  # by its name numpy would add an ending
-            np.savez(opened, values)
+            np.savez(opened, values, *([] if labels is None else [labels.numpy()]))
 
     replace_file(file, write)
 

@@ -8,31 +8,30 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from gan_bench.api.pictures import to_uint8
+from gan_bench.api.pictures import ROW, to_uint8
 from gan_bench.files import replace_file
 
-COLUMNS = 10
 POINT_PIXELS = 240  # across a picture of points
 REACH = 1.5  # of its axes, to both sides
 FAINTEST, DARKEST = 0.35, 64  # ink of a single point, and how many of them are black
 
 
-def save_grid(samples: Tensor, path: Path) -> None:
-    """Write samples as a PNG: images (N, C, H, W) in [-1, 1] in rows of ten, points (N, D) as dots in the plane.
+def save_grid(samples: Tensor, path: Path, columns: int = ROW) -> None:
+    """Write samples as a PNG: images (N, C, H, W) in [-1, 1] in rows of so many, points (N, D) as dots in the plane.
 
     Images with three channels or more are shown by their first three, as colours, others by their first; points by
     their first two coordinates (numbers on a line by their only one), from -1.5 to 1.5.
     """
-    picture = picture_of_points(samples) if samples.dim() == 2 else picture_of_images(samples)
+    picture = picture_of_points(samples) if samples.dim() == 2 else picture_of_images(samples, columns)
     replace_file(path, lambda beside: picture.save(beside, format="PNG"))
 
 
-def picture_of_images(samples: Tensor) -> Image.Image:
+def picture_of_images(samples: Tensor, columns: int = ROW) -> Image.Image:
     """The grid of images, a pixel apart."""
     from torchvision.utils import make_grid  # takes a quarter of a second to import
 
     channels = 3 if samples.shape[1] >= 3 else 1
-    grid = make_grid(to_uint8(samples[:, :channels]), nrow=COLUMNS, padding=1, pad_value=255)
+    grid = make_grid(to_uint8(samples[:, :channels]), nrow=columns, padding=1, pad_value=255)
     pixels = grid.permute(1, 2, 0).numpy()
     return Image.fromarray(pixels if channels == 3 else pixels[:, :, 0])
 

@@ -214,6 +214,7 @@ class Score(Document):
     error: str | None = None
     standard_error: float | None = None
     side: Side | None = None  # of an answer
+    by_class: list[Value] = []  # the same of each class alone, in the classes' order, where it is asked for by class
     alarm: Alarm | None = None  # of a number that declares one
     generated: Whole | None = None  # where fewer samples were there than the protocol has
     against_training: AgainstTraining | None = None

@@ -6,7 +6,7 @@ import copy
 import math
 
 from gan_bench.errors import GanBenchError
-from gan_bench.scoring.samples import draw
+from gan_bench.scoring.samples import draw, draw_labels
 from gan_bench.store.curves import read_windows
 from gan_bench.store.documents import FileFault, write_object
 from gan_bench.store.folder import load_sampled
@@ -21,7 +21,7 @@ def rescore(training: Training) -> bool:
     False: weights that are needed for it are damaged, so that only training again can make them. The weights of a run that
     was trained further than is asked now are set aside, and its old scores stay. `training.warnings` says so.
     """
-    folder, wanted = training.folder, training.evaluator.columns()
+    folder, wanted = training.folder, training.evaluator.columns(training.recipe.conditional)
     for shot in folder.read().snapshots:
         step, damaged = shot.step, shot.spoiled
         if step > training.loop.steps:
@@ -41,7 +41,8 @@ def rescore(training: Training) -> bool:
             continue
         place = folder.snapshot(step)
         with training.evaluating():
-            samples = draw_samples(training.recipe.sampler(sampled), training.latent, training.seed, training.evaluator)
+            asked = (training.latent, training.seed, training.evaluator, training.recipe.draw_labels)
+            samples = draw_samples(training.recipe.sampler(sampled), *asked)
             if "samples.png" in damaged:
                 write_picture(place, samples)
             if outdated or "scores.json" in damaged:
@@ -72,10 +73,11 @@ def score_best_again(training: Training) -> None:
                 folder.forget_weights(step)
                 continue
             with training.evaluating():
-                place = "evaluation of the best"
-                network = training.recipe.sampler(sampled)
-                samples = draw(network, training.latent, evaluator.count, training.seed, training.device, place)
-                scored = evaluator.score(samples, ("held_out",))
+                network, recipe = training.recipe.sampler(sampled), training.recipe
+                asked = (evaluator.count, training.seed, training.device, "evaluation of the best")
+                labels = draw_labels(recipe.draw_labels, *asked)
+                samples = draw(network, training.latent, *asked, labels)
+                scored = evaluator.score(samples, ("held_out",), labels)
                 again = [score for score in scored if score["protocol_id"] in wanted]
         if again != found:
             write_object(folder.snapshot(step) / "scores.json", scores | ({"again": again} if again else {}))

@@ -7,40 +7,51 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+import torch
+from torch import nn
 
+from gan_bench.api.pictures import ROW, row_classes
 from gan_bench.files import write_tensors
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.neighbours import save_neighbours
 from gan_bench.scoring.sample_grid import save_grid
-from gan_bench.scoring.samples import GRID_SAMPLES, draw, shown
+from gan_bench.scoring.samples import GRID_SAMPLES, Generated, Labels, draw, draw_labels
 from gan_bench.store.documents import write_object
 from gan_bench.store.folder import RunFolder
 from gan_bench.store.places import WEIGHTS
 
 
-def draw_samples(network: nn.Module, latent: int, seed: int, evaluator: Evaluator) -> Tensor:
-    """Samples (N, *shape) of a snapshot, as many as are scored or shown."""
-    return draw(network, latent, max(evaluator.count, GRID_SAMPLES), seed, evaluator.device)
+def draw_samples(network: nn.Module, latent: int, seed: int, evaluator: Evaluator, labels: Labels) -> Generated:
+    """Samples of a snapshot, as many as are scored or shown, of the classes that `labels` draws, if any."""
+    count, device, spec = max(evaluator.count, GRID_SAMPLES), evaluator.device, evaluator.data.spec
+    own, rows = draw_labels(labels, count, seed, device), None
+    if own is not None and spec.kind == "image":
+        row = torch.tensor(row_classes(len(spec.classes or ()))).repeat_interleave(ROW)
+        rows = draw(network, latent, len(row), seed, device, labels=row)
+    return Generated(draw(network, latent, count, seed, device, labels=own), own, rows)
 
 
 def write_snapshot(
-    place: Path, network: nn.Module, samples: Tensor, evaluator: Evaluator, facts: dict[str, Any]
+    place: Path, network: nn.Module, generated: Generated, evaluator: Evaluator, facts: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Write the picture, the weights and the scores of samples (N, *shape) into a snapshot's folder; returns the scores."""
-    write_picture(place, samples)
+    """Write the picture, the weights and the scores of samples into a snapshot's folder; returns the scores."""
+    write_picture(place, generated)
     write_tensors(place / WEIGHTS, network.state_dict())
-    return write_scores(place, samples, evaluator, facts)
+    return write_scores(place, generated, evaluator, facts)
 
 
-def write_picture(place: Path, samples: Tensor) -> None:
-    """Write samples.png of samples (N, *shape)."""
-    save_grid(shown(samples), place / "samples.png")
+def write_picture(place: Path, generated: Generated) -> None:
+    """Write samples.png."""
+    save_grid(generated.shown, place / "samples.png")
 
 
-def write_scores(place: Path, samples: Tensor, evaluator: Evaluator, facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """Score samples (N, *shape) and write scores.json, which begins with `facts`, after their nearest training samples."""
-    diversity, scores = evaluator.diversity(samples), evaluator.score(samples[: evaluator.count])
+def write_scores(
+    place: Path, generated: Generated, evaluator: Evaluator, facts: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Score samples and write scores.json, which begins with `facts`, after their nearest training samples."""
+    samples, count = generated.samples, evaluator.count
+    labels = None if generated.labels is None else generated.labels[:count]
+    diversity, scores = evaluator.diversity(samples), evaluator.score(samples[:count], labels=labels)
     save_neighbours(place, samples, evaluator)
     found = {"diversity": diversity, "scores": scores, "time": evaluator.seconds}
     write_object(place / "scores.json", facts | found)

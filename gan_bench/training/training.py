@@ -253,7 +253,8 @@ class Training:
         with self.evaluating(), self.folder.new_snapshot(step) as place, self.recipe.ready_to_sample():
             counters = self.counters()
             facts = {"step": counters.pop("steps"), **counters, "precision": self.cell.precision}
-            samples = draw_samples(self.recipe.sampler(), self.latent, self.seed, self.evaluator)
+            asked = (self.latent, self.seed, self.evaluator, self.recipe.draw_labels)
+            samples = draw_samples(self.recipe.sampler(), *asked)
             for score in write_snapshot(place, self.recipe.sampled, samples, self.evaluator, facts):
                 if score["value"] is None and score["label"] not in self._unscored:
                     self._unscored.add(score["label"])

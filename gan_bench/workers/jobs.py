@@ -28,6 +28,7 @@ class Setup:
     slots: int | None = 1  # runs at a time in this process; None: as many as measuring finds to pay
     step_seconds: float | None = None  # that a training step may take
     half: Half | None = None  # of the held-out data, by which they are scored
+    conditional: bool = False  # whether networks of any of the grid's runs take labels
     environment: Mapping[str, str] = field(
         default_factory=lambda: dict(os.environ)
     )  # the server of workers has an older one

@@ -16,7 +16,7 @@ from gan_bench.api.registry import Registry
 from gan_bench.data.cache import open_prepared
 from gan_bench.grid import Cell, cell_from_settings
 from gan_bench.planning.cost import Pilot
-from gan_bench.scoring.samples import BATCH, draw
+from gan_bench.scoring.samples import BATCH, draw, draw_labels
 from gan_bench.training.build import loop_on
 from gan_bench.workers.processes import apart, end_with_parent, worker_context
 
@@ -54,7 +54,8 @@ def _pilot(task: tuple[dict[str, Any], Path]) -> Pilot:
         loop.step()
         steps += 1
     trained = _now(device)
-    draw(loop.recipe.sampler(), cell.architecture.latent, BATCH, 0, device)
+    labels = draw_labels(loop.recipe.draw_labels, BATCH, 0, device)
+    draw(loop.recipe.sampler(), cell.architecture.latent, BATCH, 0, device, labels=labels)
     return Pilot((trained - began) / steps, (_now(device) - trained) / BATCH, _peak_bytes(device))
 
 

@@ -286,7 +286,8 @@ class Worker:
     def _evaluator(self, folder: Path) -> tuple[PreparedData, Evaluator]:
         data = open_prepared(folder)
         data = replace(data, training=data.training.to(self.device))  # once for all runs of this process
-        evaluator = Evaluator.of(self.setup.evaluate, self.registry, data, self.device, self.setup.half)
+        setup = self.setup
+        evaluator = Evaluator.of(setup.evaluate, self.registry, data, self.device, setup.half, setup.conditional)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)  # the runs' own streams may read it from here on
         return data, evaluator

@@ -39,7 +39,8 @@ async function saveSheet(sheet) {
     const [w, h] = ["--w", "--h"].map((name) => Number(own.getPropertyValue(name)));
     const parts = [...frame.querySelectorAll(".under, .picture")].map((part) => drawn(part, w, h));
     const words = (selector) => tile.querySelector(`figcaption ${selector}`)?.textContent.trim() || "";
-    return { w, h, pictures: (await Promise.all(parts)).filter(Boolean), name: words("b"), about: words("small") };
+    const rows = [...tile.querySelectorAll(".rows li")].map((row) => row.textContent.trim());
+    return { w, h, rows, pictures: (await Promise.all(parts)).filter(Boolean), name: words("b"), about: words("small") };
   })).finally(() => { document.documentElement.style.colorScheme = colorScheme; });
   const zoom = Math.max(1, Math.round(SHEET.tile / Math.max(...tiles.map(({ w }) => w))));
   const pen = document.createElement("canvas").getContext("2d");
@@ -47,15 +48,18 @@ async function saveSheet(sheet) {
     pen.font = fonts(16, 600);
     const names = wrapped(pen, tile.name, tile.w * zoom);
     pen.font = fonts(14);
+    tile.left = Math.max(0, ...tile.rows.map((row) => pen.measureText(row).width + 8)); // room for the rows' names
     tile.lines = [...names.map((line) => [line, fonts(16, 600), "#1c1b19"]), ...wrapped(pen, tile.about, tile.w * zoom).map((line) => [line, fonts(14), "#5f5b54"])];
   }
-  const columns = Math.max(1, Math.floor((SHEET.width - SHEET.gap) / (Math.max(...tiles.map(({ w }) => w)) * zoom + SHEET.gap)));
+  const widest = Math.max(...tiles.map(({ w, left }) => w * zoom + left));
+  const columns = Math.max(1, Math.floor((SHEET.width - SHEET.gap) / (widest + SHEET.gap)));
   // Each row is as high as its highest picture with its caption.
   let y = 70, right = 0;
   for (let i = 0; i < tiles.length; i += columns) {
     const row = tiles.slice(i, i + columns);
     let x = SHEET.gap;
     for (const tile of row) {
+      x += tile.left;
       Object.assign(tile, { x, y });
       x += tile.w * zoom + SHEET.gap;
     }
@@ -74,7 +78,8 @@ async function saveSheet(sheet) {
     pen.fillText(words, x, base);
   };
   write(title, fonts(20, 600), "#1c1b19", SHEET.gap, 42);
-  for (const { x, y: top, w, h, pictures, lines } of tiles) {
+  for (const { x, y: top, w, h, left, rows, pictures, lines } of tiles) {
+    rows.forEach((row, i) => write(row, fonts(14), "#5f5b54", x - left, top + ((i + 0.5) * h * zoom) / rows.length + 5));
     pictures.forEach((picture) => pen.drawImage(picture, x, top, w * zoom, h * zoom));
     pen.strokeStyle = "#ddd8ce";
     pen.strokeRect(x - 0.5, top - 0.5, w * zoom + 1, h * zoom + 1);

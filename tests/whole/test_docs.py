@@ -23,6 +23,7 @@ LONG = (
     "data.md",
     "dataset.md",
     "diagnosis.md",
+    "labels.md",
     "metric.md",
     "search.md",
     "trick.md",
