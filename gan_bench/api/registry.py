@@ -204,7 +204,7 @@ class Registry:
         """The plugin of this kind and name. PluginError: unknown, broken, or there are two of them."""
         matches = [plugin for plugin in self.found if (plugin.kind, plugin.name) == (kind, name)]
         what = "feature extractor" if kind == "features" else kind
-        lost = [] if not matches or matches[0].of_file else self._lost(kind, name)
+        lost = self.lost(kind, name)
         if len(matches) == 1 and not lost:
             return matches[0]
         if matches and not lost:
@@ -215,10 +215,11 @@ class Registry:
         own = lost or [broken for broken in self.broken if broken.may_bring(kind, name)]
         others = "; ".join(str(broken) for broken in self.broken if broken not in own)
         cure = did_you_mean(name, self.names(kind)) if self.names(kind) else f"No {what} is installed."
+        if matches:
+            cure = "An installed one of this name is not taken for it."
         if own:
             causes = "; ".join(broken.cause.rstrip(".") for broken in own)
-            near = cure if cure.startswith("Did") else ""
-            near = "An installed one of this name is not taken for it." if lost else near
+            near = cure if cure.startswith(("Did", "An installed")) else ""
             so = " So" if causes.endswith("?") else "; so"
             raise PluginError(f"{causes}{so} no {what} is called {name!r}", near)
         if not cure.startswith("Did"):
@@ -227,20 +228,17 @@ class Registry:
             f"no {what} is called {name!r}", cure + (f" Could not be loaded: {others}." if others else "")
         )
 
-    def _lost(self, kind: str, name: str) -> list[Broken]:
-        """What of the files was to be this plugin: it has its name, or the text of a file that brings nothing of the kind has."""
-        quoted = re.compile(f"([\"']){re.escape(name)}\\1")
+    def lost(self, kind: str, name: str) -> list[Broken]:
+        """What of the files was to be this plugin, where none of them brings it: no installed one is taken in its place.
+
+        It has the plugin's name; or all of a file is broken, or its hook of the kind, and its text has the name.
+        """
         own = [one for one in self.broken if one.origin.startswith(FILE) and one.kind in (None, kind)]
-        return [
-            one
-            for one in own
-            if one.name == name
-            or any(
-                quoted.search(_text(file))
-                for file in self.files
-                if (one.origin, one.name) == (f"{FILE} {file.name}", file.stem)
-            )
-        ]
+        if not own or any(one.of_file and (one.kind, one.name) == (kind, name) for one in self.found):
+            return []
+        quoted = re.compile(f"([\"']){re.escape(name)}\\1")
+        whole = {(f"{FILE} {file.name}", file.stem) for file in self.files if quoted.search(_text(file))}
+        return [one for one in own if one.name == name or (one.origin, one.name) in whole]
 
     def those(self, plugins: Iterable[tuple[str, str]]) -> list[Found]:
         """The plugins of these kinds and names. PluginError: as `get`."""

@@ -113,9 +113,13 @@ def test_what_is_installed_is_taken_where_no_file_has_its_name(install, write):
 
 def test_two_files_and_two_packages_clash(install, write):
     install("gan-bench", "strange")
-    with pytest.raises(GanBenchError, match=r"^2 plugins bring a trick called 'same': package gan-bench 1.2 \(.*strange"):
+    with pytest.raises(
+        GanBenchError, match=r"^2 plugins bring a trick called 'same': package gan-bench 1.2 \(.*strange"
+    ):
         Registry.load().get("trick", "same")
-    with pytest.raises(GanBenchError, match=r"^2 plugins bring a trick called 'same': file one.py \(.* and file two.py"):
+    with pytest.raises(
+        GanBenchError, match=r"^2 plugins bring a trick called 'same': file one.py \(.* and file two.py"
+    ):
         Registry.load([write("one.py"), write("two.py", "another")]).get("trick", "same")
 
 
