@@ -124,7 +124,7 @@ def _load_generator(
 
 
 def _given(plugin: Plugin, registry: Registry) -> bool:
-    """Whether the user has given the file that a plugin is said to be in, or has it in another way; the same name is not enough."""
+    """Whether the user has given the file that a plugin is said to be in, or has its code; another's of its name will not do."""
     found = [one for one in registry.found if (one.kind, one.name) == (plugin.kind, plugin.name)]
     known = any(one.of_file or one.source_hash == plugin.source for one in found)
     return known or Path(str(plugin.file)).resolve() in registry.files

@@ -1,4 +1,4 @@
-"""A plugin file that has a built-in plugin's name: in plan, in a worker, in the store, in every form of the report, and loaded."""
+"""A plugin file that has a built-in plugin's name: in plan, a worker, the store, every form of the report, and loaded."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_grid_with_a_broken_one_is_refused(place, tmp_path):
 
 def test_it_is_loaded_where_it_is_given_and_nothing_else_in_its_place(place, run):
     with pytest.raises(
-        GanBenchError, match="'ema' is in .*mine.py, whose code is not run on its word. Read it; then give"
+        GanBenchError, match=r"'ema' is in .*mine\.py, whose code is not run on its word\. Read it; then give"
     ):
         api.load_generator(run)
     assert "give it with --plugin" in gan_bench("sample", run, "-o", "x.png", cwd=place, code=2).stderr
