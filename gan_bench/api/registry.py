@@ -231,13 +231,13 @@ class Registry:
     def lost(self, kind: str, name: str) -> list[Broken]:
         """What of the files was to be this plugin, where none of them brings it: no installed one is taken in its place.
 
-        It has the plugin's name; or all of a file is broken, or its hook of the kind, and its text has the name.
+        It has the plugin's name; or all of a file is broken, or its hook of the kind, and its text says `name = "..."`.
         """
         own = [one for one in self.broken if one.origin.startswith(FILE) and one.kind in (None, kind)]
         if not own or any(one.of_file and (one.kind, one.name) == (kind, name) for one in self.found):
             return []
-        quoted = re.compile(f"([\"']){re.escape(name)}\\1")
-        whole = {(f"{FILE} {file.name}", file.stem) for file in self.files if quoted.search(_text(file))}
+        says = re.compile(rf"\bname\b[^\n]*=\s*([\"']){re.escape(name)}\1")
+        whole = {(f"{FILE} {file.name}", file.stem) for file in self.files if says.search(_text(file))}
         return [one for one in own if one.name == name or (one.origin, one.name) in whole]
 
     def those(self, plugins: Iterable[tuple[str, str]]) -> list[Found]:

@@ -156,8 +156,8 @@ def show_list(facts: list[dict[str, Any]], broken: list[dict[str, Any]]) -> None
 
 def origin(fact: dict[str, Any]) -> str:
     """Where a plugin is from, and over what it wins."""
-    instead = f", instead of the one of {' and '.join(fact['instead_of'])}" if fact["instead_of"] else ""
-    return f"{fact['origin']}{instead}"
+    instead = " and ".join(fact.get("instead_of", ()))
+    return fact["origin"] + (f", instead of the one of {instead}" if instead else "")
 
 
 def show(detail: dict[str, Any]) -> None:

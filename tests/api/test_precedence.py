@@ -172,7 +172,7 @@ def test_a_broken_file_that_speaks_of_other_names_stops_none(install, write):
     install("gan-bench")
     file = write("mine.py", text=PLUGINS.replace('"same"', '"other"').replace("def edit", "def edits"))
     assert Registry.load([file]).get("trick", "same").origin == "package gan-bench 1.2"
-    file.write_text('NAME = "other"  # not the same\n1 / 0\n')
+    file.write_text('name = "other"  # works with "same"\n1 / 0\n')
     assert Registry.load([file]).get("trick", "same").origin == "package gan-bench 1.2"
 
 
