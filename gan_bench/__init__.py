@@ -28,11 +28,12 @@ if TYPE_CHECKING:
         Trick,
         Undivided,
     )
-    from gan_bench.api.losses import BinaryCrossEntropy, Hinge, Loss, Wasserstein
+    from gan_bench.api.losses import BinaryCrossEntropy, Hinge, Loss, LossAround, Wasserstein
     from gan_bench.api.network_features import NetworkFeatures
     from gan_bench.api.reading import Reading
-    from gan_bench.api.recipe import Recipe, Seen
+    from gan_bench.api.recipe import Recipe
     from gan_bench.api.samples import PreparedData, RealData
+    from gan_bench.api.seen import Seen
     from gan_bench.commands.notebook import load, load_generator, run
     from gan_bench.commands.score import score
     from gan_bench.errors import GanBenchError
@@ -53,6 +54,7 @@ __all__ = [
     "GanBenchError",
     "Hinge",
     "Loss",
+    "LossAround",
     "Metric",
     "Modes",
     "NetworkFeatures",
@@ -82,11 +84,12 @@ _HOME = {
     "BinaryCrossEntropy": "api.losses",
     "Hinge": "api.losses",
     "Loss": "api.losses",
+    "LossAround": "api.losses",
     "Wasserstein": "api.losses",
     "NetworkFeatures": "api.network_features",
     "Reading": "api.reading",
     "Recipe": "api.recipe",
-    "Seen": "api.recipe",
+    "Seen": "api.seen",
     "PreparedData": "api.samples",
     "RealData": "api.samples",
     "load": "commands.notebook",

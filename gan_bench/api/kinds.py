@@ -53,8 +53,8 @@ class Architecture(Plugin):
     Both methods build a fresh network each time they are called, and draw its initial weights from PyTorch's default
     generator, which the core seeds.
 
-    One that has a parameter `conditional`, and is given another value than "none" for it, is told the classes: its networks take
-    labels (B,) int64 below `len(data.classes)` as a second argument. By "auxiliary" D returns (logits, class logits (B, classes)).
+    One whose parameter `conditional` is not "none" is told the classes: its networks take labels (B,) int64 below
+    `len(data.classes)` as a second argument. Where it is "auxiliary", D returns logits and class logits (B, classes).
     """
 
     latent: int = Field(100, ge=1, description="size of the latent vector z")
@@ -256,6 +256,9 @@ class Trick(Plugin):
     """A change of the training recipe, made once, before training."""
 
     replaces: ClassVar[frozenset[str] | set[str]] = frozenset()  # words of RECIPE_PARTS
+    wraps: ClassVar[frozenset[str] | set[str]] = (
+        frozenset()
+    )  # what it makes anew of what is there, once others replaced it
     needs: ClassVar[frozenset[str] | set[str]] = frozenset()  # what another trick of the same run must not replace
     needs_length: ClassVar[bool] = False  # True: reads recipe.total_steps, so longer training is another run
 

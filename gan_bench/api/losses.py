@@ -4,42 +4,80 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from gan_bench.api.seen import Seen
 
 NetworkName = Literal["discriminator", "generator"]
 TargetTransform = Callable[[Tensor, NetworkName, bool], Tensor]
 
 
 class Loss(ABC):
-    """What both networks minimise. Logits have shape (B, 1); a loss is a scalar."""
+    """What both networks minimise. Logits have shape (B, k), k mostly 1; a loss is a scalar.
 
-    has_targets: ClassVar[bool] = (
-        False  # True: the loss compares logits with `self.target(...)`, which tricks may transform
-    )
-    generator_needs_real: ClassVar[bool] = False  # True: `generator` reads real_logits, which cost a forward pass
-    log_odds: ClassVar[bool] = False  # True: a logit is the log odds of "real", so that its size says how sure D is
+    A loss that `sees` is called with one argument more, what the update was made from:
+    `discriminator(real_logits, fake_logits, seen)` and `generator(fake_logits, real_logits, seen)`.
+    """
+
+    has_targets: bool = False  # True: the loss compares logits with `self.target(...)`, which tricks may transform
+    generator_needs_real: bool = False  # True: `generator` reads real_logits, which cost a forward pass
+    log_odds: bool = False  # True: a logit is the log odds of "real", so that its size says how sure D is
+    sees: bool = False  # True: both methods take a `gan_bench.Seen` as well
 
     def __init__(self) -> None:
         self.target_transforms: list[TargetTransform] = []
 
     @abstractmethod
-    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor, *seen: Any) -> Tensor:
         """The discriminator's loss."""
 
     @abstractmethod
-    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None, *seen: Any) -> Tensor:
         """The generator's loss."""
 
     def target(self, logits: Tensor, network: NetworkName, real: bool) -> Tensor:
-        """Targets (B, 1) for these logits in that network's loss: 1 for real, 0 for fake, as the tricks left them."""
+        """Targets like these logits in that network's loss: 1 for real, 0 for fake, as the tricks left them."""
         target = torch.full_like(logits, float(real))
         for transform in self.target_transforms:
             target = transform(target, network, real)
         return target
+
+    def transform_targets(self, transforms: list[TargetTransform]) -> None:
+        """Have targets go through these."""
+        self.target_transforms = transforms
+
+    def given(self, *seen: Seen) -> tuple[Seen, ...]:
+        """What the loss is called with beside logits."""
+        return seen if self.sees else ()
+
+
+class LossAround(Loss):
+    """A loss made of another, `inner`, which it is in all that a subclass does not change.
+
+    A trick that puts one around the run's loss declares `wraps = {"loss"}`: it edits after those that replace it.
+    """
+
+    sees = True
+
+    def __init__(self, inner: Loss) -> None:
+        super().__init__()
+        self.inner = inner
+        self.has_targets, self.log_odds = inner.has_targets, inner.log_odds
+        self.generator_needs_real = inner.generator_needs_real
+
+    def transform_targets(self, transforms: list[TargetTransform]) -> None:
+        super().transform_targets(transforms)
+        self.inner.transform_targets(transforms)
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor, *seen: Seen) -> Tensor:
+        return self.inner.discriminator(real_logits, fake_logits, *self.inner.given(*seen))
+
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None, *seen: Seen) -> Tensor:
+        return self.inner.generator(fake_logits, real_logits, *self.inner.given(*seen))
 
 
 class BinaryCrossEntropy(Loss):

@@ -282,8 +282,8 @@ def _fault(kind: str, cls: Any) -> str | None:
 
 
 def _parts_fault(cls: type[Trick]) -> str | None:
-    """What is wrong with a trick's `replaces` or `needs`."""
-    for attribute in ("replaces", "needs"):
+    """What is wrong with a trick's `replaces`, `wraps` or `needs`."""
+    for attribute in ("replaces", "wraps", "needs"):
         words = getattr(cls, attribute)
         if not isinstance(words, (set, frozenset, list, tuple)):
             return f'class {cls.__name__}: write {attribute} = {{"loss"}}, a set of words (found: {words!r})'

@@ -120,7 +120,8 @@ def _load_generator(
     data = DataSpec(tuple(dataset.shape), dataset.kind, tuple(dataset.classes) if dataset.classes else None)
     # The recipe says which network is sampled, and what its modules look like once the tricks have wrapped them.
     loop = loop_of(cell, data, Streams(facts.seed, torch.device("cpu")), facts.total_steps, _no_data)
-    return load_sampled(folder, steps[-1] if step is None else step, loop.recipe.sampled)
+    load_sampled(folder, steps[-1] if step is None else step, loop.recipe.sampled)
+    return loop.recipe.sampler().eval()
 
 
 def _given(plugin: Plugin, registry: Registry) -> bool:

@@ -30,8 +30,10 @@ class Batches:
         seed: int,
         memory: torch.memory_format,
         resident: bool | None = None,  # None: if the samples lie on a GPU
+        labelled: bool = False,
     ) -> None:
         self.samples, self.batch_size, self.memory = samples, batch_size, memory
+        self.labels = samples.labels if labelled else None
         self.order = Stream(seed, "data order", torch.device("cpu"))
         self._left = torch.empty(0, dtype=torch.int64)  # indices still to come, the device's among them
         self._before: deque[Tensor] = deque(maxlen=2 + AHEAD * batch_size // len(samples))  # states, one a shuffle
@@ -43,8 +45,8 @@ class Batches:
             self._indices = torch.zeros(AHEAD * batch_size, dtype=torch.int64, device=samples.device)
             self._position = torch.arange(batch_size, device=samples.device)  # of the next batch among them
 
-    def __call__(self) -> Tensor:
-        """The next batch (batch_size, *shape)."""
+    def __call__(self) -> Tensor | tuple[Tensor, Tensor]:
+        """The next batch (batch_size, *shape), with its labels (batch_size,) if they are wanted."""
         if self._resident:
             self.reserve(1)
             indices = self._indices.index_select(0, self._position)
@@ -55,7 +57,9 @@ class Batches:
             indices, self._left = self._left[: self.batch_size], self._left[self.batch_size :]
             self.samples.expect(self._left[: self.batch_size])  # they are read while a step is made of these
         batch = self.samples.batch(indices)
-        return batch.contiguous(memory_format=self.memory) if batch.dim() == 4 else batch
+        if batch.dim() == 4:
+            batch = batch.contiguous(memory_format=self.memory)
+        return batch if self.labels is None else (batch, self.labels.index_select(0, indices))
 
     def reserve(self, batches: int) -> None:
         """See to it that so many batches can be taken without the host. ValueError: more than fit."""

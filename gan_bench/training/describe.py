@@ -24,12 +24,12 @@ REAL_PARAMETERS = 2_000_000  # of two networks, below which computing takes less
 REAL_WORK = 1e10  # FLOPs of passing two samples for real, drawing the weights included: half a second
 
 
-def describe(network: nn.Module, inputs: torch.Tensor) -> dict[str, Any]:
-    """Parameters and layer table of a network, from what it makes of `inputs`, a batch of one.
+def describe(network: nn.Module, *inputs: torch.Tensor) -> dict[str, Any]:
+    """Parameters and layer table of a network, from what it makes of `inputs`, a batch of samples and perhaps their labels.
 
     `parameters` counts all of them and the moving statistics of normalisation layers, as Keras counts, `trainable` those that
-    are trained; `flops` are those of the forward pass (a multiply-add is two). The layers' numbers add up to the network's: one
-    that several layers share stands with the first.
+    are trained; `flops` are those of the forward pass of one sample (a multiply-add is two). The layers' numbers add up to the
+    network's: one that several layers share stands with the first.
     """
     layers: list[dict[str, Any]] = []
     counted: set[int] = set()  # ids of tensors
@@ -53,14 +53,14 @@ def describe(network: nn.Module, inputs: torch.Tensor) -> dict[str, Any]:
     ]
     try:
         with evaluating(network), _Flops() as counter:
-            network(inputs)
+            network(*inputs)
     finally:
         for hook in hooks:
             hook.remove()
     for name, module, whole in found:  # of those that no pass has gone through, such as lists of parameters
         if any(id(tensor) not in counted for tensor in _numbers(module, whole)):
             record(name, module, whole)
-    return {**_count(network, set()), "flops": counter.get_total_flops(), "layers": layers}
+    return {**_count(network, set()), "flops": counter.get_total_flops() // len(inputs[0]), "layers": layers}
 
 
 class _Flops(FlopCounterMode):
@@ -141,9 +141,10 @@ def _describe_architecture(
         networks, device = build(cpu), cpu
     check_outputs(*networks, data, architecture)
     generator, discriminator = networks
+    labels = (torch.zeros(1, dtype=torch.int64, device=device),) if architecture.takes_labels else ()
     found = {
-        "generator": describe(generator, torch.empty(1, architecture.latent, device=device)),
-        "discriminator": describe(discriminator, torch.empty(1, *data.shape, device=device)),
+        "generator": describe(generator, torch.empty(1, architecture.latent, device=device), *labels),
+        "discriminator": describe(discriminator, torch.empty(1, *data.shape, device=device), *labels),
     }
     work = sum(100 * network["parameters"] + 8 * network["flops"] for network in found.values())
     if device != cpu and work < REAL_WORK:

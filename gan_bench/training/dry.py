@@ -20,12 +20,13 @@ from torch import nn
 
 from gan_bench.api.faults import cause, place_of
 from gan_bench.api.randomness import Streams
+from gan_bench.api.recipe import NETWORKS
 from gan_bench.canonical import canonical
 from gan_bench.errors import GanBenchError
 from gan_bench.training.build import loop_of
 from gan_bench.training.describe import describe, describe_architecture, on_meta_or_cpu
 from gan_bench.training.global_state import preserved
-from gan_bench.training.networks import NetworkError, memory_format, output_of, some_samples
+from gan_bench.training.networks import NetworkError, logits_of, memory_format, output_of, some_samples
 
 if TYPE_CHECKING:
     from gan_bench.api.data_spec import DataSpec
@@ -122,8 +123,9 @@ def _work(cell: Cell, data: DataSpec, networks: dict[str, dict[str, Any]]) -> fl
 def _dry_step(
     cell: Cell, data: DataSpec, networks: dict[str, dict[str, Any]], device: torch.device
 ) -> tuple[DryPass, bool]:
-    def next_real() -> torch.Tensor:
-        return some_samples(cell.batch_size, data, device)
+    def next_real() -> tuple[torch.Tensor, torch.Tensor]:
+        samples = some_samples(cell.batch_size, data, device)
+        return samples, torch.zeros(len(samples), dtype=torch.int64, device=device)
 
     loop = loop_of(cell, data, Streams(0, device), 1, lambda memory: next_real)
     for optimizer in (loop.g_optimizer, loop.d_optimizer):
@@ -136,16 +138,18 @@ def _dry_step(
     loop.step()
     if device.type != "meta":
         _check_finite(loop)
-    latents = torch.randn(2, cell.architecture.latent, device=device)
-    if cell.tricks:  # else they are as they were described
-        seen = recipe.see(some_samples(2, data, device))
-        output_of(recipe.generator, latents, (2, *data.shape), f"the generator ({_suspects(cell)})")
-        output_of(recipe.discriminator, seen, (2, 1), f"the discriminator ({_suspects(cell)})")
-        networks = {
-            "generator": describe(recipe.generator, latents[:1]),
-            "discriminator": describe(recipe.discriminator, seen[:1]),
-        }
-    output_of(recipe.sampled.eval(), latents, (2, *data.shape), f"the sampled network ({_suspects(cell)})")
+    with Streams(0, device)["shapes"], recipe.ready_to_sample():
+        inputs, shape = recipe.draw_inputs(2), (2, *data.shape)
+        if cell.tricks:  # else they are as they were described
+            rows = cell.batch_size  # for D may judge several samples at once
+            seen = recipe.see(some_samples(rows, data, device)), *recipe.draw_inputs(rows)[1:]
+            output_of(recipe.generator, inputs, shape, f"the generator ({_suspects(cell)})")
+            logits_of(recipe.discriminator, seen, None, data, f"the discriminator ({_suspects(cell)})")
+            networks = {
+                "generator": describe(recipe.generator, *inputs),
+                "discriminator": describe(recipe.discriminator, *seen),
+            }
+        output_of(recipe.sampled.eval(), inputs, shape, f"the sampled network ({_suspects(cell)})")
     tensors = [*recipe.generator.state_dict().values(), *recipe.discriminator.state_dict().values()]
     for value in recipe.state.values():
         tensors += [value] if isinstance(value, torch.Tensor) else value.state_dict().values()
@@ -179,7 +183,11 @@ def _suspects(cell: Cell) -> str:
 def _check_recipe(recipe: Recipe) -> None:
     """ValueError: the tricks left something in the recipe that can't be trained."""
     numbers = {"d_steps": recipe.d_steps, "g_per_d": recipe.g_per_d}
-    numbers |= {f"every, of penalty {i},": penalty.every for i, penalty in enumerate(recipe.penalties, 1)}
+    for what, rare in (("penalty", recipe.penalties), ("penalty of G", recipe.g_penalties)):
+        numbers |= {f"every, of {what} {i},": one.every for i, one in enumerate(rare, 1)}
+    for network in NETWORKS:
+        hooks = (*recipe.before[network], *recipe.after[network])
+        numbers |= {f"every, of step hook {i} of the {network},": hook.every for i, hook in enumerate(hooks, 1)}
     for name, number in numbers.items():
         if type(number) is not int or number < 1:
             raise ValueError(f"the recipe's {name} must be a whole number of at least 1 (found: {number!r})")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from gan_bench.api.losses import NetworkName
 from gan_bench.api.randomness import Streams
-from gan_bench.api.recipe import Recipe, Seen
+from gan_bench.api.recipe import NETWORKS, Recipe
+from gan_bench.api.seen import Hook, Penalty, Seen
 from gan_bench.training.networks import mixes_batch
-from gan_bench.training.optimizers import build_optimizer
+from gan_bench.training.optimizers import Schedule, build_optimizer
 from gan_bench.training.window import Window
 
 NORM_EVERY = (
@@ -19,11 +22,29 @@ NORM_EVERY = (
 )
 
 
+class Batch(NamedTuple):
+    """Samples (B, *shape), labels (B,) where the networks take them, and the latents (B, latent) that fakes were made of."""
+
+    samples: Tensor
+    labels: Tensor | None = None
+    latents: Tensor | None = None
+
+
+class Look(NamedTuple):
+    """A batch, what D saw of it, and what it made of that."""
+
+    batch: Batch
+    seen: Tensor
+    logits: Tensor
+    class_logits: Tensor | None = None
+
+
 class Loop:
     """Alternating updates of D and G (Goodfellow et al. 2014, algorithm 1).
 
-    `next_real()` gives a batch (B, *shape) of real samples. The definition is separate passes of D over real and fake
-    samples; they are joined into one where no module of D mixes the batch and no penalty differentiates one of them alone.
+    `next_real()` gives a batch (B, *shape) of real samples, or a pair of it and its labels (B,). The definition is separate
+    passes of D over real and fake samples; they are joined into one where no module of D mixes the batch and no penalty
+    differentiates one of them alone.
     """
 
     def __init__(
@@ -31,7 +52,7 @@ class Loop:
         recipe: Recipe,
         window: Window,
         streams: Streams,
-        next_real: Callable[[], Tensor],
+        next_real: Callable[[], Tensor | tuple[Tensor, Tensor]],
         batch_size: int,
         latent: int,
         precision: str = "fp32",
@@ -42,80 +63,161 @@ class Loop:
         self.joined = not recipe.penalties and not mixes_batch(recipe.discriminator)
         self.g_parameters = [p for p in recipe.generator.parameters() if p.requires_grad]
         self.d_parameters = [p for p in recipe.discriminator.parameters() if p.requires_grad]
-        self.g_optimizer = build_optimizer(recipe.optimizer["generator"], self.g_parameters)
-        self.d_optimizer = build_optimizer(recipe.optimizer["discriminator"], self.d_parameters)
+        self.schedules = {
+            name: Schedule(recipe.optimizer[name]["lr"], factors, streams.device)
+            for name, factors in recipe.lr_factors.items()
+            if factors
+        }
+        rates = {name: {"lr": schedule.lr} for name, schedule in self.schedules.items()}
+        settings = {name: recipe.optimizer[name] | rates.get(name, {}) for name in NETWORKS}
+        self.g_optimizer = build_optimizer(settings["generator"], self.g_parameters)
+        self.d_optimizer = build_optimizer(settings["discriminator"], self.d_parameters)
+        self.learns: dict[NetworkName, tuple[list[nn.Parameter], torch.optim.Optimizer]] = {
+            "generator": (self.g_parameters, self.g_optimizer),
+            "discriminator": (self.d_parameters, self.d_optimizer),
+        }
         self.steps = self.d_steps = 0
 
     def step(self) -> None:
         """One update of G, and the updates of D around it; the last of them judges the batch that G learns from."""
         for _ in range(self.recipe.d_steps - 1):
-            self.update_discriminator(self.next_real(), self.generate("latents of D", train=False))
-        fake, real = self.generate("latents of G"), None
-        if self.steps % self.recipe.g_per_d == 0:
-            real = self.next_real()
-            self.update_discriminator(real, fake.detach())
-        self.update_generator(fake, real)
+            real = self.take_real()
+            self.update_discriminator(real, self.generate("D", real, train=False))
+        updates_d = self.steps % self.recipe.g_per_d == 0
+        of_both = self.take_real() if updates_d or self.g_needs_real() else None
+        fake = self.generate("G", of_both)
+        if updates_d and of_both:
+            self.update_discriminator(of_both, fake)
+        self.update_generator(fake, of_both)
 
-    def update_discriminator(self, real: Tensor, fake: Tensor) -> None:
-        """One update of D on a real and a fake batch (B, *shape)."""
+    def update_discriminator(self, real: Batch, fake: Batch) -> None:
+        """One update of D on a real and a fake batch."""
         recipe = self.recipe
-        real, fake = recipe.see(real).requires_grad_(bool(recipe.penalties)), recipe.see(fake)
-        if self.joined:
-            real_logits, fake_logits = self.discriminate(torch.cat((real, fake))).split(len(real))
-        else:
-            real_logits, fake_logits = self.discriminate(real), self.discriminate(fake)
+        of_real, of_fake = self.look_at_both(real, self.learnt_from(fake))
+        seen = seen_of(of_real, of_fake)
         with self.streams["loss"]:
-            loss = recipe.loss.discriminator(real_logits, fake_logits)
-        objective = loss
-        for penalty in recipe.penalties:
-            if self.d_steps % penalty.every == 0:
-                objective = objective + penalty.every * penalty.term(
-                    self.discriminate, Seen(real, fake, real_logits, fake_logits)
-                )
-        descend(objective, self.d_parameters, self.d_optimizer)
-        if self.d_steps % NORM_EVERY == 0:
-            self.window.add("grad_norm_d", gradient_norm(self.d_parameters))
+            loss = recipe.loss.discriminator(of_real.logits, of_fake.logits, *recipe.loss.given(seen))
+        self.descend("discriminator", self.penalised(loss, recipe.penalties, self.d_steps, seen), self.d_steps)
         self.d_steps += 1
-        recipe.real_logits.copy_(real_logits.detach())
-        recipe.fake_logits.copy_(fake_logits.detach())
+        keep(recipe.real_logits, of_real.logits)
+        keep(recipe.fake_logits, of_fake.logits)
         self.window.add("loss_d", loss)
-        self.window.add("logit_real", real_logits.mean())
-        self.window.add("logit_fake", fake_logits.mean())
-        for function in recipe.after_d:
-            function()
+        self.window.add("logit_real", of_real.logits.mean())
+        self.window.add("logit_fake", of_fake.logits.mean())
+        for hook in due(recipe.after["discriminator"], self.d_steps):
+            hook.function()
 
-    def update_generator(self, fake: Tensor, real: Tensor | None) -> None:
+    def update_generator(self, fake: Batch, real: Batch | None) -> None:
         """One update of G through D; only G's gradients are computed."""
         recipe = self.recipe
-        fake_logits = self.discriminate(recipe.see(fake))
-        real_logits = None
-        if recipe.loss.generator_needs_real:
+        of_fake, of_real = self.look_at(fake, recipe.see(fake.samples)), None
+        if real and self.g_needs_real():
             with torch.no_grad():
-                real_logits = self.discriminate(recipe.see(self.next_real() if real is None else real.detach()))
+                real = real._replace(samples=real.samples.detach())
+                of_real = self.look_at(real, recipe.see(real.samples))
+        seen = seen_of(of_real, of_fake)
         with self.streams["loss"]:
-            loss = recipe.loss.generator(fake_logits, real_logits)
-        descend(loss, self.g_parameters, self.g_optimizer)
-        if self.steps % NORM_EVERY == 0:
-            self.window.add("grad_norm_g", gradient_norm(self.g_parameters))
+            loss = recipe.loss.generator(of_fake.logits, seen.real_logits, *recipe.loss.given(seen))
+        self.descend("generator", self.penalised(loss, recipe.g_penalties, self.steps, seen), self.steps)
         self.steps += 1
         recipe.step += 1
         self.window.add("loss_g", loss)
-        for function in recipe.after_g:
-            function()
+        for hook in due(recipe.after["generator"], self.steps):
+            hook.function()
 
-    def generate(self, latents: str, train: bool = True) -> Tensor:
-        """A fake batch (B, *shape) from the next latents of a stream; without a gradient where G is not to learn from it."""
-        with self.streams[latents]:
+    def penalised(self, loss: Tensor, penalties: Sequence[Penalty], updates: int, seen: Seen) -> Tensor:
+        """A loss with those penalties whose turn it is."""
+        labels = seen.fake_labels if seen.real_labels is None else seen.real_labels
+
+        def discriminator(samples: Tensor, own: Tensor | None = None) -> Tensor:
+            return self.discriminate(samples, labels if own is None else own)
+
+        for penalty in due(penalties, updates):
+            loss = loss + penalty.every * penalty.term(discriminator, seen)
+        return loss
+
+    def descend(self, network: NetworkName, objective: Tensor, updates: int) -> None:
+        """One step of a network's optimiser against the gradient by its parameters, and by nothing else."""
+        parameters, optimizer = self.learns[network]
+        for parameter in parameters:
+            parameter.grad = None
+        objective.backward(inputs=parameters)
+        for hook in due(self.recipe.before[network], updates + 1):
+            hook.function()
+        if schedule := self.schedules.get(network):
+            schedule.update()
+        optimizer.step()
+        if updates % NORM_EVERY == 0:
+            self.window.add(f"grad_norm_{network[0]}", gradient_norm(parameters))
+
+    def take_real(self) -> Batch:
+        """The next real batch."""
+        found = self.next_real()
+        samples, labels = found if isinstance(found, tuple) else (found, None)
+        return Batch(samples, labels if self.recipe.conditional else None)
+
+    def g_needs_real(self) -> bool:
+        """Whether G's next update looks at real samples."""
+        recipe = self.recipe
+        return recipe.loss.generator_needs_real or any(p.needs_real for p in due(recipe.g_penalties, self.steps))
+
+    def generate(self, network: str, real: Batch | None = None, train: bool = True) -> Batch:
+        """A fake batch from the next latents of a network's updates ("D" or "G"), without a gradient unless G is to `train`.
+
+        Labels are those of the real batch where the recipe pairs the two.
+        """
+        recipe = self.recipe
+        with self.streams[f"latents of {network}"]:
             z = torch.randn(self.latent_shape, device=self.streams.device)
+        for transform in recipe.latent_transforms:
+            z = transform(z)
+        z.requires_grad_(train and bool(recipe.g_penalties))
+        labels = real.labels if real and recipe.pairs else None
+        if recipe.conditional and labels is None:
+            with self.streams[f"labels of {network}"]:
+                labels = recipe.draw_labels(len(z))
         with self.streams["forward passes of G"], self.arithmetic(), nullcontext() if train else torch.no_grad():
-            samples: Tensor = self.recipe.generator(z)
-        return samples.float()
+            samples: Tensor = recipe.generator(z) if labels is None else recipe.generator(z, labels)
+        return Batch(samples.float(), labels, z)
 
-    def discriminate(self, samples: Tensor) -> Tensor:
-        """D's logits (B, 1)."""
+    def learnt_from(self, fake: Batch) -> Batch:
+        """The fakes that D learns from."""
+        samples, labels = fake.samples.detach(), fake.labels
+        for transform in self.recipe.fake_transforms:
+            samples, labels = transform(samples, labels)
+        return Batch(samples.detach(), labels, fake.latents)
+
+    def look_at_both(self, real: Batch, fake: Batch) -> tuple[Look, Look]:
+        """D's look at what it learns from, which penalties can differentiate by either batch, before and after `d_inputs`."""
+        seen = self.show(real.samples), self.show(fake.samples)
+        if not self.joined:
+            return self.look_at(real, seen[0]), self.look_at(fake, seen[1])
+        labels = None if real.labels is None or fake.labels is None else torch.cat((real.labels, fake.labels))
+        real_logits, fake_logits = self.discriminate(torch.cat(seen), labels).split(len(real.samples))
+        return Look(real, seen[0], real_logits), Look(fake, seen[1], fake_logits)
+
+    def show(self, samples: Tensor) -> Tensor:
+        """What D is to see of samples (B, *shape) that it learns from."""
+        if not self.recipe.penalties:
+            return self.recipe.see(samples)
+        samples.requires_grad_()
+        transformed = self.recipe.input_transforms  # one may work in place, which a leaf does not bear
+        return self.recipe.see(samples.clone() if transformed else samples).requires_grad_()
+
+    def look_at(self, batch: Batch, seen: Tensor) -> Look:
+        """What D makes of a batch of which it sees (B, *shape)."""
+        return Look(batch, seen, *self.judge(seen, batch.labels))
+
+    def discriminate(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
+        """D's logits (B, k)."""
+        return self.judge(samples, labels)[0]
+
+    def judge(self, samples: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """D's logits (B, k), and its class logits (B, classes) if it gives any."""
         with self.streams["forward passes of D"], self.arithmetic():
-            logits: Tensor = self.recipe.discriminator(samples)
-        return logits.float()
+            found = self.recipe.discriminator(samples, *() if labels is None else (labels,))
+        logits, classes = found if isinstance(found, tuple) else (found, None)
+        return logits.float(), None if classes is None else classes.float()
 
     def arithmetic(self) -> AbstractContextManager[None]:
         """What the networks' forward passes run under. Weights, losses, penalties and optimisers stay in float32."""
@@ -125,12 +227,34 @@ class Loop:
         return torch.autocast(self.streams.device.type, torch.bfloat16, cache_enabled=False)
 
 
-def descend(objective: Tensor, parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
-    """One step of an optimiser against an objective's gradient by the parameters, and by nothing else."""
-    for parameter in parameters:
-        parameter.grad = None
-    objective.backward(inputs=parameters)
-    optimizer.step()
+Rare = TypeVar("Rare", Penalty, Hook)
+
+
+def due(rare: Sequence[Rare], count: int) -> Iterator[Rare]:
+    """Those of penalties or hooks whose turn it is at a count of updates."""
+    return (one for one in rare if count % one.every == 0)
+
+
+def seen_of(real: Look | None, fake: Look) -> Seen:
+    """Two looks as penalties and losses are given them."""
+    return Seen(
+        real and real.seen,
+        fake.seen,
+        real and real.logits,
+        fake.logits,
+        real and real.batch.samples,
+        fake.batch.samples,
+        fake.batch.latents,
+        real and real.batch.labels,
+        fake.batch.labels,
+        real and real.class_logits,
+        fake.class_logits,
+    )
+
+
+def keep(latest: Tensor, logits: Tensor) -> None:
+    """Copy logits into a tensor, which takes their shape the first time."""
+    latest.resize_(logits.shape).copy_(logits.detach())
 
 
 def gradient_norm(parameters: Sequence[nn.Parameter]) -> Tensor:

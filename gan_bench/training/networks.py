@@ -17,6 +17,7 @@ from gan_bench.errors import GanBenchError
 from gan_bench.training.layers import quicken
 
 KNOWN = ("torch.nn.modules", "torch.nn.utils", quicken.__module__)  # whose modules and hooks see a sample at a time
+Shape = tuple[int | None, ...]
 HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")  # of a module
 
 
@@ -80,27 +81,50 @@ def check_outputs(generator: nn.Module, discriminator: nn.Module, data: DataSpec
     device, which has no numbers) it is not finite.
     """
     device = next(generator.parameters()).device
-
-    def output(network: nn.Module, inputs: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-        build = architecture.generator if network is generator else architecture.discriminator
-        with _blamed(build):
-            return output_of(network, inputs, shape, f"{place_of(build)}: the {build.__name__}")
-
     with Streams(0, device)["shapes"]:
-        samples = output(generator, torch.randn(2, architecture.latent, device=device), (2, *data.shape))
-        output(discriminator, some_samples(2, data, device), (2, 1))
-        output(discriminator, samples, (2, 1))
-        output(generator.eval(), torch.randn(2, architecture.latent, device=device), (2, *data.shape))
-        generator.train()
+        labels = (torch.zeros(2, dtype=torch.int64, device=device),) if architecture.takes_labels else ()
+        shape, build = (2, *data.shape), architecture.generator
+        with _blamed(build):
+            latents = torch.randn(2, architecture.latent, device=device)
+            samples = output_of(generator, (latents, *labels), shape, f"{place_of(build)}: the generator")
+            latents = torch.randn(2, architecture.latent, device=device)
+            output_of(generator.eval(), (latents, *labels), shape, f"{place_of(build)}: the generator")
+            generator.train()
+        build = architecture.discriminator
+        with _blamed(build):
+            for judged in (some_samples(2, data, device), samples):
+                logits_of(discriminator, (judged, *labels), 2, data, f"{place_of(build)}: the discriminator")
 
 
-def output_of(network: nn.Module, inputs: torch.Tensor, shape: tuple[int, ...], what: str) -> torch.Tensor:
-    """What a network makes of two samples. NetworkError, about `what`: it has the wrong shape or dtype, or is not finite."""
-    found = network(inputs)
-    of = f" for a batch of two{'' if network.training else ' in evaluation mode'}"
-    if not isinstance(found, torch.Tensor) or tuple(found.shape) != shape or found.dtype != torch.float32:
+def logits_of(
+    network: nn.Module, inputs: tuple[torch.Tensor, ...], rows: int | None, data: DataSpec, what: str
+) -> torch.Tensor:
+    """The logits that D makes of a batch: (rows, k), of some number of rows where None. NetworkError: as `output_of`."""
+    found = network(*inputs)
+    if isinstance(found, tuple) and len(found) == 2 and len(inputs) > 1:
+        found, class_logits = found
+        check_output(class_logits, (len(inputs[1]), len(data.classes or ())), f"{what}'s second output", network)
+    return check_output(found, (rows, None), what, network)
+
+
+def output_of(network: nn.Module, inputs: tuple[torch.Tensor, ...], shape: Shape, what: str) -> torch.Tensor:
+    """What a network makes of a batch. NetworkError, about `what`: it has the wrong shape or dtype, or is not finite."""
+    return check_output(network(*inputs), shape, what, network)
+
+
+def check_output(found: Any, shape: Shape, what: str, network: nn.Module) -> torch.Tensor:
+    """What a network gave, if it is what can be trained on: float32 of this shape, in which None stands for any number."""
+    of = f" for a batch of {'two' if shape[0] == 2 else shape[0]}" if shape[0] else ""
+    of += "" if network.training else " in evaluation mode"
+    wanted = str(shape).replace("None", "k")
+    fits = isinstance(found, torch.Tensor) and len(found.shape) == len(shape) and found.numel() > 0
+    if (
+        not fits
+        or found.dtype != torch.float32
+        or any(s not in (n, None) for n, s in zip(found.shape, shape, strict=True))
+    ):
         given = f"{found.dtype} {tuple(found.shape)}" if isinstance(found, torch.Tensor) else type(found).__name__
-        raise NetworkError(f"{what} must return float32 {shape}{of}, it returns {given}")
+        raise NetworkError(f"{what} must return float32 {wanted}{of}, it returns {given}")
     if network.training and not found.requires_grad:
         raise NetworkError(f"{what}'s output leads no gradient to its parameters, so it could not learn")
     if not found.is_meta and not (finite := found.isfinite()).all():
@@ -131,8 +155,8 @@ def _blamed(build: Callable[..., Any]) -> Iterator[None]:
 def mixes_batch(network: nn.Module) -> bool:
     """Whether a sample's output, or its gradient, may depend on the other samples of its batch.
 
-    Only PyTorch's own modules other than batch normalisation are known not to, as long as nobody else has a hook on them or
-    has given one a `forward` of its own.
+    Only PyTorch's own modules other than batch normalisation are known not to, and those whose class says so of its own
+    `forward` (`per_sample = True`), as long as nobody else has a hook on them or has given one a `forward` of its own.
     """
     return any(_of_whole_batch(module) for module in network.modules()) or not _known(
         _hooks(nn.modules.module, "_global")
@@ -141,7 +165,9 @@ def mixes_batch(network: nn.Module) -> bool:
 
 def _of_whole_batch(module: nn.Module) -> bool:
     mixing = isinstance(module, nn.modules.batchnorm._BatchNorm) or "forward" in vars(module)
-    return mixing or not _known([type(module), *_hooks(module)])
+    own = next(cls for cls in type(module).__mro__ if "forward" in vars(cls))  # the class that has a word on it
+    undeclared = [] if vars(own).get("per_sample") else [type(module)]
+    return mixing or not _known([*undeclared, *_hooks(module)])
 
 
 def _hooks(holder: Any, prefix: str = "") -> list[Any]:

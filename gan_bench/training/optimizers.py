@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,8 +12,14 @@ _FUSED = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.opt
 
 
 def build_optimizer(settings: dict[str, Any], parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser of settings `{"name": "adam", "lr": 1e-4, ...}`, fused where PyTorch has it."""
+    """The optimiser of settings `{"name": "adam", "lr": 1e-4, ...}`, fused where PyTorch has it.
+
+    In place of a name there may be a callable, which is given the parameters and all other settings.
+    """
     options = {key: value for key, value in settings.items() if key != "name"}
+    if callable(own := settings["name"]):
+        made: torch.optim.Optimizer = own(parameters, **options)
+        return made
     device = parameters[0].device.type
     if device == "cuda" and settings["name"] != "sgd":  # which counts no steps
         options["capturable"] = True  # the step count on the device, where a CUDA graph can raise it; from the start
@@ -21,6 +27,21 @@ def build_optimizer(settings: dict[str, Any], parameters: Sequence[nn.Parameter]
         return torch.optim.RMSprop(parameters, **options)
     build: Any = _FUSED[settings["name"]]
     return build(parameters, fused=device != "meta", **options)
+
+
+class Schedule:
+    """A learning rate that is multiplied by factors before each update; a tensor, which a CUDA graph can change."""
+
+    def __init__(self, base: float | Tensor, factors: Sequence[Callable[[], Tensor]], device: torch.device) -> None:
+        self.base, self.factors = base, factors
+        self.lr = torch.zeros((), device=device)
+
+    def update(self) -> None:
+        """Take the rate of the moment."""
+        rate = torch.as_tensor(self.base, dtype=torch.float32)
+        for factor in self.factors:
+            rate = rate * factor()
+        self.lr.copy_(rate)
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

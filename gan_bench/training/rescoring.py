@@ -41,7 +41,7 @@ def rescore(training: Training) -> bool:
             continue
         place = folder.snapshot(step)
         with training.evaluating():
-            samples = draw_samples(sampled, training.latent, training.seed, training.evaluator)
+            samples = draw_samples(training.recipe.sampler(sampled), training.latent, training.seed, training.evaluator)
             if "samples.png" in damaged:
                 write_picture(place, samples)
             if outdated or "scores.json" in damaged:
@@ -73,7 +73,8 @@ def score_best_again(training: Training) -> None:
                 continue
             with training.evaluating():
                 place = "evaluation of the best"
-                samples = draw(sampled, training.latent, evaluator.count, training.seed, training.device, place)
+                network = training.recipe.sampler(sampled)
+                samples = draw(network, training.latent, evaluator.count, training.seed, training.device, place)
                 scored = evaluator.score(samples, ("held_out",))
                 again = [score for score in scored if score["protocol_id"] in wanted]
         if again != found:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from gan_bench.api.faults import cause
+from gan_bench.api.losses import NetworkName
+from gan_bench.api.recipe import Recipe
+from gan_bench.api.seen import Hook, Penalty
 from gan_bench.data.batches import Batches
 from gan_bench.training.loop import NORM_EVERY, Loop
 
@@ -42,16 +45,16 @@ class Counts:
 class Steps:
     """Takes a loop's steps. With `capture`, by graphs; what can't be captured goes on step by step, and `reason` says why.
 
-    A kind of block is what repeats: how many steps it has, and where it begins in the rhythm of D's updates, of penalties and
-    of gradients' norms.
+    A kind of block is what repeats: how many steps it has, and where it begins in the rhythm of D's updates, of penalties, of
+    hooks and of gradients' norms.
     """
 
     def __init__(self, loop: Loop, capture: Capture | None) -> None:
         assert isinstance(loop.next_real, Batches)  # which can be told how many a graph takes
         self.loop, self.batches, self.capture = loop, loop.next_real, capture
         self.reason: str | None = None if capture else "the device has no graphs"
-        self._g_rhythm = math.lcm(NORM_EVERY, loop.recipe.g_per_d)
-        self._d_rhythm = math.lcm(NORM_EVERY, *(penalty.every for penalty in loop.recipe.penalties))
+        self._g_rhythm = math.lcm(loop.recipe.g_per_d, _rhythm(loop.recipe, "generator", loop.recipe.g_penalties))
+        self._d_rhythm = _rhythm(loop.recipe, "discriminator", loop.recipe.penalties)
         self._done: Counter[tuple[int, int, int]] = Counter()  # kind -> blocks taken step by step
         self._takes: dict[tuple[int, int, int], int] = {}  # kind -> batches
         self._graphs: dict[tuple[int, int, int], tuple[Replay, Counts]] = {}
@@ -115,6 +118,12 @@ class Steps:
         loop = self.loop
         loop.steps, loop.d_steps, self.batches.taken = before.steps, before.d_steps, before.batches
         loop.window.counts = {name: before.reports[name] for name in loop.window.counts}
+
+
+def _rhythm(recipe: Recipe, network: NetworkName, penalties: Sequence[Penalty]) -> int:
+    """After how many updates of a network what is done in them repeats."""
+    rare: list[Penalty | Hook] = [*penalties, *recipe.before[network], *recipe.after[network]]
+    return math.lcm(NORM_EVERY, *(one.every for one in rare))
 
 
 class CudaCapture:

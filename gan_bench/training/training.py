@@ -7,20 +7,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from gan_bench.api.randomness import Streams
-from gan_bench.data.batches import Batches
 from gan_bench.errors import message, shortened
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.store.curves import WINDOW, read_windows
 from gan_bench.store.documents import FileFault, write_object
 from gan_bench.store.folder import RunFolder
-from gan_bench.training.build import loop_of
+from gan_bench.training.build import loop_on
 from gan_bench.training.curve_writer import CurveWriter, Diverged
 from gan_bench.training.diagnosis import Diagnosis, Record, as_json, diagnose, hopeless
 from gan_bench.training.global_state import tf32_products
@@ -85,8 +82,7 @@ class Training:
         self._unscored: set[str] = set()  # labels of scores of which it was said that they have no value
         with self.turn():
             self.streams = Streams(self.seed, self.device)
-            real = partial(Batches, data.training.to(self.device), self.batch_size, self.seed)
-            self.loop = loop_of(self.cell, data.spec, self.streams, self.total_steps, real)
+            self.loop = loop_on(self.cell, data, self.streams, self.total_steps)
             self.recipe = self.loop.recipe
             self.steps = Steps(self.loop, CudaCapture(self.loop, self.stream) if self.stream and slot.graphs else None)
             self.batches = self.steps.batches
@@ -173,7 +169,7 @@ class Training:
             "discriminator": self.recipe.discriminator.state_dict(),
             "g_optimizer": self.loop.g_optimizer.state_dict(),
             "d_optimizer": self.loop.d_optimizer.state_dict(),
-            "recipe": {n: v if isinstance(v, Tensor) else v.state_dict() for n, v in self.recipe.state.items()},
+            "recipe": self.recipe.state_dict(),
             "streams": self.streams.state_dict(),
             "data": self.batches.state_dict(),
             "window": self.loop.window.state_dict(),
@@ -236,11 +232,7 @@ class Training:
         self.recipe.discriminator.load_state_dict(state["discriminator"])
         load_optimizer(self.loop.g_optimizer, state["g_optimizer"])
         load_optimizer(self.loop.d_optimizer, state["d_optimizer"])
-        for name, value in self.recipe.state.items():
-            if isinstance(value, Tensor):
-                value.copy_(state["recipe"][name])
-            else:
-                value.load_state_dict(state["recipe"][name])
+        self.recipe.load_state_dict(state["recipe"])
         self.streams.load_state_dict(state["streams"])
         self.batches.load_state_dict(state["data"])
         self.loop.window.load_state_dict(state["window"])
@@ -257,15 +249,16 @@ class Training:
 
     def _take_snapshot(self) -> None:
         self.curves.settle()
-        with self.evaluating(), self.folder.new_snapshot(self.loop.steps) as place:
+        step = self.loop.steps
+        with self.evaluating(), self.folder.new_snapshot(step) as place, self.recipe.ready_to_sample():
             counters = self.counters()
             facts = {"step": counters.pop("steps"), **counters, "precision": self.cell.precision}
-            samples = draw_samples(self.recipe.sampled, self.latent, self.seed, self.evaluator)
+            samples = draw_samples(self.recipe.sampler(), self.latent, self.seed, self.evaluator)
             for score in write_snapshot(place, self.recipe.sampled, samples, self.evaluator, facts):
                 if score["value"] is None and score["label"] not in self._unscored:
                     self._unscored.add(score["label"])
                     why = " ".join(score["error"].split())
-                    self.warnings.append(f"{score['label']} has no value at step {self.loop.steps:,}: {why}")
+                    self.warnings.append(f"{score['label']} has no value at step {step:,}: {why}")
 
 
 def checkup_every(step: int) -> int:

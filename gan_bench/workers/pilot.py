@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,11 @@ import torch
 
 from gan_bench.api.randomness import Streams
 from gan_bench.api.registry import Registry
-from gan_bench.data.batches import Batches
 from gan_bench.data.cache import open_prepared
 from gan_bench.grid import Cell, cell_from_settings
 from gan_bench.planning.cost import Pilot
 from gan_bench.scoring.samples import BATCH, draw
-from gan_bench.training.build import loop_of
+from gan_bench.training.build import loop_on
 from gan_bench.workers.processes import apart, end_with_parent, worker_context
 
 if TYPE_CHECKING:
@@ -49,14 +47,14 @@ def _pilot(task: tuple[dict[str, Any], Path]) -> Pilot:
     settings, folder = task
     device = _process["device"]
     cell, data, streams = cell_from_settings(settings, _process["registry"]), open_prepared(folder), Streams(0, device)
-    loop = loop_of(cell, data.spec, streams, 1, partial(Batches, data.training.to(device), cell.batch_size, 0))
+    loop = loop_on(cell, data, streams, 1)
     loop.step()  # allocates moments and buffers
     steps, began = 0, _now(device)
     while _now(device) - began < PILOT_SECONDS:
         loop.step()
         steps += 1
     trained = _now(device)
-    draw(loop.recipe.sampled, cell.architecture.latent, BATCH, 0, device)
+    draw(loop.recipe.sampler(), cell.architecture.latent, BATCH, 0, device)
     return Pilot((trained - began) / steps, (_now(device) - trained) / BATCH, _peak_bytes(device))
 
 

@@ -11,8 +11,8 @@ from small_runs import ADAM, CPU, finish, interrupt, make_loop, open_run
 from stores import assert_equal_runs
 from torch import nn
 
-from gan_bench.api.recipe import Seen
 from gan_bench.api.registry import Registry
+from gan_bench.api.seen import Seen
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
 from gan_bench.grid import cell_from_settings

@@ -75,7 +75,7 @@ def test_bfloat16_trains_float32_weights_much_as_float32_does():
     assert half != single
     assert half == pytest.approx(single, rel=0.02, abs=0.02)  # bfloat16 has 8 bits
     assert {p.dtype for p in loops[1].recipe.generator.parameters()} == {torch.float32}
-    assert loops[1].generate("latents of G").dtype == torch.float32
+    assert loops[1].generate("G").samples.dtype == torch.float32
 
 
 @pytest.mark.parametrize("trick", [WassersteinGP(), R1()])
@@ -174,7 +174,7 @@ def test_a_trick_that_hooks_d_sees_real_and_fake_apart():
 
 def test_generator_step_computes_no_gradient_of_the_discriminator():
     loop = make_loop(DCGAN_8)
-    fake = loop.generate("latents of G")
+    fake = loop.generate("G")
     loop.update_generator(fake, None)
     assert all(p.grad is None for p in loop.d_parameters)
     assert all(p.grad is not None for p in loop.g_parameters)
@@ -192,8 +192,8 @@ def test_equal_seeds_draw_equal_weights_and_latents_in_other_cells():
     plain, critic = make_loop(DCGAN_8), make_loop(DCGAN_8, [WassersteinGP(d_steps=3)])
     for a, b in zip(plain.g_parameters, critic.g_parameters, strict=True):
         assert torch.equal(a, b)
-    critic.generate("latents of D")  # the critic's further steps must not shift the latents that G learns from
-    assert torch.equal(plain.generate("latents of G"), critic.generate("latents of G"))
+    critic.generate("D")  # the critic's further steps must not shift the latents that G learns from
+    assert torch.equal(plain.generate("G").samples, critic.generate("G").samples)
 
 
 def test_streams_leave_the_callers_random_state_alone():

@@ -116,7 +116,7 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 
 GENERATOR, DISCRIMINATOR = "return network  # of G", "return network  # of D"
 OF_G = "the generator must return float32 (2, 1, 8, 8) for a batch of two"
-OF_D = "the discriminator must return float32 (2, 1) for a batch of two"
+OF_D = "the discriminator must return float32 (2, k) for a batch of two"
 
 
 @pytest.mark.usefixtures("size")
@@ -287,8 +287,8 @@ LAMBDA = "TypeError: Idea.edit.<locals>.<lambda>() takes"
             "recipe.sampled = nn.Linear(100, 5)",
             f"the sampled network (in idea at plugin.py:{EDIT}) must return float32 (2, 1, 8, 8) for a batch of two in ",
         ),
-        ("recipe.loss = None", "AttributeError: 'NoneType' object has no attribute 'target_transforms'"),
-        ("recipe.loss = BinaryCrossEntropy", "TypeError: "),
+        ("recipe.loss = None", "ValueError: the recipe's loss must be a gan_bench.Loss (found: NoneType)"),
+        ("recipe.loss = BinaryCrossEntropy", "ValueError: the recipe's loss must be a gan_bench.Loss (found: ABCMeta)"),
         (
             "recipe.register('x', 3)",
             "ValueError: what is registered must be a tensor or module (found: trick:idea.x, int)",
