@@ -1,0 +1,186 @@
+"""What metrics and feature extractors must do: the same finite numbers each time, and the best for real data."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_bench.api.faults import place_of
+from gan_bench.api.kinds import FeatureExtractor, Features, Metric, Plugin
+from gan_bench.api.registry import Found, Registry
+from gan_bench.checks.check import Check, Failed, Skipped
+from gan_bench.checks.toys import HELD_OUT, Blobs, Flat
+from gan_bench.checks.trials import CPU, difference, watched
+from gan_bench.errors import GanBenchError
+from gan_bench.scoring.evaluator import Evaluator
+
+DATA = (Blobs(), Blobs(sides=(2,)))  # pictures, and points whose mixture is known
+Scores = list[dict[str, Any]]
+
+
+class Scored:
+    """A metric's scores of toy samples."""
+
+    def __init__(self, found: Found, metric: Metric) -> None:
+        self.found, self.metric = found, metric
+
+    @property
+    def place(self) -> str:
+        """Where its code begins."""
+        return place_of(self.found.cls.score)  # type: ignore[attr-defined]
+
+    def score(self, data: Blobs, samples: Tensor) -> Scores:
+        """Its numbers for samples (N, *shape), with all that they rest on made anew."""
+        with tempfile.TemporaryDirectory() as place:
+            prepared = data.prepared()
+            return Evaluator(prepared, [self.metric], Flat(), len(samples), CPU, Path(place)).score(samples)
+
+    @cached_property
+    def noise(self) -> dict[Blobs, Scores]:
+        """Of noise, for all data that it can be computed of."""
+        found = {}
+        for data in DATA:
+            scores = self.score(data, noise(data))
+            if all(score["value"] is not None for score in scores):
+                found[data] = scores
+            elif not all(score.get("error") for score in scores):
+                raise Failed(self.place, f"a number has neither a value nor a reason: {scores!r}")
+            else:
+                reason = str(next(score["error"] for score in scores if score.get("error")))
+        if not found:
+            raise Skipped(f"it can't be computed of toys: {reason}")
+        return found
+
+
+def noise(data: Blobs) -> Tensor:
+    """Samples (N, *shape) that are none of the data's."""
+    size = (
+        1 if len(data.sides) == 3 else 4
+    )  # points round a circle of radius 1 would have the data's mean and covariance
+    return (torch.rand(HELD_OUT, *data.sides, generator=torch.Generator().manual_seed(1)) * 2 - 1) * size
+
+
+def held_out(data: Blobs) -> Tensor:
+    """The held-out samples themselves."""
+    return data.prepared().held_out.batch(torch.arange(HELD_OUT))
+
+
+def metric_checks(found: Found, variants: list[Plugin], registry: Registry) -> Iterator[Check]:
+    """The checks of a metric."""
+    own = [Scored(found, one) for one in variants if isinstance(one, Metric)]
+    yield Check(found, "gives finite numbers, or says why not", lambda: [one.noise for one in own] and None)
+    yield Check(found, "is deterministic", lambda: [deterministic(one) for one in own] and None)
+    yield Check(found, "takes real data for better than noise", lambda: [tells_real(one) for one in own] and None)
+    yield Check(found, "leaves global state alone", lambda: [keeps_out(one) for one in own] and None)
+
+
+def deterministic(one: Scored) -> None:
+    """Computed again, it gives the same."""
+    for data, scores in one.noise.items():
+        if where := difference(one.score(data, noise(data)), scores):
+            raise Failed(one.place, f"computed again of the same samples, it is another: {where}")
+
+
+def tells_real(one: Scored) -> None:
+    """What is compared as a distance or as quality is no worse of the held-out samples than of noise."""
+    for data, scores in one.noise.items():
+        for real, worse in zip(one.score(data, held_out(data)), scores, strict=True):
+            sign = 1 if real["better"] == "lower" else -1
+            if real.get("side") in ("distance", "quality") and sign * real["value"] > sign * worse["value"]:
+                told = f"{real['label']} is {real['value']:g} of the held-out samples themselves and {worse['value']:g} of noise"
+                raise Failed(one.place, f"{told}, and {real['better']} is said to be better")
+
+
+def keeps_out(one: Scored) -> None:
+    """The process's settings and generators are afterwards as they were."""
+    with watched() as changed:
+        one.score(next(iter(one.noise)), noise(next(iter(one.noise))))
+    if changed:
+        raise Failed(one.place, f"it changes what all runs of a process share: {', '.join(changed)}")
+
+
+class Prepared:
+    """A feature extractor, ready for toys."""
+
+    def __init__(self, found: Found, extractor: FeatureExtractor) -> None:
+        self.found, self.extractor = found, extractor
+
+    @property
+    def place(self) -> str:
+        """Where its code begins."""
+        return place_of(self.found.cls.prepare)  # type: ignore[attr-defined]
+
+    def prepare(self, data: Blobs) -> Features:
+        """Made anew. GanBenchError: what it needs is missing."""
+        with tempfile.TemporaryDirectory() as place:
+            return self.extractor.prepare(data.prepared(), Path(place), CPU)
+
+    @cached_property
+    def ready(self) -> dict[Blobs, Features]:
+        """For all data that it takes. Skipped: weights or packages that are not here."""
+        found, reason = {}, ""
+        for data in DATA:
+            try:
+                found[data] = self.prepare(data)
+            except GanBenchError as error:
+                reason = str(error)
+        if not found:
+            raise Skipped(reason)
+        return found
+
+
+def features_checks(found: Found, variants: list[Plugin], registry: Registry) -> Iterator[Check]:
+    """The checks of a feature extractor."""
+    own = [Prepared(found, one) for one in variants if isinstance(one, FeatureExtractor)]
+    yield Check(found, "gives features of each sample", lambda: [features(one) for one in own] and None, slow=True)
+    yield Check(found, "is deterministic", lambda: [prepared_alike(one) for one in own] and None, slow=True)
+    yield Check(found, "leaves global state alone", lambda: [prepares_alone(one) for one in own] and None, slow=True)
+
+
+def features(one: Prepared) -> None:
+    """Float32 (B, d), finite, a sample's own whatever stands beside it in the batch; NaN for what is no finite sample."""
+    for data, ready in one.ready.items():
+        if not isinstance(ready.label, str) or not ready.label:
+            raise Failed(one.place, f"`label` must be text (found: {ready.label!r})")
+        json.dumps(ready.protocol)
+        samples = held_out(data)
+        whole, few = ready(samples), ready(samples[:3])
+        shape = tuple(whole.shape)
+        if whole.dtype != torch.float32 or len(shape) != 2 or shape[0] != len(samples):
+            raise Failed(one.place, f"features must be float32 ({len(samples)}, d) (found: {whole.dtype} {shape})")
+        if not whole.isfinite().all():
+            raise Failed(one.place, "features of real samples must be finite")
+        if not torch.allclose(whole[:3], few, rtol=1e-3, atol=1e-4):
+            raise Failed(one.place, "a sample's features must not depend on the others of its batch")
+        if logits := getattr(ready, "logits", None):
+            given = tuple(logits(whole.cpu()).shape)
+            if len(given) != 2 or given[0] != len(samples):
+                raise Failed(one.place, f"logits must be ({len(samples)}, classes) (found: {given})")
+
+
+def prepared_alike(one: Prepared) -> None:
+    """Made again, it gives the same features and says so."""
+    for data, ready in one.ready.items():
+        again = one.prepare(data)
+        for what, a, b in (
+            ("protocol", ready.protocol, again.protocol),
+            ("features", ready(held_out(data)), again(held_out(data))),
+        ):
+            if where := difference(a, b, what):
+                raise Failed(one.place, f"prepared again for the same data, its {where} differ")
+
+
+def prepares_alone(one: Prepared) -> None:
+    """The process's settings and generators are afterwards as they were."""
+    data = next(iter(one.ready))
+    with watched() as changed:
+        one.prepare(data)(held_out(data))
+    if changed:
+        raise Failed(one.place, f"it changes what all runs of a process share: {', '.join(changed)}")
