@@ -1,4 +1,4 @@
-"""What every plugin must pass, whoever wrote it: the tests run it over the registry."""
+"""What every plugin must pass, short trainings on toys among it: the tests run it over the registry."""
 
 from gan_bench.checks.check import Check, Failed, Skipped
 from gan_bench.checks.plugins import check_pair, checks_of

@@ -87,6 +87,7 @@ class Trial:
                 training = self.open(Path(place) / "run", total)
                 advance(training, stop)
                 if stop != steps:
+                    sampled(training)  # training does not notice
                     training.save()
             state, samples = training.state_dict(), sampled(training)
         return Trained(state, training.loop.window.means(), samples, tuple(changed), tuple(seeded(training)))

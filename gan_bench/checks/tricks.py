@@ -45,22 +45,29 @@ class Trials:
         return (*BASES, *named)
 
     @cached_property
-    def first(self) -> tuple[Trial, list[Trial]]:
-        """The first networks that take it, and on them the trials of all of its variants that they take. Failed: none do."""
-        found = ((base, self.taken(base)) for base in self.bases)
-        if own := next(((base, trials) for base, trials in found if trials), None):
-            return own
-        reasons = dict.fromkeys(refusal(one) for base in self.bases for one in self.of(base))
-        rule = f"it refuses all networks that it is tried on: {'; '.join(reasons)}"
+    def first(self) -> list[tuple[Trial, Trial]]:
+        """For each of its variants the first networks that take it, without it and with it. Failed: none do."""
+        return [self._first(variant) for variant in self.variants if isinstance(variant, Trick)]
+
+    def _first(self, variant: Trick) -> tuple[Trial, Trial]:
+        reasons: dict[str, None] = {}
+        for base in self.bases:
+            trial = replace(base, tricks=(variant,))
+            if not (reason := self._refusal(trial)):
+                return base, trial
+            reasons[reason] = None
+        rule = f"{variant.settings()} refuses all networks that it is tried on: {'; '.join(reasons)}"
         raise Failed(self.place, f"{rule}. Name an architecture that it is made for in checked_on")
 
-    def taken(self, base: Trial) -> list[Trial]:
-        """The trials of its variants that these networks take."""
-        return [one for one in self.of(base) if not refusal(one)]
+    def every(self) -> Iterator[Trial]:
+        """Its trials on all networks that take it."""
+        for base in self.bases:
+            trials = (replace(base, tricks=(one,)) for one in self.variants if isinstance(one, Trick))
+            yield from (trial for trial in trials if not self._refusal(trial))
 
-    def of(self, base: Trial) -> list[Trial]:
-        """The trials of its variants."""
-        return [replace(base, tricks=(*base.tricks, one)) for one in self.variants if isinstance(one, Trick)]
+    def _refusal(self, trial: Trial) -> str:
+        with blamed(self.found.cls.edit):  # type: ignore[attr-defined]
+            return refusal(trial)
 
     @property
     def place(self) -> str:
@@ -88,16 +95,15 @@ def trick_checks(found: Found, variants: list[Plugin], registry: Registry) -> It
 
     def on_first(rule: Callable[[Trials, Trial], None], name: str, slow: bool = False) -> Check:
         def test() -> None:
-            for trial in trials.first[1]:
+            for _, trial in trials.first:
                 rule(trials, trial)
 
         return Check(found, name, test, slow)
 
     def on_all() -> None:
-        for base in trials.bases:
-            for trial in trials.taken(base):
-                for rule in (trains, resumes, keeps_out, draws_its_own):
-                    rule(trials, trial)
+        for trial in trials.every():
+            for rule in (trains, resumes, keeps_out, draws_its_own):
+                rule(trials, trial)
 
     yield on_first(trains, "trains")
     yield on_first(resumes, "resumes to the same bits")
@@ -111,10 +117,14 @@ def trick_checks(found: Found, variants: list[Plugin], registry: Registry) -> It
 
 
 def trains(trials: Trials, trial: Trial) -> None:
-    """A dry pass, and some steps without a number that is not finite."""
+    """A dry pass, and some steps in which all is finite and both networks learn."""
     with blamed(trials.found.cls.edit):  # type: ignore[attr-defined]
         dry_pass(trial.cell)
-        _ = trial.whole
+        after = trial.whole.state
+    recipe = loop_on(trial.cell, trial.data.prepared(), Streams(0, CPU), STEPS + 1).recipe
+    for name, network in (("generator", recipe.generator), ("discriminator", recipe.discriminator)):
+        if all(torch.equal(parameter, after[name][path]) for path, parameter in network.named_parameters()):
+            raise Failed(trials.place, f"no parameter of the {name} changes in {STEPS} steps")
 
 
 def resumes(trials: Trials, trial: Trial) -> None:
@@ -147,10 +157,9 @@ def draws_its_own(trials: Trials, trial: Trial) -> None:
 
 def changes(trials: Trials) -> None:
     """With one of its variants at least, a run is another one than without it."""
-    base, own = trials.first
-    plain = base.whole
-    for trial in own:
-        if difference(trial.whole.means, plain.means) or difference(trial.whole.samples, plain.samples):
+    for base, trial in trials.first:
+        with_it, without = trial.whole, base.whole
+        if difference(with_it.means, without.means) or difference(with_it.samples, without.samples):
             return
     cure = "If its defaults show in longer runs alone, let checked_with have parameters that show at once"
     raise Failed(trials.place, f"it changes nothing: {STEPS} steps end as they do without it. {cure}")
