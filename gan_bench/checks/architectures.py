@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import get_args
 
@@ -13,10 +13,9 @@ from gan_bench.api.faults import cause, place_of
 from gan_bench.api.kinds import Architecture, Plugin
 from gan_bench.api.randomness import Stream, Streams
 from gan_bench.api.registry import Found, Registry
-from gan_bench.checks.check import Check, Failed, blamed
+from gan_bench.checks.check import Check, Failed, blamed, each
 from gan_bench.checks.toys import CLASSES, Blobs
-from gan_bench.checks.trials import CPU, STEPS, Trial, difference, watched
-from gan_bench.training.build import loop_on
+from gan_bench.checks.trials import CPU, STEPS, Trial, difference, keeps_out, reproducible, resumes
 from gan_bench.training.describe import describe_architecture
 from gan_bench.training.networks import NetworkError, build_networks, check_outputs
 
@@ -27,35 +26,28 @@ SHAPES = (*SMALL, (3, 8, 8), (3, 16, 16), (1, 28, 28), (3, 32, 32), (3, 64, 64),
 class Trials:
     """Trainings of an architecture: of those parameters that it is checked with, else of its defaults."""
 
-    def __init__(self, found: Found, variants: Sequence[Plugin]) -> None:
-        self.found = found
-        made = [one for one in variants if isinstance(one, Architecture)]
-        self.default = made[0]
-        self.small = made[1:] or made
+    def __init__(self, own: Sequence[Architecture]) -> None:
+        self.default, self.small = own[0], own[1:] or own
 
     @cached_property
     def data(self) -> Blobs:
         """The first data that it takes. Failed: it takes none."""
-        reasons = {shape: refusal(self.small[0], spec_of(shape)) for shape in SMALL}
-        if taken := next((shape for shape, reason in reasons.items() if not reason), None):
-            return Blobs(sides=taken)
-        raise Failed(
-            self.place, f"it takes none of the data that it is tried on: {'; '.join(dict.fromkeys(reasons.values()))}"
-        )
+        reasons: dict[str, None] = {}
+        for shape in SMALL:
+            if not (reason := refusal(self.small[0], spec_of(shape))):
+                return Blobs(sides=shape)
+            reasons[reason] = None
+        rule = f"it takes none of the data that it is tried on: {'; '.join(reasons)}"
+        raise Failed(place_of(type(self.default)), rule)
 
     @cached_property
     def all(self) -> list[Trial]:
         """A trial of each; and of the first of them for each way to be told the classes."""
-        field = self.found.cls.model_fields.get("conditional")
+        first = self.small[0]
+        field = type(first).model_fields.get("conditional")
         ways = [way for way in get_args(field.annotation) if way != "none"] if field else []
-        first = self.small[0].model_dump()
-        told = [type(self.small[0])(**{**first, "conditional": way}) for way in ways]
+        told = [type(first)(**{**first.model_dump(), "conditional": way}) for way in ways]
         return [Trial(one, data=self.data) for one in (*self.small, *told)]
-
-    @property
-    def place(self) -> str:
-        """Where its code begins."""
-        return place_of(self.found.cls)
 
 
 def spec_of(shape: tuple[int, ...], classes: tuple[str, ...] | None = CLASSES) -> DataSpec:
@@ -64,112 +56,82 @@ def spec_of(shape: tuple[int, ...], classes: tuple[str, ...] | None = CLASSES) -
 
 
 def refusal(architecture: Architecture, data: DataSpec) -> str:
-    """Why it refuses data, in its own words; "" where it takes them. Whatever else it raises comes through."""
-    try:
-        build_networks(architecture, data, Streams(0, torch.device("meta")))
-    except NetworkError:
-        raise
-    except ValueError as error:
-        if not str(error).strip():
-            raise ValueError(f"it refuses data of {data.shape} without saying why") from error
-        return cause(error)
+    """Why it refuses data, in its own words; "" where it takes them. Failed: whatever else is wrong."""
+    with blamed(type(architecture)):
+        try:
+            build_networks(architecture, data, Streams(0, torch.device("meta")))
+        except NetworkError:
+            raise
+        except ValueError as error:
+            if not str(error).strip():
+                raise ValueError(f"it refuses data of {data.shape} without saying why") from None
+            return cause(error)
     return ""
 
 
-def architecture_checks(found: Found, variants: list[Plugin], registry: Registry) -> Iterator[Check]:
+def architecture_checks(found: Found, own: Sequence[Plugin], registry: Registry) -> Iterator[Check]:
     """The checks of an architecture."""
-    trials = Trials(found, variants)
+    trials = Trials([one for one in own if isinstance(one, Architecture)])
 
-    def each(rule: Callable[[Trials, Trial], None]) -> Callable[[], None]:
-        def test() -> None:
-            for trial in trials.all:
-                rule(trials, trial)
+    def every() -> list[Trial]:
+        return trials.all
 
-        return test
-
-    yield Check(found, "makes samples and judges them", lambda: shapes(trials, trials.small[0], SMALL))
-    yield Check(
-        found, "does so in every shape", lambda: shapes(trials, trials.default, SHAPES, describe=True), slow=True
-    )
-    yield Check(found, "is built equal from an equal seed", each(built_equal))
-    yield Check(found, "seeds nothing", each(seeds_nothing))
-    yield Check(found, "trains, every parameter", each(trains))
-    yield Check(found, "resumes to the same bits", each(resumes))
-    yield Check(found, "is reproducible", each(reproducible))
-    yield Check(found, "leaves global state alone", each(keeps_out))
+    yield Check(found, "makes samples and judges them", each(makes, lambda: [trials]))
+    yield Check(found, "is built equal from an equal seed", each(built_equal, every))
+    yield Check(found, "seeds nothing", each(seeds_nothing, every))
+    yield Check(found, "trains, every parameter", each(trains, every))
+    yield Check(found, "resumes to the same bits", each(resumes, every))
+    yield Check(found, "is reproducible", each(reproducible, every))
+    yield Check(found, "leaves global state alone", each(keeps_out, every))
+    yield Check(found, "makes samples of every shape", each(makes_all, lambda: [trials]), slow=True)
 
 
-def shapes(
-    trials: Trials, architecture: Architecture, some: Sequence[tuple[int, ...]], *, describe: bool = False
-) -> None:
-    """Right shapes, dtypes and gradients for all data that it takes; what it refuses, it refuses in words."""
-    taken = [shape for shape in some if not refusal(architecture, spec_of(shape))]
-    for shape in taken:
-        if describe:
-            describe_architecture(architecture, spec_of(shape))
-        else:
-            check_outputs(*build_networks(architecture, spec_of(shape), Streams(0, CPU)), spec_of(shape), architecture)
-    if not taken:
-        _ = trials.data  # raises, unless larger ones are taken
+def makes(trials: Trials) -> None:
+    """Right shapes, dtypes and gradients for the data that it trains on, in each way to be told the classes."""
+    for trial in trials.all:
+        data = spec_of(trial.data.sides)
+        check_outputs(*build_networks(trial.architecture, data, Streams(0, CPU)), data, trial.architecture)
 
 
-def built_equal(trials: Trials, trial: Trial) -> None:
+def makes_all(trials: Trials) -> None:
+    """The same of its defaults, for all data that it takes; what it refuses, it refuses in words."""
+    for shape in SHAPES:
+        if not refusal(trials.default, spec_of(shape)):
+            describe_architecture(trials.default, spec_of(shape))
+
+
+def built_equal(trial: Trial) -> None:
     """Its weights rest on the seed alone."""
-    data = spec_of(trial.data.sides)
-    first, second = (build_networks(trial.architecture, data, Streams(0, CPU)) for _ in range(2))
-    for method, one, other in zip(
-        (trial.architecture.generator, trial.architecture.discriminator), first, second, strict=True
-    ):
+    data, own = spec_of(trial.data.sides), trial.architecture
+    first, second = (build_networks(own, data, Streams(0, CPU)) for _ in range(2))
+    for build, one, other in zip((own.generator, own.discriminator), first, second, strict=True):
         if where := difference({**one.state_dict()}, {**other.state_dict()}):
-            rule = f"built twice from one seed, the {method.__name__} begins otherwise: {where} differs"
-            raise Failed(place_of(method), rule)
+            rule = f"built twice from one seed, the {build.__name__} begins otherwise: {where} differs"
+            raise Failed(place_of(build), rule)
 
 
-def seeds_nothing(trials: Trials, trial: Trial) -> None:
+def seeds_nothing(trial: Trial) -> None:
     """Weights are drawn from the generator as it stands, which the run has seeded."""
-    data = spec_of(trial.data.sides)
     for build in (trial.architecture.generator, trial.architecture.discriminator):
         with Stream(0, "checks", CPU):
             before = torch.default_generator.initial_seed()
-            build(data)
+            build(spec_of(trial.data.sides))
             if torch.default_generator.initial_seed() != before:
                 raise Failed(
                     place_of(build), "it seeds PyTorch's generator, so that all seeds begin with equal weights"
                 )
 
 
-def trains(trials: Trials, trial: Trial) -> None:
+def trains(trial: Trial) -> None:
     """Some steps, in which all is finite, and a gradient of D's logits of fakes by every parameter that has not moved."""
-    architecture, loop = trial.architecture, loop_on(trial.cell, trial.data.prepared(), Streams(0, CPU), STEPS + 1)
-    with blamed(architecture.generator):
-        after = trial.whole.state
+    with blamed(trial.architecture.generator):
+        after, loop = trial.whole.state, trial.loop()
     fake = loop.generate("G")
-    sum(given.square().sum() for given in loop.judge(fake.samples, fake.labels) if given is not None).backward()
+    logits, classes = loop.judge(fake.samples, fake.labels)
+    (logits.square().sum() + (0 if classes is None else classes.square().sum())).backward()
     for name, network in (("generator", loop.recipe.generator), ("discriminator", loop.recipe.discriminator)):
         for path, parameter in network.named_parameters():
-            reached = parameter.grad is not None and parameter.grad.any()
+            reached = parameter.grad is not None and bool(parameter.grad.any())
             if parameter.requires_grad and not reached and torch.equal(parameter, after[name][path]):
                 rule = f"{path} of the {name} stays as it was drawn: no gradient reaches it in {STEPS} steps"
-                raise Failed(place_of(getattr(architecture, name)), rule)
-
-
-def resumes(trials: Trials, trial: Trial) -> None:
-    """Stopped and gone on with, it ends as it does without a stop."""
-    if where := difference(trial.resumed.state, trial.whole.state):
-        cure = "What changes while it trains must be a parameter or buffer, and drawn from PyTorch's generator"
-        raise Failed(trials.place, f"it does not resume to the same bits: {where} differs. {cure}")
-
-
-def reproducible(trials: Trials, trial: Trial) -> None:
-    """Trained again, it ends as before."""
-    if where := difference(trial.again.state, trial.whole.state):
-        raise Failed(trials.place, f"trained again from the same seed, it ends otherwise: {where} differs")
-
-
-def keeps_out(trials: Trials, trial: Trial) -> None:
-    """The process's settings and generators are afterwards as they were."""
-    with watched() as changed, Stream(0, "checks", CPU):
-        trial.architecture.generator(spec_of(trial.data.sides))
-        trial.architecture.discriminator(spec_of(trial.data.sides))
-    if both := dict.fromkeys((*changed, *trial.whole.changed)):
-        raise Failed(trials.place, f"it changes what all runs of a process share: {', '.join(both)}")
+                raise Failed(place_of(getattr(trial.architecture, name)), rule)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from pydantic import ValidationError
 
 from gan_bench.api.faults import cause, place_of
+from gan_bench.api.kinds import Plugin
 from gan_bench.api.registry import Found
 from gan_bench.errors import GanBenchError
 from gan_bench.training.global_state import preserved
 
+T = TypeVar("T")
 PLACE = re.compile(r"(?:^|[\s(])([^\s(]+\.py:\d+)(?::\s*)?")
 
 
@@ -25,7 +29,8 @@ class Failed(GanBenchError):
 
     def __init__(self, place: str, rule: str) -> None:
         file, _, line = place.rpartition(":")
-        self.file, self.line = (Path(file), int(line)) if line.isdigit() else (None, None)
+        self.file = Path(file) if line.isdigit() else None
+        self.line = int(line) if line.isdigit() else None
         self.place, self.rule = place, rule
         super().__init__(f"{place}: {rule}")
 
@@ -51,6 +56,39 @@ class Check:
         with preserved(), blamed(self.plugin.cls):
             torch.set_num_threads(1)
             self.test()
+
+
+def variants(found: Found) -> list[Plugin]:
+    """The plugin with its defaults, and with each of the parameters that it is `checked_with`.
+
+    Failed: it refuses them. Skipped: it has no defaults, and says no parameters.
+    """
+    made, required = [], [name for name, field in found.cls.model_fields.items() if field.is_required()]
+    for table in (*(() if required else ({},)), *found.cls.checked_with):
+        try:
+            plugin = found.cls.model_validate_json(json.dumps(table), strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            rule = f"its checked_with has {table!r}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise Failed(
+                place_of(found.cls), rule if table else f"it can't be made of its defaults: {first['msg']}"
+            ) from None
+        if plugin in made:
+            raise Failed(place_of(found.cls), f"its checked_with has {dict(table)!r}, which changes nothing")
+        made.append(plugin)
+    if not made:
+        raise Skipped(f"it has no defaults for {', '.join(required)}")
+    return made
+
+
+def each(rule: Callable[[T], None], of: Callable[[], Iterable[T]]) -> Callable[[], None]:
+    """A test by which a rule holds for one thing after the other; what these are is asked when it runs."""
+
+    def test() -> None:
+        for one in of():
+            rule(one)
+
+    return test
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ import torch
 from gan_bench.api.faults import place_of
 from gan_bench.api.kinds import Dataset, Part, Parts, Plugin, SkipSample
 from gan_bench.api.registry import Found, Registry
-from gan_bench.checks.check import Check, Failed, Skipped
-from gan_bench.checks.trials import difference, watched
+from gan_bench.checks.check import Check, Failed, Skipped, each
+from gan_bench.checks.trials import difference, not_shared, watched
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
 
@@ -23,13 +23,13 @@ LOOKED_AT = 16  # samples of each part
 class Loaded:
     """A dataset's samples, as far as they have been asked for."""
 
-    def __init__(self, found: Found, dataset: Dataset) -> None:
-        self.found, self.dataset = found, dataset
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
 
     @property
     def place(self) -> str:
         """Where its code begins."""
-        return place_of(self.found.cls.load)  # type: ignore[attr-defined]
+        return place_of(type(self.dataset).load)
 
     @cached_property
     def parts(self) -> dict[str, Part]:
@@ -58,13 +58,17 @@ class Loaded:
                 yield f"{name}[{index}]", sample, label
 
 
-def dataset_checks(found: Found, variants: list[Plugin], registry: Registry) -> Iterator[Check]:
+def dataset_checks(found: Found, own: Sequence[Plugin], registry: Registry) -> Iterator[Check]:
     """The checks of a dataset."""
-    own = [Loaded(found, one) for one in variants if isinstance(one, Dataset)]
-    yield Check(found, "gives samples as it says", lambda: [samples(one) for one in own] and None)
-    yield Check(found, "gives the same samples each time", lambda: [same(one) for one in own] and None, slow=True)
-    yield Check(found, "leaves global state alone", lambda: [keeps_out(one) for one in own] and None, slow=True)
-    yield Check(found, "is decoded", lambda: [decoded(one, registry) for one in own] and None, slow=True)
+    loaded = [Loaded(one) for one in own if isinstance(one, Dataset)]
+
+    def every() -> list[Loaded]:
+        return loaded
+
+    yield Check(found, "gives samples as it says", each(samples, every))
+    yield Check(found, "gives the same samples each time", each(same, every), slow=True)
+    yield Check(found, "leaves global state alone", each(keeps_out, every), slow=True)
+    yield Check(found, "is decoded", each(partial(decoded, registry), every), slow=True)
 
 
 def samples(one: Loaded) -> None:
@@ -103,11 +107,10 @@ def keeps_out(one: Loaded) -> None:
     """The process's settings and generators are afterwards as they were."""
     with watched() as changed:
         list(one.some(one.load()))
-    if changed:
-        raise Failed(one.place, f"it changes what all runs of a process share: {', '.join(changed)}")
+    not_shared(changed, type(one.dataset).load)
 
 
-def decoded(one: Loaded, registry: Registry) -> None:
+def decoded(registry: Registry, one: Loaded) -> None:
     """All of it, as a run would have it."""
     _ = one.parts
     data = prepare(one.dataset, registry=registry)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-
-from pydantic import ValidationError
+from collections.abc import Callable, Iterator, Sequence
 
 from gan_bench.api.faults import place_of
 from gan_bench.api.kinds import Plugin
 from gan_bench.api.registry import Found, Registry
 from gan_bench.checks.architectures import architecture_checks
-from gan_bench.checks.check import Check, Failed, Skipped, place_of_field
+from gan_bench.checks.check import Check, Failed, Skipped, place_of_field, variants
 from gan_bench.checks.datasets import dataset_checks
 from gan_bench.checks.scores import features_checks, metric_checks
 from gan_bench.checks.tricks import check_pair, trick_checks
@@ -21,7 +19,7 @@ __all__ = ["check_pair", "checks_of"]
 
 SOURCE = re.compile(r"\b(1[89]|20)\d\d[a-z]?\b|\bno paper's\b")
 CITING = {"architecture", "metric", "trick"}  # kinds that mostly come from a paper
-OF_KIND: dict[str, Callable[[Found, list[Plugin], Registry], Iterator[Check]]] = {
+OF_KIND: dict[str, Callable[[Found, Sequence[Plugin], Registry], Iterator[Check]]] = {
     "architecture": architecture_checks,
     "dataset": dataset_checks,
     "trick": trick_checks,
@@ -41,29 +39,6 @@ def checks_of(found: Found, registry: Registry) -> list[Check]:
     except (Failed, Skipped) as fault:
         return [*checks, Check(found, "can be made", lambda fault=fault: _raise(fault))]  # type: ignore[misc]
     return [*checks, *OF_KIND[found.kind](found, own, registry)]
-
-
-def variants(found: Found) -> list[Plugin]:
-    """The plugin with its defaults, and with each of the parameters that it is `checked_with`.
-
-    Failed: it refuses them. Skipped: it has no defaults, and says no parameters.
-    """
-    made, required = [], [name for name, field in found.cls.model_fields.items() if field.is_required()]
-    for table in (*(() if required else ({},)), *found.cls.checked_with):
-        try:
-            plugin = found.cls.model_validate_json(json.dumps(table), strict=True)
-        except ValidationError as error:
-            first = error.errors()[0]
-            rule = f"its checked_with has {table!r}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise Failed(
-                place_of(found.cls), rule if table else f"it can't be made of its defaults: {first['msg']}"
-            ) from None
-        if plugin in made:
-            raise Failed(place_of(found.cls), f"its checked_with has {dict(table)!r}, which changes nothing")
-        made.append(plugin)
-    if not made:
-        raise Skipped(f"it has no defaults for {', '.join(required)}")
-    return made
 
 
 def _raise(fault: Exception) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from torch import Tensor
 from gan_bench.api.faults import place_of
 from gan_bench.api.kinds import FeatureExtractor, Features, Metric, Plugin
 from gan_bench.api.registry import Found, Registry
-from gan_bench.checks.check import Check, Failed, Skipped
+from gan_bench.checks.check import Check, Failed, Skipped, each
 from gan_bench.checks.toys import HELD_OUT, Blobs, Flat
-from gan_bench.checks.trials import CPU, difference, watched
+from gan_bench.checks.trials import CPU, difference, not_shared, watched
 from gan_bench.errors import GanBenchError
 from gan_bench.scoring.evaluator import Evaluator
 
@@ -28,13 +28,13 @@ Scores = list[dict[str, Any]]
 class Scored:
     """A metric's scores of toy samples."""
 
-    def __init__(self, found: Found, metric: Metric) -> None:
-        self.found, self.metric = found, metric
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
 
     @property
     def place(self) -> str:
         """Where its code begins."""
-        return place_of(self.found.cls.score)  # type: ignore[attr-defined]
+        return place_of(type(self.metric).score)
 
     def score(self, data: Blobs, samples: Tensor) -> Scores:
         """Its numbers for samples (N, *shape), with all that they rest on made anew."""
@@ -72,13 +72,22 @@ def held_out(data: Blobs) -> Tensor:
     return data.prepared().held_out.batch(torch.arange(HELD_OUT))
 
 
-def metric_checks(found: Found, variants: list[Plugin], registry: Registry) -> Iterator[Check]:
+def metric_checks(found: Found, own: Sequence[Plugin], registry: Registry) -> Iterator[Check]:
     """The checks of a metric."""
-    own = [Scored(found, one) for one in variants if isinstance(one, Metric)]
-    yield Check(found, "gives finite numbers, or says why not", lambda: [one.noise for one in own] and None)
-    yield Check(found, "is deterministic", lambda: [deterministic(one) for one in own] and None)
-    yield Check(found, "takes real data for better than noise", lambda: [tells_real(one) for one in own] and None)
-    yield Check(found, "leaves global state alone", lambda: [keeps_out(one) for one in own] and None)
+    scored = [Scored(one) for one in own if isinstance(one, Metric)]
+
+    def every() -> list[Scored]:
+        return scored
+
+    yield Check(found, "gives finite numbers, or says why not", each(finite, every))
+    yield Check(found, "is deterministic", each(deterministic, every))
+    yield Check(found, "takes real data for better than noise", each(tells_real, every))
+    yield Check(found, "leaves global state alone", each(keeps_out, every))
+
+
+def finite(one: Scored) -> None:
+    """A value for some data at least; a reason for others."""
+    _ = one.noise
 
 
 def deterministic(one: Scored) -> None:
@@ -102,20 +111,19 @@ def keeps_out(one: Scored) -> None:
     """The process's settings and generators are afterwards as they were."""
     with watched() as changed:
         one.score(next(iter(one.noise)), noise(next(iter(one.noise))))
-    if changed:
-        raise Failed(one.place, f"it changes what all runs of a process share: {', '.join(changed)}")
+    not_shared(changed, type(one.metric).score)
 
 
 class Prepared:
     """A feature extractor, ready for toys."""
 
-    def __init__(self, found: Found, extractor: FeatureExtractor) -> None:
-        self.found, self.extractor = found, extractor
+    def __init__(self, extractor: FeatureExtractor) -> None:
+        self.extractor = extractor
 
     @property
     def place(self) -> str:
         """Where its code begins."""
-        return place_of(self.found.cls.prepare)  # type: ignore[attr-defined]
+        return place_of(type(self.extractor).prepare)
 
     def prepare(self, data: Blobs) -> Features:
         """Made anew. GanBenchError: what it needs is missing."""
@@ -136,12 +144,16 @@ class Prepared:
         return found
 
 
-def features_checks(found: Found, variants: list[Plugin], registry: Registry) -> Iterator[Check]:
-    """The checks of a feature extractor."""
-    own = [Prepared(found, one) for one in variants if isinstance(one, FeatureExtractor)]
-    yield Check(found, "gives features of each sample", lambda: [features(one) for one in own] and None, slow=True)
-    yield Check(found, "is deterministic", lambda: [prepared_alike(one) for one in own] and None, slow=True)
-    yield Check(found, "leaves global state alone", lambda: [prepares_alone(one) for one in own] and None, slow=True)
+def features_checks(found: Found, own: Sequence[Plugin], registry: Registry) -> Iterator[Check]:
+    """The checks of a feature extractor, all slow: some train it."""
+    prepared = [Prepared(one) for one in own if isinstance(one, FeatureExtractor)]
+
+    def every() -> list[Prepared]:
+        return prepared
+
+    yield Check(found, "gives features of each sample", each(features, every), slow=True)
+    yield Check(found, "is deterministic", each(prepared_alike, every), slow=True)
+    yield Check(found, "leaves global state alone", each(prepares_alone, every), slow=True)
 
 
 def features(one: Prepared) -> None:
@@ -183,5 +195,4 @@ def prepares_alone(one: Prepared) -> None:
     data = next(iter(one.ready))
     with watched() as changed:
         one.prepare(data)(held_out(data))
-    if changed:
-        raise Failed(one.place, f"it changes what all runs of a process share: {', '.join(changed)}")
+    not_shared(changed, type(one.extractor).prepare)

@@ -51,9 +51,9 @@ def _prepared(shape: tuple[int, ...]) -> PreparedData:
     labels = torch.arange(count) % len(CLASSES)
     noise = torch.randn(count, *shape, generator=generator)
     data = _pictures(labels, noise) if len(shape) == 3 else _centres(shape[0])[labels] + 0.05 * noise
-    parts = [Samples(data[part], labels[part]) for part in (slice(TRAINING), slice(TRAINING, None))]
-    prints = [hashlib.sha256(part.data.numpy().tobytes()).hexdigest() for part in parts]
-    return PreparedData("blobs", Blobs(sides=shape).spec(), prints[0], Path(), *parts, (), prints[1])
+    training, held_out = (Samples(data[part], labels[part]) for part in (slice(TRAINING), slice(TRAINING, None)))
+    prints = [hashlib.sha256(part.data.numpy().tobytes()).hexdigest() for part in (training, held_out)]
+    return PreparedData("blobs", Blobs(sides=shape).spec(), prints[0], Path(), training, held_out, (), prints[1])
 
 
 def _pictures(labels: Tensor, noise: Tensor) -> Tensor:

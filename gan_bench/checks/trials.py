@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_bench.api.faults import place_of
 from gan_bench.api.kinds import Architecture, Trick
-from gan_bench.api.randomness import Stream, derive
+from gan_bench.api.randomness import Stream, Streams, derive
 from gan_bench.canonical import canonical
+from gan_bench.checks.check import Failed
 from gan_bench.checks.toys import Blobs, Flat
 from gan_bench.grid import Cell, Evaluate
 from gan_bench.grid.optimizer import resolve_optimizer
@@ -25,7 +27,9 @@ from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.samples import evaluating
 from gan_bench.store.checksums import TIMES
 from gan_bench.store.folder import RunFolder
+from gan_bench.training.build import loop_on
 from gan_bench.training.global_state import preserved
+from gan_bench.training.loop import Loop
 from gan_bench.training.training import Slot, Task, Training
 
 CPU = torch.device("cpu")
@@ -73,6 +77,10 @@ class Trial:
         parts = self.data, self.architecture, self.tricks
         return Cell(*parts, optimizer, BATCH, "fp32", settings, canonical(settings), label)
 
+    def loop(self) -> Loop:
+        """Its training loop, outside any folder."""
+        return loop_on(self.cell, self.data.prepared(), Streams(0, CPU), STEPS + 1)
+
     def open(self, folder: Path, total: int = STEPS + 1, slot: Slot = SLOT) -> Training:
         """A run of so many steps, where it stands in its folder."""
         data, evaluate = self.data.prepared(), Evaluate()
@@ -92,6 +100,11 @@ class Trial:
             state, samples = training.state_dict(), sampled(training)
         return Trained(state, training.loop.window.means(), samples, tuple(changed), tuple(seeded(training)))
 
+    @property
+    def code(self) -> Callable[..., Any]:
+        """What is on trial: the last trick's method, else the architecture."""
+        return type(self.tricks[-1]).edit if self.tricks else type(self.architecture)
+
     @cached_property
     def whole(self) -> Trained:
         """Trained without a stop."""
@@ -106,6 +119,31 @@ class Trial:
     def again(self) -> Trained:
         """Trained once more; what comes to the same in two pieces need not be."""
         return self.resumed if not difference(self.resumed.state, self.whole.state) else self.train()
+
+
+def resumes(trial: Trial) -> None:
+    """Stopped and gone on with, it ends as it does without a stop."""
+    one, other = trial.resumed, trial.whole
+    if where := difference(one.state, other.state) or difference(one.samples, other.samples, "what is sampled"):
+        cure = "What changes while it trains must be registered, or a parameter or buffer, and drawn from PyTorch's generator"
+        raise Failed(place_of(trial.code), f"it does not resume to the same bits: {where} differs. {cure}")
+
+
+def reproducible(trial: Trial) -> None:
+    """Trained again, it ends as before."""
+    if where := difference(trial.again.state, trial.whole.state):
+        raise Failed(place_of(trial.code), f"trained again from the same seed, it ends otherwise: {where} differs")
+
+
+def keeps_out(trial: Trial) -> None:
+    """The process's settings and generators are afterwards as they were."""
+    not_shared(trial.whole.changed, trial.code)
+
+
+def not_shared(changed: Iterable[str], code: Callable[..., Any]) -> None:
+    """Failed: something of the process's state was changed by code."""
+    if names := ", ".join(changed):
+        raise Failed(place_of(code), f"it changes what all runs of a process share: {names}")
 
 
 def advance(training: Training, steps: int) -> None:
@@ -161,16 +199,13 @@ def difference(one: Any, other: Any, place: str = "") -> str:
         return "" if np.array_equal(one, other) else place or "numbers"
     if isinstance(one, dict):
         if one.keys() != other.keys():
-            return f"{place} (names {', '.join(map(str, sorted(one.keys() ^ other.keys(), key=str)))})"
-        keys = one.keys() - TIMES
-        found = (
-            difference(one[key], other[key], f"{place}.{key}" if place else str(key)) for key in one if key in keys
-        )
-        return next(filter(None, found), "")
-    if isinstance(one, list | tuple):
+            return f"{place} (names {', '.join(sorted(map(str, one.keys() ^ other.keys())))})"
+        pairs = [(f"{place}.{key}".lstrip("."), one[key], other[key]) for key in one if key not in TIMES]
+    elif isinstance(one, list | tuple):
         if len(one) != len(other):
             return f"{place} ({len(one)} and {len(other)} of them)"
-        found = (difference(a, b, f"{place}[{i}]") for i, (a, b) in enumerate(zip(one, other, strict=True)))
-        return next(filter(None, found), "")
-    same = one == other or (one != one and other != other)
-    return "" if same else f"{place} ({one!r} and {other!r})"
+        pairs = [(f"{place}[{i}]", a, b) for i, (a, b) in enumerate(zip(one, other, strict=True))]
+    else:
+        same = one == other or (one != one and other != other)  # NaN is itself
+        return "" if same else f"{place} ({one!r} and {other!r})"
+    return next(filter(None, (difference(a, b, where) for where, a, b in pairs)), "")
