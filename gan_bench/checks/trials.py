@@ -177,12 +177,12 @@ def seeded(training: Training) -> Iterator[str]:
 def watched() -> Iterator[list[str]]:
     """What is done inside is put back; the list then names what of the process's state it has changed."""
     torch.set_num_threads(1)
-    states = torch.get_rng_state(), np.random.get_state()[1], random.getstate()
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
     with preserved() as changed:
         try:
             yield changed
         finally:
-            now = torch.get_rng_state(), np.random.get_state()[1], random.getstate()
+            now = torch.get_rng_state(), np.random.get_state(), random.getstate()
             names = "PyTorch's generator", "NumPy's generator", "Python's generator"
             drawn = [name for name, a, b in zip(names, states, now, strict=True) if difference(a, b)]
     changed += drawn
