@@ -107,7 +107,7 @@ def build_loop(
     if getattr(architecture, "conditional", "none") == "auxiliary":
         classify(recipe)
     next_real = real(memory_format(recipe.discriminator))
-    return Loop(recipe, window, streams, next_real, batch_size, architecture.latent, precision)
+    return Loop(recipe, window, streams, next_real, precision)
 
 
 def apply_tricks(recipe: Recipe, tricks: Sequence[Trick], device: torch.device) -> None:

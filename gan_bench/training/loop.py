@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +12,8 @@ from gan_bench.api.losses import NetworkName
 from gan_bench.api.randomness import Streams
 from gan_bench.api.recipe import NETWORKS, Recipe
 from gan_bench.api.seen import Hook, Penalty, Seen
-from gan_bench.training.networks import mixes_batch
 from gan_bench.training.optimizers import Schedule, build_optimizer
+from gan_bench.training.passes import Batch, Passes, seen_of
 from gan_bench.training.window import Window
 
 NORM_EVERY = (
@@ -22,30 +21,8 @@ NORM_EVERY = (
 )
 
 
-class Batch(NamedTuple):
-    """Samples (B, *shape), labels (B,) where the networks take them, and the latents (B, latent) that fakes were made of."""
-
-    samples: Tensor
-    labels: Tensor | None = None
-    latents: Tensor | None = None
-
-
-class Look(NamedTuple):
-    """A batch, what D saw of it, and what it made of that."""
-
-    batch: Batch
-    seen: Tensor
-    logits: Tensor
-    class_logits: Tensor | None = None
-
-
-class Loop:
-    """Alternating updates of D and G (Goodfellow et al. 2014, algorithm 1).
-
-    `next_real()` gives a batch (B, *shape) of real samples, or a pair of it and its labels (B,). The definition is separate
-    passes of D over real and fake samples; they are joined into one where no module of D mixes the batch and no penalty
-    differentiates one of them alone.
-    """
+class Loop(Passes):
+    """Alternating updates of D and G (Goodfellow et al. 2014, algorithm 1)."""
 
     def __init__(
         self,
@@ -53,14 +30,10 @@ class Loop:
         window: Window,
         streams: Streams,
         next_real: Callable[[], Tensor | tuple[Tensor, Tensor]],
-        batch_size: int,
-        latent: int,
         precision: str = "fp32",
     ) -> None:
-        self.recipe, self.window, self.streams = recipe, window, streams
-        self.next_real, self.precision = next_real, precision
-        self.latent_shape = (batch_size, latent)
-        self.joined = not recipe.penalties and not mixes_batch(recipe.discriminator)
+        super().__init__(recipe, streams, next_real, precision)
+        self.window = window
         self.g_parameters = [p for p in recipe.generator.parameters() if p.requires_grad]
         self.d_parameters = [p for p in recipe.discriminator.parameters() if p.requires_grad]
         self.schedules = {
@@ -150,81 +123,10 @@ class Loop:
         if updates % NORM_EVERY == 0:
             self.window.add(f"grad_norm_{network[0]}", gradient_norm(parameters))
 
-    def take_real(self) -> Batch:
-        """The next real batch."""
-        found = self.next_real()
-        samples, labels = found if isinstance(found, tuple) else (found, None)
-        return Batch(samples, labels if self.recipe.conditional else None)
-
     def g_needs_real(self) -> bool:
         """Whether G's next update looks at real samples."""
         recipe = self.recipe
         return recipe.loss.generator_needs_real or any(p.needs_real for p in due(recipe.g_penalties, self.steps))
-
-    def generate(self, network: str, real: Batch | None = None, train: bool = True) -> Batch:
-        """A fake batch from the next latents of a network's updates ("D" or "G"), without a gradient unless G is to `train`.
-
-        Labels are those of the real batch where the recipe pairs the two.
-        """
-        recipe = self.recipe
-        with self.streams[f"latents of {network}"]:
-            z = torch.randn(self.latent_shape, device=self.streams.device)
-        for transform in recipe.latent_transforms:
-            z = transform(z)
-        z.requires_grad_(train and bool(recipe.g_penalties))
-        labels = real.labels if real and recipe.pairs else None
-        if recipe.conditional and labels is None:
-            with self.streams[f"labels of {network}"]:
-                labels = recipe.draw_labels(len(z))
-        with self.streams["forward passes of G"], self.arithmetic(), nullcontext() if train else torch.no_grad():
-            samples: Tensor = recipe.generator(z) if labels is None else recipe.generator(z, labels)
-        return Batch(samples.float(), labels, z)
-
-    def learnt_from(self, fake: Batch) -> Batch:
-        """The fakes that D learns from."""
-        samples, labels = fake.samples.detach(), fake.labels
-        for transform in self.recipe.fake_transforms:
-            samples, labels = transform(samples, labels)
-        return Batch(samples.detach(), labels, fake.latents)
-
-    def look_at_both(self, real: Batch, fake: Batch) -> tuple[Look, Look]:
-        """D's look at what it learns from, which penalties can differentiate by either batch, before and after `d_inputs`."""
-        seen = self.show(real.samples), self.show(fake.samples)
-        if not self.joined:
-            return self.look_at(real, seen[0]), self.look_at(fake, seen[1])
-        labels = None if real.labels is None or fake.labels is None else torch.cat((real.labels, fake.labels))
-        real_logits, fake_logits = self.discriminate(torch.cat(seen), labels).split(len(real.samples))
-        return Look(real, seen[0], real_logits), Look(fake, seen[1], fake_logits)
-
-    def show(self, samples: Tensor) -> Tensor:
-        """What D is to see of samples (B, *shape) that it learns from."""
-        if not self.recipe.penalties:
-            return self.recipe.see(samples)
-        samples.requires_grad_()
-        transformed = self.recipe.input_transforms  # one may work in place, which a leaf does not bear
-        return self.recipe.see(samples.clone() if transformed else samples).requires_grad_()
-
-    def look_at(self, batch: Batch, seen: Tensor) -> Look:
-        """What D makes of a batch of which it sees (B, *shape)."""
-        return Look(batch, seen, *self.judge(seen, batch.labels))
-
-    def discriminate(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
-        """D's logits (B, k)."""
-        return self.judge(samples, labels)[0]
-
-    def judge(self, samples: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """D's logits (B, k), and its class logits (B, classes) if it gives any."""
-        with self.streams["forward passes of D"], self.arithmetic():
-            found = self.recipe.discriminator(samples, *() if labels is None else (labels,))
-        logits, classes = found if isinstance(found, tuple) else (found, None)
-        return logits.float(), None if classes is None else classes.float()
-
-    def arithmetic(self) -> AbstractContextManager[None]:
-        """What the networks' forward passes run under. Weights, losses, penalties and optimisers stay in float32."""
-        if self.precision != "bf16":
-            return nullcontext()
-        # No weight is used twice in a pass, and a cached cast would outlive the update of its weight.
-        return torch.autocast(self.streams.device.type, torch.bfloat16, cache_enabled=False)
 
 
 Rare = TypeVar("Rare", Penalty, Hook)
@@ -233,23 +135,6 @@ Rare = TypeVar("Rare", Penalty, Hook)
 def due(rare: Sequence[Rare], count: int) -> Iterator[Rare]:
     """Those of penalties or hooks whose turn it is at a count of updates."""
     return (one for one in rare if count % one.every == 0)
-
-
-def seen_of(real: Look | None, fake: Look) -> Seen:
-    """Two looks as penalties and losses are given them."""
-    return Seen(
-        real and real.seen,
-        fake.seen,
-        real and real.logits,
-        fake.logits,
-        real and real.batch.samples,
-        fake.batch.samples,
-        fake.batch.latents,
-        real and real.batch.labels,
-        fake.batch.labels,
-        real and real.class_logits,
-        fake.class_logits,
-    )
 
 
 def keep(latest: Tensor, logits: Tensor) -> None:
