@@ -155,6 +155,67 @@ def test_what_is_sound_passes(failures, text):
     assert failures(text) == {}
 
 
+CONDITIONAL = '''
+from typing import Literal
+import torch
+from torch import nn
+from gan_bench import Architecture, Field, hookimpl
+
+class Of(nn.Module):
+    def __init__(self, network, classes, width):
+        super().__init__()
+        self.network, self.embedding = network, nn.Embedding(classes, width)
+
+class G(Of):
+    def forward(self, z, y):
+        return self.network(torch.cat((z, self.embedding(y)), 1))
+
+class D(Of):
+    def __init__(self, network, classes, width, auxiliary):
+        super().__init__(network, classes, width)
+        self.head = nn.Linear(width, 1)
+        self.auxiliary = auxiliary
+
+    def forward(self, x, y):
+        h = self.network(x)
+        if self.auxiliary:
+            return self.head(h), h @ self.embedding.weight.T
+        return self.head(h) + (h * self.embedding(y)).sum(1, keepdim=True)
+
+class Mine(Architecture):
+    """Mine (Nobody 2026)."""
+    name = "mine"
+    latent: int = Field(4, ge=1, description="size of z")
+    conditional: Literal["none", "projection", "auxiliary"] = Field("none", description="how")
+
+    def generator(self, data):
+        told = len(data.classes) if self.takes_labels else 0
+        network = nn.Sequential(nn.Linear(self.latent + told, data.numel), nn.Tanh(), nn.Unflatten(1, data.shape))
+        return G(network, told, told) if told else network
+
+    def discriminator(self, data):
+        body = nn.Sequential(nn.Flatten(), nn.Linear(data.numel, 6))
+        if not self.takes_labels:
+            return body.append(nn.Linear(6, 1))
+        return D(body, len(data.classes), 6, self.conditional == "auxiliary")  # told
+
+@hookimpl
+def gan_bench_architectures():
+    return [Mine]
+'''
+
+
+def test_each_way_to_be_told_the_classes_is_tried(failures):
+    assert failures(CONDITIONAL) == {}
+    alone = failures(
+        CONDITIONAL, "return self.head(h) + (h * self.embedding(y)).sum(1, keepdim=True)", "return self.head(h)"
+    )
+    said = "embedding.weight of the discriminator stays as it was drawn: no gradient reaches it in 7 steps"
+    assert alone == {"trains, every parameter": (line(CONDITIONAL, "def discriminator"), said)}
+    broken = failures(CONDITIONAL, "h @ self.embedding.weight.T", "h", "makes samples and judges them")
+    assert "the discriminator's second output must return float32 (2, 4)" in str(broken)
+
+
 SEEDED = "return torch.manual_seed(3) and x * torch.rand_like(x)"
 EDIT = "def edit"
 
@@ -293,6 +354,14 @@ def test_a_trick_that_shows_with_other_parameters_says_so(failures):
     text = TRICK.replace("0.5, gt=0", "1.0, gt=0")
     assert failures(text).keys() == {"changes something"}
     assert failures(text, "pass  # of the class", 'checked_with = ({"by": 0.5},)') == {}
+
+
+def test_what_a_trick_is_checked_on_must_be_there(failures):
+    found = failures(
+        TRICK, "pass  # of the class", 'checked_on = ({"name": "nowhere"},)', "does so with all networks that it takes"
+    )
+    ((_, rule),) = found.values()
+    assert rule.startswith("no architecture is called 'nowhere'")
 
 
 def test_a_trick_that_needs_other_networks_names_them(failures):
