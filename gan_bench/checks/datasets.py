@@ -39,7 +39,7 @@ class Loaded:
     def load(self) -> dict[str, Part]:
         """The same, read anew."""
         try:
-            self.dataset.spec()
+            self.dataset.classes()
             loaded = self.dataset.load()
         except GanBenchError as error:
             raise Skipped(str(error)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -22,6 +23,9 @@ from gan_bench.errors import GanBenchError
 from gan_bench.scoring.evaluator import Evaluator
 
 DATA = (Blobs(), Blobs(sides=(2,)))  # pictures, and points whose mixture is known
+UNSAID = re.compile(
+    r"\w+(Error|Exception): |.* is (-?inf|nan)$|.*, not a number$"
+)  # a reason that the plugin did not give
 Scores = list[dict[str, Any]]
 
 
@@ -39,23 +43,24 @@ class Scored:
     def score(self, data: Blobs, samples: Tensor) -> Scores:
         """Its numbers for samples (N, *shape), with all that they rest on made anew."""
         with tempfile.TemporaryDirectory() as place:
-            prepared = data.prepared()
-            return Evaluator(prepared, [self.metric], Flat(), len(samples), CPU, Path(place)).score(samples)
+            evaluator = Evaluator(data.prepared(), [self.metric], Flat(), len(samples), CPU, Path(place))
+            evaluator.prepare()
+            return evaluator.score(samples)
 
     @cached_property
     def noise(self) -> dict[Blobs, Scores]:
-        """Of noise, for all data that it can be computed of."""
-        found = {}
+        """Of noise, for all data that it can be computed of. Failed: it has no number, unsaid. Skipped: of none."""
+        found, reasons = {}, list[str]()
         for data in DATA:
             scores = self.score(data, noise(data))
-            if all(score["value"] is not None for score in scores):
+            errors = [str(score["error"]) for score in scores if score.get("error")]
+            if broken := next((error for error in errors if UNSAID.match(error)), ""):
+                raise Failed(self.place, f"{broken}; a number that can't be had is a ValueError that says why")
+            if not errors:
                 found[data] = scores
-            elif not all(score.get("error") for score in scores):
-                raise Failed(self.place, f"a number has neither a value nor a reason: {scores!r}")
-            else:
-                reason = str(next(score["error"] for score in scores if score.get("error")))
+            reasons += errors
         if not found:
-            raise Skipped(f"it can't be computed of toys: {reason}")
+            raise Skipped(f"it can't be computed of toys: {'; '.join(dict.fromkeys(reasons))}")
         return found
 
 

@@ -451,6 +451,12 @@ def test_what_is_wrong_with_an_architecture(failures, old, new, check, at, said)
             "gives samples as it says",
             "training[0] must be uint8 of shape (1, 8, 8) (found: uint8 of (8, 8))",
         ),
+        (
+            "shape = (1, 8, 8)",
+            "shape = property(lambda self: 8)",
+            "gives samples as it says",
+            "dataset mine: `shape` must be",
+        ),
         ("% 2", "% 3", "gives samples as it says", "the label of training[5] must be one of 2 classes (found: 2)"),
         (
             "pictures[30:], labels[30:]",
@@ -471,7 +477,7 @@ def test_what_is_wrong_with_a_dataset(failures, old, new, check, said):
     found = failures(DATASET, old, new, check)
     assert check in found, found
     assert found[check][1].startswith(said), found[check]
-    assert found[check][0] == line(DATASET, "def load")
+    assert found[check][0] == line(DATASET, "class Mine" if "shape =" in old else "def load")
 
 
 SCORE = "(generated.mean(0) - real.mean(0)).norm().item()"
@@ -480,6 +486,12 @@ SCORE = "(generated.mean(0) - real.mean(0)).norm().item()"
 @pytest.mark.parametrize(
     ("new", "check", "said"),
     [
+        (
+            "generated.mean(0) + 'a'",
+            "gives finite numbers, or says why not",
+            "TypeError: unsupported operand type(s) for +: 'Tensor' and 'str'; a number that can't be had is a ValueError",
+        ),
+        ("generated.mean() / 0", "gives finite numbers, or says why not", "mine is "),
         (f"-{SCORE}", "takes real data for better than noise", "mine[flat] is "),
         (
             f"{SCORE} + __import__('os').urandom(1)[0]",
