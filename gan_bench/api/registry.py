@@ -215,11 +215,10 @@ class Registry:
         own = lost or [broken for broken in self.broken if broken.may_bring(kind, name)]
         others = "; ".join(str(broken) for broken in self.broken if broken not in own)
         cure = did_you_mean(name, self.names(kind)) if self.names(kind) else f"No {what} is installed."
-        if matches:
-            cure = "An installed one of this name is not taken for it."
         if own:
             causes = "; ".join(broken.cause.rstrip(".") for broken in own)
-            near = cure if cure.startswith(("Did", "An installed")) else ""
+            near = cure if cure.startswith("Did") else ""
+            near = "An installed one of this name is not taken for it." if matches else near
             so = " So" if causes.endswith("?") else "; so"
             raise PluginError(f"{causes}{so} no {what} is called {name!r}", near)
         if not cure.startswith("Did"):

@@ -87,10 +87,12 @@ def architecture_checks(found: Found, own: Sequence[Plugin], registry: Registry)
 
 
 def makes(trials: Trials) -> None:
-    """Right shapes, dtypes and gradients for the data that it trains on, in each way to be told the classes."""
-    for trial in trials.all:
-        data = spec_of(trial.data.sides)
-        check_outputs(*build_networks(trial.architecture, data, Streams(0, CPU)), data, trial.architecture)
+    """Right shapes, dtypes and gradients: for the data that it trains on, and in three colours or as points if it takes these."""
+    for own in (trial.architecture for trial in trials.all):
+        sides = trials.data.sides
+        for shape in dict.fromkeys((sides, (3, *sides[1:]), (2,))):
+            if shape == sides or not refusal(own, spec_of(shape)):
+                check_outputs(*build_networks(own, spec_of(shape), Streams(0, CPU)), spec_of(shape), own)
 
 
 def makes_all(trials: Trials) -> None:
@@ -117,9 +119,8 @@ def seeds_nothing(trial: Trial) -> None:
             before = torch.default_generator.initial_seed()
             build(spec_of(trial.data.sides))
             if torch.default_generator.initial_seed() != before:
-                raise Failed(
-                    place_of(build), "it seeds PyTorch's generator, so that all seeds begin with equal weights"
-                )
+                rule = "it seeds PyTorch's generator, so that all seeds begin with equal weights"
+                raise Failed(place_of(build), rule)
 
 
 def trains(trial: Trial) -> None:

@@ -21,7 +21,7 @@ from gan_bench.errors import GanBenchError
 from gan_bench.training.global_state import preserved
 
 T = TypeVar("T")
-PLACE = re.compile(r"(?:^|[\s(])([^\s(]+\.py:\d+)(?::\s*)?")
+PLACE = re.compile(r"(.+?):(\d+): ")  # what an error that has the plugin's line begins with
 
 
 class Failed(GanBenchError):
@@ -99,9 +99,11 @@ def blamed(what: Callable[..., Any]) -> Iterator[None]:
     except (Failed, Skipped):
         raise
     except (Exception, SystemExit) as error:
-        text = cause(error)
-        place = PLACE.search(text)
-        raise Failed(place[1] if place else place_of(what), text.replace(place[0], "", 1) if place else text) from error
+        text = cause(error).removeprefix(": ")  # as the dry pass has it of a cell without a label
+        place = PLACE.match(text)
+        if place is None or not Path(place[1]).is_file():
+            raise Failed(place_of(what), text) from error
+        raise Failed(f"{place[1]}:{place[2]}", text[place.end() :]) from error
 
 
 def place_of_field(cls: type, name: str) -> str:

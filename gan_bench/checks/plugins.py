@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from gan_bench.api.faults import place_of
 from gan_bench.api.kinds import Plugin
 from gan_bench.api.registry import Found, Registry
 from gan_bench.checks.architectures import architecture_checks
-from gan_bench.checks.check import Check, Failed, Skipped, place_of_field, variants
+from gan_bench.checks.check import Check, Failed, Skipped, blamed, place_of_field, variants
 from gan_bench.checks.datasets import dataset_checks
 from gan_bench.checks.scores import features_checks, metric_checks
 from gan_bench.checks.tricks import check_pair, trick_checks
@@ -35,10 +36,10 @@ def checks_of(found: Found, registry: Registry) -> list[Check]:
     if found.kind in CITING:
         checks.append(Check(found, "cites where it is from", lambda: _cites(found)))
     try:
-        own = variants(found)
+        with blamed(found.cls):
+            return [*checks, *OF_KIND[found.kind](found, variants(found), registry)]
     except (Failed, Skipped) as fault:
-        return [*checks, Check(found, "can be made", lambda fault=fault: _raise(fault))]  # type: ignore[misc]
-    return [*checks, *OF_KIND[found.kind](found, own, registry)]
+        return [*checks, Check(found, "can be made", partial(_raise, fault))]
 
 
 def _raise(fault: Exception) -> None:

@@ -34,11 +34,8 @@ from gan_bench.training.training import Slot, Task, Training
 
 CPU = torch.device("cpu")
 SLOT, PICTURES = Slot(CPU), Blobs()
-BATCH, STEPS, STOPS = (
-    8,
-    7,
-    (2, 5),
-)  # samples of a step; G steps of a trial; after which of them it is stopped and goes on
+BATCH, STEPS = 8, 7  # samples of a step; G steps of a trial
+STOPS = (2, 5)  # after which it is stopped and goes on
 OPTIMIZER = {"name": "adam", "lr": 2e-3, "betas": [0.5, 0.999]}
 SAMPLED = 16
 
@@ -73,9 +70,8 @@ class Trial:
             "batch_size": BATCH,
             "precision": "fp32",
         }
-        optimizer, label = resolve_optimizer(OPTIMIZER), f"{self.architecture.name} on {self.data.name}"
-        parts = self.data, self.architecture, self.tricks
-        return Cell(*parts, optimizer, BATCH, "fp32", settings, canonical(settings), label)
+        parts = self.data, self.architecture, self.tricks, resolve_optimizer(OPTIMIZER)
+        return Cell(*parts, BATCH, "fp32", settings, canonical(settings))
 
     def loop(self) -> Loop:
         """Its training loop, outside any folder."""

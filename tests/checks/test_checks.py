@@ -239,6 +239,7 @@ EDIT = "def edit"
             "class Mine",
             "its checked_with has {'by': 2.0}: by: Input should be less than or equal to 1",
         ),
+        ("pass  # of the class", "checked_with = 3", "can be made", "class Mine", "TypeError: "),
         (
             "pass  # of the class",
             'checked_with = ({"by": 0.5},)',
