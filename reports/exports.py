@@ -11,7 +11,7 @@ import io
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from gan_bench.findings.compare import SIZES, compare
 from gan_bench.findings.comparisons import Comparison, Difference, Level
 from gan_bench.findings.score_columns import ScoreColumn
 from gan_bench.findings.sentences import amount, interval_text
+from gan_bench.findings.stand_ins import sentences
 from gan_bench.findings.tables import load
 from gan_bench.findings.told import datasets_of, told_all
 from gan_bench_reports.formats import count, duration, number, scaled, spread
@@ -68,12 +69,14 @@ def export(stores: list[Path], format: str) -> str:
     """The findings and tables of the stores in the format "md", "tex" or "csv"."""
     results = load(*stores)
     data = told_all((dataset, settings) for _, dataset, settings in datasets_of(results)) if format == "md" else []
-    return "".join(f"Data: {markdown_text(one.summary)}.\n\n" for one in data) + FORMATS[format](compare(results))
+    about = "".join(f"Data: {markdown_text(one.summary)}.\n\n" for one in data)
+    return about + FORMATS[format](compare(results), sentences(results))
 
 
-def markdown(comparisons: Sequence[Comparison]) -> str:
-    """GitHub's Markdown: a section for each comparison."""
-    return "\n".join(_markdown_section(comparison) for comparison in comparisons)
+def markdown(comparisons: Sequence[Comparison], plugins: Mapping[str, str]) -> str:
+    """GitHub's Markdown: a section for each comparison. `plugins` is what is said of each store's."""
+    said = "".join(f"{markdown_text(store)}: {markdown_text(line)}.\n\n" for store, line in plugins.items())
+    return said + "\n".join(_markdown_section(comparison) for comparison in comparisons)
 
 
 def _markdown_section(comparison: Comparison) -> str:
@@ -108,11 +111,11 @@ def _rest(said: Answer, escape: Callable[[str], str]) -> str:
     return f"{' ' if said.rest.startswith(' ') else ''}{escape(said.rest)}"
 
 
-def latex(comparisons: Sequence[Comparison]) -> str:
+def latex(comparisons: Sequence[Comparison], plugins: Mapping[str, str]) -> str:
     """To be read by `input` in a document that uses the packages named at its top: findings and a table for each comparison."""
-    return "% Needs \\usepackage{booktabs,graphicx}\n" + "\n".join(
-        _latex_section(comparison) for comparison in comparisons
-    )
+    said = "".join(f"{latex_text(store)}: {latex_text(line)}.\n\n" for store, line in plugins.items())
+    sections = "\n".join(_latex_section(comparison) for comparison in comparisons)
+    return "% Needs \\usepackage{booktabs,graphicx}\n" + said + sections
 
 
 def _latex_section(comparison: Comparison) -> str:
@@ -249,9 +252,12 @@ def _sentences(comparison: Comparison) -> list[str]:
     return [*sentences, *(effect.sentence for effect in comparison.effects)]
 
 
-def tidy_csv(comparisons: Sequence[Comparison]) -> str:
+def tidy_csv(comparisons: Sequence[Comparison], plugins: Mapping[str, str]) -> str:
     """One row for each comparison, level and score. Differences are in percent where `difference_unit` says so."""
-    rows = [row for comparison in comparisons for row in _csv_rows(comparison)]
+    rows = []
+    for comparison in comparisons:
+        said = "; ".join(plugins[store] for store in comparison.stores if store in plugins)
+        rows += [{**row, "plugins": said} for row in _csv_rows(comparison)]
     file = io.StringIO()
     writer = csv.DictWriter(file, list(rows[0]) if rows else ["comparison", "level"], lineterminator="\n")
     writer.writeheader()

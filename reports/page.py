@@ -20,6 +20,7 @@ from gan_bench.files import replace_file
 from gan_bench.findings.answers import best_first
 from gan_bench.findings.sentences import amount, interval_text
 from gan_bench.findings.settings_text import flatten, text
+from gan_bench.findings.stand_ins import sentences
 from gan_bench.findings.tables import Results, load
 from gan_bench.workers.speed import speed_text
 from gan_bench_reports import budget, formats
@@ -117,6 +118,7 @@ def content(
         "runs": [run for cell in run_cells for run in cell.runs],
         "run_cells": run_cells,
         "doubles": doubles,
+        "stand_ins": sentences(results),
         "statuses": counted_runs["status"].value_counts().to_dict(),
         "chips": statuses | ({"stale": stale} if (stale := int((results.runs["stale"] != "").sum())) else {}),
         "charts": {view.id: charts(view.facts.scores, curves.names(view.facts.runs)) for view in comparisons},

@@ -154,7 +154,9 @@ def _describe(
             if name not in TOLD
         ]
     for plugin in document.plugins:
-        cell.provenance.append((f"{plugin.kind} {plugin.name}", f"{plugin.origin}, source {plugin.source}"))
+        instead = f", instead of {' and '.join(plugin.instead_of)}" if plugin.instead_of else ""
+        said = f"{plugin.origin}{instead}, source {plugin.source}"
+        cell.provenance.append((f"{plugin.kind} {plugin.name}", said))
     for column in results.scores:
         if column.label in scores:
             cell.provenance.append((f"score {column.label}", _protocol(column.protocol, column.protocol_id)))

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "gan_bench"
 GROUND = {"errors", "canonical", "files", "console"}
 ROOMS = [
-    *("ground", "stats", "api", "store", "data", "grid", "scoring", "training", "planning", "findings", "workers"),
-    *("live", "commands", "bench", "cli"),
+    *("ground", "stats", "api", "store", "data", "grid", "scoring", "training", "checks", "planning", "findings"),
+    *("workers", "live", "commands", "bench", "cli"),
 ]  # in the order in which they may import each other
 ALLOWED = {  # beside the ground and the public names
     "plugins": {"api", "data.cache"},

@@ -36,6 +36,8 @@ class Plugin(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: ClassVar[str]
+    # Tables of parameters that `gan_bench.checks` tries beside the defaults, in 7 steps on 8x8 pictures.
+    checked_with: ClassVar[Sequence[Mapping[str, Any]]] = ()
 
     @classmethod
     def summary(cls) -> str:
@@ -269,6 +271,8 @@ class Trick(Plugin):
     )  # what it makes anew of what is there, once others replaced it
     needs: ClassVar[frozenset[str] | set[str]] = frozenset()  # what another trick of the same run must not replace
     needs_length: ClassVar[bool] = False  # True: reads recipe.total_steps, so longer training is another run
+    # Tables of architectures that `gan_bench.checks` tries it on, beside small perceptrons and convolutions.
+    checked_on: ClassVar[Sequence[Mapping[str, Any]]] = ()
 
     @abstractmethod
     def edit(self, recipe: Recipe) -> None:

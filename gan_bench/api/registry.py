@@ -1,7 +1,8 @@
 """Finds plugins, in installed packages and in files, and makes them by kind and name.
 
-One broken plugin never stops the others: it is kept with its cause, and only what needs it fails. The core imports no
-plugin and no torch by itself; `Registry.load` does, because plugins do.
+A plugin of a file wins over installed ones of its kind and name. One broken plugin never stops the others: it is kept with
+its cause, and only what needs it fails, also where an installed one has its name. The core imports no plugin and no torch by
+itself; `Registry.load` does, because plugins do.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -57,11 +59,28 @@ class Found:
     cls: type[Plugin]
     origin: str  # "package gan-bench 0.1.0" or "file my_arch.py"
     source: Path  # the plugin file, or the file of an installed class's module
+    instead_of: tuple[str, ...] = ()  # origins of installed plugins of its kind and name, over which it wins
+
+    @property
+    def of_file(self) -> bool:
+        """Whether it was given as a file."""
+        return self.origin.startswith(FILE)
 
     @property
     def source_hash(self) -> str:
         """SHA-256 of the code, with base classes and helper modules."""
         return source_hash(self.cls)
+
+    def facts(self) -> dict[str, Any]:
+        """What a store says of it, as JSON values."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "origin": self.origin,
+            "instead_of": list(self.instead_of),
+            "source": self.source_hash,
+            "file": str(self.source) if self.of_file else None,
+        }
 
 
 @dataclass(frozen=True)
@@ -170,7 +189,12 @@ class Registry:
             of_class = inspect.getsourcefile(cls) or sys.modules[cls.__module__].__file__
             source = Path(str(module.__file__ if origin.startswith(FILE) else of_class))
             brought_by.setdefault(cls, getattr(module, "__name__", cls.__module__))
-            self.found.append(Found(kind, cls.name, cls, origin, source))
+            new = Found(kind, cls.name, cls, origin, source)
+            if new.of_file:
+                beaten = [one for one in self.found if (one.kind, one.name, one.of_file) == (kind, cls.name, False)]
+                self.found = [one for one in self.found if one not in beaten]
+                new = replace(new, instead_of=tuple(one.origin for one in beaten))
+            self.found.append(new)
 
     def names(self, kind: str) -> list[str]:
         """Names of a kind, sorted."""
@@ -180,19 +204,21 @@ class Registry:
         """The plugin of this kind and name. PluginError: unknown, broken, or there are two of them."""
         matches = [plugin for plugin in self.found if (plugin.kind, plugin.name) == (kind, name)]
         what = "feature extractor" if kind == "features" else kind
-        if len(matches) == 1:
+        lost = self.lost(kind, name)
+        if len(matches) == 1 and not lost:
             return matches[0]
-        if matches:
+        if matches and not lost:
             origins = " and ".join(f"{plugin.origin} ({plugin.source})" for plugin in matches)
             raise PluginError(
                 f"{len(matches)} plugins bring a {what} called {name!r}: {origins}", "Remove or rename one."
             )
-        own = [broken for broken in self.broken if broken.may_bring(kind, name)]
+        own = lost or [broken for broken in self.broken if broken.may_bring(kind, name)]
         others = "; ".join(str(broken) for broken in self.broken if broken not in own)
         cure = did_you_mean(name, self.names(kind)) if self.names(kind) else f"No {what} is installed."
         if own:
             causes = "; ".join(broken.cause.rstrip(".") for broken in own)
             near = cure if cure.startswith("Did") else ""
+            near = "An installed one of this name is not taken for it." if matches else near
             so = " So" if causes.endswith("?") else "; so"
             raise PluginError(f"{causes}{so} no {what} is called {name!r}", near)
         if not cure.startswith("Did"):
@@ -200,6 +226,18 @@ class Registry:
         raise PluginError(
             f"no {what} is called {name!r}", cure + (f" Could not be loaded: {others}." if others else "")
         )
+
+    def lost(self, kind: str, name: str) -> list[Broken]:
+        """What of the files was to be this plugin, where none of them brings it: no installed one is taken in its place.
+
+        It has the plugin's name; or all of a file is broken, or its hook of the kind, and its text says `name = "..."`.
+        """
+        own = [one for one in self.broken if one.origin.startswith(FILE) and one.kind in (None, kind)]
+        if not own or any(one.of_file and (one.kind, one.name) == (kind, name) for one in self.found):
+            return []
+        says = re.compile(rf"\bname\b[^\n]*=\s*([\"']){re.escape(name)}\1")
+        whole = {(f"{FILE} {file.name}", file.stem) for file in self.files if says.search(_text(file))}
+        return [one for one in own if one.name == name or (one.origin, one.name) in whole]
 
     def those(self, plugins: Iterable[tuple[str, str]]) -> list[Found]:
         """The plugins of these kinds and names. PluginError: as `get`."""
@@ -281,6 +319,13 @@ def _shape_fault(cls: type[Dataset]) -> str | None:
     except ValueError as error:
         return f"class {cls.__name__}: {error}"
     return None
+
+
+def _text(file: Path) -> str:
+    """What a file holds; "" where it can't be read."""
+    with suppress(OSError):
+        return file.read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def _place(cls: Any) -> str:

@@ -56,6 +56,7 @@ def command(
 
     from gan_bench.commands.run import store_of
     from gan_bench.console import duration, plain_console, say, tell
+    from gan_bench.findings.stand_ins import sentence, stand_ins
     from gan_bench.findings.told import lines, told_all
     from gan_bench.planning.cost import makespan, plan_cells, second_stage
     from gan_bench.planning.courses import prepare_grid
@@ -97,7 +98,11 @@ def command(
         draws, second = loaded.search.draws * len(loaded.cells), runs_to_come(loaded)
         then = f"{second} runs of the best draw of each of {len(loaded.draws)} levels with fresh seeds"
         say(f"search: {draws} draws with {len(loaded.search.seeds)} of the seeds; {'then' if coming else 'and'} {then}")
-    for line in (*stale_lines(runs), *verdict_lines(loaded, looks, len(loaded.headlines))):
+    for line in (
+        *filter(None, [sentence(stand_ins(prepared))]),
+        *stale_lines(runs),
+        *verdict_lines(loaded, looks, len(loaded.headlines)),
+    ):
         say(line)
     say(f"disk: {decimal(int(disk + more_bytes))} when all are finished")
     if not no_pilot:

@@ -45,7 +45,14 @@ def command(name: str | None, data: tuple[int, ...], as_json: bool, plugins: tup
     registry = Registry.load(plugins)
     if name is None:
         facts = [
-            {"kind": f.kind, "name": f.name, "summary": f.cls.summary(), "origin": f.origin} for f in registry.found
+            {
+                "kind": f.kind,
+                "name": f.name,
+                "summary": f.cls.summary(),
+                "origin": f.origin,
+                "instead_of": list(f.instead_of),
+            }
+            for f in registry.found
         ]
         broken = [{"name": b.name, "origin": b.origin, "cause": b.cause} for b in registry.broken]
         if as_json:
@@ -58,6 +65,9 @@ def command(name: str | None, data: tuple[int, ...], as_json: bool, plugins: tup
         causes = "".join(f" {b} could not be loaded." for b in registry.broken)
         cure = did_you_mean(name, {plugin.name for plugin in registry.found})
         raise GanBenchError(f"no plugin is called {name!r}. {cure}{causes}")
+    for plugin in found:
+        if registry.lost(plugin.kind, name):
+            registry.get(plugin.kind, name)  # raises
     details = [describe(plugin, data) for plugin in found]
     if as_json:
         click.echo(json.dumps(details if len(details) > 1 else details[0], indent=2))
@@ -80,6 +90,7 @@ def describe(plugin: Found, shape: tuple[int, ...]) -> dict[str, Any]:
         "kind": plugin.kind,
         "name": plugin.name,
         "origin": plugin.origin,
+        "instead_of": list(plugin.instead_of),
         "description": inspect.getdoc(plugin.cls) or "",
         "parameters": [parameter(key, field) for key, field in parameters.items()],
     }
@@ -136,12 +147,18 @@ def show_list(facts: list[dict[str, Any]], broken: list[dict[str, Any]]) -> None
             console.print("feature extractors" if kind == "features" else f"{kind}s", style="bold")
         column = max((len(fact["name"]) for fact in own), default=0)
         for fact in own:
-            source = "" if fact["origin"].startswith("package gan-bench ") else f"  ({fact['origin']})"
+            source = "" if fact["origin"].startswith("package gan-bench ") else f"  ({origin(fact)})"
             line = f"  {fact['name']:{column}}  "
             room = max(console.width - len(line) - len(source), 20) if console.is_terminal else 10_000
             console.print(line + textwrap.shorten(fact["summary"], room, placeholder="...") + source)
     for fault in broken:
         console.print(f"broken: {fault['name']} ({fault['origin']}): {fault['cause']}", style="red")
+
+
+def origin(fact: dict[str, Any]) -> str:
+    """Where a plugin is from, and over what it wins."""
+    instead = " and ".join(fact.get("instead_of", ()))
+    return fact["origin"] + (f", instead of the one of {instead}" if instead else "")
 
 
 def show(detail: dict[str, Any]) -> None:
@@ -151,7 +168,7 @@ def show(detail: dict[str, Any]) -> None:
 
     console = Console(highlight=False, markup=False)
     console.print(detail["name"], style="bold", end="")
-    console.print(f"  {detail['kind']}, from {detail['origin']}\n")
+    console.print(f"  {detail['kind']}, from {origin(detail)}\n")
     console.print(detail["description"] + "\n")
     if "numbers" in detail:
         scores = Table(f"reads {detail['reads']}, returns", "better", "differences", "unit", box=None, pad_edge=False)

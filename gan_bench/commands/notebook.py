@@ -17,6 +17,9 @@ from gan_bench.store.trust import strange
 if TYPE_CHECKING:
     from torch import nn
 
+    from gan_bench.api.registry import Registry
+    from gan_bench.store.documents import Plugin
+
 # What wrong values in run.json, and wrong bytes in weights, make their readers raise.
 DAMAGE = (LookupError, TypeError, AttributeError, ValueError, RuntimeError, MemoryError, pickle.UnpicklingError)
 
@@ -108,7 +111,7 @@ def _load_generator(
     files = [Path(plugin.file) for plugin in facts.plugins if plugin.file]
     registry = Registry.load([*(files if allow_plugins else ()), *plugins])
     for plugin in facts.plugins:
-        if plugin.file and not allow_plugins and plugin.name not in registry.names(plugin.kind):
+        if plugin.file and not _given(plugin, registry):
             raise GanBenchError(
                 f"{folder.run_file} says that the {plugin.kind} {plugin.name!r} is in {plugin.file}, whose code is "
                 "not run on its word. Read it; then give it with --plugin (in Python: plugins=[...]), or --allow-plugins "
@@ -140,6 +143,13 @@ def _check_labels(classes: tuple[str, ...], _: nn.Module, args: tuple[Any, ...],
     if y.dtype != torch.int64 or y.shape != z.shape[:1] or not bool(((y >= 0) & (y < len(classes))).all()):
         found = f"{y.dtype}, shape {tuple(y.shape)}" + (f", {y.min().item()} to {y.max().item()}" if y.numel() else "")
         raise ValueError(f"this generator takes {wanted} (found: {found})")
+
+
+def _given(plugin: Plugin, registry: Registry) -> bool:
+    """Whether the user has given the file that a plugin is said to be in, or has its code; another's of its name will not do."""
+    found = [one for one in registry.found if (one.kind, one.name) == (plugin.kind, plugin.name)]
+    known = any(one.of_file or one.source_hash == plugin.source for one in found)
+    return known or Path(str(plugin.file)).resolve() in registry.files
 
 
 def _no_data(memory: Any) -> Any:

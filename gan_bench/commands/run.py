@@ -17,6 +17,7 @@ from gan_bench.api.samples import PreparedData
 from gan_bench.console import plain_console
 from gan_bench.errors import GanBenchError
 from gan_bench.files import remove_leftovers
+from gan_bench.findings.stand_ins import sentence, stand_ins
 from gan_bench.findings.told import lines, told_all
 from gan_bench.grid.labels import value_text
 from gan_bench.grid.stages import drawn, tuned
@@ -117,7 +118,7 @@ class GridWork:
         self.devices = resolve_devices(execution.devices, execution.slots)
         self.prepared = prepare_grid(grid, self.console)
         self.search = search  # of which its runs are the second stage; or, once it has run, which it is itself
-        self.untold = True  # what its data were found to be
+        self.untold = True  # what its data and plugins were found to be
 
     @cached_property
     def evaluators(self) -> dict[str, Evaluator]:
@@ -156,7 +157,7 @@ class GridWork:
             self._write(every, looks)
             new = [run for run, what in todo if what == "train"]
             check_space(self.store, new, self.grid.evaluate.keep, len(self.devices))
-            self._tell_data()
+            self._tell_found()
             done, failed = self._train([run for run, _ in todo], self._jobs(todo, fresh))
             if not (
                 self.store / "grid.json"
@@ -170,13 +171,15 @@ class GridWork:
         failed |= {run.name for run in others if (run.folder.read() if run.name in attempted else run.state).failed}
         return Outcome(self.store, len(runs), len(failed), stopped=not done)
 
-    def _tell_data(self) -> None:
-        """Tell a person what its datasets were found to be, once a command."""
+    def _tell_found(self) -> None:
+        """Tell a person what its datasets were found to be, and whose plugins it uses, once a command."""
         if not self.untold:
             return
         self.untold = False
         for line in lines(told_all(self.prepared.datasets), self.console.width if self.console.is_terminal else 200):
             self.say(line)
+        if said := sentence(stand_ins(self.prepared)):
+            self.say(said)
 
     def say(self, line: str) -> None:
         """Tell a person a line, which is not broken."""
@@ -199,7 +202,8 @@ class GridWork:
     def _write(self, runs: Sequence[Run], looks: Looks) -> None:
         """What the store holds beside its runs."""
         score_real_data(self.grid, self.store, self.prepared.data, self.evaluators, self.console)
-        write_store(self.grid, self.store, runs, looks, self.evaluators.values(), self.search)
+        plugins = stand_ins(self.prepared)
+        write_store(self.grid, self.store, runs, looks, self.evaluators.values(), self.search, plugins)
 
     def _jobs(self, todo: Sequence[tuple[Run, Todo]], fresh: bool) -> list[Job]:
         device, precisions = torch.device(self.devices[0]), {run.cell.precision for run, _ in todo}

@@ -94,7 +94,7 @@ class Maker:
         architecture, architecture_settings = self.plugin("architecture", settings["architecture"], ("architecture",))
         made = [self.plugin("trick", table, ("tricks", index)) for index, table in enumerate(settings["tricks"])]
         tricks = tuple(trick for trick, _ in made)
-        _check_together(tricks)
+        check_together(tricks)
         optimizer = check_core(settings)
         resolved: dict[str, Any] = {
             "dataset": dataset_settings,
@@ -145,7 +145,7 @@ class Maker:
             self.plugin("features", select["features"], (*path, "select", "features"))
 
 
-def _check_together(tricks: tuple[Trick, ...]) -> None:
+def check_together(tricks: tuple[Trick, ...]) -> None:
     """Fault: two tricks that can't be in one run."""
     for index, first in enumerate(tricks):
         for second in tricks[index + 1 :]:

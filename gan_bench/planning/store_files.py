@@ -12,6 +12,7 @@ from gan_bench.files import replace_file
 from gan_bench.planning.draws import Search, listed
 from gan_bench.planning.runs import Run, comparison_seeds
 from gan_bench.stats.sequential import Looks
+from gan_bench.store.documents import Plugin
 from gan_bench.store.grid_json import (
     GridComparison,
     GridDocument,
@@ -34,8 +35,12 @@ def write_store(
     looks: Looks,
     evaluators: Iterable[Evaluator],
     search: Search | None = None,
+    plugins: Sequence[Plugin] = (),
 ) -> None:
-    """Write grid.toml and grid.json. There is an evaluator for each dataset; `search` is what came before these runs."""
+    """Write grid.toml and grid.json.
+
+    There is an evaluator for each dataset; `search` is what came before these runs; `plugins` stand in for installed ones.
+    """
     replace_file(store / "grid.toml", lambda beside: beside.write_text(grid.text, encoding="utf-8"))
     document = _searching(grid, store) if grid.half == "selection" else _compared(grid, runs, looks, evaluators)
     if search is not None:
@@ -43,6 +48,7 @@ def write_store(
         document.runs = {**document.runs, **search.listed()}
         document.scores = [*document.scores, *(one for one in search.columns if one not in document.scores)]
         document.search = search.document(chosen)
+    document.plugins = list(plugins)
     write_grid(store, document)
 
 

@@ -98,6 +98,7 @@ class Plugin(Document):
     kind: str
     name: str
     origin: str = ""
+    instead_of: list[str] = []  # origins of installed plugins of its name, for which one of a file stands in
     source: str = ""  # hash
     file: str | None = None  # where it is one given by path
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from gan_bench.errors import GanBenchError
-from gan_bench.store.documents import Document, Whole, read_object, write_object
+from gan_bench.store.documents import Document, Plugin, Whole, read_object, write_object
 from gan_bench.store.trust import check_name
 
 
@@ -111,6 +111,7 @@ class GridDocument(Document):
     comparisons: list[GridComparison] = []
     scores: list[GridScore] = []  # in the grid's order
     search: GridSearch | None = None
+    plugins: list[Plugin] = []  # of files, that the grid uses in the place of installed ones of their names
 
 
 def read_grid(store: Path) -> GridDocument | None:

@@ -46,16 +46,7 @@ def provenance(
         "total_steps": training.total_steps,
         "snapshot_steps": sorted(training.snapshot_steps),
         "dataset": described(data).as_json(),
-        "plugins": [
-            {
-                "kind": found.kind,
-                "name": found.name,
-                "origin": found.origin,
-                "source": found.source_hash,
-                "file": str(found.source) if found.origin.startswith("file ") else None,
-            }
-            for found in plugins
-        ],
+        "plugins": [found.facts() for found in plugins],
         "networks": dry.networks,
         "execution": {
             "memory_format": dry.memory_format,

@@ -29,6 +29,7 @@ class DCGAN(Architecture):
     """
 
     name = "dcgan"
+    checked_with = ({"latent": 4, "depth": 1, "width": 4},)
     depth: int = Field(2, ge=1, le=6, description="stages: convolutions of D, transposed ones of G beside its first")
     width: int = Field(64, ge=1, description="channels of the stage at the picture; the next double it, up to 8 times")
     kernel: Literal[3, 5, 7, 9] = Field(5, description="side of the convolutions' kernels, in pixels")

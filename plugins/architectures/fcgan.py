@@ -17,6 +17,7 @@ class FCGAN(Architecture):
     """
 
     name = "fcgan"
+    checked_with = ({"latent": 4, "width": 8},)
     depth: int = Field(2, ge=1, le=8, description="hidden layers of each network")
     width: int = Field(256, ge=1, description="units of a hidden layer")
     slope: float = Field(0.3, ge=0, le=1, description="LeakyReLU's slope for negative values")

@@ -78,7 +78,10 @@ class Memorization(NeighbourMetric):
 
 
 class Duplicates(Metric):
-    """Shares of generated samples that equal a training sample, and that equal one generated before, in every bit as saved."""
+    """Shares of generated samples that equal a training sample, and that equal one generated before, in every bit as saved.
+
+    It is no paper's: it counts.
+    """
 
     name = "duplicates"
     reads = "samples"

@@ -27,6 +27,7 @@ class ADA(Trick):
     """
 
     name = "ada"
+    checked_with = ({"speed": 100, "every": 2, "start": 0.5},)
     target: float = Field(0.6, gt=-1, lt=1, description="r_t above which p rises")
     speed: int = Field(500_000, ge=1, description="real pictures over which p can go from 0 to 1")
     every: int = Field(4, ge=1, le=1000, description="updates of D between two changes of p")

@@ -20,6 +20,7 @@ class Consistency(Trick):
     """
 
     name = "consistency"
+    checked_with = ({"fake": 10, "latent": 5, "spread": 0.5},)
     weight: float = Field(10.0, ge=0, description="lambda: weight of |D(x) - D(T(x))|^2 at real samples")
     fake: float = Field(0.0, ge=0, description="the same at fakes")
     latent: float = Field(0.0, ge=0, description="in D's loss, weight of |D(G(z)) - D(G(z + sigma e))|^2")

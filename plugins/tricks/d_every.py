@@ -6,7 +6,7 @@ from gan_bench import Field, Recipe, Trick, hookimpl
 
 
 class DEvery(Trick):
-    """The discriminator is updated once per n updates of the generator."""
+    """The discriminator is updated once per n updates of the generator: Goodfellow et al. 2014, algorithm 1, with k = 1/n."""
 
     name = "d_every"
     replaces = {"schedule"}

@@ -19,6 +19,7 @@ class DNorm(Trick):
     """
 
     name = "d_norm"
+    checked_with = ({"kind": "instance", "first": True},)
     kind: Literal["batch", "instance"] = Field("batch", description="over what a channel is normalised")
     first: bool = Field(False, description="behind D's first convolution as well")
 

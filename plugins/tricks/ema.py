@@ -29,6 +29,7 @@ class EMA(Trick):
 
     name = "ema"
     replaces = {"sampled"}
+    checked_with = ({"half_life": 50.0, "ramp": 0.5},)
     decay: float = Field(0.999, gt=0, lt=1, description="weight of the old average in every generator step")
     half_life: float | None = Field(
         None, gt=0, description="in place of `decay`: images after which weights count half as much (StyleGAN2: 10,000)"

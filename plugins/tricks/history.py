@@ -16,6 +16,7 @@ class History(Trick):
     """
 
     name = "history"
+    checked_with = ({"size": 10},)
     size: int = Field(1000, ge=1, le=10**6, description="fakes in the buffer; at least half a batch is kept")
 
     def edit(self, recipe: Recipe) -> None:

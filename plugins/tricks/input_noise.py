@@ -11,6 +11,7 @@ class InputNoise(Trick):
     """Instance noise: Gaussian noise on real and fake samples, in both networks' steps (Sonderby et al. 2017, section 4)."""
 
     name = "input_noise"
+    checked_with = ({"decay_steps": 4},)
     sigma: float = Field(0.1, gt=0, le=10, description="standard deviation at the start; samples lie in [-1, 1]")
     decay_steps: int = Field(0, ge=0, description="G steps over which sigma falls linearly to 0; 0: it stays")
 

@@ -8,7 +8,7 @@ from gan_bench import Field, Recipe, Trick, hookimpl
 
 
 class LabelFlip(Trick):
-    """D's targets are exchanged for a random fraction of samples, drawn anew in every update."""
+    """D's targets are exchanged for a random fraction of samples, drawn anew in every update (Chintala et al. 2016, point 6)."""
 
     name = "label_flip"
     needs = {"targets"}

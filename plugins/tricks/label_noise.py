@@ -10,7 +10,7 @@ from gan_bench import Field, Recipe, Trick, hookimpl
 
 
 class LabelNoise(Trick):
-    """Uniform noise added to targets, drawn anew for every sample and update.
+    """Uniform noise added to targets, drawn anew for every sample and update (after Chintala et al. 2016, point 6).
 
     Cross-entropy is linear in the target t (softplus(s) - t s for a logit s), so the noise acts as a constant shift of the
     target by amount/2 plus gradient noise. A target above 1 has no lower bound: it pushes every logit up for ever.

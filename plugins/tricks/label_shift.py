@@ -8,7 +8,7 @@ from gan_bench import Field, Recipe, Trick, hookimpl
 
 
 class LabelShift(Trick):
-    """Targets raised by a constant: the control of `label_noise`, whose mean this is at half its amount.
+    """Targets raised by a constant, which is no paper's: the control of `label_noise`, whose mean this is at half its amount.
 
     Cross-entropy is linear in the target t (softplus(s) - t s for a logit s), so noise on targets is this shift plus noise
     in the gradient. A target above 1 has no lower bound: it pushes every logit up for ever.

@@ -20,6 +20,7 @@ class LeCam(Trick):
     """
 
     name = "lecam"
+    checked_with = ({"form": "relu", "start": 2},)
     weight: float = Field(0.3, gt=0, description="weight; 0.3 is the paper's for BigGAN on CIFAR-10")
     form: Literal["squared", "relu"] = Field("squared", description="the paper's equation, or the published code's")
     decay: float = Field(0.99, ge=0, lt=1, description="weight of the old average in every update of D")

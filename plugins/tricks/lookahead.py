@@ -17,6 +17,7 @@ class Lookahead(Trick):
 
     name = "lookahead"
     wraps = {"networks"}
+    checked_with = ({"k": 2},)
     k: int = Field(5, ge=1, le=10**6, description="G steps between two averages")
     alpha: float = Field(0.5, gt=0, le=1, description="how far from slow to fast weights; 1: nothing is changed")
 

@@ -20,6 +20,7 @@ class PathLength(Trick):
     """
 
     name = "path_length"
+    checked_with = ({"every": 2, "shrink": 2},)
     weight: float = Field(2.0, gt=0, description="weight of the squared distance from the average length")
     decay: float = Field(0.99, gt=0, lt=1, description="weight of the old average, each time the penalty is computed")
     every: int = Field(8, ge=1, le=1000, description="computed every so many G updates, and weighted by as much")

@@ -11,6 +11,7 @@ class R2(Trick):
     """R2: gamma/2 times the squared gradient of D at generated samples (Mescheder et al. 2018, eq. 10)."""
 
     name = "r2"
+    checked_with = ({"every": 2, "before_inputs": True},)
     gamma: float = Field(1.0, gt=0, description="weight; the penalty is gamma/2 |grad D(G(z))|^2")
     every: int = Field(1, ge=1, le=1000, description="computed every so many D updates, and weighted by as much")
     before_inputs: bool = Field(

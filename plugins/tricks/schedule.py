@@ -19,6 +19,7 @@ class Schedule(Trick):
     """
 
     name = "schedule"
+    checked_with = ({"kind": "cosine", "steps": 5, "warm_up": 2},)
     kind: Literal["constant", "linear", "cosine"] = Field(
         "linear", description="how the rate falls; constant: it does not"
     )

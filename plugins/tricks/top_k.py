@@ -40,6 +40,7 @@ class TopK(Trick):
 
     name = "top_k"
     wraps = {"loss"}
+    checked_with = ({"factor": 0.8, "every": 1},)
     share: float = Field(0.5, gt=0, le=1, description="nu: the least share of the batch that is used")
     factor: float = Field(0.99, gt=0, le=1, description="gamma: by which the share shrinks from 1 on")
     every: int = Field(781, ge=1, description="G steps between two shrinkings")

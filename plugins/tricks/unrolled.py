@@ -69,6 +69,7 @@ class Unrolled(Trick):
 
     name = "unrolled"
     wraps = {"loss", "networks"}
+    checked_with = ({"steps": 2},)
     steps: int = Field(5, ge=1, le=100, description="updates of D that are looked ahead")
     lr: float = Field(0.01, gt=0, le=1000, description="learning rate of these updates")
     through: bool = Field(True, description="whether G's gradient goes through them: how D would answer G's move")

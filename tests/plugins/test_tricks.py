@@ -1,23 +1,13 @@
-"""Every trick by its definition, alone in a real training, and in pairs: all in the dry pass, some in a real training."""
+"""Every trick by its definition. What all of them must do, alone and in pairs: tests/whole/test_every_plugin.py."""
 
 from __future__ import annotations
 
-import itertools
-import math
-
 import pytest
 import torch
-from small_runs import ADAM, CPU, finish, interrupt, make_loop, open_run
-from stores import assert_equal_runs
+from small_runs import ADAM, make_loop
 from torch import nn
 
-from gan_bench.api.registry import Registry
 from gan_bench.api.seen import Seen
-from gan_bench.data.prepare import prepare
-from gan_bench.errors import GanBenchError
-from gan_bench.grid import cell_from_settings
-from gan_bench.scoring.evaluator import Evaluator
-from gan_bench.training.dry import dry_pass
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.tricks.d_lr import DLearningRate
@@ -33,111 +23,6 @@ from gan_bench_plugins.tricks.spectral_norm import SpectralNorm
 from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 
 TINY = DCGAN(latent=6, width=4, depth=1)
-REGISTRY = Registry.load()
-OTHER = {  # than the defaults, where these leave a path untried
-    "ada": {"speed": 100, "every": 2, "start": 0.5},
-    "consistency": {"fake": 10, "latent": 5, "spread": 0.5},
-    "d_norm": {"kind": "instance", "first": True},  # with "batch" wgan_gp refuses the networks
-    "ema": {"half_life": 50.0, "ramp": 0.5},
-    "history": {"size": 10},
-    "input_noise": {"decay_steps": 4},
-    "lecam": {"form": "relu", "start": 2},
-    "lookahead": {"k": 2},
-    "old_generators": {"every": 2},
-    "path_length": {"every": 2, "shrink": 2},
-    "r1": {"every": 2},
-    "r2": {"every": 2, "before_inputs": True},
-    "schedule": {"kind": "cosine", "steps": 5, "warm_up": 2},
-    "top_k": {"factor": 0.8, "every": 1},
-    "unrolled": {"steps": 2},
-}
-NAMES = sorted(f.name for f in REGISTRY.found if f.kind == "trick" and f.origin.startswith("package gan-bench"))
-TRIED, TRAINED = 400, 50  # pairs at most that the fast tests try and the slow ones train
-
-
-def pairs(most):
-    """Ordered pairs of tricks, all that there are or so many; each trick stands as often in either place as any other."""
-    count = len(NAMES)
-    apart = range(1, min(count - 1, most // count) + 1)
-    return [(NAMES[i], NAMES[(i + k) % count]) for k in apart for i in range(count)]
-
-
-def cell_of(*names):
-    """A cell of a tiny dcgan and these tricks. GanBenchError: they can't be in one run."""
-    adam = {**ADAM, "betas": [*ADAM["betas"]]}
-    settings = {
-        "dataset": {"name": "digits", "size": 8},
-        "architecture": TINY.settings(),
-        "tricks": [{"name": name, **OTHER.get(name, {})} for name in names],
-        "optimizer": {"generator": adam, "discriminator": adam},
-        "batch_size": 8,
-    }
-    return cell_from_settings(settings, REGISTRY)
-
-
-def refused(*names):
-    """Why tricks can't be in one run, "" where they can."""
-    try:
-        cell_of(*names)
-    except GanBenchError as error:
-        return str(error)
-    return ""
-
-
-def try_pairs(some):
-    """Every pair passes the dry pass, or is refused before with an error that names both."""
-    for pair in some:
-        if why := refused(*pair):
-            assert all(repr(name) in why for name in pair), why
-        else:
-            dry_pass(cell_of(*pair))
-
-
-def test_every_pair_of_tricks_is_refused_by_name_or_passes_the_dry_pass():
-    try_pairs(pairs(TRIED))
-    assert {name for pair in pairs(TRIED) for name in pair} == set(NAMES)
-
-
-@pytest.mark.slow
-def test_so_do_the_pairs_that_are_too_many_for_the_fast_tests():
-    try_pairs(set(itertools.permutations(NAMES, 2)) - set(pairs(TRIED)))
-
-
-@pytest.fixture(scope="module")
-def evaluated():
-    """Data, and what scores samples of it."""
-    data = prepare(REGISTRY.create("dataset", {"name": "digits", "size": 8}))
-    metrics = [REGISTRY.create("metric", "fid")]
-    return data, Evaluator(data, metrics, REGISTRY.create("features", "random"), 20, CPU)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_trick_alone_trains_and_resumes_to_the_same_bits(name, evaluated, tmp_path):
-    cell = cell_of(name)
-    whole = finish(open_run(cell, (7,), tmp_path / "whole", *evaluated))
-    for step in (2, 5):
-        interrupt(open_run(cell, (7,), tmp_path / "parts", *evaluated), step)
-    assert_equal_runs(finish(open_run(cell, (7,), tmp_path / "parts", *evaluated)), whole)
-
-
-SOME = [*((name,) for name in NAMES), *(pytest.param(pair, marks=pytest.mark.slow) for pair in pairs(TRAINED))]
-
-
-@pytest.mark.parametrize("names", SOME, ids="+".join)
-def test_trains(names):
-    if refused(*names):
-        pytest.skip("they can't be in one run")
-    tricks = cell_of(*names).tricks
-    loop = make_loop(TINY, tricks)
-    first = [p.detach().clone() for p in (*loop.g_parameters, *loop.d_parameters)]
-    for _ in range(4):
-        loop.step()
-    assert all(math.isfinite(mean) for mean in loop.window.means().values())
-    now = (*loop.g_parameters, *loop.d_parameters)
-    moved = [not torch.equal(a, b) for a, b in zip(first, now, strict=True)]
-    # A critic's last bias has no gradient: a Wasserstein or a symmetric hinge loss cancels it.
-    assert sum(moved) >= len(moved) - 1
-    assert loop.recipe.sampled(torch.randn(2, 6)).shape == (2, 1, 8, 8)
 
 
 def targets(trick, network, real):

@@ -1,0 +1,54 @@
+"""Every plugin that is installed passes the checks of its kind, and tricks do so in pairs."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from gan_bench.api.registry import Registry
+from gan_bench.checks import Skipped, check_pair, checks_of
+
+REGISTRY = Registry.load()
+CHECKS = [
+    pytest.param(check, id=str(check), marks=[pytest.mark.slow] if check.slow else [])
+    for found in REGISTRY.found
+    for check in checks_of(found, REGISTRY)
+]
+TRICKS = sorted((found for found in REGISTRY.found if found.kind == "trick"), key=lambda found: found.name)
+TRIED, TRAINED = 150, 50  # pairs at most that the fast tests try and the slow ones train
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_plugin(check):
+    try:
+        check.run()
+    except Skipped as reason:
+        pytest.skip(str(reason))
+
+
+def pairs(most):
+    """Ordered pairs of tricks, all that there are or so many; each trick stands as often in either place as any other."""
+    count = len(TRICKS)
+    apart = range(1, min(count - 1, max(1, most // count)) + 1)
+    return [(TRICKS[i], TRICKS[(i + k) % count]) for k in apart for i in range(count)]
+
+
+def test_pairs_of_tricks_are_refused_by_name_or_pass_the_dry_pass():
+    for pair in pairs(TRIED):
+        check_pair(*pair)
+    assert {one.name for pair in pairs(TRIED) for one in pair} == {one.name for one in TRICKS}
+
+
+@pytest.mark.slow
+def test_so_do_the_pairs_that_are_too_many_for_the_fast_tests():
+    tried = pairs(TRIED)
+    for pair in itertools.permutations(TRICKS, 2):
+        if pair not in tried:
+            check_pair(*pair)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", pairs(TRAINED), ids=lambda pair: "+".join(one.name for one in pair))
+def test_some_train_and_resume_together(pair):
+    check_pair(*pair, train=True)
