@@ -112,9 +112,10 @@ class Connected(Toy):
 
 
 class Convolutional(Toy):
-    """Two convolutions each, BatchNorm in G and dropout in D."""
+    """Two convolutions each, BatchNorm in G and dropout in D, or BatchNorm too."""
 
     name = "convolutional"
+    batch_norm: bool = Field(False, description="BatchNorm in D in place of dropout")
 
     def generating(self, data: DataSpec, inputs: int) -> list[nn.Module]:
         channels, height, width = data.shape
@@ -134,7 +135,7 @@ class Convolutional(Toy):
         return [
             nn.Conv2d(data.shape[0], self.width, 3, 2, 1),
             nn.LeakyReLU(0.2),
-            nn.Dropout(0.2),
+            nn.BatchNorm2d(self.width) if self.batch_norm else nn.Dropout(0.2),
             nn.Conv2d(self.width, self.width, 3, 2, 1),
             nn.LeakyReLU(0.2),
             nn.Flatten(),

@@ -26,6 +26,7 @@ BASES = (
     Trial(Convolutional()),
     Trial(Convolutional(conditional="projection")),
     Trial(Connected(), data=Blobs(sides=(2,))),
+    Trial(Convolutional(batch_norm=True)),
 )  # in this order a trick is tried on them
 CAPTURED = 60  # G steps, in which each kind of block is captured as a CUDA graph
 

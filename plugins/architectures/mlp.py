@@ -10,10 +10,10 @@ from ._labels import Conditional, Labels, conditional_field
 
 
 class MLP(Architecture):
-    """The perceptrons of toy experiments: three hidden layers of 128 and nothing else, for points, vectors and small pictures.
+    """Small perceptrons, no paper's: three hidden layers of 128 and nothing else, as toy experiments have them.
 
-    Neither normalisation nor dropout stands between a loss or penalty and what it does to them; `fcgan` has both. Weights
-    start as PyTorch's layers draw them. G ends in tanh for images alone.
+    For points, vectors and small pictures. Neither normalisation nor dropout stands between a loss or penalty and what it does
+    to them; `fcgan` has both. Weights start as PyTorch's layers draw them. G ends in tanh for images alone.
     """
 
     name = "mlp"

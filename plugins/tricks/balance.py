@@ -8,8 +8,9 @@ from gan_bench import Field, Recipe, Trick, hookimpl
 
 
 class Balance(Trick):
-    """A network stands still while its loss is below a bound: what ganhacks, point 11, warns of ("while lossD > A: train D").
+    """A network stands still while its loss is below a bound: "while lossD > A: train D".
 
+    It is what point 11 of ganhacks warns of (Chintala et al. 2016).
     Losses are the cross-entropies of D's latest logits: 1.39 and 0.69 where D can't tell real from fake. Learning rates are 0
     while they are below, so that Adam's moments go on.
     """

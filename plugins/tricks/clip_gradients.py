@@ -16,6 +16,7 @@ class ClipGradients(Trick):
     """
 
     name = "clip_gradients"
+    checked_with = ({"max_norm": 0.01},)
     max_norm: float = Field(1.0, gt=0, description="largest L2 norm; smaller gradients stay as they are")
     network: Literal["generator", "discriminator", "both"] = Field("both", description="whose gradients")
 

@@ -12,7 +12,9 @@ from ._layers import follow
 
 
 class DNorm(Trick):
-    """A normalisation behind each convolution of D: over the batch (Radford et al. 2016), or over each map (ganhacks, point 4).
+    """A normalisation behind each convolution of D: over the batch (Radford et al. 2016), or over each map.
+
+    The latter is what point 4 of ganhacks names where batches can't be (Chintala et al. 2016).
 
     Radford et al. have none behind D's first layer; `first` does. "instance" takes each map's mean and deviation of its own
     sample (Ulyanov et al. 2016). Both have a gain and a bias a channel.

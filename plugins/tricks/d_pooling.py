@@ -12,8 +12,9 @@ from ._layers import follow
 
 
 class DPooling(Trick):
-    """D's convolutions have stride 1, and pooling of as much behind them (ganhacks, point 5: avoid max pooling).
+    """D's convolutions have stride 1, and pooling of as much behind them.
 
+    Point 5 of ganhacks (Chintala et al. 2016) is to avoid max pooling.
     Max pooling passes the gradient to one pixel in four, so it is sparse; averages and strides reach all. A convolution costs
     four times as much without its stride.
     """

@@ -10,8 +10,9 @@ from ._layers import change_hidden
 
 
 class GNoise(Trick):
-    """Gaussian noise on what every hidden layer of G passes on, in training and when it is sampled (ganhacks, point 13).
+    """Gaussian noise on what every hidden layer of G passes on, in training and when it is sampled.
 
+    Point 13 of ganhacks (Chintala et al. 2016).
     Behind batch normalisation activations have a deviation near 1, of which `sigma` is a share. The list names Zhao et al.
     2017 (EBGAN) and gives no size.
     """

@@ -10,7 +10,7 @@ from gan_bench import Field, Recipe, Trick, hookimpl
 
 
 class OldGenerators(Trick):
-    """A share of the fakes that D learns from is made by an old checkpoint of G (ganhacks, point 8).
+    """A share of the fakes that D learns from is made by an old checkpoint of G (ganhacks, Chintala et al. 2016, point 8).
 
     Every so many G steps the old one gives way to a copy, made as long before; so it is one to two times as many steps old.
     The list swaps whole networks for some iterations; mixed into each batch they do D the same service at an even pace.

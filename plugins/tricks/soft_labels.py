@@ -8,8 +8,9 @@ from gan_bench import Field, Recipe, Trick, hookimpl
 
 
 class SoftLabels(Trick):
-    """D's targets are random numbers: of real samples from U(0.7, 1.2), of fakes from U(0, 0.3) (ganhacks, point 6).
+    """D's targets are random numbers: of real samples from U(0.7, 1.2), of fakes from U(0, 0.3).
 
+    Point 6 of ganhacks (Chintala et al. 2016).
     Cross-entropy is linear in the target t (softplus(s) - t s for a logit s): in the mean these are the constant targets 0.95
     and 0.15, and what else they do is noise in the gradient. With `label_flip` beside it labels are noisy as the list means it.
     """

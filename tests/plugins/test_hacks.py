@@ -10,6 +10,7 @@ from small_runs import CPU, make_loop
 from torch import nn
 from torch.nn.functional import softplus
 
+from gan_bench import Trick
 from gan_bench.scoring.samples import draw
 from gan_bench.training.passes import Batch
 from gan_bench_plugins.architectures.dcgan import DCGAN
@@ -118,8 +119,17 @@ def test_real_and_fake_share_statistics_in_mixed_batches_alone():
     assert not torch.allclose(joined[:8], apart.discriminate(real), atol=1e-3)
 
 
-def test_mixed_batches_change_nothing_but_rounding_where_samples_are_treated_alone():
-    apart, mixed = (make_loop(SMALL, [R1(), *mix]) for mix in ([], [MixedBatches()]))
+class Joined(Trick):
+    """One pass, whatever D's modules are."""
+
+    name = "joined"
+
+    def edit(self, recipe):
+        recipe.joined = True
+
+
+def test_a_joined_pass_changes_nothing_but_rounding_where_samples_are_treated_alone():
+    apart, mixed = (make_loop(SMALL, [R1(), *mix]) for mix in ([], [Joined()]))
     assert (apart.joined, mixed.joined) == (False, True)  # penalties keep them apart
     for loop in (apart, mixed):
         loop.step()
@@ -138,9 +148,15 @@ class Telling(nn.Module):
         return self.logit(x), self.classes(x)
 
 
-def test_class_logits_of_a_mixed_batch_go_with_their_samples():
+def test_mixed_batches_are_refused_where_they_would_change_nothing():
+    with pytest.raises(ValueError, match="finds no BatchNorm in D"):
+        make_loop(SMALL, [MixedBatches()])
+    make_loop(SMALL, [MixedBatches(), DNorm()])  # in either order
+
+
+def test_class_logits_of_a_joined_pass_go_with_their_samples():
     networks = nn.Linear(6, 64), Telling()
-    loop = make_loop(FCGAN(latent=6), [MixedBatches()], shape=(64,), networks=networks)
+    loop = make_loop(FCGAN(latent=6), [Joined()], shape=(64,), networks=networks)
     batches = Batch(torch.randn(8, 64)), Batch(torch.randn(8, 64))
     for batch, look in zip(batches, loop.look_at_both(*batches), strict=True):
         torch.testing.assert_close(look.logits, networks[1].logit(batch.samples))
