@@ -125,11 +125,12 @@ def imported(file: Path) -> set[str]:
 
 
 HOMONYMS = {
+    "d_steps",
     "folder",
     "modes",
     "random",
     "schedule",
-}  # a column of tables, what is known of data, how a search draws, how often networks learn: no plugins' names there
+}  # columns of tables, what is known of data, how a search draws, how often networks learn: no plugins' names there
 NAMED = {  # each with why it stands in the core, and nowhere else
     "api/tables.py": {"classifier", "pixels"},  # the features where nothing else is said
     "bench/cases.py": {"dcgan", "fcgan"},  # the networks that `gan-bench bench` measures

@@ -7,14 +7,14 @@ from torch.nn.functional import softplus
 from gan_bench import Field, Recipe, Trick, hookimpl
 
 
-class Balance(Trick):
+class LossBalance(Trick):
     """A network stands still while its loss is below a bound: what ganhacks, point 11, warns of ("while lossD > A: train D").
 
     Losses are the cross-entropies of D's latest logits: 1.39 and 0.69 where D can't tell real from fake. Learning rates are 0
     while they are below, so that Adam's moments go on.
     """
 
-    name = "balance"
+    name = "loss_balance"
     needs = {"loss"}
     d_loss: float = Field(1.0, ge=0, le=2, description="A: D stands still while its loss is below")
     g_loss: float = Field(0.5, ge=0, le=2, description="B: G stands still while its loss is below")
@@ -36,4 +36,4 @@ class Balance(Trick):
 
 @hookimpl
 def gan_bench_tricks():
-    return [Balance]
+    return [LossBalance]
