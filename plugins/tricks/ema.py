@@ -11,9 +11,7 @@ from torch import Tensor, nn
 
 from gan_bench import Field, Recipe, Trick, hookimpl
 
-PASSES = (
-    16  # batches from which BatchNorm's statistics are estimated, as in BigGAN's published code (Brock et al. 2019)
-)
+PASSES = 16  # batches from which BatchNorm's statistics are estimated, as in BigGAN's published code
 
 
 class EMA(Trick):

@@ -19,7 +19,7 @@ class FeatureMatching(Trick):
     """G learns to match the mean of D's features, |E f(x) - E f(G(z))|^2 (Salimans et al. 2016, section 3.1).
 
     As in the paper this takes the place of G's loss, whose value still stands in the curves; D's loss stays. f is what goes into
-    D's last layer. It costs two more passes of D in G's step.
+    D's last layer. It costs three more passes of D in G's step.
     """
 
     name = "feature_matching"

@@ -30,11 +30,9 @@ class Latents(Trick):
         def transform(z: Tensor) -> Tensor:  # (B, latent)
             if self.distribution == "uniform":
                 return torch.erf(z / math.sqrt(2))  # twice the normal's distribution function, less 1
-            return (
-                math.sqrt(recipe.latent) * normalize(z)
-                if self.distribution == "sphere"
-                else truncated(z, self.threshold)
-            )
+            if self.distribution == "sphere":
+                return math.sqrt(recipe.latent) * normalize(z)
+            return truncated(z, self.threshold)
 
         if self.distribution != "normal":
             recipe.latents(transform)

@@ -6,7 +6,7 @@ from gan_bench import Field, Recipe, Trick, hookimpl
 
 
 class ModeSeeking(Trick):
-    """G is to tell latents apart: it minimises 1 / (d_x / d_z + 1e-5) (Mao et al. 2019, eq. 3, as in the published code).
+    """G is to tell latents apart: it minimises 1 / (d_x / d_z + 1e-5) (Mao et al. 2019, as in the published code).
 
     d_x and d_z are mean absolute differences of samples and of latents over all pairs. Pairs are the halves of the batch, as the
     published code makes them of a batch of twice the size. Where networks take labels a pair must have the same: there each

@@ -139,6 +139,8 @@ NAMED = {  # each with why it stands in the core, and nowhere else
         "kid",
         "precision_recall",
         "density_coverage",
+        "class_accuracy",
+        "class_fd",
         "classifier",
     },  # the defaults of [evaluate]
     "scoring/measure.py": {"classifier"},  # the cure where a metric needs features that know classes
