@@ -17,6 +17,7 @@ class OldGenerators(Trick):
     """
 
     name = "old_generators"
+    wraps = {"networks"}
     checked_with = ({"every": 2},)
     share: float = Field(0.25, gt=0, lt=1, description="of D's fakes, rounded to whole samples")
     every: int = Field(100, ge=1, description="G steps between two checkpoints")

@@ -15,13 +15,13 @@ from gan_bench.scoring.samples import draw
 from gan_bench.training.passes import Batch
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.fcgan import FCGAN
-from gan_bench_plugins.tricks.balance import Balance
 from gan_bench_plugins.tricks.d_norm import DNorm
 from gan_bench_plugins.tricks.d_pooling import DPooling
 from gan_bench_plugins.tricks.d_steps import DSteps
 from gan_bench_plugins.tricks.ema import EMA
 from gan_bench_plugins.tricks.g_dropout import GDropout
 from gan_bench_plugins.tricks.g_noise import GNoise
+from gan_bench_plugins.tricks.loss_balance import LossBalance
 from gan_bench_plugins.tricks.mixed_batches import MixedBatches
 from gan_bench_plugins.tricks.old_generators import OldGenerators
 from gan_bench_plugins.tricks.r1 import R1
@@ -201,7 +201,7 @@ def test_max_pooling_passes_the_gradient_to_one_pixel_in_four():
 
 
 def test_balance_holds_the_network_that_wins():
-    loop = make_loop(SMALL, [Balance(d_loss=1.0, g_loss=0.5)])
+    loop = make_loop(SMALL, [LossBalance(d_loss=1.0, g_loss=0.5)])
     recipe = loop.recipe
     d_factor, g_factor = (recipe.lr_factors[name][0] for name in ("discriminator", "generator"))
     for real, fake in ((0.0, 0.0), (4.0, -4.0), (-1.0, 3.0)):

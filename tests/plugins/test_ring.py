@@ -8,7 +8,6 @@ import pytest
 import torch
 from small_runs import CPU
 
-from gan_bench import Trick
 from gan_bench.api.randomness import Streams
 from gan_bench.data.batches import Batches
 from gan_bench.data.prepare import prepare
@@ -17,22 +16,9 @@ from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.datasets.ring import Ring
 from gan_bench_plugins.metrics.modes import ModeCounts
 from gan_bench_plugins.tricks.r1 import R1
+from gan_bench_plugins.tricks.r2 import R2
 from gan_bench_plugins.tricks.relativistic import Relativistic
 from gan_bench_plugins.tricks.schedule import Schedule
-
-
-class R2(Trick):
-    """gamma/2 times the squared gradient of D at fake samples (Mescheder et al. 2018, eq. 10)."""
-
-    name = "r2"
-    gamma: float = 1.0
-
-    def edit(self, recipe):
-        def squared_gradient(discriminator, seen):
-            (gradient,) = torch.autograd.grad(seen.fake_logits.sum(), seen.fake, create_graph=True)
-            return self.gamma / 2 * gradient.square().flatten(1).sum(1).mean()
-
-        recipe.penalty(squared_gradient, pairs=False)
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ def test_ganhacks_asks_of_each_point_that_is_a_choice():
     baseline = grid.baseline
     assert baseline.dataset.spec().shape == (1, 8, 8)
     against = cells(grid, "What is lost against points 2, 3, 5 and 11?")
-    assert against == ["no tricks", "saturating", "latents (distribution uniform)", "d_pooling", "balance"]
+    assert against == ["no tricks", "saturating", "latents (distribution uniform)", "d_pooling", "loss_balance"]
     won = cells(grid, "What do points 6, 8, 13 to 15 and 17 win?")
     for trick in ("soft_labels", "label_flip", "soft_labels + label_flip", "history", "old_generators", "g_noise"):
         assert trick in won
@@ -83,7 +83,14 @@ def test_tricks_asks_of_the_whole_canon_at_once():
     assert len(grid.seeds) == 16
     assert 120 <= 3 * (len(comparison.levels) - 1) <= 150  # tests: each level by quality, diversity and distance
     bundled = {f.name for f in grid.registry.found if f.kind == "trick" and f.origin.startswith("package gan-bench")}
-    elsewhere = {"balance", "d_norm", "d_pooling", "mixed_batches", "old_generators", "soft_labels"}  # in ganhacks.toml
+    elsewhere = {
+        "loss_balance",
+        "d_norm",
+        "d_pooling",
+        "mixed_batches",
+        "old_generators",
+        "soft_labels",
+    }  # in ganhacks.toml
     no_question_here = {"dropout_off", "label_shift"}  # no dropout; the control of label_noise
     assert bundled - {*alone} == elsewhere | no_question_here
 

@@ -124,9 +124,9 @@ def imported(file: Path) -> set[str]:
     return names
 
 
-# Words that are no plugins' names where the core has them: a setting of data, how many updates D has had, a column of tables,
-# what is known of data, how a search draws, how often networks learn.
-HOMONYMS = {"balance", "d_steps", "folder", "modes", "random", "schedule"}
+# Words that are no plugins' names where the core has them: how many updates D has had, a column of tables, what is known of data,
+# how a search draws, how often networks learn.
+HOMONYMS = {"d_steps", "folder", "modes", "random", "schedule"}
 NAMED = {  # each with why it stands in the core, and nowhere else
     "api/tables.py": {"classifier", "pixels"},  # the features where nothing else is said
     "bench/cases.py": {"dcgan", "fcgan"},  # the networks that `gan-bench bench` measures

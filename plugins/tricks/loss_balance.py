@@ -7,7 +7,7 @@ from torch.nn.functional import softplus
 from gan_bench import Field, Recipe, Trick, hookimpl
 
 
-class Balance(Trick):
+class LossBalance(Trick):
     """A network stands still while its loss is below a bound: "while lossD > A: train D".
 
     It is what point 11 of ganhacks warns of (Chintala et al. 2016).
@@ -15,7 +15,7 @@ class Balance(Trick):
     while they are below, so that Adam's moments go on.
     """
 
-    name = "balance"
+    name = "loss_balance"
     needs = {"loss"}
     d_loss: float = Field(1.0, ge=0, le=2, description="A: D stands still while its loss is below")
     g_loss: float = Field(0.5, ge=0, le=2, description="B: G stands still while its loss is below")
@@ -37,4 +37,4 @@ class Balance(Trick):
 
 @hookimpl
 def gan_bench_tricks():
-    return [Balance]
+    return [LossBalance]
