@@ -17,6 +17,7 @@ class MLP(Architecture):
     """
 
     name = "mlp"
+    checked_with = ({"latent": 4, "width": 8},)
     depth: int = Field(3, ge=1, le=16, description="hidden layers of each network")
     width: int = Field(128, ge=1, description="units of a hidden layer")
     slope: float = Field(0.2, ge=0, le=1, description="LeakyReLU's slope for negative values")

@@ -35,6 +35,7 @@ class R3GAN(Architecture):
     """
 
     name = "r3gan"
+    checked_with = ({"latent": 8, "width": 4, "growth": 2, "blocks": 1, "group": 4},)
     latent: int = Field(64, ge=1, description="size of the latent vector z")
     width: int = Field(96, ge=1, description="channels of the maps of the picture's size; the next double it")
     growth: int = Field(8, ge=1, description="channels of the widest maps, in `width`s")

@@ -30,6 +30,7 @@ class ResNet(Architecture):
     """
 
     name = "resnet"
+    checked_with = ({"latent": 8, "width": 4, "width_d": 4},)
     latent: int = Field(128, ge=1, description="size of the latent vector z")
     width: int = Field(256, ge=1, description="channels of G's maps")
     width_d: int = Field(128, ge=1, description="channels of D's maps")

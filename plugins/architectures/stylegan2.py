@@ -36,6 +36,7 @@ class StyleGAN2(Architecture):
     """
 
     name = "stylegan2"
+    checked_with = ({"latent": 8, "styles": 8, "width": 4},)
     latent: int = Field(128, ge=1, description="size of the latent vector z")
     styles: int = Field(128, ge=1, description="size of w, and of the mapping network's layers")
     mapping: int = Field(2, ge=1, le=16, description="layers of the mapping network")

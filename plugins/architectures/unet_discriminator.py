@@ -28,6 +28,7 @@ class UNetDiscriminator(Architecture):
     """
 
     name = "unet_discriminator"
+    checked_with = ({"latent": 8, "width": 4, "width_d": 4},)
     latent: int = Field(128, ge=1, description="size of the latent vector z")
     width: int = Field(64, ge=1, description="channels of G's maps")
     width_d: int = Field(64, ge=1, description="channels of D's maps at half the picture's size; the next double it")

@@ -150,6 +150,7 @@ def line(text: str, part: str) -> int:
     return next(number for number, one in enumerate(text.split("\n"), 1) if part in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [TRICK, ARCHITECTURE, DATASET, METRIC, FEATURES], ids=["t", "a", "d", "m", "f"])
 def test_what_is_sound_passes(failures, text):
     assert failures(text) == {}
@@ -205,6 +206,7 @@ def gan_bench_architectures():
 '''
 
 
+@pytest.mark.slow
 def test_each_way_to_be_told_the_classes_is_tried(failures):
     assert failures(CONDITIONAL) == {}
     alone = failures(
@@ -346,11 +348,13 @@ def test_what_is_wrong_with_a_trick(failures, old, new, check, at, said):
         assert where == line(TRICK.replace(old, new, 1), at)
 
 
+@pytest.mark.slow
 def test_a_trick_that_needs_the_length_may_read_it(failures):
     text = TRICK.replace("return x * self.by", "return x * (1 - recipe.step / recipe.total_steps)")
     assert failures(text, "pass  # of the class", "needs_length = True") == {}
 
 
+@pytest.mark.slow
 def test_a_trick_that_shows_with_other_parameters_says_so(failures):
     text = TRICK.replace("0.5, gt=0", "1.0, gt=0")
     assert failures(text).keys() == {"changes something"}
@@ -365,6 +369,7 @@ def test_what_a_trick_is_checked_on_must_be_there(failures):
     assert rule.startswith("no architecture is called 'nowhere'")
 
 
+@pytest.mark.slow
 def test_a_trick_that_needs_other_networks_names_them(failures):
     text = TRICK.replace(
         "pass  # of edit", "if len(list(recipe.generator.modules())) < 15: raise ValueError('too few layers')"

@@ -17,6 +17,7 @@ from gan_bench.data.label_draw import LabelDraw
 from gan_bench.errors import GanBenchError
 from gan_bench.scoring.samples import draw, draw_labels
 
+pytestmark = pytest.mark.slow
 LABELLED = Path(__file__).parents[1] / "helpers" / "labelled.py"
 GRID = """
 name = "labels"

@@ -278,6 +278,7 @@ def test_adas_p_moves_by_the_images_of_four_batches():
     assert p == 1
 
 
+@pytest.mark.slow
 def test_adas_p_rises_where_d_overfits_and_falls_where_it_does_not():
     overfits = make_loop(DCGAN(latent=6, width=8, depth=1, dropout=0), [ADA(speed=4000)])  # on fakes that stay bad
     for group in overfits.g_optimizer.param_groups:

@@ -124,6 +124,7 @@ def test_extrapolation_from_the_past_is_the_algorithm(base):
     assert game(80, [ExtraGradient()], optimizer) == pytest.approx(by_hand, abs=2e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trick", [OptimisticUpdates(), ExtraGradient()], ids=lambda trick: trick.name)
 def test_they_arrive_where_descent_circles(trick):
     assert radius(game(300, []))[250:].min() > 1.2

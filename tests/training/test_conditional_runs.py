@@ -28,6 +28,7 @@ from gan_bench_plugins.metrics.class_fd import ClassFrechetDistance
 from gan_bench_plugins.metrics.classifier import Classifier
 from gan_bench_plugins.metrics.fid import FrechetDistance
 
+pytestmark = pytest.mark.slow
 LABELLED = Path(__file__).parents[1] / "helpers" / "labelled.py"
 COUNT, STEPS = 300, (200, 800)
 ACCURACY, DISTANCE = "class accuracy[classifier]", "class FD[classifier]"

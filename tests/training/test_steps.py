@@ -76,7 +76,9 @@ def train(folder: Path, tricks: str, capture=None) -> Training:
         '[{ name = "d_every", n = 3 }]',
         pytest.param('["wgan_gp"]', marks=pytest.mark.slow),
         '[{ name = "r1", every = 4 }]',
-        '["extra_gradient", "schedule", "history", { name = "lookahead", k = 3 }]',
+        pytest.param(
+            '["extra_gradient", "schedule", "history", { name = "lookahead", k = 3 }]', marks=pytest.mark.slow
+        ),
         pytest.param('["optimistic", "ragan", "top_k"]', marks=pytest.mark.slow),
         pytest.param('["saturating", { name = "unrolled", steps = 2 }]', marks=pytest.mark.slow),
         pytest.param('["wgan_clip"]', marks=pytest.mark.slow),
