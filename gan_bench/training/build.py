@@ -15,7 +15,7 @@ from gan_bench.api.losses import Loss
 from gan_bench.api.randomness import Streams
 from gan_bench.api.recipe import Recipe
 from gan_bench.data.batches import Batches
-from gan_bench.data.label_draw import LabelDraw
+from gan_bench.data.label_draw import LabelDraw, class_counts
 from gan_bench.training.auxiliary import classify
 from gan_bench.training.loop import Loop
 from gan_bench.training.networks import build_networks, fault_of, make_ready, memory_format
@@ -36,7 +36,7 @@ def loop_of(
     streams: Streams,
     total_steps: int,
     real: RealBatches,
-    class_counts: Sequence[int] | None = None,
+    counts: Sequence[int] | None = None,
 ) -> Loop:
     """The training loop of a cell."""
     return build_loop(
@@ -49,17 +49,15 @@ def loop_of(
         batch_size=cell.batch_size,
         total_steps=total_steps,
         precision=cell.precision,
-        class_counts=class_counts,
+        class_counts=counts,
     )
 
 
 def loop_on(cell: Cell, data: PreparedData, streams: Streams, total_steps: int) -> Loop:
     """The training loop of a cell on its data."""
     training = data.training.to(streams.device)
-    labelled, classes = cell.architecture.takes_labels, data.spec.classes
-    counts = None
-    if labelled and classes and training.labels is not None:
-        counts = training.labels.bincount(minlength=len(classes)).tolist()
+    labelled, classes = cell.architecture.takes_labels, len(data.spec.classes or ())
+    counts = class_counts(data.training, classes) if labelled else None
     real = partial(Batches, training, cell.batch_size, streams.seed, labelled=labelled)
     return loop_of(cell, data.spec, streams, total_steps, real, counts)
 
