@@ -15,7 +15,7 @@ from gan_bench.api.randomness import Stream, Streams
 from gan_bench.api.registry import Found, Registry
 from gan_bench.checks.check import Check, Failed, blamed, each
 from gan_bench.checks.toys import CLASSES, Blobs
-from gan_bench.checks.trials import CPU, STEPS, Trial, difference, keeps_out, reproducible, resumes
+from gan_bench.checks.trials import CPU, STEPS, Trial, captured, difference, keeps_out, reproducible, resumes
 from gan_bench.training.describe import describe_architecture
 from gan_bench.training.networks import NetworkError, build_networks, check_outputs
 
@@ -83,6 +83,7 @@ def architecture_checks(found: Found, own: Sequence[Plugin], registry: Registry)
     yield Check(found, "resumes to the same bits", each(resumes, every))
     yield Check(found, "is reproducible", each(reproducible, every))
     yield Check(found, "leaves global state alone", each(keeps_out, every))
+    yield Check(found, "is captured as a CUDA graph", each(captured, every), gpu=True)
     yield Check(found, "makes samples of every shape", each(makes_all, lambda: [trials]), slow=True)
 
 

@@ -41,12 +41,13 @@ class Skipped(Exception):
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must be so of a plugin. A slow one takes more than a fraction of a second."""
+    """One thing that must be so of a plugin. A slow one takes more than a fraction of a second, and one may need a GPU."""
 
     plugin: Found
     name: str  # what must be so, as "it ..." goes on
     test: Callable[[], None]
     slow: bool = False
+    gpu: bool = False
 
     def __str__(self) -> str:
         return f"{self.plugin.kind} {self.plugin.name} {self.name}"

@@ -19,7 +19,7 @@ from gan_bench.api.faults import place_of
 from gan_bench.api.kinds import Architecture, Trick
 from gan_bench.api.randomness import Stream, Streams, derive
 from gan_bench.canonical import canonical
-from gan_bench.checks.check import Failed
+from gan_bench.checks.check import Failed, Skipped
 from gan_bench.checks.toys import Blobs, Flat
 from gan_bench.grid import Cell, Evaluate
 from gan_bench.grid.optimizer import resolve_optimizer
@@ -38,6 +38,7 @@ BATCH, STEPS = 8, 7  # samples of a step; G steps of a trial
 STOPS = (2, 5)  # after which it is stopped and goes on
 OPTIMIZER = {"name": "adam", "lr": 2e-3, "betas": [0.5, 0.999]}
 SAMPLED = 16
+CAPTURED = 60  # G steps, in which each kind of block is captured as a CUDA graph
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,18 @@ def not_shared(changed: Iterable[str], code: Callable[..., Any]) -> None:
     """Failed: something of the process's state was changed by code."""
     if names := ", ".join(changed):
         raise Failed(place_of(code), f"it changes what all runs of a process share: {names}")
+
+
+def captured(trial: Trial) -> None:
+    """On a GPU its steps are replayed from graphs."""
+    if not torch.cuda.is_available():
+        raise Skipped("no CUDA device is here")
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "run").mkdir()
+        training = trial.open(Path(place) / "run", CAPTURED + 1, Slot(torch.device("cuda:0")))
+        advance(training, CAPTURED)
+        if reason := training.steps.reason:
+            raise Failed(place_of(trial.code), f"its steps can't be captured as a CUDA graph: {reason}")
 
 
 def advance(training: Training, steps: int) -> None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 
 import torch
 
 from gan_bench.api.faults import cause, place_of
 from gan_bench.api.kinds import Plugin, Trick
 from gan_bench.api.registry import Found, Registry
-from gan_bench.checks.check import Check, Failed, Skipped, blamed, each, variants
+from gan_bench.checks.check import Check, Failed, blamed, each, variants
 from gan_bench.checks.toys import Blobs, Connected, Convolutional
-from gan_bench.checks.trials import STEPS, Trial, advance, difference, keeps_out, reproducible, resumes
+from gan_bench.checks.trials import STEPS, Trial, captured, difference, keeps_out, reproducible, resumes
 from gan_bench.grid.cells import check_together
 from gan_bench.grid.source import Fault
 from gan_bench.training.dry import dry_pass
-from gan_bench.training.training import Slot
 
 BASES = (
     Trial(Connected()),
@@ -28,7 +25,6 @@ BASES = (
     Trial(Connected(), data=Blobs(sides=(2,))),
     Trial(Convolutional(batch_norm=True)),
 )  # in this order a trick is tried on them
-CAPTURED = 60  # G steps, in which each kind of block is captured as a CUDA graph
 
 
 class Trials:
@@ -94,7 +90,7 @@ def trick_checks(found: Found, own: Sequence[Plugin], registry: Registry) -> Ite
     yield Check(found, "leaves global state alone", each(keeps_out, first))
     yield Check(found, "draws from its own stream", each(draws_its_own, first))
     yield Check(found, "changes something", lambda: changes(trials.first))
-    yield Check(found, "is captured as a CUDA graph", each(captured, first))
+    yield Check(found, "is captured as a CUDA graph", each(captured, first), gpu=True)
     yield Check(found, "is the same in longer training, unless it needs the length", each(grows, first), slow=True)
     yield Check(found, "does so with all networks that it takes", each(all_at_once, trials.every), slow=True)
 
@@ -135,18 +131,6 @@ def grows(trial: Trial) -> None:
     if where := difference(trial.train(total=3 * STEPS).state, trial.whole.state):
         rule = f"where longer training is asked for, its first steps are others: {where} differs"
         raise Failed(place_of(trial.code), f"{rule}. Reading recipe.total_steps needs `needs_length = True`")
-
-
-def captured(trial: Trial) -> None:
-    """On a GPU its steps are replayed from graphs."""
-    if not torch.cuda.is_available():
-        raise Skipped("no CUDA device is here")
-    with tempfile.TemporaryDirectory() as place:
-        (Path(place) / "run").mkdir()
-        training = trial.open(Path(place) / "run", CAPTURED + 1, Slot(torch.device("cuda:0")))
-        advance(training, CAPTURED)
-        if reason := training.steps.reason:
-            raise Failed(place_of(trial.code), f"its steps can't be captured as a CUDA graph: {reason}")
 
 
 def all_at_once(trial: Trial) -> None:

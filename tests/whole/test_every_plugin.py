@@ -11,7 +11,9 @@ from gan_bench.checks import Skipped, check_pair, checks_of
 
 REGISTRY = Registry.load()
 CHECKS = [
-    pytest.param(check, id=str(check), marks=[pytest.mark.slow] if check.slow else [])
+    pytest.param(
+        check, id=str(check), marks=[getattr(pytest.mark, mark) for mark in ("slow", "gpu") if getattr(check, mark)]
+    )
     for found in REGISTRY.found
     for check in checks_of(found, REGISTRY)
 ]
