@@ -8,6 +8,7 @@ from small_runs import ADAM, CPU, make_loop, some_data
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional as F
+from torch.nn.utils.parametrize import is_parametrized
 
 from gan_bench import Architecture, DataSpec, Seen, Trick
 from gan_bench.api.randomness import Streams
@@ -22,9 +23,11 @@ from gan_bench_plugins.tricks.dragan import DRAGAN
 from gan_bench_plugins.tricks.dropout_off import DropoutOff
 from gan_bench_plugins.tricks.gradient_normalisation import GradientNormalisation, Normalised
 from gan_bench_plugins.tricks.lecam import LeCam
+from gan_bench_plugins.tricks.minibatch_std import MinibatchStd
 from gan_bench_plugins.tricks.pac import Pac
 from gan_bench_plugins.tricks.r1 import R1
 from gan_bench_plugins.tricks.r2 import R2
+from gan_bench_plugins.tricks.spectral_norm import SpectralNorm
 from gan_bench_plugins.tricks.spectral_regularisation import SpectralRegularisation
 from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 from gan_bench_plugins.tricks.zero_centred_gp import ZeroCentredGP
@@ -357,6 +360,30 @@ def test_spectral_regularisation_is_half_the_squared_norms_and_their_gradient():
     for (u, s, v), gradient in zip(triples, gradients, strict=True):  # weight sigma u v^T
         exact = 0.5 * s[0] * torch.outer(u[:, 0], v[0])
         torch.testing.assert_close(gradient.flatten(1).double(), exact, rtol=1e-2, atol=1e-4)
+
+
+def test_spectral_regularisation_finds_a_weight_again_that_was_zero():
+    """As the last weights of `r3gan`'s blocks are in the beginning."""
+    loop = make_loop(TINY, [SpectralRegularisation(weight=2)])
+    (penalty,) = loop.recipe.penalties
+    layer = next(m for m in loop.recipe.discriminator.modules() if isinstance(m, nn.Linear))
+    before = layer.weight.detach().clone()
+    layer.weight.data.zero_()
+    (gradient,) = torch.autograd.grad(penalty.term(None, None), layer.weight)
+    assert not gradient.any()
+    layer.weight.data.copy_(before)
+    (gradient,) = torch.autograd.grad(penalty.term(None, None), layer.weight)
+    assert gradient.norm().item() == pytest.approx(2 * before.norm().item(), rel=1e-3)  # of one row
+
+
+def test_spectral_tricks_are_of_the_layers_that_other_tricks_bring():
+    for trick in (SpectralRegularisation(), SpectralNorm()):
+        for tricks in ([trick, MinibatchStd()], [MinibatchStd(), trick]):
+            recipe = make_loop(TINY, tricks).recipe
+            layers = [m for m in recipe.discriminator.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+            kept = [name for name in recipe.state if "spectral_regularisation" in name]
+            assert len(kept) == len(layers) == 3 if trick.name == "spectral_regularisation" else not kept
+            assert trick.name == "spectral_regularisation" or all(map(is_parametrized, layers))
 
 
 def test_spectral_regularisation_refuses_a_network_without_layers():

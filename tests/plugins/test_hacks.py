@@ -173,6 +173,16 @@ def test_d_norm_normalises_behind_every_convolution_but_the_first():
     torch.testing.assert_close(x.std((2, 3), unbiased=False), torch.ones(8, 4), atol=1e-2, rtol=0)
 
 
+def test_d_norm_leaves_logits_as_they_are_where_a_convolution_makes_them():
+    """As in a PatchGAN: normalised, they would say nothing of the batch."""
+    last = nn.Conv2d(4, 1, 3)
+    layers = nn.Conv2d(1, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1), last, nn.Flatten()
+    networks = nn.Sequential(nn.Linear(6, 256), nn.Unflatten(1, (1, 16, 16))), nn.Sequential(*layers)
+    network = make_loop(SMALL, [DNorm()], shape=(1, 16, 16), networks=networks).recipe.discriminator
+    assert [isinstance(layer, nn.Sequential) for layer in network] == [False, True, False, False]
+    assert network[2] is last
+
+
 @pytest.mark.parametrize("trick", [DNorm(), DPooling()], ids=lambda trick: trick.name)
 def test_a_d_without_such_layers_is_refused(trick):
     with pytest.raises(ValueError, match=f"{trick.name} finds no convolution"):
@@ -242,3 +252,9 @@ def test_old_generators_make_their_share_and_are_one_to_two_checkpoints_old():
 def test_all_fakes_can_not_be_old():
     with pytest.raises(ValueError, match="a batch of 8 is 0 samples"):
         make_loop(SMALL, [OldGenerators(share=0.01)])
+
+
+def test_one_old_fake_is_too_few_for_batch_norm():
+    with pytest.raises(ValueError, match="a batch of 5 is 1 sample, too few for G's BatchNorm"):
+        make_loop(SMALL, [OldGenerators()], batch_size=5)
+    make_loop(DCGAN(latent=6, width=4, depth=2, batch_norm=False), [OldGenerators()], batch_size=5).step()
