@@ -309,6 +309,22 @@ def test_gradient_normalisation_is_the_formula_with_gradients_of_gradients():
     assert not quiet.requires_grad
 
 
+def test_gradient_normalisation_of_what_has_neither_size_nor_slope_is_nothing():
+    """Where all units are dead it is 0 / 0; such samples teach nothing, and the others what they teach alone."""
+    layer = nn.Linear(3, 1, bias=False).double()
+    normalised = Normalised(nn.Sequential(nn.ReLU(), layer))
+    x = torch.cat((REAL[:2].abs(), -torch.ones(1, 3, dtype=torch.float64))).requires_grad_()
+    logits = normalised(x)
+    assert logits[2] == 0
+    (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    both, alone = (
+        torch.autograd.grad(value, layer.weight, retain_graph=True)[0]
+        for value in (logits.sum() + gradient.square().sum(), logits[:2].sum() + gradient[:2].square().sum())
+    )
+    assert alone.any()
+    torch.testing.assert_close(both, alone)
+
+
 def test_gradient_normalisation_hands_on_labels_and_class_logits():
     class Auxiliary(nn.Module):
         def forward(self, x, y):

@@ -15,6 +15,7 @@ from gan_bench.training.build import build_loop
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.dirac import Dirac
 from gan_bench_plugins.architectures.fcgan import FCGAN
+from gan_bench_plugins.architectures.stylegan2 import StyleGAN2
 from gan_bench_plugins.tricks._last_layer import Beside
 from gan_bench_plugins.tricks.feature_matching import FeatureMatching
 from gan_bench_plugins.tricks.hinge import HingeLoss
@@ -272,6 +273,19 @@ def test_orthogonal_leaves_embeddings_out():
         name: g is not None for (name, _), g in zip(loop.recipe.generator.named_parameters(), gradient, strict=True)
     }
     assert moved == {"classes.weight": False, "layer.weight": True, "layer.bias": False}
+
+
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+def test_orthogonal_is_of_the_weights_that_a_pass_uses(network):
+    """Not of stored ones, which an equalised learning rate and spectral normalisation have their own size for."""
+    style = StyleGAN2(latent=3, styles=4, width=2, growth=2)
+    tricks = [Orthogonal(weight=0.1, network=network), *[SpectralNorm()] * (network == "discriminator")]
+    recipe = make_loop(style, tricks).recipe
+    (penalty,) = recipe.g_penalties if network == "generator" else recipe.penalties
+    layers = [m for m in getattr(recipe, network).modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    weights = [layer.weight for layer in layers] + [recipe.generator.maps] * (network == "generator")
+    expected = sum(0.1 * overlap(weight.flatten(1)) for weight in weights)
+    assert_equal_terms(penalty.term(None, None), expected, getattr(recipe, network))
 
 
 def test_orthogonal_makes_filters_orthogonal():
