@@ -19,6 +19,7 @@ from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.tricks.ada import ADA
 from gan_bench_plugins.tricks.clip_gradients import ClipGradients
 from gan_bench_plugins.tricks.consistency import Consistency
+from gan_bench_plugins.tricks.d_steps import DSteps
 from gan_bench_plugins.tricks.dragan import DRAGAN
 from gan_bench_plugins.tricks.dropout_off import DropoutOff
 from gan_bench_plugins.tricks.gradient_normalisation import GradientNormalisation, Normalised
@@ -163,7 +164,7 @@ def test_lecam_draws_logits_to_the_moving_averages_of_the_others(form):
         r, f = (numbers(BATCH, 1, seed=10 * step + i).requires_grad_() for i in (1, 2))
         value = penalty.term(None, Seen(REAL, FAKE, r, f))
         latest = [r.mean().item(), f.mean().item()]
-        averages = latest if step <= 1 else [0.9 * a + 0.1 * b for a, b in zip(averages, latest, strict=True)]
+        averages = latest if step < 1 else [0.9 * a + 0.1 * b for a, b in zip(averages, latest, strict=True)]
         assert loop.recipe.state["trick:lecam.averages"].tolist() == pytest.approx(averages, rel=1e-5)
         above, below = r - averages[1], averages[0] - f
         if form == "relu":
@@ -181,6 +182,16 @@ def test_lecam_begins_at_the_first_batch():
     assert averages.tolist() == pytest.approx(
         [x.mean().item() for x in (loop.recipe.real_logits, loop.recipe.fake_logits)]
     )
+
+
+def test_lecams_averages_move_in_every_update_of_d_from_the_second_on():
+    loop = make_loop(TINY, [DSteps(k=3), LeCam(decay=0.9)])
+    logits = []
+    loop.recipe.after_d_step(lambda: logits.append((loop.recipe.real_logits.mean(), loop.recipe.fake_logits.mean())))
+    loop.step()
+    first, second, third = torch.tensor(logits)
+    expected = 0.9 * (0.9 * first + 0.1 * second) + 0.1 * third
+    torch.testing.assert_close(loop.recipe.state["trick:lecam.averages"].float(), expected)
 
 
 def smooth(x):
