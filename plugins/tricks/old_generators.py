@@ -38,7 +38,9 @@ class OldGenerators(Trick):
         )
 
         def mix(fake, labels):
-            z, *_ = recipe.draw_inputs(count)
+            z = torch.randn(count, recipe.latent, device=fake.device)
+            for transform in recipe.latent_transforms:
+                z = transform(z)
             with torch.no_grad():
                 made = old(z) if labels is None else old(z, labels[-count:])
             return torch.cat((fake[:-count], made.float())), labels

@@ -21,11 +21,13 @@ from gan_bench_plugins.tricks.d_steps import DSteps
 from gan_bench_plugins.tricks.ema import EMA
 from gan_bench_plugins.tricks.g_dropout import GDropout
 from gan_bench_plugins.tricks.g_noise import GNoise
+from gan_bench_plugins.tricks.latents import Latents
 from gan_bench_plugins.tricks.loss_balance import LossBalance
 from gan_bench_plugins.tricks.mixed_batches import MixedBatches
 from gan_bench_plugins.tricks.old_generators import OldGenerators
 from gan_bench_plugins.tricks.r1 import R1
 from gan_bench_plugins.tricks.soft_labels import SoftLabels
+from gan_bench_plugins.tricks.truncation import Truncation
 
 SMALL = DCGAN(latent=6, width=4, depth=2, dropout=0)
 
@@ -258,3 +260,15 @@ def test_one_old_fake_is_too_few_for_batch_norm():
     with pytest.raises(ValueError, match="a batch of 5 is 1 sample, too few for G's BatchNorm"):
         make_loop(SMALL, [OldGenerators()], batch_size=5)
     make_loop(DCGAN(latent=6, width=4, depth=2, batch_norm=False), [OldGenerators()], batch_size=5).step()
+
+
+def test_old_fakes_are_made_as_in_training():
+    """Truncation is of samples alone; what else is done to latents is done to these too."""
+    largest = []
+    for tricks in ([], [Truncation(threshold=0.1)], [Latents(distribution="truncated", threshold=0.1)]):
+        loop = make_loop(SMALL, [OldGenerators(), *tricks])
+        loop.recipe.state["trick:old_generators.old"].register_forward_pre_hook(
+            lambda module, inputs: largest.append(inputs[0].abs().max().item())
+        )
+        loop.step()
+    assert largest[0] == largest[1] > 0.1 >= largest[2]
