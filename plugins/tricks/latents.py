@@ -23,7 +23,7 @@ class Latents(Trick):
     """
 
     name = "latents"
-    replaces = {"latents"}
+    replaces = {"prior"}
     distribution: Literal["normal", "uniform", "sphere", "truncated"] = Field("sphere", description="of z")
     threshold: float = Field(2.0, gt=0, le=10, description="largest magnitude of a truncated latent's numbers")
 

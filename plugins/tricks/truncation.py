@@ -14,7 +14,7 @@ class Truncation(Trick):
     """
 
     name = "truncation"
-    needs = {"latents"}
+    needs = {"prior"}
     threshold: float = Field(1.0, gt=0, le=10, description="largest magnitude of a latent's number")
 
     def edit(self, recipe: Recipe) -> None:

@@ -90,5 +90,5 @@ def test_they_hold_in_training_and_sampling_or_in_sampling_alone(trick, trained)
 
 def test_truncation_of_latents_that_are_not_normal_is_refused():
     for tricks in ((Truncation(), Latents()), (Latents(distribution="uniform"), Truncation())):
-        with pytest.raises(Fault, match="'truncation' needs the latents, which 'latents' replaces"):
+        with pytest.raises(Fault, match="'truncation' needs the prior, which 'latents' replaces"):
             check_together(tricks)
