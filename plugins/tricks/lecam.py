@@ -29,7 +29,7 @@ class LeCam(Trick):
     )
 
     def edit(self, recipe: Recipe) -> None:
-        # Of r and of f; not yet a number.
+        # Of r and of f; NaN until there is one.
         averages = recipe.register(
             "averages", torch.full((2,), torch.nan, dtype=torch.float64, device=recipe.step.device)
         )
