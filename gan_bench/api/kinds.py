@@ -259,6 +259,7 @@ RECIPE_PARTS = {  # what a trick can say that it replaces or needs
     "discriminator": "recipe.discriminator, made anew",
     "sampled": "recipe.sampled",
     "networks": "the networks as they are trained",
+    "prior": "the distribution of latents, N(0, I)",
 }
 
 

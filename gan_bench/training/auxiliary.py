@@ -12,7 +12,7 @@ from gan_bench.api.seen import Discriminate, Seen
 def classify(recipe: Recipe) -> None:
     """Have D, which gives class logits as well, learn the classes of real and fake samples, and G be told them by it.
 
-    The term L_C of Odena et al. 2017, eq. 2: cross-entropy, on real and on fake samples in D's loss, on fake ones in G's.
+    The term L_C of Odena et al. 2017: cross-entropy, on real and on fake samples in D's loss, on fake ones in G's.
     """
 
     def of_fakes(discriminator: Discriminate, seen: Seen) -> Tensor:

@@ -110,8 +110,8 @@ def apply_tricks(recipe: Recipe, tricks: Sequence[Trick], device: torch.device) 
     """Let every trick edit the recipe under its own random stream, and put what networks it leaves on the device.
 
     They edit in the order written, but for whoever makes D anew, which comes first; those who wrap something, which come after
-    those who replace it (and who must find networks as they are trained, after those who need not); and whoever replaces what
-    is sampled, which comes last: that is made of what is trained.
+    those who replace it (first who must find networks as they are trained, then who wraps the loss, which may be one of theirs);
+    and whoever replaces what is sampled, which comes last: that is made of what is trained.
     ValueError: a trick can't be used with these networks or this loss, or leaves what is no network.
     """
     for trick in sorted(tricks, key=_turn):
@@ -150,6 +150,7 @@ def _turn(trick: Trick) -> tuple[bool, ...]:
     return (
         "discriminator" not in trick.replaces,
         "sampled" in trick.replaces,
+        "loss" in trick.wraps,
         "networks" in trick.wraps,
         bool(trick.wraps),
     )

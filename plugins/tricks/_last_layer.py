@@ -38,13 +38,14 @@ class Beside(nn.Module):
 
     def __init__(self, layer: Any, statistic: nn.Module, size: int) -> None:
         super().__init__()
-        self.layer, self.statistic = layer, statistic
+        self.statistic = statistic
         self.beside: nn.Module
         if isinstance(layer, nn.Conv2d):
             settings: dict[str, Any] = {name: getattr(layer, name) for name in CONVOLUTION}
             self.beside = nn.Conv2d(size, layer.out_channels, bias=False, **settings)
         else:
             self.beside = nn.Linear(size, layer.out_features, bias=False)
+        self.layer = layer  # behind the others, for it is the one that makes logits of features
         whole = math.prod(layer.weight.shape[1:]) + math.prod(self.beside.weight.shape[1:])
         nn.init.uniform_(self.beside.weight, -(whole**-0.5), whole**-0.5)  # as PyTorch draws those of one layer
 

@@ -12,7 +12,8 @@ from ._gradients import gradients
 class DRAGAN(Trick):
     """Gradients of D near real samples are drawn to norm 1: weight (|grad D(x + d)| - 1)^2 (Kodali et al. 2017).
 
-    As in the published code d is scale std(x) u: std(x) that of all numbers of the batch, u from U(0, 1) for each of them.
+    As in the published code d is scale std(x) u: std(x) that of all numbers of the batch, u from U(0, 1) for each of them. (That
+    code then goes a random part of the way to x + d only; here it is the whole.)
     """
 
     name = "dragan"

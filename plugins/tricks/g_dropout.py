@@ -13,7 +13,7 @@ class GDropout(Trick):
     """Dropout of what every hidden layer of G passes on, in training and when it is sampled.
 
     Point 17 of ganhacks (Chintala et al. 2016).
-    It is the noise of Isola et al. 2017 (pix2pix, section 2.2: "at both training and test time"), who have it in three layers.
+    It is the noise of Isola et al. 2017 (pix2pix: "at both training and test time"), who have it in three layers.
     """
 
     name = "g_dropout"

@@ -45,8 +45,8 @@ class Normalised(nn.Module):
             (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=learning)
         if not learning:
             logits, *others = (one.detach() for one in (logits, *others))
-        norm = gradient.reshape(len(logits), -1).norm(dim=1, keepdim=True)
-        normalised = logits / (norm + logits.abs())
+        size = gradient.reshape(len(logits), -1).norm(dim=1, keepdim=True) + logits.abs()
+        normalised = logits / torch.where(size > 0, size, torch.inf)  # 0 / 0, where all units are dead, is 0
         return (normalised, *others) if others else normalised
 
 

@@ -17,6 +17,7 @@ class HistoricalAveraging(Trick):
     """
 
     name = "historical_averaging"
+    wraps = {"networks"}
     weight: float = Field(1.0, gt=0, description="weight of the squared distance")
     network: Literal["generator", "discriminator", "both"] = Field("both", description="whose weights")
 

@@ -8,7 +8,7 @@ from gan_bench import Field, Recipe, Trick, hookimpl
 
 
 class InputNoise(Trick):
-    """Instance noise: Gaussian noise on real and fake samples, in both networks' steps (Sonderby et al. 2017, section 4)."""
+    """Instance noise: Gaussian noise on real and fake samples, in both networks' steps (Sonderby et al. 2017)."""
 
     name = "input_noise"
     checked_with = ({"decay_steps": 4},)

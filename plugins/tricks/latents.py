@@ -17,12 +17,13 @@ from ._truncated_normal import truncated
 class Latents(Trick):
     """Latents from another distribution than N(0, I), in training and in sampling.
 
-    `uniform` in (-1, 1) (Radford et al. 2016, section 4), on the `sphere` of radius sqrt(latent) (Karras et al. 2018), whose
+    `uniform` in (-1, 1) (Radford et al. 2016), on the `sphere` of radius sqrt(latent) (Karras et al. 2018), whose
     numbers have mean square 1, or a normal one `truncated` at a threshold. Each is made of the same normal numbers, so that runs
     of one seed stay paired.
     """
 
     name = "latents"
+    replaces = {"prior"}
     distribution: Literal["normal", "uniform", "sphere", "truncated"] = Field("sphere", description="of z")
     threshold: float = Field(2.0, gt=0, le=10, description="largest magnitude of a truncated latent's numbers")
 

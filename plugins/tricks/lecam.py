@@ -29,12 +29,15 @@ class LeCam(Trick):
     )
 
     def edit(self, recipe: Recipe) -> None:
-        # Of r and of f.
-        averages = recipe.register("averages", torch.zeros(2, dtype=torch.float64, device=recipe.step.device))
+        # Of r and of f; NaN until there is one.
+        averages = recipe.register(
+            "averages", torch.full((2,), torch.nan, dtype=torch.float64, device=recipe.step.device)
+        )
 
         def lecam(discriminator, seen):
             latest = torch.stack((seen.real_logits.mean(), seen.fake_logits.mean())).detach().double()
-            averages.copy_(torch.where(recipe.step <= self.start, latest, averages.lerp(latest, 1 - self.decay)))
+            follow = (recipe.step < self.start) | averages.isnan()
+            averages.copy_(torch.where(follow, latest, averages.lerp(latest, 1 - self.decay)))
             real, fake = averages.clone()
             above, below = seen.real_logits - fake, real - seen.fake_logits
             if self.form == "relu":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch import nn
 
 from gan_bench import Field, Recipe, Trick, hookimpl
 
@@ -28,12 +29,18 @@ class OldGenerators(Trick):
             raise ValueError(
                 f"share {self.share} of a batch of {recipe.batch_size} is {count} samples; take some, not all"
             )
+        if count == 1 and any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in recipe.generator.modules()):
+            raise ValueError(
+                f"share {self.share} of a batch of {recipe.batch_size} is 1 sample, too few for G's BatchNorm"
+            )
         old, later = (
             recipe.register(name, copy.deepcopy(recipe.generator).requires_grad_(False)) for name in ("old", "later")
         )
 
         def mix(fake, labels):
-            z, *_ = recipe.draw_inputs(count)
+            z = torch.randn(count, recipe.latent, device=fake.device)
+            for transform in recipe.latent_transforms:
+                z = transform(z)
             with torch.no_grad():
                 made = old(z) if labels is None else old(z, labels[-count:])
             return torch.cat((fake[:-count], made.float())), labels

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from gan_bench import Field, Recipe, Trick, hookimpl
 
@@ -15,7 +16,8 @@ class Orthogonal(Trick):
     """Different filters are to have nothing in common: beta |W^T W * (1 - I)|^2 (Brock et al. 2019, eq. 3).
 
     A column of W is a filter: what a weight (n, ...) has at one of its n first indices, flattened. All weights of two dimensions
-    or more count, but embeddings, as in the published code, whose gradient is half of this term's.
+    or more count, but embeddings, as in the published code, whose gradient is half of this term's. Of a weight that is made of a
+    stored one (equalised learning rates, spectral normalisation) it is what a pass uses.
     """
 
     name = "orthogonal"
@@ -37,8 +39,10 @@ class Orthogonal(Trick):
 def filters(network: nn.Module) -> Iterator[Tensor]:
     """Each weight (n, ...) of a network as its n filters: (n, numbers in one)."""
     for module in network.modules():
-        if not isinstance(module, nn.Embedding):
-            yield from (p.flatten(1) for p in module.parameters(recurse=False) if p.dim() > 1 and p.requires_grad)
+        if isinstance(module, nn.Embedding | ParametrizationList):
+            continue
+        made = [getattr(module, name) for name in getattr(module, "parametrizations", ())]
+        yield from (p.flatten(1) for p in (*module.parameters(recurse=False), *made) if p.dim() > 1 and p.requires_grad)
 
 
 def overlap(rows: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ class SpectralNorm(Trick):
     """
 
     name = "spectral_norm"
+    wraps = {"discriminator"}
 
     def edit(self, recipe: Recipe) -> None:
         layers = [
@@ -25,6 +26,8 @@ class SpectralNorm(Trick):
         ]
         if not layers:
             raise ValueError("spectral_norm finds no linear or convolutional layer in the discriminator")
+        if any(not (layer.weight.is_meta or layer.weight.any()) for layer in layers):
+            raise ValueError("spectral_norm can't divide a weight of the discriminator that starts at 0 by its norm")
         parametrised: list[Any] = [spectral_norm(layer) for layer in layers]
         weights = [layer.parametrizations.weight for layer in parametrised]
         for weight in weights:

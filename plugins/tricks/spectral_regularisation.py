@@ -17,6 +17,7 @@ class SpectralRegularisation(Trick):
     """
 
     name = "spectral_regularisation"
+    wraps = {"networks"}
     weight: float = Field(0.01, gt=0, description="lambda: weight of the sum, halved; 0.01 is the paper's")
 
     def edit(self, recipe: Recipe) -> None:
@@ -35,7 +36,7 @@ class SpectralRegularisation(Trick):
             with torch.no_grad():
                 v = normalize(matrix.T @ vector, dim=0)
                 u = normalize(matrix @ v, dim=0)
-                vector.copy_(u)
+                vector.copy_(torch.where(u.any(), u, vector))  # from a matrix of zeros there is no way on
             return u @ matrix @ v
 
         def squared_norms(discriminator, seen):

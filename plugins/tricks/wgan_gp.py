@@ -14,6 +14,7 @@ class WassersteinGP(Trick):
 
     name = "wgan_gp"
     replaces = {"loss", "targets", "schedule"}
+    wraps = {"networks"}
     weight: float = Field(10.0, gt=0, description="lambda: weight of (|grad D| - 1)^2")
     d_steps: int = Field(5, ge=1, le=100, description="discriminator (critic) updates per generator update")
 

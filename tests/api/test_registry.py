@@ -275,7 +275,8 @@ def gan_bench_datasets(): return [D]
             '{"loss", "target"}',
             "14: class T: `replaces` has no word 'target' ('loss' is recipe.loss; 'targets' is the targets of that loss; "
             "'schedule' is recipe.d_steps and recipe.g_per_d; 'discriminator' is recipe.discriminator, made anew; "
-            "'sampled' is recipe.sampled; 'networks' is the networks as they are trained). Did you mean 'targets'?",
+            "'sampled' is recipe.sampled; 'networks' is the networks as they are trained; "
+            "'prior' is the distribution of latents, N(0, I)). Did you mean 'targets'?",
         ),
         (
             '"schedule"',

@@ -8,6 +8,7 @@ from small_runs import ADAM, CPU, make_loop, some_data
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional as F
+from torch.nn.utils.parametrize import is_parametrized
 
 from gan_bench import Architecture, DataSpec, Seen, Trick
 from gan_bench.api.randomness import Streams
@@ -18,13 +19,16 @@ from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.tricks.ada import ADA
 from gan_bench_plugins.tricks.clip_gradients import ClipGradients
 from gan_bench_plugins.tricks.consistency import Consistency
+from gan_bench_plugins.tricks.d_steps import DSteps
 from gan_bench_plugins.tricks.dragan import DRAGAN
 from gan_bench_plugins.tricks.dropout_off import DropoutOff
 from gan_bench_plugins.tricks.gradient_normalisation import GradientNormalisation, Normalised
 from gan_bench_plugins.tricks.lecam import LeCam
+from gan_bench_plugins.tricks.minibatch_std import MinibatchStd
 from gan_bench_plugins.tricks.pac import Pac
 from gan_bench_plugins.tricks.r1 import R1
 from gan_bench_plugins.tricks.r2 import R2
+from gan_bench_plugins.tricks.spectral_norm import SpectralNorm
 from gan_bench_plugins.tricks.spectral_regularisation import SpectralRegularisation
 from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 from gan_bench_plugins.tricks.zero_centred_gp import ZeroCentredGP
@@ -160,7 +164,7 @@ def test_lecam_draws_logits_to_the_moving_averages_of_the_others(form):
         r, f = (numbers(BATCH, 1, seed=10 * step + i).requires_grad_() for i in (1, 2))
         value = penalty.term(None, Seen(REAL, FAKE, r, f))
         latest = [r.mean().item(), f.mean().item()]
-        averages = latest if step <= 1 else [0.9 * a + 0.1 * b for a, b in zip(averages, latest, strict=True)]
+        averages = latest if step < 1 else [0.9 * a + 0.1 * b for a, b in zip(averages, latest, strict=True)]
         assert loop.recipe.state["trick:lecam.averages"].tolist() == pytest.approx(averages, rel=1e-5)
         above, below = r - averages[1], averages[0] - f
         if form == "relu":
@@ -178,6 +182,16 @@ def test_lecam_begins_at_the_first_batch():
     assert averages.tolist() == pytest.approx(
         [x.mean().item() for x in (loop.recipe.real_logits, loop.recipe.fake_logits)]
     )
+
+
+def test_lecams_averages_move_in_every_update_of_d_from_the_second_on():
+    loop = make_loop(TINY, [DSteps(k=3), LeCam(decay=0.9)])
+    logits = []
+    loop.recipe.after_d_step(lambda: logits.append((loop.recipe.real_logits.mean(), loop.recipe.fake_logits.mean())))
+    loop.step()
+    first, second, third = torch.tensor(logits)
+    expected = 0.9 * (0.9 * first + 0.1 * second) + 0.1 * third
+    torch.testing.assert_close(loop.recipe.state["trick:lecam.averages"].float(), expected)
 
 
 def smooth(x):
@@ -306,6 +320,22 @@ def test_gradient_normalisation_is_the_formula_with_gradients_of_gradients():
     assert not quiet.requires_grad
 
 
+def test_gradient_normalisation_of_what_has_neither_size_nor_slope_is_nothing():
+    """Where all units are dead it is 0 / 0; such samples teach nothing, and the others what they teach alone."""
+    layer = nn.Linear(3, 1, bias=False).double()
+    normalised = Normalised(nn.Sequential(nn.ReLU(), layer))
+    x = torch.cat((REAL[:2].abs(), -torch.ones(1, 3, dtype=torch.float64))).requires_grad_()
+    logits = normalised(x)
+    assert logits[2] == 0
+    (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    both, alone = (
+        torch.autograd.grad(value, layer.weight, retain_graph=True)[0]
+        for value in (logits.sum() + gradient.square().sum(), logits[:2].sum() + gradient[:2].square().sum())
+    )
+    assert alone.any()
+    torch.testing.assert_close(both, alone)
+
+
 def test_gradient_normalisation_hands_on_labels_and_class_logits():
     class Auxiliary(nn.Module):
         def forward(self, x, y):
@@ -357,6 +387,30 @@ def test_spectral_regularisation_is_half_the_squared_norms_and_their_gradient():
     for (u, s, v), gradient in zip(triples, gradients, strict=True):  # weight sigma u v^T
         exact = 0.5 * s[0] * torch.outer(u[:, 0], v[0])
         torch.testing.assert_close(gradient.flatten(1).double(), exact, rtol=1e-2, atol=1e-4)
+
+
+def test_spectral_regularisation_finds_a_weight_again_that_was_zero():
+    """As the last weights of `r3gan`'s blocks are in the beginning."""
+    loop = make_loop(TINY, [SpectralRegularisation(weight=2)])
+    (penalty,) = loop.recipe.penalties
+    layer = next(m for m in loop.recipe.discriminator.modules() if isinstance(m, nn.Linear))
+    before = layer.weight.detach().clone()
+    layer.weight.data.zero_()
+    (gradient,) = torch.autograd.grad(penalty.term(None, None), layer.weight)
+    assert not gradient.any()
+    layer.weight.data.copy_(before)
+    (gradient,) = torch.autograd.grad(penalty.term(None, None), layer.weight)
+    assert gradient.norm().item() == pytest.approx(2 * before.norm().item(), rel=1e-3)  # of one row
+
+
+def test_spectral_tricks_are_of_the_layers_that_other_tricks_bring():
+    for trick in (SpectralRegularisation(), SpectralNorm()):
+        for tricks in ([trick, MinibatchStd()], [MinibatchStd(), trick]):
+            recipe = make_loop(TINY, tricks).recipe
+            layers = [m for m in recipe.discriminator.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+            kept = [name for name in recipe.state if "spectral_regularisation" in name]
+            assert len(kept) == len(layers) == 3 if trick.name == "spectral_regularisation" else not kept
+            assert trick.name == "spectral_regularisation" or all(map(is_parametrized, layers))
 
 
 def test_spectral_regularisation_refuses_a_network_without_layers():

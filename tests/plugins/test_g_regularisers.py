@@ -15,12 +15,17 @@ from gan_bench.training.build import build_loop
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.dirac import Dirac
 from gan_bench_plugins.architectures.fcgan import FCGAN
+from gan_bench_plugins.architectures.stylegan2 import StyleGAN2
+from gan_bench_plugins.tricks._last_layer import Beside
 from gan_bench_plugins.tricks.feature_matching import FeatureMatching
 from gan_bench_plugins.tricks.hinge import HingeLoss
 from gan_bench_plugins.tricks.historical_averaging import HistoricalAveraging
+from gan_bench_plugins.tricks.minibatch_discrimination import MinibatchDiscrimination
+from gan_bench_plugins.tricks.minibatch_std import MinibatchStd
 from gan_bench_plugins.tricks.mode_seeking import ModeSeeking
 from gan_bench_plugins.tricks.orthogonal import Orthogonal, overlap
 from gan_bench_plugins.tricks.path_length import PathLength, mapping_of
+from gan_bench_plugins.tricks.spectral_norm import SpectralNorm
 
 TINY = DCGAN(latent=6, width=4, depth=1, dropout=0)
 FLAT = FCGAN(latent=6, width=5, depth=1, dropout=0, batch_norm=False)
@@ -95,6 +100,17 @@ def test_feature_matching_works_around_another_loss_and_leaves_no_hook():
     for _ in range(2):
         loop.step()
     assert not any(module._forward_pre_hooks for module in loop.recipe.discriminator.modules())
+
+
+@pytest.mark.parametrize("others", [[MinibatchStd()], [MinibatchDiscrimination(), MinibatchStd()]], ids=len)
+def test_features_are_what_goes_into_the_layer_that_makes_logits_whatever_stands_beside_it(others):
+    loop = doubled(make_loop(DCGAN(latent=6, width=4, depth=2, dropout=0), [FeatureMatching(), *others]))
+    judge, seen = g_step(loop)
+    *body, last = loop.recipe.discriminator
+    assert isinstance(last, Beside)
+    features = nn.Sequential(*body)
+    difference = features(seen.real).mean(0) - features(seen.fake).mean(0)
+    torch.testing.assert_close(loop.recipe.g_penalties[0].term(judge, seen), (difference**2).sum())
 
 
 class Scale(nn.Module):
@@ -259,6 +275,19 @@ def test_orthogonal_leaves_embeddings_out():
     assert moved == {"classes.weight": False, "layer.weight": True, "layer.bias": False}
 
 
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+def test_orthogonal_is_of_the_weights_that_a_pass_uses(network):
+    """Not of stored ones, which an equalised learning rate and spectral normalisation have their own size for."""
+    style = StyleGAN2(latent=3, styles=4, width=2, growth=2)
+    tricks = [Orthogonal(weight=0.1, network=network), *[SpectralNorm()] * (network == "discriminator")]
+    recipe = make_loop(style, tricks).recipe
+    (penalty,) = recipe.g_penalties if network == "generator" else recipe.penalties
+    layers = [m for m in getattr(recipe, network).modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    weights = [layer.weight for layer in layers] + [recipe.generator.maps] * (network == "generator")
+    expected = sum(0.1 * overlap(weight.flatten(1)) for weight in weights)
+    assert_equal_terms(penalty.term(None, None), expected, getattr(recipe, network))
+
+
 def test_orthogonal_makes_filters_orthogonal():
     loop = make_loop(FLAT, [Orthogonal(weight=10.0)])
     weight = loop.recipe.generator[0].weight
@@ -391,6 +420,17 @@ def test_historical_averaging_draws_weights_to_the_mean_of_the_past(network, of)
                 )
             past[which].append([p.clone() for p in now])
         loop.step()
+
+
+@pytest.mark.parametrize("others", [[SpectralNorm()], [MinibatchStd()]], ids=lambda one: one[0].name)
+def test_historical_averaging_is_of_the_weights_that_other_tricks_leave(others):
+    for tricks in ([HistoricalAveraging(), *others], [*others, HistoricalAveraging()]):
+        loop = make_loop(TINY, tricks)
+        kept = loop.recipe.state["trick:historical_averaging.mean of discriminator"]
+        torch.testing.assert_close(kept, torch.cat([p.detach().flatten() for p in loop.d_parameters]))
+        loop.step()
+        gradient = torch.autograd.grad(loop.recipe.penalties[0].term(None, None), loop.d_parameters)
+        assert all(one.any() for one in gradient), "every weight has moved away from where it was"
 
 
 @pytest.mark.slow

@@ -21,11 +21,13 @@ from gan_bench_plugins.tricks.d_steps import DSteps
 from gan_bench_plugins.tricks.ema import EMA
 from gan_bench_plugins.tricks.g_dropout import GDropout
 from gan_bench_plugins.tricks.g_noise import GNoise
+from gan_bench_plugins.tricks.latents import Latents
 from gan_bench_plugins.tricks.loss_balance import LossBalance
 from gan_bench_plugins.tricks.mixed_batches import MixedBatches
 from gan_bench_plugins.tricks.old_generators import OldGenerators
 from gan_bench_plugins.tricks.r1 import R1
 from gan_bench_plugins.tricks.soft_labels import SoftLabels
+from gan_bench_plugins.tricks.truncation import Truncation
 
 SMALL = DCGAN(latent=6, width=4, depth=2, dropout=0)
 
@@ -173,6 +175,16 @@ def test_d_norm_normalises_behind_every_convolution_but_the_first():
     torch.testing.assert_close(x.std((2, 3), unbiased=False), torch.ones(8, 4), atol=1e-2, rtol=0)
 
 
+def test_d_norm_leaves_logits_as_they_are_where_a_convolution_makes_them():
+    """As in a PatchGAN: normalised, they would say nothing of the batch."""
+    last = nn.Conv2d(4, 1, 3)
+    layers = nn.Conv2d(1, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1), last, nn.Flatten()
+    networks = nn.Sequential(nn.Linear(6, 256), nn.Unflatten(1, (1, 16, 16))), nn.Sequential(*layers)
+    network = make_loop(SMALL, [DNorm()], shape=(1, 16, 16), networks=networks).recipe.discriminator
+    assert [isinstance(layer, nn.Sequential) for layer in network] == [False, True, False, False]
+    assert network[2] is last
+
+
 @pytest.mark.parametrize("trick", [DNorm(), DPooling()], ids=lambda trick: trick.name)
 def test_a_d_without_such_layers_is_refused(trick):
     with pytest.raises(ValueError, match=f"{trick.name} finds no convolution"):
@@ -242,3 +254,21 @@ def test_old_generators_make_their_share_and_are_one_to_two_checkpoints_old():
 def test_all_fakes_can_not_be_old():
     with pytest.raises(ValueError, match="a batch of 8 is 0 samples"):
         make_loop(SMALL, [OldGenerators(share=0.01)])
+
+
+def test_one_old_fake_is_too_few_for_batch_norm():
+    with pytest.raises(ValueError, match="a batch of 5 is 1 sample, too few for G's BatchNorm"):
+        make_loop(SMALL, [OldGenerators()], batch_size=5)
+    make_loop(DCGAN(latent=6, width=4, depth=2, batch_norm=False), [OldGenerators()], batch_size=5).step()
+
+
+def test_old_fakes_are_made_as_in_training():
+    """Truncation is of samples alone; what else is done to latents is done to these too."""
+    largest = []
+    for tricks in ([], [Truncation(threshold=0.1)], [Latents(distribution="truncated", threshold=0.1)]):
+        loop = make_loop(SMALL, [OldGenerators(), *tricks])
+        loop.recipe.state["trick:old_generators.old"].register_forward_pre_hook(
+            lambda module, inputs: largest.append(inputs[0].abs().max().item())
+        )
+        loop.step()
+    assert largest[0] == largest[1] > 0.1 >= largest[2]

@@ -9,6 +9,8 @@ import torch
 from scipy import stats
 from small_runs import make_loop
 
+from gan_bench.grid.cells import check_together
+from gan_bench.grid.source import Fault
 from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.tricks._truncated_normal import truncated
 from gan_bench_plugins.tricks.latents import Latents
@@ -84,3 +86,9 @@ def test_they_hold_in_training_and_sampling_or_in_sampling_alone(trick, trained)
     torch.testing.assert_close(ours[0], transformed(plain[0], trick) if trained else plain[0])
     assert torch.equal(ours[1], transformed(plain[1], trick))
     assert not torch.equal(ours[1], plain[1])
+
+
+def test_truncation_of_latents_that_are_not_normal_is_refused():
+    for tricks in ((Truncation(), Latents()), (Latents(distribution="uniform"), Truncation())):
+        with pytest.raises(Fault, match="'truncation' needs the prior, which 'latents' replaces"):
+            check_together(tricks)

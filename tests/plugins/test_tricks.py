@@ -7,11 +7,14 @@ import torch
 from small_runs import ADAM, make_loop
 from torch import nn
 
+from gan_bench import Wasserstein
 from gan_bench.api.seen import Seen
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.tricks.d_lr import DLearningRate
+from gan_bench_plugins.tricks.d_norm import DNorm
 from gan_bench_plugins.tricks.ema import EMA
+from gan_bench_plugins.tricks.gradient_normalisation import GradientNormalisation
 from gan_bench_plugins.tricks.hinge import HingeLoss
 from gan_bench_plugins.tricks.input_noise import InputNoise
 from gan_bench_plugins.tricks.label_flip import LabelFlip
@@ -20,6 +23,7 @@ from gan_bench_plugins.tricks.label_shift import LabelShift
 from gan_bench_plugins.tricks.label_smoothing import LabelSmoothing
 from gan_bench_plugins.tricks.r1 import R1
 from gan_bench_plugins.tricks.spectral_norm import SpectralNorm
+from gan_bench_plugins.tricks.top_k import OfTheBest, TopK
 from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 
 TINY = DCGAN(latent=6, width=4, depth=1)
@@ -136,3 +140,26 @@ def test_wgan_gp_refuses_batch_norm_in_the_discriminator():
 def test_a_targets_trick_refuses_a_loss_without_targets():
     with pytest.raises(ValueError, match="Hinge has no targets"):
         make_loop(TINY, [HingeLoss(), LabelNoise()])
+
+
+@pytest.mark.parametrize("trick", [WassersteinGP(), GradientNormalisation()], ids=lambda trick: trick.name)
+def test_batch_norm_is_refused_wherever_the_trick_that_brings_it_is_written(trick):
+    deep = DCGAN(latent=6, width=4, depth=2)
+    for tricks in ([trick, DNorm()], [DNorm(), trick]):
+        with pytest.raises(ValueError, match="must not have BatchNorm"):
+            make_loop(deep, tricks)
+        make_loop(deep, [DNorm(kind="instance") if one.name == "d_norm" else one for one in tricks]).step()
+
+
+def test_what_is_put_around_the_loss_is_put_around_wgan_gps_too():
+    for tricks in ([WassersteinGP(), TopK()], [TopK(), WassersteinGP()]):
+        loss = make_loop(TINY, tricks).recipe.loss
+        assert isinstance(loss, OfTheBest)
+        assert isinstance(loss.inner, Wasserstein)
+
+
+def test_spectral_norm_refuses_a_weight_of_zeros_which_has_no_direction():
+    layer = nn.Linear(2, 1)
+    nn.init.zeros_(layer.weight)
+    with pytest.raises(ValueError, match="starts at 0"):
+        make_loop(TINY, [SpectralNorm()], shape=(2,), networks=(nn.Linear(6, 2), nn.Sequential(layer)))

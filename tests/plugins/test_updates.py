@@ -137,6 +137,32 @@ def test_they_arrive_where_descent_circles(trick):
     assert rate < 0.996
 
 
+def test_lookahead_is_its_matrix_on_the_bilinear_game_and_arrives():
+    """k alternating steps M^k, and half of the way back: (I + M^k) / 2, whose eigenvalues lie within the circle."""
+    k = 5
+    fast = np.linalg.matrix_power(np.array([[1, -H], [H, 1 - H**2]]), k)
+    slow = (np.eye(2) + fast) / 2
+    path = game(20 * k, [Lookahead(k=k)])
+    expected = [np.linalg.matrix_power(slow, n) @ np.array(START) for n in range(21)]
+    assert path[::k] == pytest.approx(np.array(expected), abs=1e-5)
+    assert path[k - 1] == pytest.approx(np.array(game(k - 1, [])[-1]), abs=1e-6)  # until then it is the fast one
+    assert max(abs(np.linalg.eigvals(fast))) == pytest.approx(1)
+    assert max(abs(np.linalg.eigvals(slow))) < 0.98
+
+
+def test_lookahead_moves_the_point_of_extra_gradient_as_it_moves_what_is_ahead_of_it():
+    path, point, ahead, slow = [START], *(np.array(START) for _ in range(3))
+    for step in range(1, 31):
+        for one, sign in ((0, -1), (1, 1)):  # psi, then theta, each by the other
+            point[one] = point[one] + sign * H * ahead[1 - one]
+            ahead[one] = point[one] + sign * H * ahead[1 - one]
+        if step % 3 == 0:
+            slow = slow + 0.5 * (ahead - slow)
+            point, ahead = point + slow - ahead, slow.copy()
+        path.append(tuple(ahead))
+    assert game(30, [ExtraGradient(), Lookahead(k=3)]) == pytest.approx(np.array(path), abs=1e-5)
+
+
 @pytest.mark.slow
 def test_they_arrive_where_adam_leaves():
     plain, optimist, past = (

@@ -10,6 +10,7 @@ determinant is r: without R1 its eigenvalues have modulus 1, and orbits neither 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from gan_bench_plugins.tricks.input_noise import InputNoise
 from gan_bench_plugins.tricks.r1 import R1
 
 REGISTRY = Registry.load()
+Slope = Callable[[float, float], float]
 
 
 def exact(steps: int, start: tuple[float, float], gamma: float = 0.0) -> np.ndarray:
@@ -88,6 +90,103 @@ def test_every_step_with_a_penalty_is_its_formula(name, start):
         theta += H * sigmoid(-psi * theta) * psi
         path.append((psi, theta))
     assert train(200, start, [trick(name.partition(",")[0], **settings)]) == pytest.approx(np.array(path), abs=2e-5)
+
+
+# Tricks together: the slopes of D's loss by psi and of G's by theta. D's gradient by what it sees is psi everywhere.
+TOGETHER: dict[str, tuple[list[tuple[str, dict[str, Any]]], Slope, Slope]] = {
+    "relativistic, r1 and r2": (  # R3GAN's
+        [("r1", {"gamma": 0.3}), ("relativistic", {}), ("r2", {"gamma": 0.2})],
+        lambda psi, theta: sigmoid(psi * theta) * theta + 0.5 * psi,
+        lambda psi, theta: -sigmoid(-psi * theta) * psi,
+    ),
+    "ragan and zero_centred_gp": (
+        [("ragan", {}), ("zero_centred_gp", {"weight": 0.25})],
+        lambda psi, theta: 2 * sigmoid(psi * theta) * theta + 0.5 * psi,
+        lambda psi, theta: -2 * sigmoid(-psi * theta) * psi,
+    ),
+    "lsgan and lecam": (
+        [("lsgan", {}), ("lecam", {"weight": 0.25})],
+        lambda psi, theta: (1 + 0.5) * psi * theta**2,
+        lambda psi, theta: (psi * theta - 1) * psi,
+    ),
+    "hinge and r1": (
+        [("r1", {"gamma": 0.5}), ("hinge", {})],
+        lambda psi, theta: float(psi * theta > -1) * theta + 0.5 * psi,
+        lambda psi, theta: -psi,
+    ),
+    "hinge and top_k": (
+        [("top_k", {"share": 0.25, "factor": 0.5, "every": 1}), ("hinge", {})],
+        lambda psi, theta: float(psi * theta > -1) * theta,
+        lambda psi, theta: -psi,
+    ),
+    "saturating and targets of fakes": (
+        [("label_shift", {"amount": 0.2, "network": "discriminator"}), ("saturating", {}), ("r2", {"gamma": 0.5})],
+        lambda psi, theta: (sigmoid(psi * theta) - 0.2) * theta + 0.5 * psi,
+        lambda psi, theta: -sigmoid(psi * theta) * psi,
+    ),
+    "wgan_gp": (
+        [("wgan_gp", {"weight": 0.25, "d_steps": 1})],
+        lambda psi, theta: theta + 0.5 * (abs(psi) - 1) * math.copysign(1, psi),
+        lambda psi, theta: -psi,
+    ),
+    "wgan_gp of five updates and r1": (
+        [("wgan_gp", {"weight": 0.25, "d_steps": 5}), ("r1", {"gamma": 0.2})],
+        lambda psi, theta: theta + 0.5 * (abs(psi) - 1) * math.copysign(1, psi) + 0.2 * psi,
+        lambda psi, theta: -psi,
+    ),
+    "a slower D": (
+        [("d_lr", {"factor": 0.5}), ("r1", {"gamma": 0.5})],
+        lambda psi, theta: (sigmoid(psi * theta) * theta + 0.5 * psi) / 2,
+        lambda psi, theta: -sigmoid(-psi * theta) * psi,
+    ),
+    "feature_matching": (  # D's one layer is given x itself: |0 - theta|^2
+        [("feature_matching", {"weight": 0.5}), ("r1", {"gamma": 0.5})],
+        lambda psi, theta: sigmoid(psi * theta) * theta + 0.5 * psi,
+        lambda psi, theta: theta,
+    ),
+}
+
+
+@pytest.mark.parametrize("start", [(1.0, 1.0), (-0.3, 2.0)])
+@pytest.mark.parametrize("name", TOGETHER)
+def test_every_step_with_tricks_together_is_their_formulas(name, start):
+    tricks, of_d, of_g = TOGETHER[name]
+    psi, theta = start
+    path = [start]
+    for _ in range(100):
+        for _ in range(5 if "five" in name else 1):
+            psi -= H * of_d(psi, theta)
+        theta -= H * of_g(psi, theta)
+        path.append((psi, theta))
+    found = train(100, start, [trick(one, **settings) for one, settings in tricks])
+    assert found == pytest.approx(np.array(path), abs=2e-5)
+
+
+def test_a_penalty_of_every_third_update_of_d_weighs_three_times_as_much_there():
+    """Both networks in their rhythm: D learns in every second step, and R1 is due in its updates 0, 3, 6, ..."""
+    psi, theta = start = (1.0, 1.0)
+    path, updates = [start], 0
+    for step in range(60):
+        if step % 2 == 0:
+            psi -= H * (sigmoid(psi * theta) * theta + 3 * 0.5 * psi * (updates % 3 == 0))
+            updates += 1
+        theta += H * sigmoid(-psi * theta) * psi
+        path.append((psi, theta))
+    found = train(60, start, [trick("r1", gamma=0.5, every=3), trick("d_every", n=2)])
+    assert found == pytest.approx(np.array(path), abs=2e-5)
+
+
+def test_historical_averaging_draws_to_the_mean_of_what_each_update_found():
+    psi, theta = start = (1.0, 1.0)
+    path, past = [start], []
+    for _ in range(60):
+        means = [sum(one) / len(one) for one in zip(*past, strict=True)] if past else start
+        found = psi, theta
+        psi -= H * (sigmoid(psi * theta) * theta + 2 * 0.3 * (psi - means[0]))
+        theta += H * (sigmoid(-psi * theta) * psi - 2 * 0.3 * (theta - means[1]))
+        past.append(found)
+        path.append((psi, theta))
+    assert train(60, start, [trick("historical_averaging", weight=0.3)]) == pytest.approx(np.array(path), abs=2e-5)
 
 
 def test_consistency_under_noise_is_r1_of_its_variance():
