@@ -45,9 +45,24 @@ class Pairs(Trick):
         recipe.d_inputs(lambda samples: samples.view(-1, 2, 2).view(-1, 2))
 
 
+class Rarely(Trick):
+    "Fails in the 100th step."
+
+    name = "rarely"
+    of_g: bool = True
+    before: bool = False
+
+    def edit(self, recipe):
+        def fail():
+            torch.zeros(2).add_(torch.zeros(3))
+
+        network, moment = "g" if self.of_g else "d", "before" if self.before else "after"
+        getattr(recipe, f"{moment}_{network}_step")(fail, every=100)
+
+
 @hookimpl
 def gan_bench_tricks():
-    return [Slower, Pairs]
+    return [Slower, Pairs, Rarely]
 """
 
 
@@ -98,6 +113,15 @@ def test_what_depends_on_the_batch_size_is_found(tmp_path, passes, monkeypatch, 
     with pytest.raises(GanBenchError, match=r"fcgan, batch_size 15: .*plugin.py:22: RuntimeError"):
         dry.dry_pass(odd)
     assert len(passes) == 2
+
+
+@pytest.mark.parametrize("work", [0.0, 1e9], ids=["meta", "real"])
+def test_what_is_seldom_done_is_tried_as_well(tmp_path, passes, monkeypatch, work):
+    monkeypatch.setattr(dry, "REAL_WORK", work)
+    axes = '"tricks.rarely.of_g" = [true, false]', '"tricks.rarely.before" = [true, false]'
+    for cell in grid(tmp_path, *axes, **{"steps = 10": 'tricks = ["rarely"]\nsteps = 10'}).cells:
+        with pytest.raises(GanBenchError, match=r"plugin.py:34: RuntimeError: The size of tensor"):
+            dry.dry_pass(cell)
 
 
 @pytest.mark.parametrize("dataset", ['"gaussians"', '{ name = "digits", size = 8 }'])

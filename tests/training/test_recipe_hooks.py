@@ -623,6 +623,20 @@ def test_a_loss_that_sees_is_given_what_the_update_was_made_from():
     assert_equal([p.grad for p in loop.g_parameters], [p.grad for p in plain.g_parameters])
 
 
+def test_a_loss_around_another_says_what_it_needs_as_any_loss_does():
+    class Real(LossAround):
+        generator_needs_real = True
+
+        def generator(self, fake_logits, real_logits=None, *seen):
+            return super().generator(fake_logits - real_logits.mean(), seen[0].real_logits, *seen)
+
+    loss = Real(Hinge())
+    assert loss.generator_needs_real
+    assert not loss.has_targets
+    assert LossAround(loss).generator_needs_real  # and so does what is around it
+    edited(lambda recipe: setattr(recipe, "loss", loss)).step()
+
+
 # Another D.
 
 
