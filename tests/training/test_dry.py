@@ -60,9 +60,26 @@ class Rarely(Trick):
         getattr(recipe, f"{moment}_{network}_step")(fail, every=100)
 
 
+class Learner(Trick):
+    "Trains a network of its own, of three parameters."
+
+    name = "learner"
+
+    def edit(self, recipe):
+        network = recipe.register("network", torch.nn.Linear(2, 1))
+        optimizer = recipe.register("optimizer", torch.optim.Adam(network.parameters(), fused=False))
+
+        def learn():
+            for parameter in network.parameters():
+                parameter.grad = torch.ones_like(parameter)
+            optimizer.step()
+
+        recipe.after_g_step(learn, every=7)
+
+
 @hookimpl
 def gan_bench_tricks():
-    return [Slower, Pairs, Rarely]
+    return [Slower, Pairs, Rarely, Learner]
 """
 
 
@@ -122,6 +139,12 @@ def test_what_is_seldom_done_is_tried_as_well(tmp_path, passes, monkeypatch, wor
     for cell in grid(tmp_path, *axes, **{"steps = 10": 'tricks = ["rarely"]\nsteps = 10'}).cells:
         with pytest.raises(GanBenchError, match=r"plugin.py:34: RuntimeError: The size of tensor"):
             dry.dry_pass(cell)
+
+
+def test_what_a_trick_trains_is_in_the_checkpoints_size(tmp_path, passes):
+    plain, learning = [dry.dry_pass(cell) for cell in grid(tmp_path, 'tricks = [[], ["learner"]]').cells]
+    kept = 3 * 3 + 2  # float32: parameters with two moments each, and how many steps each of two tensors was moved
+    assert learning.checkpoint_bytes - plain.checkpoint_bytes == 4 * kept
 
 
 @pytest.mark.parametrize("dataset", ['"gaussians"', '{ name = "digits", size = 8 }'])
