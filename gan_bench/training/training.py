@@ -283,7 +283,7 @@ def ending(training: Training) -> dict[str, Any]:
 
 
 def record_failure(folder: RunFolder, error: BaseException, training: Training | None) -> str:
-    """Write result.json of a run that failed, with its reason (with a plugin's file and line) and traceback; returns the reason."""
+    """Write result.json of a run that failed, with its reason and traceback; returns the reason."""
     facts: dict[str, Any] = {}
     if training:
         record = training.record()

@@ -54,6 +54,13 @@ def gradients_of(parameters):
     return [p.grad.clone() for p in parameters]
 
 
+class Plain(torch.optim.SGD):
+    """A class of fewer settings than Adam's."""
+
+    def __init__(self, parameters, lr):
+        super().__init__(parameters, lr=lr)
+
+
 @pytest.fixture(scope="module")
 def parts():
     """Registry, data and evaluator."""
@@ -304,6 +311,19 @@ def test_an_own_optimiser_is_given_its_settings_and_the_schedule_and_resumes(ope
 def shrink(recipe):
     recipe.latents(lambda z: z / 2)
     recipe.latents(lambda z: z + 1, training=False)
+
+
+def test_an_own_optimiser_of_other_settings_is_told_which_it_is_given():
+    def named(recipe):
+        recipe.optimizer["generator"]["name"] = Plain
+
+    def whole(recipe):
+        recipe.optimizer["generator"] = {"name": Plain, "lr": 0.1}
+
+    told = r"Plain is called with lr, .*betas.*, and got an unexpected keyword argument '\w+'; recipe.optimizer\[network\] = "
+    with pytest.raises(TypeError, match=told):
+        edited(named)
+    assert isinstance(edited(whole).g_optimizer, Plain)
 
 
 def test_latents_are_transformed_where_they_should_be(parts, tmp_path):
