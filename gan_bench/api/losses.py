@@ -56,7 +56,7 @@ class Loss(ABC):
 
 
 class LossAround(Loss):
-    """A loss made of another, `inner`, which it is in all that a subclass does not change.
+    """A loss made of another, `inner`, which it is in all that a subclass does not change or add.
 
     A trick that puts one around the run's loss declares `wraps = {"loss"}`: it edits after those that replace it.
     """
@@ -66,8 +66,8 @@ class LossAround(Loss):
     def __init__(self, inner: Loss) -> None:
         super().__init__()
         self.inner = inner
-        self.has_targets, self.log_odds = inner.has_targets, inner.log_odds
-        self.generator_needs_real = inner.generator_needs_real
+        for name in ("has_targets", "generator_needs_real", "log_odds"):
+            setattr(self, name, getattr(self, name) or getattr(inner, name))  # what a subclass says of itself stands
 
     def transform_targets(self, transforms: list[TargetTransform]) -> None:
         super().transform_targets(transforms)

@@ -45,6 +45,13 @@ class Sampler(nn.Module):
         return samples
 
 
+def of_shape(changed: Tensor, samples: Tensor, call: str) -> Tensor:
+    """What a trick has made of samples. ValueError: it has another shape."""
+    if changed.shape != samples.shape:
+        raise ValueError(f"what {call} gets must keep its shape {tuple(samples.shape)} (found: {tuple(changed.shape)})")
+    return changed
+
+
 class Recipe:
     """Losses, networks, optimiser settings and what surrounds them.
 
@@ -125,7 +132,7 @@ class Recipe:
         self.optimizers_around: dict[NetworkName, list[Around]] = {name: [] for name in NETWORKS}
         self.before: dict[NetworkName, list[Hook]] = {name: [] for name in NETWORKS}
         self.after: dict[NetworkName, list[Hook]] = {name: [] for name in NETWORKS}
-        self.state: dict[str, Tensor | nn.Module] = {}
+        self.state: dict[str, Tensor | nn.Module | torch.optim.Optimizer] = {}
         self._latents: list[Transform] = []  # while sampling
         self._before_sampling: list[tuple[str, Callable[[], None]]] = []
         self._streams, self._reports = streams, reports
@@ -169,7 +176,8 @@ class Recipe:
 
         def transformed(fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
             fake = fake.clone()  # for it may work in place
-            return own(fake, labels) if whole else (own(fake), labels)
+            changed, labels = own(fake, labels) if whole else (own(fake), labels)
+            return of_shape(changed, fake, "d_fakes"), labels
 
         self.fake_transforms.append(transformed)
 
@@ -234,7 +242,7 @@ class Recipe:
         self._before_sampling.append((self._trick, torch.no_grad()(function)))
 
     def register(self, name: str, value: R) -> R:
-        """Keep a tensor or module that changes during training in the checkpoint; returns it."""
+        """Keep a tensor, module or optimiser that changes during training in the checkpoint; returns it."""
         self.state[f"{self._trick}.{name}"] = value  # type: ignore[assignment]
         return value
 
@@ -296,17 +304,26 @@ class Recipe:
             self._trick = "core"
 
     def see(self, samples: Tensor) -> Tensor:
-        """What D sees of samples."""
-        if self.input_transforms:
-            samples = samples.clone()  # for one may work in place
+        """What D sees of samples. ValueError: a trick gives it another shape."""
+        seen = samples.clone() if self.input_transforms else samples  # for one may work in place
         for transform in self.input_transforms:
-            samples = transform(samples)
-        return samples
+            seen = transform(seen)
+        return of_shape(seen, samples, "d_inputs")
 
     def sampler(self, network: nn.Module | None = None) -> nn.Module:
         """What is sampled (or this network in its place), from normal latents."""
         network = network or self.sampled
         return Sampler(network, self._latents) if self._latents else network
+
+    @contextmanager
+    def as_of(self, step: int) -> Iterator[None]:
+        """`step` is inside what it was after so many G steps, for networks of that time that go by it."""
+        now = self.step.clone()
+        try:
+            self.step.fill_(step)
+            yield
+        finally:
+            self.step.copy_(now)
 
     @contextmanager
     def ready_to_sample(self) -> Iterator[None]:

@@ -124,7 +124,9 @@ def _load_generator(
     data = DataSpec(tuple(dataset.shape), dataset.kind, tuple(dataset.classes) if dataset.classes else None)
     # The recipe says which network is sampled, and what its modules look like once the tricks have wrapped them.
     loop = loop_of(cell, data, Streams(facts.seed, torch.device("cpu")), facts.total_steps, _no_data)
-    load_sampled(folder, steps[-1] if step is None else step, loop.recipe.sampled)
+    step = steps[-1] if step is None else step
+    loop.recipe.step.fill_(step)  # by which networks may go
+    load_sampled(folder, step, loop.recipe.sampled)
     generator = loop.recipe.sampler().eval()
     if data.classes and loop.recipe.conditional:
         generator.register_forward_pre_hook(partial(_check_labels, data.classes), with_kwargs=True)

@@ -16,16 +16,22 @@ def classify(recipe: Recipe) -> None:
     """
 
     def of_fakes(discriminator: Discriminate, seen: Seen) -> Tensor:
-        assert seen.fake_class_logits is not None
-        assert seen.fake_labels is not None
-        return cross_entropy(seen.fake_class_logits, seen.fake_labels)
+        return _of(seen.fake_class_logits, seen.fake_labels)
 
     def of_both(discriminator: Discriminate, seen: Seen) -> Tensor:
-        assert seen.real_class_logits is not None
-        assert seen.real_labels is not None
-        loss = cross_entropy(seen.real_class_logits, seen.real_labels) + of_fakes(discriminator, seen)
+        loss = _of(seen.real_class_logits, seen.real_labels) + of_fakes(discriminator, seen)
         recipe.report("class_loss_d", loss)
         return loss
 
     recipe.penalty(of_both, pairs=False)
     recipe.g_penalty(of_fakes)
+
+
+def _of(logits: Tensor | None, labels: Tensor | None) -> Tensor:
+    """The cross-entropy of class logits (B, classes). ValueError: D gives none, or not one row a sample."""
+    assert labels is not None
+    if logits is None or len(logits) != len(labels):
+        found = "none" if logits is None else tuple(logits.shape)
+        wanted = f"logits and class logits of all {len(labels)} samples"
+        raise ValueError(f"with an auxiliary classifier D must give {wanted} (found: class logits {found})")
+    return cross_entropy(logits, labels)

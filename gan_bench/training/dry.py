@@ -135,6 +135,8 @@ def _dry_step(
             )
     recipe = loop.recipe
     _check_recipe(recipe)
+    for hooks in (*recipe.before.values(), *recipe.after.values()):
+        hooks[:] = [replace(hook, every=1) for hook in hooks]  # the rare ones, too
     loop.step()
     if device.type != "meta":
         _check_finite(loop)
@@ -151,9 +153,13 @@ def _dry_step(
             }
         output_of(recipe.sampled.eval(), inputs, shape, f"the sampled network ({_suspects(cell)})")
     tensors = [*recipe.generator.state_dict().values(), *recipe.discriminator.state_dict().values()]
+    optimizers = [loop.g_optimizer, loop.d_optimizer]
     for value in recipe.state.values():
-        tensors += [value] if isinstance(value, torch.Tensor) else value.state_dict().values()
-    for optimizer in (loop.g_optimizer, loop.d_optimizer):
+        if isinstance(value, torch.optim.Optimizer):
+            optimizers.append(value)
+        else:
+            tensors += [value] if isinstance(value, torch.Tensor) else value.state_dict().values()
+    for optimizer in optimizers:
         tensors += [t for state in optimizer.state.values() for t in state.values() if isinstance(t, torch.Tensor)]
     dry = DryPass(
         schedule=Schedule(recipe.d_steps, recipe.g_per_d),
@@ -192,8 +198,10 @@ def _check_recipe(recipe: Recipe) -> None:
         if type(number) is not int or number < 1:
             raise ValueError(f"the recipe's {name} must be a whole number of at least 1 (found: {number!r})")
     for name, value in recipe.state.items():
-        if not isinstance(value, torch.Tensor | nn.Module):
-            raise ValueError(f"what is registered must be a tensor or module (found: {name}, {type(value).__name__})")
+        if not isinstance(value, torch.Tensor | nn.Module | torch.optim.Optimizer):
+            raise ValueError(
+                f"what is registered must be a tensor, module or optimiser (found: {name}, {type(value).__name__})"
+            )
 
 
 def _check_finite(loop: Loop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """The optimiser of settings `{"name": "adam", "lr": 1e-4, ...}`, and what is put around it.
 
-    In place of a name there may be a callable, which is given the parameters and all other settings.
+    In place of a name there may be a callable, which is given the parameters and all other settings. TypeError: it takes others.
     """
     optimizer = _innermost(settings, parameters)
     for make in around:
@@ -30,6 +31,12 @@ def _innermost(settings: dict[str, Any], parameters: Sequence[nn.Parameter]) -> 
     """PyTorch's, fused where it has it, or the callable's."""
     options = {key: value for key, value in settings.items() if key != "name"}
     if callable(own := settings["name"]):
+        try:
+            inspect.signature(own).bind(parameters, **options)
+        except TypeError as error:
+            name = getattr(own, "__name__", "the optimiser")
+            cure = f'recipe.optimizer[network] = {{"name": {name}, ...}} has others'
+            raise TypeError(f"{name} is called with {', '.join(options)}, and {error}; {cure}") from None
         made: torch.optim.Optimizer = own(parameters, **options)
         return made
     device = parameters[0].device.type

@@ -30,7 +30,8 @@ def rescore(training: Training) -> bool:
         if not (damaged or outdated) or not shot.has_weights:
             continue
         try:
-            sampled = load_sampled(folder, step, copy.deepcopy(training.recipe.sampled))
+            with training.recipe.as_of(step):
+                sampled = load_sampled(folder, step, copy.deepcopy(training.recipe.sampled))
         except GanBenchError as error:
             if training.loop.steps <= training.total_steps:
                 wrong = str(error.__cause__ or error).partition("\n")[0]
@@ -40,7 +41,7 @@ def rescore(training: Training) -> bool:
             folder.forget_weights(step)
             continue
         place = folder.snapshot(step)
-        with training.evaluating():
+        with training.recipe.as_of(step), training.evaluating():
             asked = (training.latent, training.seed, training.evaluator, training.recipe.draw_labels)
             samples = draw_samples(training.recipe.sampler(sampled), *asked)
             if "samples.png" in damaged:
@@ -66,13 +67,14 @@ def score_best_again(training: Training) -> None:
         again = [score for score in found if score["protocol_id"] in wanted]  # others were best when it was shorter
         if len(again) < len(wanted) and folder.has_weights(step):
             try:
-                sampled = load_sampled(folder, step, copy.deepcopy(training.recipe.sampled))
+                with training.recipe.as_of(step):
+                    sampled = load_sampled(folder, step, copy.deepcopy(training.recipe.sampled))
             except GanBenchError as error:
                 file, without = folder.snapshot(step) / WEIGHTS, "its best scores are those of its choice"
                 training.warnings.append(FileFault(file, str(error), without))
                 folder.forget_weights(step)
                 continue
-            with training.evaluating():
+            with training.recipe.as_of(step), training.evaluating():
                 network, recipe = training.recipe.sampler(sampled), training.recipe
                 asked = (evaluator.count, training.seed, training.device, "evaluation of the best")
                 labels = draw_labels(recipe.draw_labels, *asked)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gan_bench.api.faults import cause
 from gan_bench.api.randomness import Streams
-from gan_bench.errors import message, shortened
+from gan_bench.errors import shortened
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.store.curves import WINDOW, read_windows
 from gan_bench.store.documents import FileFault, write_object
@@ -288,7 +289,7 @@ def record_failure(folder: RunFolder, error: BaseException, training: Training |
         record = training.record()
         record.failed, record.not_finite = True, error.where if isinstance(error, Diverged) else None
         facts = training.counters() | as_json(record) | ending(training)
-    reason = str(error) if isinstance(error, Diverged | Hopeless) else message(error)
+    reason = str(error) if isinstance(error, Diverged | Hopeless) else cause(error)
     trace = (
         None if isinstance(error, Hopeless) else shortened("".join(traceback.format_exception(error)), 50_000)
     )  # that is no fault

@@ -245,6 +245,28 @@ def test_an_auxiliary_classifiers_cross_entropy_is_added_to_both_losses(registry
     assert loop.window.means()["class_loss_d"] == pytest.approx((class_r + class_f).item(), rel=1e-4)
 
 
+def test_a_wrapper_that_loses_class_logits_is_told(registry):
+    class Short(torch.nn.Module):
+        def __init__(self, network, rows):
+            super().__init__()
+            self.network, self.rows = network, rows
+
+        def forward(self, x, y):
+            logits, classes = self.network(x, y)
+            return (logits, classes[: self.rows]) if self.rows else logits
+
+    class Shortens(Trick):
+        name = "shortens"
+        rows: int = 0
+
+        def edit(self, recipe):
+            recipe.discriminator = Short(recipe.discriminator, self.rows)
+
+    for rows, found in ((0, "none"), (4, r"\(4, 3\)")):
+        with pytest.raises(ValueError, match=rf"D must give logits and class .* \(found: class logits {found}\)"):
+            make(registry, Shortens(rows=rows), conditional="auxiliary").step()
+
+
 def test_an_auxiliary_classifier_learns_the_classes(registry):
     loop = make(registry, conditional="auxiliary", counts=(1, 1, 1))
     for _ in range(300):

@@ -45,9 +45,41 @@ class Pairs(Trick):
         recipe.d_inputs(lambda samples: samples.view(-1, 2, 2).view(-1, 2))
 
 
+class Rarely(Trick):
+    "Fails in the 100th step."
+
+    name = "rarely"
+    of_g: bool = True
+    before: bool = False
+
+    def edit(self, recipe):
+        def fail():
+            torch.zeros(2).add_(torch.zeros(3))
+
+        network, moment = "g" if self.of_g else "d", "before" if self.before else "after"
+        getattr(recipe, f"{moment}_{network}_step")(fail, every=100)
+
+
+class Learner(Trick):
+    "Trains a network of its own, of three parameters."
+
+    name = "learner"
+
+    def edit(self, recipe):
+        network = recipe.register("network", torch.nn.Linear(2, 1))
+        optimizer = recipe.register("optimizer", torch.optim.Adam(network.parameters(), fused=False))
+
+        def learn():
+            for parameter in network.parameters():
+                parameter.grad = torch.ones_like(parameter)
+            optimizer.step()
+
+        recipe.after_g_step(learn, every=7)
+
+
 @hookimpl
 def gan_bench_tricks():
-    return [Slower, Pairs]
+    return [Slower, Pairs, Rarely, Learner]
 """
 
 
@@ -98,6 +130,21 @@ def test_what_depends_on_the_batch_size_is_found(tmp_path, passes, monkeypatch, 
     with pytest.raises(GanBenchError, match=r"fcgan, batch_size 15: .*plugin.py:22: RuntimeError"):
         dry.dry_pass(odd)
     assert len(passes) == 2
+
+
+@pytest.mark.parametrize("work", [0.0, 1e9], ids=["meta", "real"])
+def test_what_is_seldom_done_is_tried_as_well(tmp_path, passes, monkeypatch, work):
+    monkeypatch.setattr(dry, "REAL_WORK", work)
+    axes = '"tricks.rarely.of_g" = [true, false]', '"tricks.rarely.before" = [true, false]'
+    for cell in grid(tmp_path, *axes, **{"steps = 10": 'tricks = ["rarely"]\nsteps = 10'}).cells:
+        with pytest.raises(GanBenchError, match=r"plugin.py:34: RuntimeError: The size of tensor"):
+            dry.dry_pass(cell)
+
+
+def test_what_a_trick_trains_is_in_the_checkpoints_size(tmp_path, passes):
+    plain, learning = [dry.dry_pass(cell) for cell in grid(tmp_path, 'tricks = [[], ["learner"]]').cells]
+    kept = 3 * 3 + 2  # float32: parameters with two moments each, and how many steps each of two tensors was moved
+    assert learning.checkpoint_bytes - plain.checkpoint_bytes == 4 * kept
 
 
 @pytest.mark.parametrize("dataset", ['"gaussians"', '{ name = "digits", size = 8 }'])

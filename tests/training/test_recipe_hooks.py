@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from gan_bench.grid import cell_from_settings
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.store.documents import write_object
 from gan_bench.store.folder import load_sampled
+from gan_bench.training.rescoring import rescore
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.fcgan import FCGAN
 
@@ -50,6 +52,13 @@ def edited(how, architecture=TINY, **settings):
 
 def gradients_of(parameters):
     return [p.grad.clone() for p in parameters]
+
+
+class Plain(torch.optim.SGD):
+    """A class of fewer settings than Adam's."""
+
+    def __init__(self, parameters, lr):
+        super().__init__(parameters, lr=lr)
 
 
 @pytest.fixture(scope="module")
@@ -304,6 +313,19 @@ def shrink(recipe):
     recipe.latents(lambda z: z + 1, training=False)
 
 
+def test_an_own_optimiser_of_other_settings_is_told_which_it_is_given():
+    def named(recipe):
+        recipe.optimizer["generator"]["name"] = Plain
+
+    def whole(recipe):
+        recipe.optimizer["generator"] = {"name": Plain, "lr": 0.1}
+
+    told = r"Plain is called with lr, .*betas.*, and got an unexpected keyword argument '\w+'; recipe.optimizer\[network\] = "
+    with pytest.raises(TypeError, match=told):
+        edited(named)
+    assert isinstance(edited(whole).g_optimizer, Plain)
+
+
 def test_latents_are_transformed_where_they_should_be(parts, tmp_path):
     flat = FLAT.model_copy(update={"batch_norm": False})
     plain, loop = make_loop(flat), edited(shrink, flat)
@@ -337,12 +359,13 @@ def gan_bench_tricks():
 """
 
 
-def test_a_loaded_generator_has_the_latents_of_sampling(parts, tmp_path):
-    file = tmp_path / "near.py"
-    file.write_text(TRUNCATING)
+def run_with(text, parts, folder):
+    """A run of 3 steps with the trick `near` of a plugin file."""
+    file = folder / "near.py"
+    file.write_text(text)
     registry, (_, data, evaluator) = Registry.load([file]), parts
     cell = cell_from_settings({**settings_of(FLAT), "tricks": [{"name": "near"}]}, registry)
-    training = open_run(cell, (3,), tmp_path / "run", data, evaluator)
+    training = open_run(cell, (1, 3), folder / "run", data, evaluator)
     finish(training)
     (trick,) = (found for found in registry.those(cell.plugins) if found.kind == "trick")
     plugins = [{"kind": "trick", "name": "near", "source": trick.source_hash, "file": str(file)}]
@@ -354,9 +377,65 @@ def test_a_loaded_generator_has_the_latents_of_sampling(parts, tmp_path):
     dataset = {"name": "digits", "fingerprint": "", "shape": [1, 8, 8], "kind": "image", "classes": None}
     facts = {"seed": 0, "settings": cell.settings, "total_steps": 3, "dataset": dataset, "plugins": plugins}
     write_object(training.folder.run_file, facts)
-    z = torch.randn(3, 4)
+    return training
+
+
+def test_a_loaded_generator_has_the_latents_of_sampling(parts, tmp_path):
+    training, z = run_with(TRUNCATING, parts, tmp_path), torch.randn(3, 4)
     loaded = load_generator(tmp_path / "run", allow_plugins=True)
     assert torch.equal(loaded(z), training.recipe.generator.eval()(z / 4))
+
+
+GOING_BY_STEPS = """
+import torch
+from torch import nn
+
+from gan_bench import Trick, hookimpl
+
+
+class Later(nn.Module):
+    def __init__(self, network, step):
+        super().__init__()
+        self.network, self.step = network, step
+
+    def forward(self, z):
+        return self.network(z) * (self.step / 4)
+
+
+class Near(Trick):
+    "A generator and latents that go by the step."
+
+    name = "near"
+
+    def edit(self, recipe):
+        recipe.generator = Later(recipe.generator, recipe.step)
+        recipe.latents(lambda z: z * recipe.step)
+
+
+@hookimpl
+def gan_bench_tricks():
+    return [Near]
+"""
+
+
+def test_what_goes_by_the_step_is_loaded_and_scored_again_as_it_was_at_its_snapshot(parts, tmp_path):
+    training, z = run_with(GOING_BY_STEPS, parts, tmp_path), torch.randn(3, 4)
+    training.save()
+    generator = training.recipe.generator.eval()
+    loaded = load_generator(tmp_path / "run", allow_plugins=True)
+    assert torch.equal(loaded(z), generator.network(z * 3) * 0.75)
+    first = load_generator(tmp_path / "run", step=1, allow_plugins=True)
+    generator.load_state_dict(torch.load(training.folder.snapshot(1) / "weights.pt", weights_only=True))
+    assert torch.equal(first(z), generator.network(z) * 0.25)
+    scored = training.folder.snapshot(1) / "scores.json"
+    before = scored.read_bytes()
+    scored.write_text("{}")
+    training = open_run(training.cell, (1, 3), tmp_path / "run", parts[1], training.evaluator)
+    step = training.recipe.step.item()
+    assert rescore(training)
+    assert training.recipe.step == step
+    values = [[score["value"] for score in json.loads(text)["scores"]] for text in (before, scored.read_bytes())]
+    assert values[0] == values[1]
 
 
 # What is done before sampling.
@@ -621,6 +700,41 @@ def test_a_loss_that_sees_is_given_what_the_update_was_made_from():
         one.step()
     assert kept == [("d", True, (8, 6)), ("g", False, (8, 6))]
     assert_equal([p.grad for p in loop.g_parameters], [p.grad for p in plain.g_parameters])
+
+
+def test_a_loss_around_another_says_what_it_needs_as_any_loss_does():
+    class Real(LossAround):
+        generator_needs_real = True
+
+        def generator(self, fake_logits, real_logits=None, *seen):
+            return super().generator(fake_logits - real_logits.mean(), seen[0].real_logits, *seen)
+
+    loss = Real(Hinge())
+    assert loss.generator_needs_real
+    assert not loss.has_targets
+    assert LossAround(loss).generator_needs_real  # and so does what is around it
+    edited(lambda recipe: setattr(recipe, "loss", loss)).step()
+
+
+# What is kept.
+
+
+def test_an_optimiser_of_a_tricks_own_network_is_kept(open_edited):
+    def edit(recipe):
+        critic = recipe.register("critic", nn.Linear(recipe.data.numel, 1))
+        optimizer = recipe.register("optimizer", torch.optim.Adam(critic.parameters(), lr=1e-2))
+
+        def learn():
+            with torch.enable_grad():
+                loss = critic(recipe.generator(*recipe.draw_inputs(4)).flatten(1)).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+        recipe.after_g_step(learn)
+        recipe.g_penalty(lambda discriminator, seen: critic(seen.fake_samples.flatten(1)).mean())
+
+    assert_resumes(open_edited, edit)
 
 
 # Another D.

@@ -291,9 +291,16 @@ LAMBDA = "TypeError: Idea.edit.<locals>.<lambda>() takes"
         ("recipe.loss = BinaryCrossEntropy", "ValueError: the recipe's loss must be a gan_bench.Loss (found: ABCMeta)"),
         (
             "recipe.register('x', 3)",
-            "ValueError: what is registered must be a tensor or module (found: trick:idea.x, int)",
+            "ValueError: what is registered must be a tensor, module or optimiser (found: trick:idea.x, int)",
         ),
-        ("recipe.d_inputs(lambda x: x[:, :, :4])", "RuntimeError: "),
+        (
+            "recipe.d_inputs(lambda x: x[:, :, :4])",
+            "ValueError: what d_inputs gets must keep its shape (8, 1, 8, 8) (found: (8, 1, 4, 8))",
+        ),
+        (
+            "recipe.d_fakes(lambda fake: fake[:4])",
+            "ValueError: what d_fakes gets must keep its shape (8, 1, 8, 8) (found: (4, 1, 8, 8))",
+        ),
         ("recipe.d_inputs(lambda: 0)", f"{LAMBDA} 0 positional arguments but 1 was given"),
         ("recipe.targets(lambda target: target)", f"{LAMBDA} 1 positional argument but 3 were given"),
         ("recipe.d_inputs(lambda x: x / 0)", f"{NOT_FINITE}loss_d, logit_real, logit_fake, loss_g, gradients of the "),

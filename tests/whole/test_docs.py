@@ -101,7 +101,16 @@ def test_every_public_name_is_documented():
 def test_the_tricks_table_names_all_that_a_trick_can_use():
     table = (ROOT / "docs" / "trick.md").read_text()
     public = [name for name, _ in inspect.getmembers(Recipe, inspect.isfunction) if not name.startswith("_")]
-    of_the_core = {"draw_labels", "edited_by", "load_state_dict", "ready_to_sample", "sampler", "see", "state_dict"}
+    of_the_core = {
+        "as_of",
+        "draw_labels",
+        "edited_by",
+        "load_state_dict",
+        "ready_to_sample",
+        "sampler",
+        "see",
+        "state_dict",
+    }
     for name in set(public) - of_the_core:
         assert f"recipe.{name}" in table
 

@@ -290,7 +290,7 @@ def test_what_a_run_leaves_behind_holds_up_nobody(tmp_path, undisturbed, how):
     assert_others_undisturbed(store, undisturbed)
     if HOW[how]:
         failure = result(by_trick(store)[how])
-        assert failure["reason"] == HOW[how]
+        assert failure["reason"].endswith(HOW[how])  # after file and line, where they are a plugin's
         assert len(failure["traceback"]) < 60_000
 
 
