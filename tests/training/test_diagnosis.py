@@ -192,6 +192,7 @@ PROVOKED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROVOKED)
 def test_a_provoked_run_has_its_diagnosis(train, name):
     options, evidence = PROVOKED[name]

@@ -20,6 +20,7 @@ from gan_bench.grid import load_grid
 INSTALLING = ("python3 -m venv .venv && .venv/bin/pip install -e ",)  # what .ci/run does
 WITH_CODE = [d for d in DOCUMENTS if any(b.language in ("sh", "python", "toml") for b in blocks(d))]
 LONG = (
+    "architecture.md",
     "data.md",
     "dataset.md",
     "diagnosis.md",

@@ -10,23 +10,47 @@ from gan_bench.api.registry import Registry
 from gan_bench.checks import Skipped, check_pair, checks_of
 
 REGISTRY = Registry.load()
-CHECKS = [
-    pytest.param(
-        check, id=str(check), marks=[getattr(pytest.mark, mark) for mark in ("slow", "gpu") if getattr(check, mark)]
-    )
-    for found in REGISTRY.found
-    for check in checks_of(found, REGISTRY)
-]
+CHECKS = {f"{found.kind} {found.name}": checks_of(found, REGISTRY) for found in REGISTRY.found}
 TRICKS = sorted((found for found in REGISTRY.found if found.kind == "trick"), key=lambda found: found.name)
 TRIED, TRAINED = 150, 50  # pairs at most that the fast tests try and the slow ones train
 
 
-@pytest.mark.parametrize("check", CHECKS)
-def test_a_plugin(check):
-    try:
-        check.run()
-    except Skipped as reason:
-        pytest.skip(str(reason))
+def run(checks):
+    """Run checks one after another; skipped if there is nothing here to check by any of them."""
+    reasons = []
+    for check in checks:
+        try:
+            check.run()
+        except Skipped as reason:
+            reasons.append(str(reason))
+    if checks and len(reasons) == len(checks):
+        pytest.skip("; ".join(dict.fromkeys(reasons)))
+
+
+def having(kind):
+    """A parameter for each plugin that has such checks: "slow" or "gpu" ones, or others."""
+    of = {
+        name: [check for check in checks if kind == ("slow" if check.slow else "gpu" if check.gpu else "fast")]
+        for name, checks in CHECKS.items()
+    }
+    return pytest.mark.parametrize("checks", [pytest.param(own, id=name) for name, own in of.items() if own])
+
+
+@having("fast")
+def test_a_plugin(checks):
+    run(checks)
+
+
+@pytest.mark.slow
+@having("slow")
+def test_a_plugin_at_length(checks):
+    run(checks)
+
+
+@pytest.mark.gpu
+@having("gpu")
+def test_a_plugin_on_a_gpu(checks):
+    run(checks)
 
 
 def pairs(most):
