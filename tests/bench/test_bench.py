@@ -98,6 +98,7 @@ def test_a_contestant_that_fails_ends_all(tmp_path):
         take_turns({"both": contestants}, seconds=0.05, rounds=1, tell=pytest.fail)
 
 
+@pytest.mark.slow
 def test_an_optional_contestant_that_fails_is_left_out_with_its_reason(tmp_path):
     told: list[str] = []
     a, b, c = (

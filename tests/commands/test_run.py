@@ -118,6 +118,7 @@ def test_other_metrics_are_computed_from_the_weights(finished):
     assert scores[0]["protocol"]["generated"] == 80
 
 
+@pytest.mark.slow
 def test_new_levels_and_seeds_train_only_what_is_new(tmp_path):
     short = {"steps": "steps = 4", "snapshots": "snapshots = 1"}
     grid = write_grid(tmp_path, **short)

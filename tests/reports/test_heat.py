@@ -60,6 +60,7 @@ def test_what_is_told_is_deep_and_the_rest_is_pale(tmp_path):
     assert told["better"] > 15 > told["no difference can be told"]
 
 
+@pytest.mark.slow
 def test_the_longest_axes_span_the_maps_and_the_others_are_named(store):
     made = heat(
         with_axes(store, **{"batch_size": [32, 64], "architecture.depth": [1, 2, 3], "tricks": [["a"], ["b"], ["c"]]})[

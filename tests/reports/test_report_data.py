@@ -85,6 +85,7 @@ def test_many_classes_unfold(store):
     assert "And 200 more, which stand in run.json." in Page(shown).text
 
 
+@pytest.mark.slow
 def test_a_strangers_names_can_do_no_harm(store):
     found = {
         **READ["reading"],

@@ -70,6 +70,7 @@ def test_of_many_classes_rows_are_spread_over_them():
     assert len(set(rows)) == 10
 
 
+@pytest.mark.slow
 def test_real_digits_have_their_classes_and_others_have_not(digits, tmp_path):
     evaluator = Evaluator(digits, [ClassAccuracy(), ClassFrechetDistance()], CLASSIFIER, 360, CPU, tmp_path)
     evaluator.prepare()

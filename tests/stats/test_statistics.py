@@ -150,6 +150,7 @@ def test_seeds_without_a_score_are_said():
     assert said.endswith(" Seeds 2, 3 of ema have no score and seed 4 of none has no score.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [3, 5, 10])
 @pytest.mark.parametrize(("scale", "low", "high"), [("raw", 0.94, 0.96), ("log", 0.94, 0.96)])
 def test_interval_covers_at_its_rate(n, scale, low, high):

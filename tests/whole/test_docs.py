@@ -24,6 +24,8 @@ LONG = (
     "data.md",
     "dataset.md",
     "diagnosis.md",
+    "grid.md",
+    "hooks.md",
     "labels.md",
     "metric.md",
     "search.md",

@@ -35,6 +35,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "store"
 
 
+@pytest.mark.slow
 def test_killed_at_a_chosen_point_it_ends_with_the_same_bits(tmp_path):
     short = LONG | {"steps": "steps = 30", "tricks": 'tricks = [[], ["ema", "spectral_norm"]]'}
     grid = write_grid(tmp_path, **short)

@@ -251,6 +251,7 @@ def test_monstrous_documents_cost_their_run_alone(store, name, text):
     gan_bench("report", store, cwd=store.parent, code=2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_neither_a_plan_nor_a_run_waits_for_a_pipe(tmp_path):
     grid = write_grid(tmp_path, steps="steps = 3")
@@ -266,6 +267,7 @@ def test_neither_a_plan_nor_a_run_waits_for_a_pipe(tmp_path):
         (tmp_path / "aside").rename(file)
 
 
+@pytest.mark.slow
 def test_training_does_not_write_through_a_link(tmp_path):
     grid = write_grid(tmp_path, steps="steps = 3")
     gan_bench("run", grid, cwd=tmp_path)
@@ -334,6 +336,7 @@ def test_what_leads_out_of_the_current_folder_is_outside(stranger, tmp_path, way
     assert not (tmp_path / "trace").exists()
 
 
+@pytest.mark.slow
 def test_a_run_folder_runs_no_code_on_its_word(stranger, tmp_path):
     gan_bench("run", "grid.toml", "--set", "steps=2", cwd=stranger)
     (tmp_path / "trace").unlink()
@@ -363,6 +366,7 @@ class Bomb:
         return os.mkdir, (str(self.trace),)
 
 
+@pytest.mark.slow
 def test_weights_and_checkpoints_run_no_code(tmp_path):
     grid = write_grid(tmp_path, steps="steps = 2")
     gan_bench("run", grid, "--only", "no tricks", cwd=tmp_path)

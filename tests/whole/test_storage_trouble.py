@@ -233,6 +233,7 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) ->
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_folder_that_can_t_be_read_is_left_alone_and_others_go_on(tmp_path, whole):
     store = tmp_path / "store"
     subprocess.run(["cp", "-a", whole, store], check=True)

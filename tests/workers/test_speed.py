@@ -64,6 +64,7 @@ def test_a_clock_goes_on_over_sessions():
     assert second.training >= 0
 
 
+@pytest.mark.slow
 def test_results_and_report_tell_rates_shares_and_where_the_time_went(tmp_path):
     gan_bench("run", write_grid(tmp_path, GRID), cwd=tmp_path)
     store = tmp_path / "runs" / "toy"
