@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_bench.api.data_spec import DataSpec, Modes
-from gan_bench.api.kinds import Architecture, Dataset, FeatureExtractor, Features, Field, Parts
+from gan_bench.api.kinds import Architecture, ArrayPart, Dataset, FeatureExtractor, Features, Field, Parts
 from gan_bench.api.network_features import NetworkFeatures
 from gan_bench.api.samples import PreparedData, Samples
 
@@ -37,7 +38,9 @@ class Blobs(Dataset):
         return DataSpec(self.sides, "points", CLASSES, Modes(tuple(map(tuple, _centres(self.sides[0]).tolist())), 0.05))
 
     def load(self) -> Parts:
-        raise NotImplementedError("it is prepared in memory")
+        """The samples of `prepared`."""
+        data = self.prepared()
+        return Parts(*(ArrayPart(part.data.numpy(), part.labels) for part in (data.training, data.held_out)))
 
     def prepared(self) -> PreparedData:
         """Decoded, as if it lay in the cache."""
@@ -90,13 +93,13 @@ class Toy(Architecture):
         head = nn.Linear(features, 1)
         return Projected(body, head, nn.Embedding(len(CLASSES), features)) if self.takes_labels else body.append(head)
 
+    @abstractmethod
     def generating(self, data: DataSpec, inputs: int) -> list[nn.Module]:
         """Layers (B, inputs) -> (B, numel)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judging(self, data: DataSpec) -> list[nn.Module]:
         """Layers (B, *shape) -> (B, features)."""
-        raise NotImplementedError
 
 
 class Connected(Toy):
