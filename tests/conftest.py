@@ -32,6 +32,14 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["GAN_BENCH_CACHE"] = str(common / "cache")
 
 
+@pytest.fixture(scope="session")
+def parts():
+    """What small real runs need: a registry, data and an evaluator."""
+    from small_runs import small_parts
+
+    return small_parts()
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Tests run in two processes, for many of them wait for processes of their own; those of a GPU in one."""
     return 0 if config.getoption("markexpr") == "gpu" else 2

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.kinds import Architecture, Trick
 from gan_bench.api.randomness import Streams
+from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
+from gan_bench.data.prepare import prepare
 from gan_bench.grid import Cell, Evaluate
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.store.folder import RunFolder
@@ -55,6 +57,14 @@ def make_loop(
         precision=precision,
         networks=networks,
     )
+
+
+def small_parts() -> tuple[Registry, PreparedData, Evaluator]:
+    """A registry, digits of 8x8, and what scores 20 samples of them."""
+    registry = Registry.load()
+    data = prepare(registry.create("dataset", {"name": "digits", "size": 8}))
+    evaluator = Evaluator(data, [registry.create("metric", "fid")], registry.create("features", "random"), 20, CPU)
+    return registry, data, evaluator
 
 
 def open_run(

@@ -8,14 +8,11 @@ import numpy as np
 import pytest
 import torch
 from dirac import DESCENT, H, train
-from small_runs import ADAM, CPU, finish, interrupt, make_loop, open_run
+from small_runs import ADAM, finish, interrupt, make_loop, open_run
 from stores import assert_equal_runs
 
 from gan_bench import Trick, Wasserstein
-from gan_bench.api.registry import Registry
-from gan_bench.data.prepare import prepare
 from gan_bench.grid import cell_from_settings
-from gan_bench.scoring.evaluator import Evaluator
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.tricks.d_every import DEvery
@@ -258,15 +255,6 @@ OPTIMIZERS = {
     "sgd": {"name": "sgd", "lr": 1e-2, "momentum": 0.5, "weight_decay": 0.01},
     "rmsprop": {"name": "rmsprop", "lr": 1e-4, "alpha": 0.9, "eps": 1e-8, "momentum": 0.5, "weight_decay": 0.01},
 }
-
-
-@pytest.fixture(scope="module")
-def parts():
-    """Registry, data and evaluator."""
-    registry = Registry.load()
-    data = prepare(registry.create("dataset", {"name": "digits", "size": 8}))
-    evaluator = Evaluator(data, [registry.create("metric", "fid")], registry.create("features", "random"), 20, CPU)
-    return registry, data, evaluator
 
 
 AROUND = {

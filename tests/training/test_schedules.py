@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_runs import CPU, finish, interrupt, make_loop, open_run
+from small_runs import finish, interrupt, make_loop, open_run
 from stores import assert_equal_runs
 
 from gan_bench import Trick
-from gan_bench.api.registry import Registry
-from gan_bench.data.prepare import prepare
 from gan_bench.grid import cell_from_settings
-from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.training.optimizers import load_optimizer
 from gan_bench_plugins.architectures.fcgan import FCGAN
 
@@ -36,15 +33,6 @@ class Decay(Trick):
             now = recipe.register(f"{network} {self.setting}", first.clone())
             settings[self.setting] = tuple(now) if now.dim() else now
             recipe.after_g_step(lambda now=now, first=first: now.copy_(first / (1 + recipe.step)))
-
-
-@pytest.fixture(scope="module")
-def parts():
-    """Registry, data and evaluator."""
-    registry = Registry.load()
-    data = prepare(registry.create("dataset", {"name": "digits", "size": 8}))
-    evaluator = Evaluator(data, [registry.create("metric", "fid")], registry.create("features", "random"), 64, CPU)
-    return registry, data, evaluator
 
 
 CASES = [
