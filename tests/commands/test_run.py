@@ -442,20 +442,25 @@ def test_samples_drawn_from_a_run_have_its_own_scores(finished):
 
 @pytest.mark.slow
 def test_what_starts_processes_may_be_killed_while_it_starts_one(tmp_path, monkeypatch):
-    ensure_running, killed = forkserver.ForkServer.ensure_running, []
+    ensure_running, waitpid, killed = forkserver.ForkServer.ensure_running, os.waitpid, {}
 
     def and_kill_it_once(self):
         ensure_running(self)
         if not killed:
-            killed.append(self._forkserver_pid)
-            os.kill(killed[0], signal.SIGKILL)
-            os.waitid(os.P_PID, killed[0], os.WEXITED | os.WNOWAIT)
+            killed[self._forkserver_pid] = time.monotonic()
+            os.kill(self._forkserver_pid, signal.SIGKILL)
+            os.waitid(os.P_PID, self._forkserver_pid, os.WEXITED | os.WNOWAIT)
+
+    def after_a_second(pid, options):
+        """A busy machine may take its time to bury the dead."""
+        return (0, 0) if time.monotonic() < killed.get(pid, 0) + 1 else waitpid(pid, options)
 
     grid = write_grid(tmp_path, steps="steps = 2", snapshots="snapshots = 1")
     monkeypatch.setattr(
         "gan_bench.workers.processes.warm_up", lambda: None
     )  # it is killed when the first worker is to come
     monkeypatch.setattr(forkserver.ForkServer, "ensure_running", and_kill_it_once)
+    monkeypatch.setattr(os, "waitpid", after_a_second)
     gan_bench("run", grid, "--slots", 1, cwd=tmp_path)
     assert killed
     assert all((run / "result.json").exists() for run in run_folders(tmp_path / "runs" / "toy"))
