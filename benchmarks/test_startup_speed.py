@@ -22,9 +22,9 @@ import pytest
 
 from gan_bench.commands import run as engine
 from gan_bench.grid import load_grid
-from gan_bench.workers import executor
 from gan_bench.workers.events import Finished, Ready, Started, Want
-from gan_bench.workers.jobs import Job
+from gan_bench.workers.hosts import local
+from gan_bench.workers.jobs import Setup
 
 GRID = """
 name = "tiny"
@@ -85,16 +85,19 @@ def test_planning_grows_with_the_runs_and_no_faster(tmp_path):
 class Stand(threading.Thread):
     """Stands for a worker process: speaks its part, trains nothing, and writes as little as a finished run can be."""
 
-    exitcode = 0
-
     def __init__(self, target: Any, args: tuple[Any, ...], daemon: bool) -> None:
-        super().__init__(target=self.work, args=(Connection(os.dup(args[0].fileno())),), daemon=daemon)
+        connection, setup = args
+        super().__init__(target=self.work, args=(Connection(os.dup(connection.fileno())), setup), daemon=daemon)
 
-    def work(self, connection: Connection) -> None:
+    @property
+    def exitcode(self) -> int | None:
+        return None if self.is_alive() else 0
+
+    def work(self, connection: Connection, setup: Setup) -> None:
         connection.send(Ready())
         connection.send(Want())
         while (job := connection.recv()) is not None:
-            finish(job)
+            finish(setup.run_path(job.run), job.seed)
             connection.send(Started(job.run, 0, 0))
             connection.send(Finished(job.run, images=3200))
             connection.send(Want())
@@ -107,21 +110,21 @@ class Threads:
     Pipe, Process = staticmethod(Pipe), Stand
 
 
-def finish(job: Job) -> None:
-    snapshot = job.path / "snapshots" / "step-00000050"
+def finish(run: Path, seed: int) -> None:
+    snapshot = run / "snapshots" / "step-00000050"
     snapshot.mkdir(parents=True)
     row = {"step": 50, "d_steps": 50, "images": 3200, "seconds": 0.1, "loss_d": 1.0, "loss_g": 1.0}
-    score = {"metric": "fid", "label": "FD", "value": 1.0 + job.seed, "protocol_id": "0"}
+    score = {"metric": "fid", "label": "FD", "value": 1.0 + seed, "protocol_id": "0"}
     (snapshot / "scores.json").write_text(json.dumps({**row, "scores": [score]}))
-    (job.path / "curves.jsonl").write_text(json.dumps(row) + "\n")
-    (job.path / "run.json").write_text(json.dumps({"seed": job.seed, "settings": job.settings}))
-    (job.path / "result.json").write_text(json.dumps({"status": "finished", **row, "steps": 50}))
+    (run / "curves.jsonl").write_text(json.dumps(row) + "\n")
+    (run / "run.json").write_text(json.dumps({"seed": seed, "settings": {}}))
+    (run / "result.json").write_text(json.dumps({"status": "finished", **row, "steps": 50}))
 
 
 def test_the_parents_share_grows_with_the_runs_and_no_faster(tmp_path, monkeypatch):
     """All that the command's own process does but the report: expanding, scheduling, telling, tables."""
     monkeypatch.setenv("GAN_BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(executor, "worker_context", lambda: Threads)
+    monkeypatch.setattr(local, "worker_context", lambda: Threads)
     monkeypatch.setattr("gan_bench_reports.page.render", lambda results: "")
     seconds = {}
     for runs in (10, 10, 100, 1000, 10_000):  # the first also decodes the data

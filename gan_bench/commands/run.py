@@ -41,6 +41,7 @@ from gan_bench.training.global_state import preserved
 from gan_bench.workers.device import resolve_devices
 from gan_bench.workers.events import Event, Failed
 from gan_bench.workers.executor import Executor
+from gan_bench.workers.hosts.local import LocalHost
 from gan_bench.workers.jobs import Job, Setup, make_job
 from gan_bench.workers.peak import peak
 from gan_bench.workers.progress import Display
@@ -225,9 +226,10 @@ class GridWork:
             speed(event)
             display(event)
 
-        setup, how = worker_setup(self.grid, self.devices, self.execution), self.execution
+        setup, how = worker_setup(self.grid, self.store, self.devices, self.execution), self.execution
         with display:
-            done = Executor(setup, self.devices, listen, fail_fast=how.fail_fast, retries=how.retries).run(jobs)
+            host = LocalHost(self.devices)
+            done = Executor(setup, host, listen, fail_fast=how.fail_fast, retries=how.retries).run(jobs)
         session = speed.summary()
         write_speed(self.store, session)
         self.console.print(speed_text(session))
@@ -305,10 +307,11 @@ def after_search(grid: Grid, *, only: str | None = None, **options: Any) -> tupl
     return second, replace(outcome, failed=0)
 
 
-def worker_setup(grid: Grid, devices: Sequence[str], execution: Execution) -> Setup:
+def worker_setup(grid: Grid, store: Path, devices: Sequence[str], execution: Execution) -> Setup:
     """What all workers are told."""
     return Setup(
         device="",
+        store=store.resolve(),
         plugin_files=tuple(grid.plugin_files),
         evaluate=grid.evaluate,
         slots=1 if set(devices) == {"cpu"} else execution.slots,  # there a slot is a process

@@ -1,77 +1,73 @@
-"""The executor: gives runs to worker processes, and keeps going whatever becomes of one of them."""
+"""The executor: gives runs to the workers of a host, and keeps going whatever becomes of one of them."""
 
 from __future__ import annotations
 
 import math
-import os
 import signal
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 
 from gan_bench.errors import GanBenchError
 from gan_bench.store.folder import RunFolder
 from gan_bench.training.watchdog import hung_at
 from gan_bench.workers.events import Ended, Event, Failed, Finished, Ready, Returned, Started, Stopped, Want
+from gan_bench.workers.hosts.base import Cause, Ending, Handle, Host
 from gan_bench.workers.jobs import Job, Setup
-from gan_bench.workers.processes import apart, on_stop, worker_context
-from gan_bench.workers.worker import DEVICE_FAULT, main
+from gan_bench.workers.processes import on_stop
 
 GRACE_SECONDS = 4.0  # for workers to save their runs and end
-BURIAL_SECONDS = 0.5  # after which a dead process can be waited for; longer at each further try
-STILLBORN = 3  # workers of a device that may end before they are ready, one after the other
+STILLBORN = 3  # workers of a place that may end before they are ready, one after the other
+MOST_MOVES = 100  # of a run from a place that is lost to another one, after which it is no accident any more
 
 
 @dataclass
-class Process:
-    """A worker process, and the runs that it has."""
+class Assigned:
+    """A worker, and the runs that it has."""
 
-    device: str
-    process: BaseProcess
-    connection: Connection
+    handle: Handle
     jobs: dict[str, Job] = field(default_factory=dict)  # by run
     wants: int = 0  # runs that it has asked for
     ready: bool = False  # has begun to work
 
 
 class Executor:
-    """Trains jobs on worker processes; every event of a run goes to the listener, in the caller's thread.
+    """Trains jobs on a host's workers; every event of a run goes to the listener, in the caller's thread.
 
-    A run whose process dies is tried again from its checkpoint `retries` times, for the cause may have been outside of it.
+    A run whose worker dies is tried again from its checkpoint `retries` times, for the cause may have been outside of it.
+    A place that is lost spends none of them.
     """
 
     def __init__(
         self,
         setup: Setup,
-        devices: Sequence[str],
+        host: Host,
         listener: Callable[[Event], None],
         *,
         fail_fast: bool = False,
         retries: int = 1,
     ) -> None:
-        self.setup, self.devices, self.listener, self.fail_fast = setup, devices, listener, fail_fast
+        self.setup, self.host, self.listener, self.fail_fast = setup, host, listener, fail_fast
         self.retries = retries
         self.stopping = self.interrupted = False
         self._deadline = math.inf  # when workers that are to stop are killed
-        self._stillborn: Counter[str] = Counter()  # by device: workers in a row that ended before they were ready
-        self._last_cause = ""  # why the last process ended
-        self._processes: list[Process] = []
-        self._context = worker_context()
+        self._stillborn: Counter[str] = Counter()  # by place: workers in a row that ended before they were ready
+        self._last_cause = ""  # why the last worker ended
+        self._workers: list[Assigned] = []
 
     def run(self, jobs: Sequence[Job]) -> bool:
         """Train the jobs; False if Ctrl-C, SIGTERM or the end of the terminal came before all had ended."""
         waiting = deque(jobs)
-        with self._stop_on_signals():
-            self._processes = [self._start(device) for device in self.devices[: len(jobs)]]
+        with self._stop_on_signals(), self.host:
             try:
-                while self._processes:
+                self._begin(waiting)
+                while self._workers or (waiting and self.host.patient and not self.stopping):
                     self._assign(waiting)
                     self._listen(waiting)
+                    self._begin(waiting)
                     if time.monotonic() > self._deadline:
                         self._kill()
                 if waiting and not self.stopping:
@@ -80,71 +76,56 @@ class Executor:
                 self._kill()  # only after an error of our own is any left
         return not self.interrupted
 
-    def _start(self, device: str) -> Process:
-        ours, theirs = self._context.Pipe()
-        process = self._forked((theirs, replace(self.setup, device=device)))
-        theirs.close()
-        return Process(device, process, ours)
-
-    def _forked(self, task: tuple[Connection, Setup]) -> BaseProcess:
-        """A process that works. The server that forks them may be killed at this very moment: the next try starts another,
-        as soon as the system has buried the dead one.
-        """
-        for attempt in range(STILLBORN):
-            process: BaseProcess = self._context.Process(target=main, args=task, daemon=True)
-            with apart(), suppress(EOFError, ConnectionError):
-                process.start()
-                return process
-            time.sleep(BURIAL_SECONDS * 4**attempt)
-        raise GanBenchError(f"no worker process can be started: what starts them ended {STILLBORN} times")
+    def _begin(self, waiting: deque[Job]) -> None:
+        """Start workers for runs that wait, as far as there are places."""
+        idle = sum(not worker.jobs for worker in self._workers)
+        if self.stopping or idle >= len(waiting):
+            return
+        for place in self.host.free():
+            if idle < len(waiting) and self._stillborn[place] <= STILLBORN:
+                self._workers.append(Assigned(self.host.start(place, self.setup)))
+                idle += 1
 
     def _assign(self, waiting: deque[Job]) -> None:
-        """Give out runs. A process ends when there are none, and none can come back from another process."""
-        for process in self._processes:
-            while process.wants and waiting and not self.stopping and _may_have(process, waiting[0]):
+        """Give out runs. A worker ends when there are none, and none can come back from another one."""
+        for worker in self._workers:
+            while worker.wants and waiting and not self.stopping and _may_have(worker, waiting[0]):
                 job = waiting.popleft()
-                process.wants -= 1
-                if _sent(process, job):
-                    process.jobs[job.run] = job
+                worker.wants -= 1
+                if worker.handle.send(job):
+                    worker.jobs[job.run] = job
                 else:
                     waiting.appendleft(job)
-        if self.stopping or not (waiting or any(process.jobs for process in self._processes)):
-            for process in self._processes:
-                if process.wants:
-                    process.wants = 0
-                    _sent(process, None)
+        if self.stopping or not (waiting or any(worker.jobs for worker in self._workers)):
+            for worker in self._workers:
+                if worker.wants:
+                    worker.wants = 0
+                    worker.handle.send(None)
 
     def _listen(self, waiting: deque[Job]) -> None:
-        """Take in one message from every process that has one, and bury those that have ended."""
-        signs = [sign for process in self._processes for sign in (process.connection, process.process.sentinel)]
-        ready = wait(signs, timeout=0.2)
-        for process in [p for p in self._processes if p.connection in ready or p.process.sentinel in ready]:
+        """Take in what workers have to tell, and bury those that have ended."""
+        ready = self.host.wait([worker.handle for worker in self._workers], 0.2)
+        for worker in [worker for worker in self._workers if worker.handle in ready]:
             try:
-                # A child of a plugin's may hold the pipe open: then the process's own end is all that tells.
-                if process.connection not in ready and not process.connection.poll():
-                    raise EOFError
-                event = process.connection.recv()
-            except (EOFError, OSError):
-                self._processes.remove(process)
-                self._bury(process, waiting)
-                if waiting and not self.stopping and self._stillborn[process.device] <= STILLBORN:
-                    self._processes.append(self._start(process.device))
-                continue
-            self._take(event, process, waiting)
+                for event in worker.handle.receive():
+                    self._take(event, worker, waiting)
+            except Ending:
+                self._workers.remove(worker)
+                self._bury(worker, waiting)
 
-    def _take(self, event: Event | Ready | Want, process: Process, waiting: deque[Job]) -> None:
-        """Take in what a process says."""
+    def _take(self, event: Event | Ready | Want, worker: Assigned, waiting: deque[Job]) -> None:
+        """Take in what a worker says."""
         if isinstance(event, Ready):
-            process.ready = True
-            del self._stillborn[process.device]
+            worker.ready = True
+            del self._stillborn[worker.handle.place]
             return
         if isinstance(event, Want):
-            process.wants += 1
+            worker.wants += 1
             return
         if isinstance(event, Started):
-            process.jobs[event.run] = replace(process.jobs[event.run], clear=False)
+            worker.jobs[event.run] = replace(worker.jobs[event.run], clear=False)
         elif isinstance(event, Ended):
-            job = process.jobs.pop(event.run)
+            job = worker.jobs.pop(event.run)
             if isinstance(event, Returned):
                 waiting.appendleft(job)
         self._tell(event)
@@ -154,51 +135,52 @@ class Executor:
         if isinstance(event, Failed) and self.fail_fast:
             self.stop()
 
-    def _bury(self, process: Process, waiting: deque[Job]) -> None:
+    def _bury(self, worker: Assigned, waiting: deque[Job]) -> None:
         """A worker has ended. If it did so by itself in the middle of a run, that run is tried again, or has failed.
 
         Of several runs, any may have ended it: each goes on from its checkpoint by itself, so that only the guilty one fails.
         """
-        process.process.join(1)
-        deaf = process.process.exitcode is None
-        # It still runs if it is deaf, or if it is the server of processes that has ended.
-        if pid := process.process.pid:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.process.join()
-        process.connection.close()
-        cause = "it no longer answered" if deaf else exit_cause(process.process.exitcode or 0)
-        self._last_cause = cause
-        if not process.ready and not self.stopping:
-            self._stillborn[process.device] += 1
-        for run, job in process.jobs.items():
-            folder, together = RunFolder(job.path), len(process.jobs) > 1
-            hung = hung_at(folder.hang_file)
-            reason = (
-                f"a step took longer than {self.setup.step_seconds:g} s"
-                if hung
-                else f"the worker process ended ({cause})"
-            )
+        cause = worker.handle.bury()
+        self._last_cause = cause.text
+        if not (worker.ready or cause.place or self.stopping):
+            self._stillborn[worker.handle.place] += 1
+        together = len(worker.jobs) > 1
+        for run, job in worker.jobs.items():
             if self.stopping:
                 self._tell(Stopped(run))
-            elif together or job.deaths < self.retries:
-                waiting.append(replace(job, alone=True, deaths=job.deaths + (not together)))
-                self._tell(Returned(run, reason))
-            elif folder.read().finished_steps >= job.snapshot_steps[-1]:
-                self._tell(Finished(run))  # what ended the process came after it
+            elif cause.place and job.moves < MOST_MOVES:
+                waiting.appendleft(replace(job, moves=job.moves + 1))
+                self._tell(Returned(run, cause.text))
             else:
-                self._tell(Failed(run, folder.write_failure(reason, hung)))
+                self._died(job, cause, together, waiting)
+
+    def _died(self, job: Job, cause: Cause, together: bool, waiting: deque[Job]) -> None:
+        """The worker of a run, or of several `together`, has ended in its middle."""
+        folder = RunFolder(self.setup.run_path(job.run))
+        hung = hung_at(folder.hang_file)
+        reason = (
+            f"a step took longer than {self.setup.step_seconds:g} s"
+            if hung
+            else f"the worker process ended ({cause.text})"
+        )
+        if together or job.deaths < self.retries:
+            waiting.append(replace(job, alone=True, deaths=job.deaths + (not together)))
+            self._tell(Returned(job.run, reason))
+        elif folder.read().finished_steps >= job.snapshot_steps[-1]:
+            self._tell(Finished(job.run))  # what ended the process came after it
+        else:
+            self._tell(Failed(job.run, folder.write_failure(reason, hung)))
 
     def stop(self) -> None:
         """Let every worker save its runs at the next step and end; those that don't in time are killed."""
         self.stopping = True
         self._deadline = min(self._deadline, time.monotonic() + GRACE_SECONDS)
-        for process in self._processes:
-            process.process.terminate()  # SIGTERM: the worker saves first
+        for worker in self._workers:
+            worker.handle.stop()
 
     def _kill(self) -> None:
-        for process in self._processes:
-            process.process.kill()
+        for worker in self._workers:
+            worker.handle.kill()
 
     @contextmanager
     def _stop_on_signals(self) -> Iterator[None]:
@@ -221,25 +203,6 @@ class Executor:
             yield
 
 
-def _may_have(process: Process, job: Job) -> bool:
-    """Whether a process may take a run beside those that it has."""
-    return not process.jobs or not (job.alone or any(other.alone for other in process.jobs.values()))
-
-
-def _sent(process: Process, job: Job | None) -> bool:
-    """Send a run, or None for the end. False: the process is dead, which is heard of in a moment."""
-    try:
-        process.connection.send(job)
-    except OSError:
-        return False
-    return True
-
-
-def exit_cause(code: int) -> str:
-    """Why a process has ended, in words."""
-    if code == DEVICE_FAULT:
-        return "its GPU had a fault; output.txt has the traceback"
-    if code >= 0:
-        return f"exit code {code}"
-    memory = "; the system may have run out of memory" if code == -signal.SIGKILL else ""
-    return f"signal {signal.Signals(-code).name}{memory}"
+def _may_have(worker: Assigned, job: Job) -> bool:
+    """Whether a worker may take a run beside those that it has."""
+    return not worker.jobs or not (job.alone or any(other.alone for other in worker.jobs.values()))

@@ -23,6 +23,7 @@ class Setup:
     """What all runs of a worker share; sent once."""
 
     device: str
+    store: Path  # as the worker sees it
     plugin_files: tuple[Path, ...]
     evaluate: Evaluate
     slots: int | None = 1  # runs at a time in this process; None: as many as measuring finds to pay
@@ -33,24 +34,28 @@ class Setup:
         default_factory=lambda: dict(os.environ)
     )  # the server of workers has an older one
 
+    def run_path(self, run: str) -> Path:
+        """The folder of a run."""
+        return self.store / "runs" / run
+
 
 @dataclass(frozen=True)
 class Job:
     """One run to train, or to score again where it is trained."""
 
     run: str
-    path: Path
     identity: str
     settings: dict[str, Any]
     seed: int
     snapshot_steps: tuple[int, ...]
-    data_folder: Path
+    data: str  # the folder of its dataset in the cache
     sources: tuple[str, ...]  # hashes of its plugins, as the parent knows them
     clear: bool  # train from the start, whatever the folder holds
     limit: float  # images a second at the peak of its device
     dry: DryPass
     alone: bool = False  # not beside other runs: one of those that it was with ended their process
     deaths: int = 0  # processes that ended while they trained this run and no other
+    moves: int = 0  # places that were lost while they trained this run
 
 
 def make_job(run: Run, grid: Grid, peaks: Mapping[Precision, float], *, clear: bool) -> Job:
@@ -58,12 +63,11 @@ def make_job(run: Run, grid: Grid, peaks: Mapping[Precision, float], *, clear: b
     flops = training_flops(run.dry.networks, run.dry.schedule.d_per_g)
     return Job(
         run=run.name,
-        path=run.path.resolve(),
         identity=run.identity,
         settings=run.cell.settings,
         seed=run.seed,
         snapshot_steps=run.snapshot_steps,
-        data_folder=run.data.folder,
+        data=run.data.folder.name,
         sources=tuple(found.source_hash for found in grid.registry.those(run.cell.plugins)),
         clear=clear,
         limit=peaks[run.cell.precision] / max(flops, 1.0),

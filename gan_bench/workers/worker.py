@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
-from gan_bench.data.cache import open_prepared
+from gan_bench.data.cache import cache_root, open_prepared
 from gan_bench.errors import GanBenchError, message
 from gan_bench.files import remove_leftovers
 from gan_bench.grid import cell_from_settings
@@ -54,6 +53,7 @@ class ActiveRun:
     """A run that has a slot: what it does between two turns, and where it prints."""
 
     job: Job
+    folder: RunFolder
     stream: torch.cuda.Stream | None
     output: LazyFile
     turns: Iterator[None] = field(init=False)
@@ -132,7 +132,8 @@ class Worker:
         stream = None
         if self.device.type == "cuda":
             stream = self._streams.pop() if self._streams else torch.cuda.Stream(self.device)
-        run = ActiveRun(job, stream, LazyFile(RunFolder(job.path).output_file))
+        folder = RunFolder(self.setup.run_path(job.run))
+        run = ActiveRun(job, folder, stream, LazyFile(folder.output_file))
         run.turns = self._turns(run)
         self.active.append(run)
 
@@ -165,7 +166,7 @@ class Worker:
         """Free a run's slot."""
         self.active.remove(run)
         run.output.close()
-        RunFolder(run.job.path).hang_file.unlink(missing_ok=True)
+        run.folder.hang_file.unlink(missing_ok=True)
         if run.stream is not None:
             self._streams.append(run.stream)
         if self.device.type == "cuda":
@@ -176,13 +177,13 @@ class Worker:
 
     def _turns(self, run: ActiveRun) -> Iterator[None]:
         """Train a run, a turn at a time, and tell the parent how it ended. Halted: it is saved, and the worker is to end."""
-        job, folder = run.job, RunFolder(run.job.path)
+        job, folder = run.job, run.folder
         ended: Ended = Finished(job.run)
         # A worker whose parent was killed may still be saving this run.
-        with Lock(job.path.with_name(f".{job.run}.lock"), timeout=LOCK_SECONDS):
+        with Lock(folder.path.with_name(f".{job.run}.lock"), timeout=LOCK_SECONDS):
             try:
-                run.training = self._open(run, folder)
-                yield from self._train(job, run.training)
+                run.training = self._open(run)
+                yield from self._train(run, run.training)
                 score_best_again(run.training)
                 run.training.finish()
                 self._warn(job, run.training)
@@ -204,7 +205,7 @@ class Worker:
             if (training := run.training) is not None:
                 ended = replace(ended, images=training.counters()["images"], seconds=training.clock.session())
             if not isinstance(ended, Returned):
-                self._announce("gan_bench_run_ended", folder=job.path)
+                self._announce("gan_bench_run_ended", folder=folder.path)
         run.training = training = None  # whose memory is free before another run comes
         self.tell(ended)
 
@@ -217,13 +218,13 @@ class Worker:
             text = f"it could not be saved, and will go on from its last checkpoint: {error}"
             self.tell(Warned(run.job.run, text))
 
-    def _open(self, run: ActiveRun, folder: RunFolder) -> Training:
+    def _open(self, run: ActiveRun) -> Training:
         """The run, at its last checkpoint, with its folder brought up to date."""
-        job = run.job
-        discarded = job.path.with_name(f".{job.run}.discarded")
+        job, folder = run.job, run.folder
+        discarded = folder.path.with_name(f".{job.run}.discarded")
         shutil.rmtree(discarded, ignore_errors=True)
-        if job.clear and job.path.exists():
-            job.path.rename(discarded)  # at once: a half-deleted run could be taken for a whole one
+        if job.clear and folder.path.exists():
+            folder.path.rename(discarded)  # at once: a half-deleted run could be taken for a whole one
             shutil.rmtree(discarded)
         for written in (folder.path, folder.snapshots, *map(folder.snapshot, folder.snapshot_steps())):
             remove_leftovers(written)
@@ -231,7 +232,7 @@ class Worker:
         plugins = self.registry.those(cell.plugins)
         if [found.source_hash for found in plugins] != list(job.sources):
             raise GanBenchError("a plugin file was changed while the grid ran; run the same command again")
-        data, evaluator = self.evaluator(job.data_folder)
+        data, evaluator = self.evaluator(job.data)
         task = Task(cell, job.seed, job.snapshot_steps, folder)
         slot = Slot(self.device, run.stream, peak_rate=job.limit, step_seconds=self.setup.step_seconds)
         run.training = training = Training(task, data, evaluator, slot, self.setup.evaluate)
@@ -239,7 +240,7 @@ class Worker:
         training.warnings += faults
         self._warn(job, training)
         write_object(folder.run_file, provenance(job, plugins, data, before, training))
-        self._announce("gan_bench_run_started", folder=job.path)
+        self._announce("gan_bench_run_started", folder=folder.path)
         counters = training.counters()
         self.tell(Started(job.run, counters["steps"], counters["images"]))
         if self.stopping:
@@ -248,17 +249,17 @@ class Worker:
         self._warn(job, training)
         if not mended:
             run.job = replace(job, clear=True)
-            return self._open(run, folder)
+            return self._open(run)
         return training
 
-    def _train(self, job: Job, training: Training) -> Iterator[None]:
+    def _train(self, run: ActiveRun, training: Training) -> Iterator[None]:
         """Train to the end; a turn ends with each window, so that a GPU has work of every run while the host goes round."""
-        told, images = 0.0, training.counters()["images"]
+        job, told, images = run.job, 0.0, training.counters()["images"]
         for event in training:
             if self.stopping:
                 raise Halted("the parent asked for an end")
             if event == "snapshot":
-                self._announce("gan_bench_snapshot_taken", folder=job.path, step=training.loop.steps)
+                self._announce("gan_bench_snapshot_taken", folder=run.folder.path, step=training.loop.steps)
                 self._warn(job, training)
             if event == "step":
                 continue
@@ -283,8 +284,8 @@ class Worker:
         except (Exception, SystemExit):  # noqa: BLE001 - as said
             traceback.print_exc()
 
-    def _evaluator(self, folder: Path) -> tuple[PreparedData, Evaluator]:
-        data = open_prepared(folder)
+    def _evaluator(self, folder: str) -> tuple[PreparedData, Evaluator]:
+        data = open_prepared(cache_root() / "datasets" / folder)
         data = replace(data, training=data.training.to(self.device))  # once for all runs of this process
         setup = self.setup
         evaluator = Evaluator.of(setup.evaluate, self.registry, data, self.device, setup.half, setup.conditional)

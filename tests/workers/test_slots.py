@@ -14,6 +14,7 @@ from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.runs import make_runs
 from gan_bench.workers.events import Advanced, Event, Finished, Returned, Started
 from gan_bench.workers.executor import Executor
+from gan_bench.workers.hosts.local import LocalHost
 from gan_bench.workers.jobs import Setup, make_job
 from gan_bench.workers.slots import MEASURE, MOST, SETTLE, Slots
 
@@ -64,9 +65,11 @@ def train(
     runs = make_runs(prepare_grid(grid, plain_console()), folder / "store", {})
     for run in runs:
         run.path.mkdir(parents=True)
-    setup = Setup("", (plugin,), grid.evaluate.model_copy(update={"samples": 64}), slots=slots)
+    setup = Setup("", folder / "store", (plugin,), grid.evaluate.model_copy(update={"samples": 64}), slots=slots)
     events = []
-    executor = Executor(setup, ["cpu"], lambda event: events.append((type(event), folder / "store/runs" / event.run)))
+    executor = Executor(
+        setup, LocalHost(["cpu"]), lambda event: events.append((type(event), folder / "store/runs" / event.run))
+    )
     assert executor.run([make_job(run, grid, {"fp32": 1e11}, clear=False) for run in runs[::order]])
     return [event for event in events if event[0] is not Advanced]
 
@@ -181,6 +184,8 @@ def test_workers_see_today_s_environment(tmp_path, monkeypatch):
     run.path.mkdir(parents=True)
     for value in ("first", "second"):
         monkeypatch.setenv("LOOKED_AT", value)
-        setup = Setup("", (plugin,), grid.evaluate.model_copy(update={"samples": 64}))
-        assert Executor(setup, ["cpu"], lambda event: None).run([make_job(run, grid, {"fp32": 1e11}, clear=True)])
+        setup = Setup("", tmp_path / "store", (plugin,), grid.evaluate.model_copy(update={"samples": 64}))
+        assert Executor(setup, LocalHost(["cpu"]), lambda event: None).run(
+            [make_job(run, grid, {"fp32": 1e11}, clear=True)]
+        )
         assert (run.path / "seen").read_text() == value

@@ -1,0 +1,121 @@
+"""Workers on this machine: processes, each on a GPU or a CPU core."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from gan_bench.errors import GanBenchError
+from gan_bench.workers.events import Event, Ready, Want
+from gan_bench.workers.hosts.base import Cause, Ending, Handle, Host
+from gan_bench.workers.jobs import Job, Setup
+from gan_bench.workers.processes import apart, worker_context
+from gan_bench.workers.worker import DEVICE_FAULT, main
+
+BURIAL_SECONDS = 0.5  # after which a dead process can be waited for; longer at each further try
+TRIES = 3  # of starting a process
+
+
+class LocalHandle(Handle):
+    """A worker process and the pipe to it."""
+
+    def __init__(self, place: str, process: BaseProcess, connection: Connection) -> None:
+        super().__init__(place)
+        self.process, self.connection = process, connection
+
+    def send(self, job: Job | None) -> bool:
+        """See Handle."""
+        try:
+            self.connection.send(job)
+        except OSError:
+            return False
+        return True
+
+    def receive(self) -> Sequence[Event | Ready | Want]:
+        """See Handle. One message, so that none of several talkative workers keeps the others waiting."""
+        ended = self.process.exitcode is not None  # before the pipe is looked at, into which it has written its last
+        try:
+            if self.connection.poll():
+                return [self.connection.recv()]
+            if ended:  # a child of a plugin's may hold the pipe open
+                raise Ending
+            return []
+        except (EOFError, OSError) as error:
+            raise Ending from error
+
+    def stop(self) -> None:
+        """See Handle."""
+        self.process.terminate()
+
+    def kill(self) -> None:
+        """See Handle."""
+        self.process.kill()
+
+    def bury(self) -> Cause:
+        """See Handle."""
+        self.process.join(1)
+        deaf = self.process.exitcode is None
+        # It still runs if it is deaf, or if it is the server of processes that has ended.
+        if pid := self.process.pid:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.join()
+        self.connection.close()
+        return Cause("it no longer answered" if deaf else exit_cause(self.process.exitcode or 0))
+
+
+class LocalHost(Host):
+    """This machine: a place for each entry of `devices`, such as "cuda:0", or "cpu" for each core."""
+
+    def __init__(self, devices: Sequence[str]) -> None:
+        self.devices = devices
+        self._context = worker_context()
+        self._taken: list[LocalHandle] = []
+
+    def free(self) -> Sequence[str]:
+        """See Host."""
+        self._taken = [handle for handle in self._taken if not handle.connection.closed]
+        return list((Counter(self.devices) - Counter(handle.place for handle in self._taken)).elements())
+
+    def start(self, place: str, setup: Setup) -> LocalHandle:
+        """See Host."""
+        ours, theirs = self._context.Pipe()
+        process = self._forked((theirs, replace(setup, device=place)))
+        theirs.close()
+        self._taken.append(handle := LocalHandle(place, process, ours))
+        return handle
+
+    def _forked(self, task: tuple[Connection, Setup]) -> BaseProcess:
+        """A process that works. The server that forks them may be killed at this very moment: the next try starts another,
+        as soon as the system has buried the dead one.
+        """
+        for attempt in range(TRIES):
+            process: BaseProcess = self._context.Process(target=main, args=task, daemon=True)
+            with apart(), suppress(EOFError, ConnectionError):
+                process.start()
+                return process
+            time.sleep(BURIAL_SECONDS * 4**attempt)
+        raise GanBenchError(f"no worker process can be started: what starts them ended {TRIES} times")
+
+    def wait(self, handles: Sequence[Handle], seconds: float) -> Sequence[Handle]:
+        """See Host."""
+        own = [handle for handle in handles if isinstance(handle, LocalHandle)]
+        ready = wait([sign for one in own for sign in (one.connection, one.process.sentinel)], timeout=seconds)
+        return [one for one in own if one.connection in ready or one.process.sentinel in ready]
+
+
+def exit_cause(code: int) -> str:
+    """Why a process has ended, in words."""
+    if code == DEVICE_FAULT:
+        return "its GPU had a fault; output.txt has the traceback"
+    if code >= 0:
+        return f"exit code {code}"
+    memory = "; the system may have run out of memory" if code == -signal.SIGKILL else ""
+    return f"signal {signal.Signals(-code).name}{memory}"
