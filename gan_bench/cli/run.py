@@ -41,6 +41,15 @@ from gan_bench.cli.streams import Unprintable
     "--watch", is_flag=True, help="Serve the report while runs train, on this machine alone; it stays current."
 )
 @port_option
+@click.option(
+    "--on",
+    type=click.Choice(["local", "ray", "slurm"]),
+    help="Where runs train: this machine, a Ray cluster, or Slurm.  [default: the grid's cluster.on, or this machine]",
+)
+@click.option("--address", help="With --on ray: HOST:PORT, or local to start a cluster on this machine.")
+@click.option(
+    "--detach", is_flag=True, help="With --on slurm: end once all is submitted; the same command attaches again."
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -62,6 +71,9 @@ def command(
     most_seeds: int | None,
     watch: bool,
     port: int,
+    on: Literal["local", "ray", "slurm"] | None,
+    address: str | None,
+    detach: bool,
 ) -> None:
     """Train what is missing of GRID, evaluate and report it.
 
@@ -75,27 +87,49 @@ def command(
         raise click.UsageError("--most-seeds is where --until-settled stops adding seeds; give both")
     if until_settled and only is not None:
         raise click.UsageError("--until-settled is about whole comparisons, and --only leaves some of their runs out")
-    loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=True)
+    loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=on in (None, "local"))
+    on = on or loaded.cluster.on
+    if address and on != "ray":
+        raise click.UsageError("--address is of a Ray cluster; give --on ray too")
+    if detach and on != "slurm":
+        raise click.UsageError("--detach leaves a grid to Slurm; give --on slurm too")
 
-    from gan_bench.commands.run import Execution, run_grid, store_of
+    from gan_bench.commands.command import Command
     from gan_bench.console import say
     from gan_bench.live.beside import beside
     from gan_bench.workers.processes import on_stop
 
-    execution, said = Execution(devices, slots, fail_fast, retries, step_seconds), list[str]()
-    watcher = beside(store_of(loaded, out), loaded.plugin_files, port) if watch else nullcontext()
+    asked = Command(
+        grid=grid,
+        out=out,
+        overrides=overrides,
+        seeds=seeds,
+        only=only,
+        devices=devices,
+        slots=slots,
+        stale=stale,
+        plugins=plugins,
+        fresh=fresh,
+        fail_fast=fail_fast,
+        retries=retries,
+        step_seconds=step_seconds,
+        until_settled=until_settled,
+        most_seeds=most_seeds,
+    )
+    watcher = beside(asked.store(loaded), loaded.plugin_files, port) if watch else nullcontext()
     with on_stop(interrupt), watcher as address:
         if address:
             say(f"Watch it at {address}", err=True)
-        if until_settled:
-            from gan_bench.commands.until_settled import MOST_SEEDS, run_until_settled
+        if on == "ray":
+            from gan_bench.commands.on_ray import run_on_ray
 
-            grown = run_until_settled(
-                loaded, most_seeds or MOST_SEEDS, out=out, fresh=fresh, stale=stale, execution=execution
-            )
-            outcome, said = grown.outcome, grown.lines
+            outcome, said = run_on_ray(asked, loaded, address or loaded.cluster.address)
+        elif on == "slurm":
+            from gan_bench.commands.on_slurm import run_on_slurm
+
+            outcome, said = run_on_slurm(asked, loaded, detach=detach)
         else:
-            outcome = run_grid(loaded, out=out, only=only, fresh=fresh, stale=stale, execution=execution)
+            outcome, said = asked.perform(loaded)
     if outcome.stopped:
         gc.freeze()  # Python's last garbage collection would take a second of who waits for the end
         say("Stopped. The same command goes on from here.", err=True)

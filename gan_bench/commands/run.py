@@ -38,12 +38,9 @@ from gan_bench.scoring.real_scores import score_real_data
 from gan_bench.stats.sequential import Looks
 from gan_bench.store.lock import Held, hold
 from gan_bench.training.global_state import preserved
-from gan_bench.workers.device import resolve_devices
+from gan_bench.workers.engine import Engine, LocalEngine, Rules
 from gan_bench.workers.events import Event, Failed
-from gan_bench.workers.executor import Executor
-from gan_bench.workers.hosts.local import LocalHost
 from gan_bench.workers.jobs import Job, Setup, make_job
-from gan_bench.workers.peak import peak
 from gan_bench.workers.progress import Display
 from gan_bench.workers.speed import Speed, speed_text, write_speed
 
@@ -60,6 +57,11 @@ class Execution:
     fail_fast: bool = False  # stop at the first run that fails
     retries: int = 1  # of a run whose process died
     step_seconds: float | None = None  # after which a step counts as hung
+
+    @property
+    def rules(self) -> Rules:
+        """What the executor does about runs that fail."""
+        return Rules(self.fail_fast, self.retries)
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,14 @@ class GridWork:
         console: Console | None = None,
         execution: Execution = Execution(),
         search: Search | None = None,
+        engine: Engine | None = None,
     ) -> None:
         if fresh and stale == "keep":
             raise GanBenchError("--fresh trains again what --stale keep would leave as it is; give one of them")
         self.grid, self.store, self.execution = grid, store_of(grid, out), execution
         self.fresh, self.keep_stale = fresh, stale == "keep"
         self.console = console or plain_console()
-        self.devices = resolve_devices(execution.devices, execution.slots)
+        self.engine = engine or LocalEngine(execution.devices, execution.slots)
         self.prepared = prepare_grid(grid, self.console)
         self.search = search  # of which its runs are the second stage; or, once it has run, which it is itself
         self.untold = True  # what its data and plugins were found to be
@@ -124,7 +127,7 @@ class GridWork:
     @cached_property
     def evaluators(self) -> dict[str, Evaluator]:
         """By `dataset_key`; made only once the store is ours."""
-        return prepare_evaluators(self.grid, self.prepared.data, self.devices[0], self.console)
+        return prepare_evaluators(self.grid, self.prepared.data, self.engine.device, self.console)
 
     def run(
         self,
@@ -157,7 +160,7 @@ class GridWork:
                 return Outcome(self.store, len(runs), 0, stopped=False)
             self._write(every, looks)
             new = [run for run, what in todo if what == "train"]
-            check_space(self.store, new, self.grid.evaluate.keep, len(self.devices))
+            check_space(self.store, new, self.grid.evaluate.keep, self.engine.workers)
             self._tell_found()
             done, failed = self._train([run for run, _ in todo], self._jobs(todo, fresh))
             if not (
@@ -207,8 +210,7 @@ class GridWork:
         write_store(self.grid, self.store, runs, looks, self.evaluators.values(), self.search, plugins)
 
     def _jobs(self, todo: Sequence[tuple[Run, Todo]], fresh: bool) -> list[Job]:
-        device, precisions = torch.device(self.devices[0]), {run.cell.precision for run, _ in todo}
-        peaks = {precision: peak(device, precision) for precision in precisions}
+        peaks = self.engine.peaks({run.cell.precision for run, _ in todo})
         return [make_job(run, self.grid, peaks, clear=fresh or what in ("again", "damaged")) for run, what in todo]
 
     def _train(self, runs: Sequence[Run], jobs: Sequence[Job]) -> tuple[bool, set[str]]:
@@ -218,7 +220,7 @@ class GridWork:
             self.console.print("All runs are finished; nothing is trained.")
             return True, failed
         display = Display(runs, self.prepared.steps_an_epoch, self.console)
-        speed = Speed(len(self.devices[: len(jobs)]), {job.run: job.limit for job in jobs})
+        speed = Speed(min(self.engine.workers, len(jobs)), {job.run: job.limit for job in jobs})
 
         def listen(event: Event) -> None:
             if isinstance(event, Failed):
@@ -226,10 +228,9 @@ class GridWork:
             speed(event)
             display(event)
 
-        setup, how = worker_setup(self.grid, self.store, self.devices, self.execution), self.execution
+        setup, rules = worker_setup(self.grid, self.store, self.execution), self.execution.rules
         with display:
-            host = LocalHost(self.devices)
-            done = Executor(setup, host, listen, fail_fast=how.fail_fast, retries=how.retries).run(jobs)
+            done = self.engine.train(runs, jobs, replace(setup, slots=self.engine.slots), rules, listen)
         session = speed.summary()
         write_speed(self.store, session)
         self.console.print(speed_text(session))
@@ -252,27 +253,32 @@ def run_grid(
     stale: Literal["rerun", "keep"] = "rerun",
     console: Console | None = None,
     execution: Execution = Execution(),
+    engine: Engine | None = None,
+    leave: Collection[str] = (),
 ) -> Outcome:
-    """Train what is missing of a grid, evaluate, write tables and report.
+    """Train what is missing of a grid, evaluate, write tables and report; `engine` says where, `leave` names runs that are left.
 
     `stale` says what becomes of results that a changed plugin or dataset has put out of date: their runs train again, or
     they are kept and marked. GanBenchError: bad input. A failing run does not raise; the outcome counts it.
     """
     options: dict[str, Any] = {"out": out, "fresh": fresh, "stale": stale, "console": console, "execution": execution}
+    options["engine"] = engine
     if grid.search is None:
-        return GridWork(grid, **options).run(only=only)
-    work, searched = after_search(grid, only=only, **options)
-    return work.run(only=only, any_match=searched.runs > 0) if work else searched
+        return GridWork(grid, **options).run(only=only, leave=leave)
+    work, searched = after_search(grid, only=only, leave=leave, **options)
+    return work.run(only=only, any_match=searched.runs > 0, leave=leave) if work else searched
 
 
-def after_search(grid: Grid, *, only: str | None = None, **options: Any) -> tuple[GridWork | None, Outcome]:
+def after_search(
+    grid: Grid, *, only: str | None = None, leave: Collection[str] = (), **options: Any
+) -> tuple[GridWork | None, Outcome]:
     """The second stage of a grid with a search, whose first stage is run here, and how that ended.
 
     None: it was stopped, or `only` has left out runs without which the best draws are not known. Draws that failed are no
     failure of the command: they are the worst. `options` are those of `GridWork`.
     """
     told: dict[Cell, list[float | None]] = {}
-    ended: set[str] = set()  # runs of draws that others were asked for by
+    ended = set(leave)  # and runs of draws that others were asked for by
     untold = True
     while True:
         if undrawn(grid):
@@ -292,7 +298,7 @@ def after_search(grid: Grid, *, only: str | None = None, **options: Any) -> tupl
             return None, replace(outcome, failed=0)
         if not undrawn(grid):
             break
-        told, ended = found, {run.name for run in search.runs.values()}
+        told, ended = found, {*leave, *(run.name for run in search.runs.values())}
     chosen = search.chosen()
     assert chosen is not None
     if failed := sum(run.folder.read().failed for run in search.runs.values()):
@@ -307,14 +313,13 @@ def after_search(grid: Grid, *, only: str | None = None, **options: Any) -> tupl
     return second, replace(outcome, failed=0)
 
 
-def worker_setup(grid: Grid, store: Path, devices: Sequence[str], execution: Execution) -> Setup:
+def worker_setup(grid: Grid, store: Path, execution: Execution) -> Setup:
     """What all workers are told."""
     return Setup(
         device="",
         store=store.resolve(),
         plugin_files=tuple(grid.plugin_files),
         evaluate=grid.evaluate,
-        slots=1 if set(devices) == {"cpu"} else execution.slots,  # there a slot is a process
         step_seconds=execution.step_seconds,
         half=grid.half,
         conditional=grid.conditional,

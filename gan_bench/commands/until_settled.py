@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,10 +33,12 @@ class Growth:
 def run_until_settled(
     grid: Grid,
     most: int = MOST_SEEDS,
+    *,
+    leave: Collection[str] = (),
     **options: Any,
 ) -> Growth:
-    """Run a grid, then add seeds to its open comparisons, at most `most` in each, until none is open. `options` are those of
-    `GridWork`.
+    """Run a grid, then add seeds to its open comparisons, at most `most` in each, until none is open. `leave` names runs that are
+    left as they are; `options` are those of `GridWork`.
 
     After each look `grid.json` says which seeds there are, so that a command that is killed goes on where it stood. Runs
     that fail are tried once a command, not at every look. GanBenchError: bad input, or more seeds than are allowed.
@@ -47,12 +49,12 @@ def run_until_settled(
 
     _check_size(grid, most)
     _check_fresh(grid, most)
-    work, searched = after_search(grid, **options) if grid.search else (GridWork(grid, **options), None)
+    work, searched = after_search(grid, leave=leave, **options) if grid.search else (GridWork(grid, **options), None)
     if work is None:
         assert searched is not None
         return Growth(searched, [])
     more: Looks | None = None
-    failed: set[str] = set()
+    failed = set(leave)
 
     def add_looks(kept: Looks) -> Looks:
         return first_looks(grid, kept, most) if more is None else more
@@ -63,7 +65,7 @@ def run_until_settled(
             return Growth(outcome, [])
         results = load(work.store)
         looks = {asked.title: looks_in(asked) for each in results.grids.values() for asked in each.comparisons}
-        failed = set(results.runs.loc[results.runs["status"] == "failed", "run"])
+        failed = {*leave, *results.runs.loc[results.runs["status"] == "failed", "run"]}
         found = {comparison.title: comparison for comparison in compare(results, words=False)}
         more = grown(found, looks, most)
         if more == looks:

@@ -22,7 +22,7 @@ from gan_bench.grid.expand import Expanded, baseline_of, expand
 from gan_bench.grid.headlines import Place, headlines
 from gan_bench.grid.naming import named_cells
 from gan_bench.grid.overrides import apply_overrides
-from gan_bench.grid.schema import MAX_RUNS, Asked, Evaluate, GridFile, Search, without_features
+from gan_bench.grid.schema import MAX_RUNS, Asked, Cluster, Evaluate, GridFile, Search, without_features
 from gan_bench.grid.search import Draw, Drawing, Half, dimensions_of
 from gan_bench.grid.source import Fault, Source, fault_of, validate
 from gan_bench.grid.toml import DocPath, read_toml
@@ -71,6 +71,7 @@ class Grid:
     origins: Mapping[Cell, tuple[Settings, Choices]]  # settings as written and the levels put in, of every cell
     search: Search | None = None  # how the levels are tuned before they are compared
     draws: Mapping[Cell, tuple[Draw, ...]] = field(default_factory=dict)  # of every cell, where there is a search
+    cluster: Cluster = field(default_factory=Cluster)  # where its runs train
     half: Half | None = None  # of the held-out data, by which its runs are scored; None: all of it
     written: Grid | None = None  # the grid of which this is a stage (`gan_bench.grid.stages`)
 
@@ -224,6 +225,7 @@ def _with_plugins(core: CoreGrid, own_files: Sequence[Path], more_files: Sequenc
         origins=origins,
         search=keys.search,
         draws=draws,
+        cluster=keys.cluster,
     )
 
 

@@ -22,6 +22,21 @@ class Keys(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+OPTION = re.compile(r"[a-z][a-z0-9-]*")  # a long option of sbatch, without its dashes
+OWN_OPTIONS = {
+    "array",
+    "dependency",
+    "signal",
+    "requeue",
+    "no-requeue",
+    "output",
+    "error",
+    "open-mode",
+    "parsable",
+    "wrap",
+    "chdir",
+}
+
 PluginTable = Annotated[dict[str, Any], BeforeValidator(plugin_table, json_schema_input_type=str | dict[str, Any])]
 
 
@@ -93,6 +108,7 @@ def _line(text: str) -> str:
 
 
 Headline = Annotated[str, AfterValidator(_line)]
+Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_line)]  # one line
 Count = Annotated[int, Field(ge=1, le=10**9)]
 BatchSize = Annotated[int, Field(ge=1, le=2**20)]
 Precision = Literal["fp32", "tf32", "bf16"]
@@ -225,6 +241,41 @@ class Search(Keys):
     )
 
 
+class Cluster(Keys):
+    """Where runs train, if not on this machine. Nothing here changes what they compute: it is no part of their identity."""
+
+    on: Literal["local", "ray", "slurm"] = Field("local", description="this machine, a Ray cluster, or Slurm")
+    address: Text = Field(
+        "auto", description='of ray: "HOST:PORT" or "ray://...", "local" to start one here, "auto" for the one at hand'
+    )
+    most: int = Field(64, ge=1, le=100_000, description="workers, or tasks of an array, at a time")
+    minutes: float = Field(60, gt=0, le=60 * 24 * 365, description="of slurm: aimed at for a task of the array")
+    sbatch: dict[str, str | int | bool] = Field(
+        {},
+        description='of slurm: options of sbatch without their dashes, such as { partition = "gpu", gres = "gpu:1" }',
+    )
+    setup: tuple[Text, ...] = Field(
+        (), description='of slurm: shell lines before each task, such as "source .venv/bin/activate"'
+    )
+    signal_seconds: int = Field(
+        120,
+        ge=10,
+        le=86_400,
+        description="of slurm: before its time limit, when a task saves its runs and asks for more time",
+    )
+
+    @model_validator(mode="after")
+    def _no_options_of_ours(self) -> Cluster:
+        for name in self.sbatch:
+            if not OPTION.fullmatch(name):
+                raise fault(
+                    "must be the long name of an option of sbatch", "sbatch", name, cure='Such as partition = "gpu".'
+                )
+            if name in OWN_OPTIONS:
+                raise fault("gan-bench gives this option to sbatch itself", "sbatch", name, cure="Leave it out.")
+        return self
+
+
 class GridFile(Keys):
     """A grid of GAN trainings: the baseline's settings, and comparisons that replace some of them."""
 
@@ -245,12 +296,11 @@ class GridFile(Keys):
     )
     optimizer: dict[str, Any] = Field({}, description="optimiser of both networks, with overrides for one")
     evaluate: Evaluate = Field(Evaluate(), description="when and how the generator is scored")
-    plugins: tuple[Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_line)], ...] = Field(
-        (), description="plugin files, beside this file unless the path is absolute"
-    )
+    plugins: tuple[Text, ...] = Field((), description="plugin files, beside this file unless the path is absolute")
     search: Search | None = Field(
         None, description="hyperparameters that are tuned for every level before it is compared"
     )
+    cluster: Cluster = Field(Cluster(), description="where runs train, if not on this machine")
     compare: tuple[Compare, ...] = Field((), description="the comparisons")
 
     @model_validator(mode="after")
