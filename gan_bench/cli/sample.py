@@ -93,6 +93,8 @@ def command(
             raise GanBenchError(f"{run_folder} is damaged: its run.json says nothing of the classes")
         if asked or (form == "png" and count is None):
             places, each = _places(asked or ("all",), names), count or ROW
+            if unseen := [names[place] for place in dict.fromkeys(places) if not counts[place]]:
+                say(f"Warning: the generator has seen no sample of {', '.join(unseen)}", err=True)
             labels = torch.tensor(places).repeat_interleave(each)
             columns = each if len(places) > 1 else min(each, ROW)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from gan_bench.api.pictures import to_uint8
 from gan_bench.data.label_draw import LabelDraw
 from gan_bench.errors import GanBenchError
 from gan_bench.scoring.samples import draw, draw_labels
+from gan_bench.store.documents import write_object
 
 pytestmark = pytest.mark.slow
 LABELLED = Path(__file__).parents[1] / "helpers" / "labelled.py"
@@ -138,6 +140,18 @@ def test_classes_that_are_none_are_refused(folder, runs):
     said = sample(folder, runs["none"], "--class", "1", "-o", "x.png", code=2).stderr
     assert "takes no classes" in " ".join(said.split())
     assert not (folder / "x.png").exists()
+
+
+def test_a_class_without_training_samples_is_drawn_with_a_warning(folder, runs, tmp_path):
+    run = shutil.copytree(runs["concat"], tmp_path / runs["concat"].name)
+    facts = json.loads((run / "run.json").read_text())
+    del facts["checksum"]
+    facts["dataset"]["class_counts"]["training"][7] = 0
+    write_object(run / "run.json", facts)
+    said = sample(folder, run, "--class", "7", "--class", "0", "-n", 3, "-o", tmp_path / "two.npz").stderr
+    assert "the generator has seen no sample of 7" in " ".join(said.split())
+    assert np.load(tmp_path / "two.npz")["arr_1"].tolist() == [7] * 3 + [0] * 3
+    assert "seen no" not in sample(folder, run, "--class", "0", "-n", 3, "-o", tmp_path / "one.npz").stderr
 
 
 def test_unconditional_runs_are_sampled_as_before(folder, runs):
