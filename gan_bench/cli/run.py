@@ -117,9 +117,9 @@ def command(
         most_seeds=most_seeds,
     )
     watcher = beside(asked.store(loaded), loaded.plugin_files, port) if watch else nullcontext()
-    with on_stop(interrupt), watcher as address:
-        if address:
-            say(f"Watch it at {address}", err=True)
+    with on_stop(interrupt), watcher as page:
+        if page:
+            say(f"Watch it at {page}", err=True)
         if on == "ray":
             from gan_bench.commands.on_ray import run_on_ray
 

@@ -85,17 +85,21 @@ def store_of(grid: Grid, out: Path | None = None) -> Path:
 
 
 def prepare_evaluators(
-    grid: Grid, data: dict[str, PreparedData], device: str, console: Console
+    grid: Grid, data: dict[str, PreparedData], device: str, console: Console, *, prepared: bool = False
 ) -> dict[str, Evaluator]:
-    """The features of every dataset that runs train on, trained or loaded once and kept for the workers."""
+    """The features of every dataset that runs train on, trained or loaded once and kept for the workers.
+
+    With `prepared` they are in the cache, and loaded as far as something asks for them.
+    """
     evaluators = {}
     for key in dict.fromkeys(dataset_key(cell) for cell in grid.cells):  # in the grid's order
         with console.status(f"features of {data[key].name}"):
             evaluators[key] = Evaluator.of(
                 grid.evaluate, grid.registry, data[key], torch.device(device), grid.half, grid.conditional
             )
-            evaluators[key].prepare()
-            prepare_neighbours(evaluators[key])
+            if not prepared:
+                evaluators[key].prepare()
+                prepare_neighbours(evaluators[key])
     return evaluators
 
 
@@ -127,7 +131,8 @@ class GridWork:
     @cached_property
     def evaluators(self) -> dict[str, Evaluator]:
         """By `dataset_key`; made only once the store is ours."""
-        return prepare_evaluators(self.grid, self.prepared.data, self.engine.device, self.console)
+        engine = self.engine
+        return prepare_evaluators(self.grid, self.prepared.data, engine.device, self.console, prepared=engine.prepared)
 
     def run(
         self,
@@ -167,7 +172,9 @@ class GridWork:
                 self.store / "grid.json"
             ).exists():  # somebody deleted the store, and runs were trained into a new one
                 self._write(every, looks)
-            if done:  # who stops the command waits for its end
+            if self.engine.lost:
+                self.say(self.engine.lost)
+            if done or self.engine.lost:  # who stops the command waits for its end
                 self._report()
         failed |= unreadable
         attempted = {run.name for run, _ in todo}  # what is known of these was read before

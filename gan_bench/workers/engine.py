@@ -38,6 +38,12 @@ class Engine(ABC):
     device: str  # of this process, on which it makes features that are not in the cache yet: "cpu", "cuda:0"
     slots: int | None  # runs at a time in a worker; None: as many as pay
     workers: int  # at a time, as far as is known
+    prepared = False  # whether what runs share was made before, on a device of their kind: nothing is to be made here
+
+    @property
+    def lost(self) -> str:
+        """Why its cluster can't be reached any more, in a sentence; "" while it can."""
+        return ""
 
     @abstractmethod
     def peaks(self, precisions: set[Precision]) -> Mapping[Precision, float]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+DEVICE_FAULT = 70  # exit code of a process whose GPU had a fault
+
 
 @dataclass(frozen=True)
 class Ready:

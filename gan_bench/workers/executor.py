@@ -59,14 +59,17 @@ class Executor:
         self._workers: list[Assigned] = []
 
     def run(self, jobs: Sequence[Job]) -> bool:
-        """Train the jobs; False if Ctrl-C, SIGTERM or the end of the terminal came before all had ended."""
+        """Train the jobs; False if Ctrl-C, SIGTERM, the end of the terminal or the loss of the host came before all had ended."""
         waiting = deque(jobs)
         with self._stop_on_signals(), self.host:
             try:
                 self._begin(waiting)
-                while self._workers or (waiting and self.host.patient and not self.stopping):
+                while self._workers or (waiting and not self.stopping and self._may_begin()):
                     self._assign(waiting)
                     self._listen(waiting)
+                    if self.host.lost and not self.interrupted:
+                        self.interrupted = True
+                        self.stop()
                     self._begin(waiting)
                     if time.monotonic() > self._deadline:
                         self._kill()
@@ -85,6 +88,11 @@ class Executor:
             if idle < len(waiting) and self._stillborn[place] <= STILLBORN:
                 self._workers.append(Assigned(self.host.start(place, self.setup)))
                 idle += 1
+
+    def _may_begin(self) -> bool:
+        """Whether a worker may be started yet: at a place where not too many were stillborn, or at one that is still to come."""
+        free = self.host.free()
+        return any(self._stillborn[place] <= STILLBORN for place in free) or (self.host.patient and not free)
 
     def _assign(self, waiting: deque[Job]) -> None:
         """Give out runs. A worker ends when there are none, and none can come back from another one."""

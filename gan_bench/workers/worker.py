@@ -31,7 +31,19 @@ from gan_bench.training.curve_writer import Diverged
 from gan_bench.training.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
 from gan_bench.training.rescoring import rescore, score_best_again
 from gan_bench.training.training import Hopeless, Slot, Task, Training, record_failure
-from gan_bench.workers.events import Advanced, Ended, Event, Failed, Finished, Ready, Returned, Started, Want, Warned
+from gan_bench.workers.events import (
+    DEVICE_FAULT,
+    Advanced,
+    Ended,
+    Event,
+    Failed,
+    Finished,
+    Ready,
+    Returned,
+    Started,
+    Want,
+    Warned,
+)
 from gan_bench.workers.jobs import Job, Setup
 from gan_bench.workers.output import LazyFile
 from gan_bench.workers.processes import SAFE, end_with_parent, ignore_the_terminal
@@ -41,7 +53,6 @@ from gan_bench.workers.slots import Slots
 LOCK_SECONDS = 120.0  # to wait for another process that is still writing to the same run
 EVENT_SECONDS = 0.25  # between two progress messages of a run
 LEAK_BYTES = 2**30  # of memory above what its first run left, with which a worker is replaced
-DEVICE_FAULT = 70  # exit code
 
 
 class Halted(BaseException):
