@@ -28,6 +28,11 @@ from gan_bench.cli.streams import Unprintable
     "--step-seconds", type=Seconds(0.1), help="End a run one of whose steps takes longer.  [default: no limit]"
 )
 @click.option(
+    "--any-device",
+    is_flag=True,
+    help="Go on with runs on another kind of device than they were begun on: their last bits differ.",
+)
+@click.option(
     "--until-settled",
     is_flag=True,
     help="Then add seeds to the comparisons in which some level has no verdict, until none is left.",
@@ -58,6 +63,7 @@ def command(
     fail_fast: bool,
     retries: int,
     step_seconds: float | None,
+    any_device: bool,
     until_settled: bool,
     most_seeds: int | None,
     watch: bool,
@@ -82,7 +88,7 @@ def command(
     from gan_bench.live.beside import beside
     from gan_bench.workers.processes import on_stop
 
-    execution, said = Execution(devices, slots, fail_fast, retries, step_seconds), list[str]()
+    execution, said = Execution(devices, slots, fail_fast, retries, step_seconds, any_device), list[str]()
     watcher = beside(store_of(loaded, out), loaded.plugin_files, port) if watch else nullcontext()
     with on_stop(interrupt), watcher as address:
         if address:
