@@ -157,6 +157,7 @@ def take(path: Path, name: str = "", on_loss: Callable[[], object] | None = None
     found = yield from watch(path)
     if found is not None:
         _withdraw(path, lambda content: content == found)
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         return Attempt(path, name or new_name(), on_loss)
     except FileExistsError:
