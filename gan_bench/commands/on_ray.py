@@ -44,7 +44,7 @@ class RayEngine(Engine):
 
     def __init__(self, host: RayHost, slots: int | None, prepared: Prepared) -> None:
         self.host, self.known = host, prepared
-        self.slots = 1 if host.asked.devices == "cpu" else slots
+        self.slots = slots
         self.workers = host.workers
 
     @property

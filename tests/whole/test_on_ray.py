@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from stores import assert_equal_stores, command, gan_bench, run_folders
+from stores import assert_equal_runs, assert_equal_stores, command, gan_bench, run_folders
+
+from gan_bench.store.attempt import read
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'gan-bench[ray]'")
 
@@ -36,8 +39,26 @@ title = "Penalties"
 tricks = [[], ["r1"]]
 """
 MINE = '''
+import os, signal, time
+from pathlib import Path
+
 from torch import nn
 from gan_bench import Architecture, Field, hookimpl
+
+
+class Pace(nn.Module):
+    """As the data are; slowly, while a file says so, and never again if another says so of such networks."""
+
+    def __init__(self, deadly):
+        super().__init__()
+        self.deadly = deadly
+
+    def forward(self, samples):
+        if self.deadly and Path("deadly").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        if Path("slow").exists():
+            time.sleep(0.01)
+        return samples.flatten(1)
 
 
 class Mine(Architecture):
@@ -46,6 +67,7 @@ class Mine(Architecture):
     name = "mine"
     latent: int = Field(4, ge=1, description="size of z")
     width: int = Field(8, ge=1, description="hidden units")
+    deadly: bool = Field(False, description="whether they may end their process")
 
     def generator(self, data):
         return nn.Sequential(
@@ -53,7 +75,7 @@ class Mine(Architecture):
         )
 
     def discriminator(self, data):
-        return nn.Sequential(nn.Flatten(), nn.Linear(data.numel, self.width), nn.LeakyReLU(0.2), nn.Linear(self.width, 1))
+        return nn.Sequential(Pace(self.deadly), nn.Linear(data.numel, self.width), nn.LeakyReLU(0.2), nn.Linear(self.width, 1))
 
 
 @hookimpl
@@ -135,7 +157,13 @@ def ended(process: subprocess.Popen[str], code: int = 0) -> str:
     told = process.communicate(timeout=600)[1]
     assert process.returncode == code, told
     assert "Traceback" not in told
-    return told
+    return " ".join(told.split())  # lines are broken where the terminal ends
+
+
+def train(folder: Path, nodes, node) -> bool:
+    """Whether a worker of a node trains a run."""
+    found = [read(token) or {} for token in (folder / "store" / "runs").glob(".*.attempt")]
+    return bool({token.get("process") for token in found} & set(nodes.workers(node)))
 
 
 def test_a_search_with_labels(nodes, pair, tmp_path, monkeypatch):
@@ -151,3 +179,128 @@ def test_a_search_with_labels(nodes, pair, tmp_path, monkeypatch):
     assert "pid=" not in done.output
     assert "Ray: 2 nodes, 2 workers at a time." in done.output
     assert_equal_stores(tmp_path / "local", tmp_path / "store")
+
+
+def test_nodes_are_lost_drained_and_join(nodes, pair, whole, tmp_path):
+    """A worker, an actor and a raylet are killed, at random instants; a node joins, another drains: no run fails."""
+    from ray_nodes import eventually, kill
+
+    write(tmp_path)
+    (tmp_path / "slow").touch()
+    chance = random.Random(0)
+    process = start(tmp_path, nodes)
+    try:
+        first, second = pair
+        for pids in (nodes.workers, nodes.actors):
+            eventually(lambda: train(tmp_path, nodes, first))
+            time.sleep(chance.uniform(0, 1))
+            assert kill(pids(first))
+        third = nodes.join()
+        eventually(lambda: train(tmp_path, nodes, second))
+        nodes.drain(second)
+        eventually(lambda: train(tmp_path, nodes, third))
+        assert not nodes.actors(second)
+        eventually(lambda: train(tmp_path, nodes, first))
+        time.sleep(chance.uniform(0, 1))
+        nodes.lose(first)
+        pair[:] = [third, nodes.join()]
+    finally:
+        (tmp_path / "slow").unlink()
+        told = ended(process)
+    for why in ("(signal SIGKILL; the system may have run out of memory)", "killed", "being drained", "lost"):
+        assert f"{why}; it is tried again from its checkpoint" in told
+    assert_equal_stores(whole, tmp_path / "store")
+
+
+def test_the_command_is_killed_and_stopped(nodes, pair, whole, tmp_path):
+    """Its workers save their runs and end. The same command goes on, and after Ctrl-C this machine does the rest."""
+    from ray_nodes import eventually
+
+    write(tmp_path)
+    (tmp_path / "slow").touch()
+    for stop in (signal.SIGKILL, signal.SIGINT):
+        process = start(tmp_path, nodes)
+        eventually(lambda: all(train(tmp_path, nodes, node) for node in pair))
+        process.send_signal(stop)
+        told = ended(process, 130 if stop == signal.SIGINT else -stop)
+        eventually(lambda: not any(nodes.actors(node) for node in pair), 30)
+    assert re.search("from step [1-9]", told)
+    assert "Stopped. The same command goes on from here." in told
+    (tmp_path / "slow").unlink()
+    gan_bench("run", tmp_path / "grid.toml", "--out", "store", cwd=tmp_path)
+    assert_equal_stores(whole, tmp_path / "store")
+
+
+def test_lost_places_fail_no_run_and_a_crash_does(nodes, pair, tmp_path):
+    """Ten places are lost, with one try more for a run: it is not spent. Networks that kill their process have two."""
+    from ray_nodes import eventually, kill
+
+    grid = write(tmp_path, seeds="seeds = [0]", tricks='"architecture.deadly" = [false, true]')
+    gan_bench("run", grid, "--out", "local", cwd=tmp_path)
+    (tmp_path / "slow").touch()
+    process = start(tmp_path, nodes)
+    try:
+        for _ in range(5):
+            for node in pair:
+                eventually(lambda node=node: train(tmp_path, nodes, node))
+                assert kill(nodes.actors(node))
+        for node in pair:
+            eventually(lambda node=node: train(tmp_path, nodes, node))
+        (tmp_path / "deadly").touch()
+    finally:
+        (tmp_path / "slow").unlink()
+        told = ended(process, 1)
+    assert told.count(" was killed; it is tried again from its checkpoint") == 10
+    assert told.count("(signal SIGKILL; the system may have run out of memory)") == 2
+    assert "1 of 2 runs failed" in told
+    (good,) = [run for run in run_folders(tmp_path / "store") if "finished" in (run / "result.json").read_text()]
+    assert_equal_runs(tmp_path / "local" / "runs" / good.name, good)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root's rights")
+def test_private_disks_and_plugins_are_refused(nodes, pair, tmp_path):
+    """Of a node whose disk is its own the name is told, before anything is trained."""
+    from ray_nodes import eventually
+
+    for name in ("disk", "code"):
+        (tmp_path / name).mkdir()
+    grid = write(tmp_path / "code")
+    joins = f"{sys.executable} -m ray.scripts.scripts start --address {nodes.address} --num-cpus 1 --block"
+    other = f"mount -t tmpfs none {tmp_path}/disk; mount -t tmpfs none {tmp_path}/code; echo '# mine' > {grid.parent}/mine.py"
+    with (tmp_path / "log").open("w") as log:
+        node = subprocess.Popen(
+            ["unshare", "-m", "sh", "-c", f"{other}; {joins}"], stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        eventually(lambda: "Ray runtime started" in (tmp_path / "log").read_text())
+        for store, fault in (
+            ("shared", f"the plugin file {grid.parent}/mine.py on "),
+            ("disk/store", f"does not see {tmp_path}/disk/store/.cluster, or can't write there"),
+        ):
+            options = ["--out", store, "--on", "ray", "--address", nodes.address]
+            done = gan_bench("run", grid, *options, cwd=tmp_path, code=2)
+            assert f"Error: Ray's node {os.uname().nodename} (" in done.stderr
+            assert fault in done.stderr
+            assert not run_folders(tmp_path / store)
+    finally:
+        os.killpg(node.pid, signal.SIGTERM)
+        node.wait()
+
+
+def test_the_head_is_lost(nodes, pair, whole, tmp_path):
+    """The command ends with tables and a message, and this machine does the rest. (It is the cluster's last test.)"""
+    from ray_nodes import eventually
+
+    write(tmp_path)
+    (tmp_path / "slow").touch()
+    process = start(tmp_path, nodes)
+    eventually(lambda: any(run.joinpath("checkpoint.pt").exists() for run in run_folders(tmp_path / "store")))
+    nodes.kill_head()
+    told = ended(process, 130)
+    assert "Ray's cluster is gone: its head no longer answers" in told
+    assert "Stopped. The same command goes on from here." in told
+    assert (tmp_path / "store" / "results.csv").exists()
+    assert (tmp_path / "store" / "report.html").exists()
+    (tmp_path / "slow").unlink()
+    gan_bench("run", tmp_path / "grid.toml", "--out", "store", cwd=tmp_path)
+    assert_equal_stores(whole, tmp_path / "store")

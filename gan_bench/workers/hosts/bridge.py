@@ -27,11 +27,11 @@ from gan_bench.workers.hosts.ray_seat import Seat, Terms, probe, sign
 if TYPE_CHECKING:
     from pathlib import Path
 
+CONNECT_SECONDS = 60  # after which a cluster that does not answer is none: Ray itself may go on asking for ever
 WATCH_SECONDS = 1.0  # between two looks at the cluster's nodes
 PROBE_SECONDS = 60.0  # that a node has to answer
 AGAIN_SECONDS = 1.0  # after which an actor that can't be reached is called again: that it is dead is Ray's to say
 SAVE_SECONDS = 30.0  # that workers without a parent have
-SURE_SECONDS = 3.0  # in which the cluster notices that not only an actor is dead, but its node
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def main(descriptor: int) -> None:
     (asked,) = connection.recv()
     code = 1
     try:
+        signal.alarm(CONNECT_SECONDS)
         _connect(asked)
+        signal.alarm(0)
         asyncio.run(Bridge(connection, asked).run())
         code = 0
     except GanBenchError as error:
@@ -98,10 +100,13 @@ def _connect(asked: Asked) -> None:
         ray.init(asked.address, logging_level=logging.ERROR, log_to_driver=False, **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
         traceback.print_exc()
-        raise GanBenchError(
-            f"no Ray cluster answers at {asked.address!r} ({str(error).partition('. ')[0]}). Give --address HOST:PORT of one that "
-            "this machine is a node of, or --address local to start one on this machine"
-        ) from error
+        raise GanBenchError(no_cluster(asked.address, str(error).partition(". ")[0])) from error
+
+
+def no_cluster(address: str, why: str) -> str:
+    """What a person is told where there is none."""
+    cure = "Give --address HOST:PORT of one that this machine is a node of, or --address local to start one on this machine"
+    return f"no Ray cluster answers at {address!r} ({why}). {cure}"
 
 
 class Bridge:
@@ -121,6 +126,7 @@ class Bridge:
         self.names: dict[str, str] = {}  # of all nodes that have ever been seen
         self.asked_of: set[str] = set()  # nodes that were probed, or are being so
         self.draining: set[str] = set()
+        self.said: dict[str, Node] | None = None  # to the parent
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
         self._orphan = False
@@ -253,11 +259,8 @@ class Bridge:
     async def _loss(self, working: Working, error: Exception) -> tuple[str, bool]:
         """Why an actor is dead, in words, and whether the run that it had is blameless."""
         name = self.names[working.node]
-        deadline = time.monotonic() + SURE_SECONDS
-        while time.monotonic() < deadline:
-            if working.node not in await self._alive():
-                return f"its node {name} was lost", True
-            await asyncio.sleep(AGAIN_SECONDS)
+        if "node has died" in str(error) or working.node not in await self._alive():
+            return f"its node {name} was lost", True
         if working.stopping:
             return working.stopping, True
         if isinstance(error, self.ray.exceptions.OutOfMemoryError) or "OOM" in str(error):
@@ -317,7 +320,9 @@ class Bridge:
             for key, most in room.items()
             if key in self.met
         }  # what is free was told a moment ago, maybe before ours began
-        self._say("see", nodes)
+        if nodes != self.said:
+            self.said = nodes
+            self._say("see", nodes)
 
     def _name(self, alive: dict[str, dict[str, Any]]) -> None:
         """What a person calls the nodes: their machines' names, and where several are on one a piece of their identity."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from gan_bench.errors import GanBenchError
 from gan_bench.workers.events import Event, Ready, Want
 from gan_bench.workers.hosts.base import Cause, Ending, Handle, Host
+from gan_bench.workers.hosts.bridge import no_cluster
 from gan_bench.workers.hosts.local import WORKER
 from gan_bench.workers.processes import SAFE
 
@@ -103,6 +104,20 @@ class RayHost(Host):
         self._depth += 1
         if self._depth > 1:  # an executor's turn
             return self
+        self._connection = self._launch()
+        self.tell(self.asked)
+        try:
+            while not (self._seen or self.lost or self._refused):
+                self._hear(1.0)
+            if not self._seen:
+                raise GanBenchError(self._refused or no_cluster(self.asked.address, f"{self.log} says more"))
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _launch(self) -> Connection:
+        """Start the bridge."""
         ours, theirs = socket.socketpair()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         code = "import sys; from gan_bench.workers.hosts.bridge import main; main(int(sys.argv[1]))"
@@ -118,17 +133,7 @@ class RayHost(Host):
                 start_new_session=True,  # Ctrl-C is the executor's affair
             )
         theirs.close()
-        self._connection = Connection(ours.detach())
-        self.tell(self.asked)
-        try:
-            while not (self._seen or self.lost or self._refused):
-                self._hear(1.0)
-            if self._refused or self.lost:
-                raise GanBenchError(self._refused or self.lost)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        return Connection(ours.detach())
 
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
@@ -158,7 +163,8 @@ class RayHost(Host):
         """See Host."""
         node, environment = self.nodes[place], carried_environment()
         own = {name: value for name, value in environment.items() if value is not None}
-        setup = replace(setup, device=node.device, plugin_files=node.plugin_files, environment=own)
+        slots = 1 if node.device == "cpu" else setup.slots  # there a slot is a process
+        setup = replace(setup, device=node.device, slots=slots, plugin_files=node.plugin_files, environment=own)
         return self.begin(place, WORKER, pickle.dumps(setup))
 
     def begin(self, place: str, entry: str, task: bytes) -> RayHandle:
