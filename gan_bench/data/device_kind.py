@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,11 @@ def kind(device: torch.device) -> str:
         return f"{name}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}"
     parts = ("CPU", platform.machine(), _vendor(), torch.backends.cpu.get_cpu_capability())
     return f"{' '.join(filter(None, parts))}, torch {torch.__version__}"
+
+
+def features_folder(cache: Path, device: torch.device) -> Path:
+    """Where what extractors learnt and found on a kind of device is kept, so that none reads what another one has made."""
+    return cache / "features" / re.sub(r"[^A-Za-z0-9.+-]+", "-", kind(device))
 
 
 def _vendor() -> str:

@@ -20,6 +20,7 @@ from gan_bench.api.pictures import as_saved
 from gan_bench.api.samples import PreparedData
 from gan_bench.canonical import canonical, canonical_hash
 from gan_bench.data.cache import cache_root
+from gan_bench.data.device_kind import features_folder
 from gan_bench.data.kept import Kept
 from gan_bench.grid.headlines import Place, headlines
 from gan_bench.grid.schema import without_features
@@ -72,7 +73,7 @@ class Evaluator:
         self.seconds: dict[str, float] = {}
         self.treatment: dict[str, str] = {}  # what was done to generated samples first; it stands in each protocol
         self._floor: list[dict[str, Any]] = []  # scores of real training data, once they were computed
-        self.kept = Kept(cache or cache_root() / "features")
+        self.kept = Kept(cache or features_folder(cache_root(), device))
         made: dict[str, Extraction] = {}
 
         def extraction(one: FeatureExtractor) -> Extraction:

@@ -237,6 +237,7 @@ class Executor:
         try:
             with Attempt(token(folder.path), new_name()) as attempt, checked(attempt.check):
                 reason = folder.write_failure(reason, traceback)
+                attempt.check()
         except (FileExistsError, Lost):
             self._take_back(job, Busy(job.run, "another process has taken it over"), waiting)
         except OSError as error:

@@ -241,7 +241,9 @@ class Worker:
         with contextlib.suppress(Lost):
             if run.attempt and not run.attempt.is_lost():  # else it is what came of that
                 self.spoiled |= not isinstance(error, Diverged | Hopeless)  # nobody knows what it left half done
-                return Failed(run.job.run, record_failure(run.folder, error, run.training))
+                failed = Failed(run.job.run, record_failure(run.folder, error, run.training))
+                if not run.attempt.is_lost():
+                    return failed
         return events.Busy(run.job.run, "another process has taken it over")
 
     def _taken(self, job: Job) -> Generator[None, None, Attempt]:
