@@ -40,10 +40,9 @@ class RayEngine(Engine):
     """The nodes of a cluster, of which one has prepared the command."""
 
     device = "cpu"
-    prepared = True
 
     def __init__(self, host: RayHost, slots: int | None, prepared: Prepared) -> None:
-        self.host, self.known = host, prepared
+        self.host, self.known, self.features = host, prepared, prepared.features
         self.slots = slots
         self.workers = host.workers
 

@@ -18,6 +18,8 @@ from rich.console import Console
 
 from gan_bench.commands.bundle import FOLDER, read_bundle
 from gan_bench.commands.run import prepare_evaluators
+from gan_bench.data.cache import cache_root
+from gan_bench.data.device_kind import features_folder, kind
 from gan_bench.errors import GanBenchError
 from gan_bench.grid.stages import drawn, tuned
 from gan_bench.planning.courses import prepare_grid
@@ -25,7 +27,6 @@ from gan_bench.planning.draws import undrawn
 from gan_bench.planning.optuna import with_more_draws
 from gan_bench.scoring.real_scores import score_real_data
 from gan_bench.training.global_state import preserved
-from gan_bench.workers.device import device_name
 from gan_bench.workers.peak import peak
 from gan_bench.workers.processes import end_with_parent, ignore_the_terminal
 
@@ -41,7 +42,8 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16")
 class Prepared:
     """What a node says when it has prepared a command."""
 
-    device: str = ""  # its name
+    kind: str = ""  # of its device
+    features: Path = Path()  # where it has kept them
     peaks: dict[Precision, float] = field(default_factory=dict)  # FLOP/s of one device at best
     fault: str = ""  # why it could not
 
@@ -59,7 +61,9 @@ def prepare(store: Path, device: str) -> Prepared:
             score_real_data(stage, store, found.data, evaluators, console)
             asked |= {cell.precision for cell in stage.cells}
         of = torch.device(device)
-        return Prepared(device_name(of), {precision: peak(of, precision) for precision in sorted(asked)})
+        return Prepared(
+            kind(of), features_folder(cache_root(), of), {precision: peak(of, precision) for precision in sorted(asked)}
+        )
 
 
 def stages(grid: Grid) -> list[Grid]:

@@ -86,19 +86,19 @@ def store_of(grid: Grid, out: Path | None = None) -> Path:
 
 
 def prepare_evaluators(
-    grid: Grid, data: dict[str, PreparedData], device: str, console: Console, *, prepared: bool = False
+    grid: Grid, data: dict[str, PreparedData], device: str, console: Console, kept: Path | None = None
 ) -> dict[str, Evaluator]:
     """The features of every dataset that runs train on, trained or loaded once and kept for the workers.
 
-    With `prepared` they are in the cache, and loaded as far as something asks for them.
+    Those that are `kept` in a folder, where a device of the runs' kind has made them, are loaded as something asks for them.
     """
     evaluators = {}
     for key in dict.fromkeys(dataset_key(cell) for cell in grid.cells):  # in the grid's order
         with console.status(f"features of {data[key].name}"):
             evaluators[key] = Evaluator.of(
-                grid.evaluate, grid.registry, data[key], torch.device(device), grid.half, grid.conditional
+                grid.evaluate, grid.registry, data[key], torch.device(device), grid.half, grid.conditional, kept
             )
-            if not prepared:
+            if kept is None:
                 evaluators[key].prepare()
                 prepare_neighbours(evaluators[key])
     return evaluators
@@ -133,7 +133,7 @@ class GridWork:
     def evaluators(self) -> dict[str, Evaluator]:
         """By `dataset_key`; made only once the store is ours."""
         engine = self.engine
-        return prepare_evaluators(self.grid, self.prepared.data, engine.device, self.console, prepared=engine.prepared)
+        return prepare_evaluators(self.grid, self.prepared.data, engine.device, self.console, engine.features)
 
     def run(
         self,

@@ -97,10 +97,11 @@ class Evaluator:
         device: torch.device,
         half: Half | None = None,
         conditional: bool = False,
+        cache: Path | None = None,
     ) -> Evaluator:
         """What a grid's `[evaluate]` asks of these data. PluginError: a metric or an extractor can't be had.
 
-        `conditional`: some of its runs ask for samples by class. Fault: `headline` names none of their numbers.
+        `conditional`: some of its runs ask for samples by class; `cache`: where features are kept, if not by the device. Fault: `headline` names none of their numbers.
         """
         asked = evaluate.of(data.spec.kind, data.spec.classes is not None, conditional)
         metrics = [registry.create("metric", without_features(metric)) for metric in asked.metrics]
@@ -116,6 +117,7 @@ class Evaluator:
             extractor,
             evaluate.samples,
             device,
+            cache,
             against_training=beside,
             own=own,
             half=half,

@@ -104,9 +104,8 @@ tricks = [[], ["ema"]]
 """
 
 
-def write(folder: Path, text: str = POINTS, **replaced: str) -> Path:
-    """A grid file, with some of its lines replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write(folder: Path, text: str, **replaced: str) -> Path:
+    """A grid file, with some of its lines replaced, and the plugin file."""
     (folder / "mine.py").write_text(MINE)
     lines = text.split("\n")
     for key, new in replaced.items():
@@ -133,17 +132,22 @@ def pair(nodes):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Path:
-    """The store of the points, trained on this machine."""
-    folder = tmp_path_factory.mktemp("whole")
-    gan_bench("run", write(folder), "--out", "store", cwd=folder)
-    return folder / "store"
+def grid(tmp_path_factory) -> Path:
+    """The points' grid file."""
+    return write(tmp_path_factory.mktemp("code"), POINTS)
 
 
-def start(folder: Path, nodes, *options: object) -> subprocess.Popen[str]:
+@pytest.fixture(scope="module")
+def whole(grid) -> Path:
+    """Their store, trained on this machine."""
+    gan_bench("run", grid, "--out", "whole", cwd=grid.parent)
+    return grid.parent / "whole"
+
+
+def start(grid: Path, folder: Path, nodes) -> subprocess.Popen[str]:
     """The command, in a process of its own."""
     return subprocess.Popen(
-        command("run", folder / "grid.toml", "--out", "store", "--on", "ray", "--address", nodes.address, *options),
+        command("run", grid, "--out", "store", "--on", "ray", "--address", nodes.address),
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -181,14 +185,13 @@ def test_a_search_with_labels(nodes, pair, tmp_path, monkeypatch):
     assert_equal_stores(tmp_path / "local", tmp_path / "store")
 
 
-def test_nodes_are_lost_drained_and_join(nodes, pair, whole, tmp_path):
+def test_nodes_are_lost_drained_and_join(nodes, pair, grid, whole, tmp_path):
     """A worker, an actor and a raylet are killed, at random instants; a node joins, another drains: no run fails."""
     from ray_nodes import eventually, kill
 
-    write(tmp_path)
     (tmp_path / "slow").touch()
     chance = random.Random(0)
-    process = start(tmp_path, nodes)
+    process = start(grid, tmp_path, nodes)
     try:
         first, second = pair
         for pids in (nodes.workers, nodes.actors):
@@ -212,14 +215,13 @@ def test_nodes_are_lost_drained_and_join(nodes, pair, whole, tmp_path):
     assert_equal_stores(whole, tmp_path / "store")
 
 
-def test_the_command_is_killed_and_stopped(nodes, pair, whole, tmp_path):
+def test_the_command_is_killed_and_stopped(nodes, pair, grid, whole, tmp_path):
     """Its workers save their runs and end. The same command goes on, and after Ctrl-C this machine does the rest."""
     from ray_nodes import eventually
 
-    write(tmp_path)
     (tmp_path / "slow").touch()
     for stop in (signal.SIGKILL, signal.SIGINT):
-        process = start(tmp_path, nodes)
+        process = start(grid, tmp_path, nodes)
         eventually(lambda: all(train(tmp_path, nodes, node) for node in pair))
         process.send_signal(stop)
         told = ended(process, 130 if stop == signal.SIGINT else -stop)
@@ -227,7 +229,7 @@ def test_the_command_is_killed_and_stopped(nodes, pair, whole, tmp_path):
     assert re.search("from step [1-9]", told)
     assert "Stopped. The same command goes on from here." in told
     (tmp_path / "slow").unlink()
-    gan_bench("run", tmp_path / "grid.toml", "--out", "store", cwd=tmp_path)
+    gan_bench("run", grid, "--out", "store", cwd=tmp_path)
     assert_equal_stores(whole, tmp_path / "store")
 
 
@@ -235,10 +237,10 @@ def test_lost_places_fail_no_run_and_a_crash_does(nodes, pair, tmp_path):
     """Ten places are lost, with one try more for a run: it is not spent. Networks that kill their process have two."""
     from ray_nodes import eventually, kill
 
-    grid = write(tmp_path, seeds="seeds = [0]", tricks='"architecture.deadly" = [false, true]')
+    grid = write(tmp_path, POINTS, seeds="seeds = [0]", tricks='"architecture.deadly" = [false, true]')
     gan_bench("run", grid, "--out", "local", cwd=tmp_path)
     (tmp_path / "slow").touch()
-    process = start(tmp_path, nodes)
+    process = start(grid, tmp_path, nodes)
     try:
         for _ in range(5):
             for node in pair:
@@ -264,7 +266,7 @@ def test_private_disks_and_plugins_are_refused(nodes, pair, tmp_path):
 
     for name in ("disk", "code"):
         (tmp_path / name).mkdir()
-    grid = write(tmp_path / "code")
+    grid = write(tmp_path / "code", POINTS)
     joins = f"{sys.executable} -m ray.scripts.scripts start --address {nodes.address} --num-cpus 1 --block"
     other = f"mount -t tmpfs none {tmp_path}/disk; mount -t tmpfs none {tmp_path}/code; echo '# mine' > {grid.parent}/mine.py"
     with (tmp_path / "log").open("w") as log:
@@ -287,13 +289,12 @@ def test_private_disks_and_plugins_are_refused(nodes, pair, tmp_path):
         node.wait()
 
 
-def test_the_head_is_lost(nodes, pair, whole, tmp_path):
+def test_the_head_is_lost(nodes, pair, grid, whole, tmp_path):
     """The command ends with tables and a message, and this machine does the rest. (It is the cluster's last test.)"""
     from ray_nodes import eventually
 
-    write(tmp_path)
     (tmp_path / "slow").touch()
-    process = start(tmp_path, nodes)
+    process = start(grid, tmp_path, nodes)
     eventually(lambda: any(run.joinpath("checkpoint.pt").exists() for run in run_folders(tmp_path / "store")))
     nodes.kill_head()
     told = ended(process, 130)
@@ -302,5 +303,5 @@ def test_the_head_is_lost(nodes, pair, whole, tmp_path):
     assert (tmp_path / "store" / "results.csv").exists()
     assert (tmp_path / "store" / "report.html").exists()
     (tmp_path / "slow").unlink()
-    gan_bench("run", tmp_path / "grid.toml", "--out", "store", cwd=tmp_path)
+    gan_bench("run", grid, "--out", "store", cwd=tmp_path)
     assert_equal_stores(whole, tmp_path / "store")

@@ -263,7 +263,7 @@ class Bridge:
             return f"its node {name} was lost", True
         if working.stopping:
             return working.stopping, True
-        if isinstance(error, self.ray.exceptions.OutOfMemoryError) or "OOM" in str(error):
+        if isinstance(error, self.ray.exceptions.OutOfMemoryError) or "low on memory" in str(error):
             return f"Ray ended it, for its node {name} ran out of memory", False
         return f"its actor on node {name} was killed", True
 
