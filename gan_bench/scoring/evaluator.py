@@ -101,7 +101,8 @@ class Evaluator:
     ) -> Evaluator:
         """What a grid's `[evaluate]` asks of these data. PluginError: a metric or an extractor can't be had.
 
-        `conditional`: some of its runs ask for samples by class; `cache`: where features are kept, if not by the device. Fault: `headline` names none of their numbers.
+        `conditional`: some of its runs ask for samples by class; `cache`: where features are kept, if not by the kind of
+        device. Fault: `headline` names none of their numbers.
         """
         asked = evaluate.of(data.spec.kind, data.spec.classes is not None, conditional)
         metrics = [registry.create("metric", without_features(metric)) for metric in asked.metrics]
