@@ -6,7 +6,6 @@ Whoever plans them and gives them out finds all of it in the cache and the store
 from __future__ import annotations
 
 import contextlib
-import os
 import traceback
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -52,7 +51,7 @@ def prepare(store: Path, device: str) -> Prepared:
     """Prepare the command whose bundle a store has, on this machine. GanBenchError: bad input, or a bundle that is none here."""
     _, grid = read_bundle(store).open(store)
     asked: set[Precision] = set(PRECISIONS) if grid.search else set()  # draws may have any
-    console = Console(file=open(os.devnull, "w"))  # noqa: SIM115 - whoever plans the runs tells it all
+    console = Console(quiet=True)  # whoever plans the runs tells it all
     with preserved():
         torch.set_num_threads(1)  # so that whoever computes features gets the same bits
         for stage in stages(grid):
@@ -81,7 +80,11 @@ def main(connection: Connection, task: tuple[Path, str]) -> None:
     ignore_the_terminal()
     end_with_parent()
     log = store / FOLDER / "prepare.log"
-    with log.open("w", buffering=1) as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+    with (
+        log.open("w", buffering=1, encoding="utf-8", errors="backslashreplace") as file,
+        contextlib.redirect_stdout(file),
+        contextlib.redirect_stderr(file),
+    ):
         try:
             connection.send(prepare(store, device))
         except GanBenchError as error:

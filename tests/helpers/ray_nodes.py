@@ -14,6 +14,8 @@ from ray.cluster_utils import Cluster
 from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 
 HEAD_SECONDS = 5  # without its head, after which a process of Ray's ends
+# A node is dead after so many looks in a row that it lets wait so long: some 15 s, not a minute.
+DEAD = {"failure_threshold": 3, "period_ms": 1000, "timeout_ms": 4000}
 
 
 class Nodes:
@@ -23,6 +25,7 @@ class Nodes:
         os.environ |= {
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_gcs_rpc_server_reconnect_timeout_s": str(HEAD_SECONDS),
+            **{f"RAY_health_check_{key}": str(value) for key, value in DEAD.items()},
         }
         self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         self.address: str = self.cluster.address
@@ -38,6 +41,15 @@ class Nodes:
         raylet.process.wait()
         self.cluster.worker_nodes.discard(node)
         node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+
+    def freeze(self, node: Any) -> list[int]:
+        """Stop all of a node's processes where they are; returns them."""
+        (raylet,) = node.all_processes["raylet"]
+        frozen = [*self.workers(node), *self.actors(node), raylet.process.pid]
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        self.cluster.worker_nodes.discard(node)
+        return frozen
 
     def drain(self, node: Any, seconds: float = 30) -> None:
         """Tell that a node will be taken away."""

@@ -164,10 +164,15 @@ def ended(process: subprocess.Popen[str], code: int = 0) -> str:
     return " ".join(told.split())  # lines are broken where the terminal ends
 
 
+def at_work(folder: Path) -> dict[str, object]:
+    """By run that is trained: the process that does so."""
+    tokens = {token.name: read(token) for token in (folder / "store" / "runs").glob(".*.attempt")}
+    return {name: found["process"] for name, found in tokens.items() if found}
+
+
 def train(folder: Path, nodes, node) -> bool:
     """Whether a worker of a node trains a run."""
-    found = [read(token) or {} for token in (folder / "store" / "runs").glob(".*.attempt")]
-    return bool({token.get("process") for token in found} & set(nodes.workers(node)))
+    return not set(nodes.workers(node)).isdisjoint(at_work(folder).values())
 
 
 def test_a_search_with_labels(nodes, pair, tmp_path, monkeypatch):
@@ -186,7 +191,9 @@ def test_a_search_with_labels(nodes, pair, tmp_path, monkeypatch):
 
 
 def test_nodes_are_lost_drained_and_join(nodes, pair, grid, whole, tmp_path):
-    """A worker, an actor and a raylet are killed, at random instants; a node joins, another drains: no run fails."""
+    """A worker, an actor and a raylet are killed, at random instants; nodes join, one drains, one is frozen until its runs
+    have been given to others, and wakes up: no run fails.
+    """
     from ray_nodes import eventually, kill
 
     (tmp_path / "slow").touch()
@@ -202,11 +209,19 @@ def test_nodes_are_lost_drained_and_join(nodes, pair, grid, whole, tmp_path):
         eventually(lambda: train(tmp_path, nodes, second))
         nodes.drain(second)
         eventually(lambda: train(tmp_path, nodes, third))
-        assert not nodes.actors(second)
+        eventually(lambda: not nodes.actors(second))
         eventually(lambda: train(tmp_path, nodes, first))
         time.sleep(chance.uniform(0, 1))
         nodes.lose(first)
-        pair[:] = [third, nodes.join()]
+        fourth = nodes.join()
+        eventually(lambda: train(tmp_path, nodes, third))
+        frozen = nodes.freeze(third)
+        fifth = nodes.join()
+        (run,) = (name for name, process in at_work(tmp_path).items() if process in frozen)
+        eventually(lambda: at_work(tmp_path).get(run, frozen[0]) not in frozen)
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+        pair[:] = [fourth, fifth]
     finally:
         (tmp_path / "slow").unlink()
         told = ended(process)

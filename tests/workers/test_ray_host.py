@@ -23,6 +23,7 @@ from gan_bench.errors import GanBenchError
 from gan_bench.workers.carried import carry
 from gan_bench.workers.events import Finished, Want
 from gan_bench.workers.hosts import ray as ray_host
+from gan_bench.workers.hosts import ray_seat
 from gan_bench.workers.hosts.base import Cause, Ending
 from gan_bench.workers.hosts.bridge import Asked, Node
 from gan_bench.workers.hosts.ray import RayHost
@@ -148,9 +149,8 @@ def test_a_node_that_differs_can_not_train(terms, tmp_path, spoil: Callable[[Ter
         probe(spoilt if isinstance(spoilt, Terms) else terms, "secret", "n")
 
 
-def test_answers_that_are_lost_are_given_again_and_messages_that_come_twice_are_not(terms, monkeypatch):
-    monkeypatch.chdir(".")
-    seat = Seat(replace(terms, environment={}))
+def test_answers_that_are_lost_are_given_again_and_messages_that_come_twice_are_not(terms):
+    seat = Seat(terms)
     ours, theirs = Pipe()
     alive, end = Pipe()
     passed: list[bytes] = []
@@ -178,6 +178,23 @@ def test_answers_that_are_lost_are_given_again_and_messages_that_come_twice_are_
     assert seat.listen(7, 2) == ([], "exit code 3")
     assert seat.listen(7, 2) == ([], "exit code 3")
     assert seat.listen(6, 0) == ([], "it was given up")
+
+
+def test_a_worker_begins_where_the_command_was_typed_and_once(terms, tmp_path, monkeypatch):
+    """Ray sets OMP_NUM_THREADS to 1 before each call. A call whose answer is lost is made again."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GAN_BENCH_SOMETHING", "else")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    begun: list[tuple[object, ...]] = []
+
+    def begin(place: str, entry: str, task: bytes) -> None:
+        begun.append((entry, task, Path.cwd(), os.environ["GAN_BENCH_SOMETHING"], os.environ.get("OMP_NUM_THREADS")))
+
+    monkeypatch.setattr(ray_seat, "begin", begin)
+    seat = Seat(replace(terms, environment={"GAN_BENCH_SOMETHING": "here", "OMP_NUM_THREADS": None}))
+    seat.begin(3, "module:function", b"a task")
+    seat.begin(3, "module:function", b"a task")
+    assert begun == [("module:function", b"a task", terms.folder, "here", None)]
 
 
 def test_without_ray_the_extra_is_named(tmp_path, monkeypatch):

@@ -326,10 +326,10 @@ class Bridge:
 
     def _name(self, alive: dict[str, dict[str, Any]]) -> None:
         """What a person calls the nodes: their machines' names, and where several are on one a piece of their identity."""
-        machines = [node["NodeManagerHostname"] for node in alive.values()]
+        machines = Counter(node["NodeManagerHostname"] for node in alive.values())
         for key, node in alive.items():
             machine = node["NodeManagerHostname"]
-            self.names[key] = f"{machine} ({key[:8]})" if machines.count(machine) > 1 else machine
+            self.names[key] = f"{machine} ({key[:8]})" if machines[machine] > 1 else machine
 
     def _room(self, resources: Mapping[str, float]) -> int:
         """How many workers these resources are enough for."""

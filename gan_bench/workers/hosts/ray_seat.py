@@ -65,11 +65,7 @@ class Seat:
     """
 
     def __init__(self, terms: Terms) -> None:
-        os.chdir(terms.folder)
-        for name, value in terms.environment.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+        self._terms = terms
         self._lock = threading.Lock()
         self._number = self._given = -1  # the worker, and the last message that it was given
         self._worker: LocalHandle | None = None
@@ -81,8 +77,17 @@ class Seat:
         """Start a process, as `hosts.local.begin` does. GanBenchError: it can't be."""
         with self._lock:
             if number > self._number:
+                self._settle()
                 self._worker = begin(platform.node(), entry, task)
                 self._number, self._given, self._told, self._first, self._ending = number, -1, [], 0, None
+
+    def _settle(self) -> None:
+        """Be where the command was typed, in its environment, and not in the one that Ray makes before each call."""
+        os.chdir(self._terms.folder)
+        for name, value in self._terms.environment.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
     def give(self, number: int, index: int, message: bytes) -> None:
         """Give it a message, the index-th."""
