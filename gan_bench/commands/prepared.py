@@ -50,7 +50,7 @@ class Prepared:
 def prepare(store: Path, device: str) -> Prepared:
     """Prepare the command whose bundle a store has, on this machine. GanBenchError: bad input, or a bundle that is none here."""
     _, grid = read_bundle(store).open(store)
-    asked: set[Precision] = set(PRECISIONS) if grid.search else set()  # draws may have any
+    asked: set[Precision] = set(PRECISIONS) if grid.search and "precision" in grid.search.space else set()
     console = Console(quiet=True)  # whoever plans the runs tells it all
     with preserved():
         torch.set_num_threads(1)  # so that whoever computes features gets the same bits
