@@ -48,7 +48,7 @@ def room_of(module: str) -> str:
 
 def files_of(room: str) -> list[Path]:
     """The source files of a room."""
-    return [CORE / f"{name}.py" for name in sorted(GROUND)] if room == "ground" else sorted((CORE / room).glob("*.py"))
+    return [CORE / f"{name}.py" for name in sorted(GROUND)] if room == "ground" else sorted((CORE / room).rglob("*.py"))
 
 
 @pytest.mark.parametrize("room", ROOMS)

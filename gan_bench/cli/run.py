@@ -28,6 +28,11 @@ from gan_bench.cli.streams import Unprintable
     "--step-seconds", type=Seconds(0.1), help="End a run one of whose steps takes longer.  [default: no limit]"
 )
 @click.option(
+    "--any-device",
+    is_flag=True,
+    help="Go on with runs on another kind of device than they were begun on: their last bits differ.",
+)
+@click.option(
     "--until-settled",
     is_flag=True,
     help="Then add seeds to the comparisons in which some level has no verdict, until none is left.",
@@ -67,6 +72,7 @@ def command(
     fail_fast: bool,
     retries: int,
     step_seconds: float | None,
+    any_device: bool,
     until_settled: bool,
     most_seeds: int | None,
     watch: bool,
@@ -115,11 +121,12 @@ def command(
         step_seconds=step_seconds,
         until_settled=until_settled,
         most_seeds=most_seeds,
+        any_device=any_device,
     )
     watcher = beside(asked.store(loaded), loaded.plugin_files, port) if watch else nullcontext()
-    with on_stop(interrupt), watcher as address:
-        if address:
-            say(f"Watch it at {address}", err=True)
+    with on_stop(interrupt), watcher as page:
+        if page:
+            say(f"Watch it at {page}", err=True)
         if on == "ray":
             from gan_bench.commands.on_ray import run_on_ray
 

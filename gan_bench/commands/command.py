@@ -36,11 +36,12 @@ class Command(BaseModel):
     step_seconds: float | None = None
     until_settled: bool = False
     most_seeds: int | None = None
+    any_device: bool = False
 
     @property
     def execution(self) -> Execution:
         """Where and how its runs are trained."""
-        return Execution(self.devices, self.slots, self.fail_fast, self.retries, self.step_seconds)
+        return Execution(self.devices, self.slots, self.fail_fast, self.retries, self.step_seconds, self.any_device)
 
     def load(self) -> Grid:
         """The grid. GridError: a mistake in it, which whoever typed the command has been told of."""

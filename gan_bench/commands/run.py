@@ -50,13 +50,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Execution:
-    """Where runs are trained, and what is done when one of them fails; nothing here changes what they compute."""
+    """Where runs are trained, and what is done when one of them fails; nothing but `any_device` changes what they compute."""
 
     devices: str = "auto"
     slots: int | None = None  # on each device; None: as many as pay
     fail_fast: bool = False  # stop at the first run that fails
     retries: int = 1  # of a run whose process died
     step_seconds: float | None = None  # after which a step counts as hung
+    any_device: bool = False  # go on with runs on another kind of device than they were begun on
 
     @property
     def rules(self) -> Rules:
@@ -85,17 +86,21 @@ def store_of(grid: Grid, out: Path | None = None) -> Path:
 
 
 def prepare_evaluators(
-    grid: Grid, data: dict[str, PreparedData], device: str, console: Console
+    grid: Grid, data: dict[str, PreparedData], device: str, console: Console, kept: Path | None = None
 ) -> dict[str, Evaluator]:
-    """The features of every dataset that runs train on, trained or loaded once and kept for the workers."""
+    """The features of every dataset that runs train on, trained or loaded once and kept for the workers.
+
+    Those that are `kept` in a folder, where a device of the runs' kind has made them, are loaded as something asks for them.
+    """
     evaluators = {}
     for key in dict.fromkeys(dataset_key(cell) for cell in grid.cells):  # in the grid's order
         with console.status(f"features of {data[key].name}"):
             evaluators[key] = Evaluator.of(
-                grid.evaluate, grid.registry, data[key], torch.device(device), grid.half, grid.conditional
+                grid.evaluate, grid.registry, data[key], torch.device(device), grid.half, grid.conditional, kept
             )
-            evaluators[key].prepare()
-            prepare_neighbours(evaluators[key])
+            if kept is None:
+                evaluators[key].prepare()
+                prepare_neighbours(evaluators[key])
     return evaluators
 
 
@@ -127,7 +132,8 @@ class GridWork:
     @cached_property
     def evaluators(self) -> dict[str, Evaluator]:
         """By `dataset_key`; made only once the store is ours."""
-        return prepare_evaluators(self.grid, self.prepared.data, self.engine.device, self.console)
+        engine = self.engine
+        return prepare_evaluators(self.grid, self.prepared.data, engine.device, self.console, engine.features)
 
     def run(
         self,
@@ -167,7 +173,9 @@ class GridWork:
                 self.store / "grid.json"
             ).exists():  # somebody deleted the store, and runs were trained into a new one
                 self._write(every, looks)
-            if done:  # who stops the command waits for its end
+            if self.engine.lost:
+                self.say(self.engine.lost)
+            if done or self.engine.lost:  # who stops the command waits for its end
                 self._report()
         failed |= unreadable
         attempted = {run.name for run, _ in todo}  # what is known of these was read before
@@ -323,4 +331,5 @@ def worker_setup(grid: Grid, store: Path, execution: Execution) -> Setup:
         step_seconds=execution.step_seconds,
         half=grid.half,
         conditional=grid.conditional,
+        any_device=execution.any_device,
     )

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import torch
+
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.faults import told
 from gan_bench.api.kinds import Dataset
@@ -22,11 +24,12 @@ from gan_bench.api.sources import source_hash
 from gan_bench.data.cache import OTHERS, cache_root, caching, open_prepared
 from gan_bench.data.cores import cores
 from gan_bench.data.decode import decode, decoded_settings, left_out, some
-from gan_bench.data.folders import beside, discard, resumable, tidy
+from gan_bench.data.device_kind import features_folder
+from gan_bench.data.folders import discard, resumable, tidy
 from gan_bench.data.pile import Tell
 from gan_bench.data.training_set import training_set
 from gan_bench.errors import GanBenchError
-from gan_bench.files import check_regular
+from gan_bench.files import beside, check_regular
 
 _FORMAT = 2  # of the cache folder; another number makes other folders
 
@@ -54,7 +57,7 @@ def prepare(
             stacklevel=2,
         )
     with caching(cache):
-        return training_set(dataset, whole, cache / "features", tell, registry)
+        return training_set(dataset, whole, features_folder(cache, torch.device("cpu")), tell, registry)
 
 
 def _whole(dataset: Dataset, cache: Path, tell: _Throttle) -> PreparedData:

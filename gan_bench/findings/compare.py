@@ -50,7 +50,8 @@ def compare(results: Results, *, words: bool = True) -> list[Comparison]:
 
 def _comparison(results: Results, runs: pd.DataFrame, question: Question, *, alone: bool = False) -> Comparison:
     stores, asked = question.stores, question.asked
-    levels = [_level(results, runs, level) for level in asked.levels]
+    mixed = _mixed(results, asked.levels)
+    levels = [_level(results, runs, level, mixed[level.label]) for level in asked.levels]
     mine = results.snapshots[results.snapshots["run"].isin({run for level in levels for run in level.runs.values()})]
     found = [column for column in results.scores if column.label in set(mine["score"])]
     scores, headlines = _asked(found, results, stores)
@@ -106,7 +107,19 @@ def _asked(
     return scores, [column for _, column in sorted(ranks, key=lambda ranked: ranked[0])]
 
 
-def _level(results: Results, runs: pd.DataFrame, asked: GridLevel) -> Level:
+def _mixed(results: Results, levels: Sequence[GridLevel]) -> dict[str, int]:
+    """By level: pairs with the reference that were trained on more than one kind of device, which shifts scores a little."""
+    reference = next((level.runs for level in levels if level.reference), {})
+    kinds = {run: results.documents[run].kinds for level in levels for run in level.runs.values()}
+
+    def counted(level: GridLevel) -> int:
+        pairs = ({run, reference.get(seed, run)} for seed, run in level.runs.items())
+        return sum(len({kind for run in pair for kind in kinds[run]}) > 1 for pair in pairs)
+
+    return {level.label: counted(level) for level in levels}
+
+
+def _level(results: Results, runs: pd.DataFrame, asked: GridLevel, mixed: int) -> Level:
     by_seed = dict(asked.runs)
     seeds: dict[str, list[int]] = {status: [] for status in STATUSES}
     for seed, run in by_seed.items():
@@ -124,6 +137,7 @@ def _level(results: Results, runs: pd.DataFrame, asked: GridLevel) -> Level:
         },
         numbers={name: _mean(known if name in SIZES else finished, name) for name in MEANS},
         stale=int((known["stale"] != "").sum()),
+        mixed=mixed,
         health=dict(Counter(name for names in known["health"] if names for name in names.split(", "))),
     )
 

@@ -37,6 +37,7 @@ class Level:
     numbers: dict[str, float | None]  # means: parameters, FLOPs an image, seconds, images a second, peak memory
     stale: int  # runs whose results are out of date
     health: dict[str, int]  # how many runs have which diagnosis, or are "healthy"; of those of which it is known
+    mixed: int = 0  # pairs with the reference that were trained on several kinds of devices
 
     @property
     def cell(self) -> tuple[str, ...]:
@@ -50,9 +51,10 @@ class Level:
 
     @property
     def troubled(self) -> str:
-        """Runs that are missing in the means, and those that are out of date, in words."""
+        """Runs that are missing in the means or out of date, and pairs of mixed kinds of device, in words."""
         counts = {status: len(seeds) for status, seeds in self.seeds.items() if status != "finished"}
-        return ", ".join(f"{n} {status}" for status, n in {**counts, "stale": self.stale}.items() if n)
+        marks = {**counts, "stale": self.stale, "of mixed kinds of device": self.mixed}
+        return ", ".join(f"{n} {mark}" for mark, n in marks.items() if n)
 
 
 @dataclass

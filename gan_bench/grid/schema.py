@@ -246,7 +246,7 @@ class Cluster(Keys):
 
     on: Literal["local", "ray", "slurm"] = Field("local", description="this machine, a Ray cluster, or Slurm")
     address: Text = Field(
-        "auto", description='of ray: "HOST:PORT" or "ray://...", "local" to start one here, "auto" for the one at hand'
+        "auto", description='of ray: "HOST:PORT", "local" to start one here, "auto" for the one at hand'
     )
     most: int = Field(64, ge=1, le=100_000, description="workers, or tasks of an array, at a time")
     minutes: float = Field(60, gt=0, le=60 * 24 * 365, description="of slurm: aimed at for a task of the array")

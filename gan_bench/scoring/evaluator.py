@@ -20,6 +20,7 @@ from gan_bench.api.pictures import as_saved
 from gan_bench.api.samples import PreparedData
 from gan_bench.canonical import canonical, canonical_hash
 from gan_bench.data.cache import cache_root
+from gan_bench.data.device_kind import features_folder
 from gan_bench.data.kept import Kept
 from gan_bench.grid.headlines import Place, headlines
 from gan_bench.grid.schema import without_features
@@ -72,7 +73,7 @@ class Evaluator:
         self.seconds: dict[str, float] = {}
         self.treatment: dict[str, str] = {}  # what was done to generated samples first; it stands in each protocol
         self._floor: list[dict[str, Any]] = []  # scores of real training data, once they were computed
-        self.kept = Kept(cache or cache_root() / "features")
+        self.kept = Kept(cache or features_folder(cache_root(), device))
         made: dict[str, Extraction] = {}
 
         def extraction(one: FeatureExtractor) -> Extraction:
@@ -96,10 +97,12 @@ class Evaluator:
         device: torch.device,
         half: Half | None = None,
         conditional: bool = False,
+        cache: Path | None = None,
     ) -> Evaluator:
         """What a grid's `[evaluate]` asks of these data. PluginError: a metric or an extractor can't be had.
 
-        `conditional`: some of its runs ask for samples by class. Fault: `headline` names none of their numbers.
+        `conditional`: some of its runs ask for samples by class; `cache`: where features are kept, if not by the kind of
+        device. Fault: `headline` names none of their numbers.
         """
         asked = evaluate.of(data.spec.kind, data.spec.classes is not None, conditional)
         metrics = [registry.create("metric", without_features(metric)) for metric in asked.metrics]
@@ -115,6 +118,7 @@ class Evaluator:
             extractor,
             evaluate.samples,
             device,
+            cache,
             against_training=beside,
             own=own,
             half=half,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -38,6 +39,12 @@ class Engine(ABC):
     device: str  # of this process, on which it makes features that are not in the cache yet: "cpu", "cuda:0"
     slots: int | None  # runs at a time in a worker; None: as many as pay
     workers: int  # at a time, as far as is known
+    features: Path | None = None  # where features are kept that a device of the runs' kind made before; None: made here
+
+    @property
+    def lost(self) -> str:
+        """Why its cluster can't be reached any more, in a sentence; "" while it can."""
+        return ""
 
     @abstractmethod
     def peaks(self, precisions: set[Precision]) -> Mapping[Precision, float]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+DEVICE_FAULT = 70  # exit code of a process whose GPU had a fault
+
 
 @dataclass(frozen=True)
 class Ready:
     """The process has begun to work."""
+
+    kind: str = ""  # of its device (`gan_bench.workers.device.kind`)
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,18 @@ class Returned(Ended):
     """It goes on elsewhere, from its checkpoint; the reason is one that a person should know, if there is any."""
 
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Busy(Returned):
+    """Another process trains it, as the reason says, and may have come further."""
+
+
+@dataclass(frozen=True)
+class Foreign(Returned):
+    """It goes on only on the kind of device that it was begun on, and this is another one."""
+
+    begun: str = field(kw_only=True)  # that kind
 
 
 @dataclass(frozen=True)

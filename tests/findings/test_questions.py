@@ -120,6 +120,20 @@ def test_other_versions_are_pooled_and_told(split):
     assert "different places (monday: torch 2.11.0, an ordinary one; tuesday: torch 2.12.0, an" in pooled[0].notes[-1]
 
 
+def test_pairs_of_mixed_kinds_of_device_are_marked(eight, tmp_path):
+    store = tmp_path / "store"
+    shutil.copytree(eight, store)
+    retold(store, "*", lambda run: run["sessions"][0].update(kind="NVIDIA A100"))
+    retold(store, "fcgan-[0-2]-*", lambda run: run["sessions"][0].update(kind="NVIDIA H100"))
+    retold(store, "dcgan-7-*", lambda run: run["sessions"].append({**run["sessions"][0], "kind": "NVIDIA H100"}))
+    levels = {level.label: level for level in compare(load(store), words=False)[0].levels}
+    assert levels["fcgan"].troubled == "4 of mixed kinds of device"  # seed 7 of its reference went on elsewhere
+    assert levels["dcgan"].troubled == "1 of mixed kinds of device"
+    retold(store, "*", lambda run: run["sessions"][0].pop("kind"))  # as runs of before
+    retold(store, "dcgan-7-*", lambda run: run["sessions"].pop())
+    assert not any(level.troubled for level in compare(load(store), words=False)[0].levels)
+
+
 @pytest.mark.parametrize(
     ("pattern", "change", "said"),
     [

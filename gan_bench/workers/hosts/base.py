@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gan_bench.workers.events import Event, Ready, Want
-from gan_bench.workers.jobs import Job, Setup
+
+if TYPE_CHECKING:  # they import torch, which what stands between a worker and its executor does without
+    from gan_bench.workers.jobs import Job, Setup
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Host(ABC):
     """A machine or a cluster. `with host:` it is connected; on leaving, whatever it started there is gone."""
 
     patient = False  # whether places may come later, so that a grid without any waits
+    lost = ""  # why nothing of it can be reached any more, in a sentence
 
     def __enter__(self) -> Host:
         return self

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pickle
 import signal
 import time
 from collections import Counter
@@ -11,14 +13,17 @@ from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
 
 from gan_bench.errors import GanBenchError
-from gan_bench.workers.events import Event, Ready, Want
+from gan_bench.workers.events import DEVICE_FAULT, Event, Ready, Want
 from gan_bench.workers.hosts.base import Cause, Ending, Handle, Host
-from gan_bench.workers.jobs import Job, Setup
 from gan_bench.workers.processes import apart, worker_context
-from gan_bench.workers.worker import DEVICE_FAULT, main
 
+if TYPE_CHECKING:
+    from gan_bench.workers.jobs import Job, Setup
+
+WORKER = "gan_bench.workers.worker:main"  # what a worker process does
 BURIAL_SECONDS = 0.5  # after which a dead process can be waited for; longer at each further try
 TRIES = 3  # of starting a process
 
@@ -32,8 +37,12 @@ class LocalHandle(Handle):
 
     def send(self, job: Job | None) -> bool:
         """See Handle."""
+        return self.pass_on(pickle.dumps(job))
+
+    def pass_on(self, message: bytes) -> bool:
+        """Give it what was pickled, which need not be understood here."""
         try:
-            self.connection.send(job)
+            self.connection.send_bytes(message)
         except OSError:
             return False
         return True
@@ -76,7 +85,6 @@ class LocalHost(Host):
 
     def __init__(self, devices: Sequence[str]) -> None:
         self.devices = devices
-        self._context = worker_context()
         self._taken: list[LocalHandle] = []
 
     def free(self) -> Sequence[str]:
@@ -86,29 +94,38 @@ class LocalHost(Host):
 
     def start(self, place: str, setup: Setup) -> LocalHandle:
         """See Host."""
-        ours, theirs = self._context.Pipe()
-        process = self._forked((theirs, replace(setup, device=place)))
-        theirs.close()
-        self._taken.append(handle := LocalHandle(place, process, ours))
+        self._taken.append(handle := begin(place, WORKER, pickle.dumps(replace(setup, device=place))))
         return handle
-
-    def _forked(self, task: tuple[Connection, Setup]) -> BaseProcess:
-        """A process that works. The server that forks them may be killed at this very moment: the next try starts another,
-        as soon as the system has buried the dead one.
-        """
-        for attempt in range(TRIES):
-            process: BaseProcess = self._context.Process(target=main, args=task, daemon=True)
-            with apart(), suppress(EOFError, ConnectionError):
-                process.start()
-                return process
-            time.sleep(BURIAL_SECONDS * 4**attempt)
-        raise GanBenchError(f"no worker process can be started: what starts them ended {TRIES} times")
 
     def wait(self, handles: Sequence[Handle], seconds: float) -> Sequence[Handle]:
         """See Host."""
         own = [handle for handle in handles if isinstance(handle, LocalHandle)]
         ready = wait([sign for one in own for sign in (one.connection, one.process.sentinel)], timeout=seconds)
         return [one for one in own if one.connection in ready or one.process.sentinel in ready]
+
+
+def begin(place: str, entry: str, task: bytes) -> LocalHandle:
+    """Start a process, which calls `entry`, "module:function", with a connection to here and what was pickled as `task`.
+
+    The server that forks them may be killed at this very moment: the next try starts another, as soon as the system has buried
+    the dead one. GanBenchError: none can be started.
+    """
+    context = worker_context()
+    ours, theirs = context.Pipe()
+    for attempt in range(TRIES):
+        process: BaseProcess = context.Process(target=enter, args=(entry, theirs, task), daemon=True)
+        with apart(), suppress(EOFError, ConnectionError):
+            process.start()
+            theirs.close()
+            return LocalHandle(place, process, ours)
+        time.sleep(BURIAL_SECONDS * 4**attempt)
+    raise GanBenchError(f"no worker process can be started: what starts them ended {TRIES} times")
+
+
+def enter(entry: str, connection: Connection, task: bytes) -> None:
+    """A process's whole life."""
+    module, _, function = entry.partition(":")
+    getattr(importlib.import_module(module), function)(connection, pickle.loads(task))
 
 
 def exit_cause(code: int) -> str:
