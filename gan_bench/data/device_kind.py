@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ def features_folder(cache: Path, device: torch.device) -> Path:
     return cache / "features" / re.sub(r"[^A-Za-z0-9.+-]+", "-", kind(device))
 
 
+@cache
 def _vendor() -> str:
     """Who made the processor, whose own libraries treat others' otherwise; "" where the system does not say."""
     with suppress(OSError):

@@ -30,7 +30,6 @@ BEAT_SECONDS = 5.0  # between two beats
 SILENT_SECONDS = 20.0  # without a beat of its own, after which a process asks whether another one has taken over
 DEAD_SECONDS = 30.0  # without a beat: longer than network file systems keep attributes of a file that is opened
 LOOK_SECONDS = 0.05  # between two looks at another's token
-LENGTH = 250  # bytes of a token, always, so that a full disk does not stop it
 
 Content = dict[str, Any]  # of a token
 R = TypeVar("R")
@@ -116,8 +115,9 @@ class Attempt:
     def _write(self) -> None:
         """Beat. Never through the name, which may be another's by now."""
         at = clock()  # before it is written: from then on others may have seen no later one
+        # Always as many bytes, so that neither a full disk stops it nor a reader finds half of it.
         content = {"attempt": self.name, **here(), "beats": f"{self._beats:010}"}
-        os.pwrite(self._file, json.dumps(content).encode().ljust(LENGTH), 0)
+        os.pwrite(self._file, json.dumps(content).encode(), 0)
         os.fsync(self._file)
         self._beaten = at
 

@@ -1,7 +1,7 @@
 """A plugin file that kills its process, or all of the command's, at a chosen moment.
 
 KILL_AT="POINT:COUNT:WHO" in the environment: at the COUNTth time that any process comes by POINT, WHO is killed: "all"
-or "one". KILL_COUNTER names the file that counts.
+or "one". KILL_COUNTER names the file that counts. With KILL_BY=SIGSTOP they are frozen there, and may be woken up.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gan_bench.scoring import evaluator as evaluation
 from gan_bench.store import folder as store
 
 POINT, COUNT, WHO = os.environ["KILL_AT"].split(":")
+SIGNAL = signal.Signals[os.environ.get("KILL_BY", "SIGKILL")]
 
 
 def strike(point):
@@ -30,9 +31,11 @@ def strike(point):
     os.write(counter, b"x")
     if os.fstat(counter).st_size == int(COUNT):
         if WHO == "all":
-            os.killpg(os.getpgrp(), signal.SIGKILL)
-        os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(60)
+            os.killpg(os.getpgrp(), SIGNAL)
+        else:
+            os.kill(os.getpid(), SIGNAL)
+        if SIGNAL == signal.SIGKILL:
+            time.sleep(60)
     os.close(counter)
 
 
@@ -61,10 +64,10 @@ def half_written(path, flush=files.flush):
 def append_half(self, row, append=store.RunFolder.append_curve):
     """Write half of the line first."""
     if POINT == "half a line":
-        with self.curves_file.open("ab") as file:
-            file.write(b'{"step": ')
+        file = self._curves._file
+        os.write(file, b'{"step": ')
         strike("half a line")
-        os.truncate(self.curves_file, self.curves_file.stat().st_size - 9)
+        os.ftruncate(file, os.fstat(file).st_size - 9)
     append(self, row)
 
 
