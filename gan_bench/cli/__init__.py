@@ -14,6 +14,7 @@ from gan_bench.cli.streams import guard
 from gan_bench.errors import GanBenchError
 
 COMMANDS = ("run", "plan", "plugins", "report", "watch", "sample", "score", "data", "schema", "bench", "clean")
+COMMANDS += ("status", "stop", "work")  # of runs on a cluster
 
 
 class BadInput(click.ClickException):

@@ -130,6 +130,10 @@ def command(
             outcome, said = run_on_slurm(asked, loaded, detach=detach)
         else:
             outcome, said = asked.perform(loaded)
+    if detach:
+        for line in said:
+            say(line)
+        return
     if outcome.stopped:
         gc.freeze()  # Python's last garbage collection would take a second of who waits for the end
         say("Stopped. The same command goes on from here.", err=True)

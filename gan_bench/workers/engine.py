@@ -38,6 +38,7 @@ class Engine(ABC):
     device: str  # of this process, on which it makes features that are not in the cache yet: "cpu", "cuda:0"
     slots: int | None  # runs at a time in a worker; None: as many as pay
     workers: int  # at a time, as far as is known
+    trains = True  # here and now; else it only notes what is to be trained
 
     @abstractmethod
     def peaks(self, precisions: set[Precision]) -> Mapping[Precision, float]:

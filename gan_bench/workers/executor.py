@@ -171,10 +171,10 @@ class Executor:
         else:
             self._tell(Failed(job.run, folder.write_failure(reason, hung)))
 
-    def stop(self) -> None:
-        """Let every worker save its runs at the next step and end; those that don't in time are killed."""
+    def stop(self, grace: float | None = None) -> None:
+        """Let every worker save its runs at the next step and end; those that don't within `grace` seconds are killed."""
         self.stopping = True
-        self._deadline = min(self._deadline, time.monotonic() + GRACE_SECONDS)
+        self._deadline = min(self._deadline, time.monotonic() + (GRACE_SECONDS if grace is None else grace))
         for worker in self._workers:
             worker.handle.stop()
 
