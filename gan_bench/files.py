@@ -1,4 +1,7 @@
-"""Files that are whole or not there, whenever a process is killed: written beside their place, flushed, renamed."""
+"""Files that are whole or not there, whenever a process is killed: written beside their place, flushed, renamed.
+
+Where several processes may write, each checks that it still may (`checked`) between the writing and the renaming.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,34 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 
 from gan_bench.errors import GanBenchError
 
-LEFTOVER = re.compile(r"\.step-\d+|\.checkpoint\.new\.pt|\..+\.[0-9a-f]{8}")  # of a snapshot, a checkpoint, any file
+# What `beside` names; the others were called so by earlier versions: a snapshot, a checkpoint, a run that was discarded.
+LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}|\.step-\d+|\.checkpoint\.new\.pt|\..+\.discarded")
+_check: ContextVar[Callable[[], object]] = ContextVar("check", default=lambda: None)
+
+
+@contextmanager
+def checked(check: Callable[[], object]) -> Iterator[None]:
+    """What this thread gives or takes a place inside is preceded by `check`, which raises where it no longer may.
+
+    A process may stand still for an hour between the check and the renaming. So whoever takes its work over deletes what it
+    had beside the places (`remove_leftovers`), and the renaming fails.
+    """
+    before = _check.set(check)
+    try:
+        yield
+    finally:
+        _check.reset(before)
+
+
+def beside(path: Path) -> Path:
+    """A name for what is not yet, or no longer, at this path."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
 
 
 def replace_file(path: Path, write: Callable[[Path], object], *, flushed: bool = True) -> None:
@@ -29,22 +54,22 @@ def replace_file(path: Path, write: Callable[[Path], object], *, flushed: bool =
     Who may read and write a file that it replaces stays as it was. A link is replaced, never followed: see `destination`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    new = beside(path)
     try:
-        write(beside)
+        write(new)
         with suppress(FileNotFoundError):
-            _keep_mode(path, beside)
+            _keep_mode(path, new)
         if flushed:
-            flush(beside)
-            move(beside, path)
+            flush(new)
+            move(new, path)
         else:
-            os.replace(beside, path)
+            rename(new, path)
     except OSError as error:
-        if error.filename in (None, str(beside)):  # a full disk does not say where
+        if error.filename in (None, str(new)):  # a full disk does not say where
             error.filename = str(path)
         raise
     finally:
-        beside.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
 
 
 def _keep_mode(old: Path, new: Path) -> None:
@@ -101,10 +126,62 @@ def _descriptor(path: Path) -> int | None:
         name = os.path.join(folder, os.readlink(name))
 
 
-def move(file: Path, to: Path) -> None:
-    """Rename a file or folder within its folder, and wait until that is on the disk."""
+def rename(file: Path, to: Path) -> None:
+    """Give a file or folder its place, after the check."""
+    _check.get()()
     os.replace(file, to)
+
+
+def move(file: Path, to: Path) -> None:
+    """Give a file or folder its place, after the check, and wait until that is on the disk."""
+    rename(file, to)
     flush(to.parent)
+
+
+def take_away(path: Path, to: Path | None = None) -> None:
+    """Rename a file or folder, or delete it. FileNotFoundError: it is not there.
+
+    The check follows as well: what a process took that was too late for it is put back.
+    """
+    check, away = _check.get(), beside(path)
+    check()
+    path.rename(away)
+    try:
+        check()
+    except BaseException:
+        put_back(away, path)
+        raise
+    if to is not None:
+        os.replace(away, to)
+        flush(to.parent)
+    elif away.is_dir() and not away.is_symlink():
+        shutil.rmtree(away)
+    else:
+        away.unlink()
+
+
+def put_back(away: Path, path: Path) -> None:
+    """Rename a file or folder back, unless there is another one by now: then that stays, and this one is deleted."""
+    if away.is_dir() and not away.is_symlink():
+        with suppress(OSError):  # a folder does not replace a filled one
+            away.rename(path)
+        shutil.rmtree(away, ignore_errors=True)
+        return
+    with suppress(FileExistsError):
+        twin(away, path)
+    away.unlink(missing_ok=True)
+
+
+def twin(file: Path, to: Path) -> None:
+    """The same file under a second name; where the file system has no such thing, a copy. FileExistsError: there is one."""
+    try:
+        os.link(file, to)
+    except FileExistsError:
+        raise
+    except OSError:
+        with file.open("rb") as content, to.open("xb") as copy:
+            shutil.copyfileobj(content, copy)
+        flush(to)
 
 
 def flush(path: Path) -> None:
@@ -124,14 +201,17 @@ def check_regular(path: str | Path) -> None:
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete what killed processes have left half-written in a folder, where nobody writes now."""
-    for path in folder.glob(".*"):
+def remove_leftovers(folder: Path, pattern: str = ".*") -> None:
+    """Delete what others have left half-written in a folder. They are dead, or `checked`: none of it can get its place now."""
+    for path in folder.glob(pattern):
         if LEFTOVER.fullmatch(path.name):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            with suppress(FileNotFoundError):
+                if path.is_dir() and not path.is_symlink():
+                    gone = beside(folder / "gone")
+                    path.rename(gone)  # at once, for whoever wakes up may write more into it
+                    shutil.rmtree(gone)
+                else:
+                    path.unlink()
 
 
 def write_json(path: Path, value: Any, *, flushed: bool = True) -> None:

@@ -17,6 +17,8 @@ import click
 from gan_bench.errors import GanBenchError
 
 RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*-\d+-[0-9a-f]{12}")  # a run folder; others in their place are someone's own
+BESIDE_RUN = re.compile(rf"\.({RUN.pattern})((?:\.attempt)?\.[0-9a-f]{{8}}|\.attempt|\.lock|\.discarded)")
+KINDS = {".lock": "lock of an earlier version", ".attempt": "token of a killed process"}
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,7 @@ def command(place: Path, yes: bool) -> None:
     or that of the file GRID in runs/. What the latest `gan-bench run` in it asked for stays. All that would go is shown
     first, and nothing goes unasked: without a terminal, only with --yes.
     """
-    from filelock import Timeout
-
+    from gan_bench.store.attempt import Busy
     from gan_bench.store.lock import Held, hold
     from gan_bench.store.trust import check_store
 
@@ -63,7 +64,7 @@ def command(place: Path, yes: bool) -> None:
                 click.echo("Nothing is deleted.")
     except RecursionError as error:
         raise GanBenchError(f"folders in {store} are nested too deeply to be deleted safely") from error
-    except (Held, Timeout) as error:
+    except (Held, Busy) as error:
         raise GanBenchError(f"a gan-bench run is at work in {store}; clean it when that has ended") from error
 
 
@@ -98,10 +99,8 @@ def waste(store: Path, wanted: set[str]) -> Iterator[Waste]:
         again = trained.get(_asked(runs / name))
         yield _waste(runs / name, f"stale: trained again as {again}" if again else "not asked for by the store's grid")
     for entry in _entries(runs):
-        name = entry.name[1:].removesuffix(".lock")
-        gone = name in old or name not in folders
-        if entry.name == f".{name}.lock" and RUN.fullmatch(name) and gone and entry.is_file(follow_symlinks=False):
-            yield _waste(Path(entry), "lock of a run that is gone")
+        if (found := BESIDE_RUN.fullmatch(entry.name)) and not entry.is_symlink():
+            yield _waste(Path(entry), KINDS.get(found[2], "left half-deleted by a killed process"))
     kept = [runs / name for name in sorted(folders - set(old)) if RUN.fullmatch(name)]
     for folder in (store, *_folders(store / "real"), *kept):
         yield from _left_behind(folder)
@@ -165,15 +164,13 @@ def _size(path: Path) -> int:
 
 
 def _check_unused(store: Path, found: Iterable[Waste]) -> None:
-    """Timeout: a process whose parent was killed is still writing to one of these runs."""
-    from filelock import FileLock
+    """Busy: a process, such as one whose parent was killed, is still writing to one of these runs."""
+    from gan_bench.store.attempt import token, waited, watch
 
-    places = {item.path.relative_to(store).parts for item in found}
-    for name in {parts[1].removeprefix(".").removesuffix(".lock") for parts in places if parts[0] == "runs"}:
-        lock = store / "runs" / f".{name}.lock"
-        if lock.is_file() and not lock.is_symlink():
-            with FileLock(lock, timeout=0):
-                pass
+    runs = {parts[1] for item in found if (parts := item.path.relative_to(store).parts)[0] == "runs"}
+    for run in {beside[1] if (beside := BESIDE_RUN.fullmatch(run)) else run for run in runs}:
+        if (path := token(store / "runs" / run)).is_file() and not path.is_symlink():
+            waited(watch(path))
 
 
 def show(store: Path, found: list[Waste]) -> str:

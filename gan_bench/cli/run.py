@@ -28,6 +28,11 @@ from gan_bench.cli.streams import Unprintable
     "--step-seconds", type=Seconds(0.1), help="End a run one of whose steps takes longer.  [default: no limit]"
 )
 @click.option(
+    "--any-device",
+    is_flag=True,
+    help="Go on with runs on another kind of device than they were begun on: their last bits differ.",
+)
+@click.option(
     "--until-settled",
     is_flag=True,
     help="Then add seeds to the comparisons in which some level has no verdict, until none is left.",
@@ -67,6 +72,7 @@ def command(
     fail_fast: bool,
     retries: int,
     step_seconds: float | None,
+    any_device: bool,
     until_settled: bool,
     most_seeds: int | None,
     watch: bool,
@@ -113,6 +119,7 @@ def command(
         fail_fast=fail_fast,
         retries=retries,
         step_seconds=step_seconds,
+        any_device=any_device,
         until_settled=until_settled,
         most_seeds=most_seeds,
     )

@@ -17,7 +17,6 @@ def command(ctx: click.Context, store: Path) -> None:
 
     Tasks save their runs first. The command that submitted them goes on from there. Exit code 1 if some don't end.
     """
-    from gan_bench.commands.on_slurm import stop
     from gan_bench.commands.submission import Submission
     from gan_bench.console import say
     from gan_bench.errors import GanBenchError
@@ -28,7 +27,7 @@ def command(ctx: click.Context, store: Path) -> None:
     if not submission.living():
         say("Slurm has no job of it.")
         return
-    if not stop(submission):
+    if not submission.stop():
         say("Some of its jobs don't end; `squeue --me` shows them.", err=True)
         ctx.exit(1)
     say("Its jobs have ended. The same command goes on from here.")

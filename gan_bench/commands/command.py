@@ -34,13 +34,14 @@ class Command(BaseModel):
     fail_fast: bool = False
     retries: int = 1
     step_seconds: float | None = None
+    any_device: bool = False
     until_settled: bool = False
     most_seeds: int | None = None
 
     @property
     def execution(self) -> Execution:
         """Where and how its runs are trained."""
-        return Execution(self.devices, self.slots, self.fail_fast, self.retries, self.step_seconds)
+        return Execution(self.devices, self.slots, self.fail_fast, self.retries, self.step_seconds, self.any_device)
 
     def load(self) -> Grid:
         """The grid. GridError: a mistake in it, which whoever typed the command has been told of."""

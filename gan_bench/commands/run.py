@@ -50,13 +50,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Execution:
-    """Where runs are trained, and what is done when one of them fails; nothing here changes what they compute."""
+    """Where runs are trained, and what is done when one of them fails; nothing but `any_device` changes what they compute."""
 
     devices: str = "auto"
     slots: int | None = None  # on each device; None: as many as pay
     fail_fast: bool = False  # stop at the first run that fails
     retries: int = 1  # of a run whose process died
     step_seconds: float | None = None  # after which a step counts as hung
+    any_device: bool = False  # go on with runs on another kind of device than they were begun on
 
     @property
     def rules(self) -> Rules:
@@ -325,4 +326,5 @@ def worker_setup(grid: Grid, store: Path, execution: Execution) -> Setup:
         step_seconds=execution.step_seconds,
         half=grid.half,
         conditional=grid.conditional,
+        any_device=execution.any_device,
     )

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gan_bench.commands.on_slurm import in_words
 from gan_bench.commands.submission import Submission
 from gan_bench.console import duration
 from gan_bench.errors import GanBenchError
@@ -29,8 +28,9 @@ def _of_files(store: Path) -> Iterator[str]:
 
     working = at_work(store)
     for found in standings(load(store), time.time(), at_work=working):
-        all_runs = found.finished + found.failed + found.unfinished
-        yield f"{found.finished} of {all_runs} runs finished, {found.failed} failed, {found.training} training, {found.waiting} waiting"
+        runs = found.finished + found.failed + found.unfinished
+        counts = f"{found.failed} failed, {found.training} training, {found.waiting} waiting"
+        yield f"{found.finished} of {runs} runs finished, {counts}"
         if found.seconds_left is not None:
             yield f"about {duration(found.seconds_left)} left"
     yield "a command is at work there" if working else "nothing works there"
@@ -45,8 +45,7 @@ def _of_slurm(submission: Submission) -> Iterator[str]:
         else:
             yield "stopped; the same command goes on" if ending.stopped else "ended; the report is written"
     try:
-        living = submission.living()
-        yield in_words(submission, living) if living else "Slurm has no job of it."
+        yield submission.in_words(submission.living())
     except GanBenchError as error:
         yield f"Slurm does not answer: {error}"
     rounds = submission.rounds()

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from gan_bench.grid.schema import Cluster
 
 Part = Literal["prepare", "train", "finish"]
-PARTS: tuple[Part, ...] = ("prepare", "train", "finish")
+WHAT: dict[Part, str] = {"prepare": "preparing job", "train": "task", "finish": "finishing job"}
+STOP_SECONDS = 90.0  # for tasks to save their runs and end
 
 
 class Ending(BaseModel):
@@ -114,7 +117,7 @@ class Submission(BaseModel):
 
     def living(self) -> list[slurm.Task]:
         """Its jobs in Slurm's queue. GanBenchError: Slurm does not answer."""
-        return slurm.queue(self._name(part) for part in PARTS)
+        return slurm.queue(self._name(part) for part in WHAT)
 
     def cancelled(self) -> bool:
         """Whether somebody has lately taken tasks of its arrays out of the queue."""
@@ -122,7 +125,7 @@ class Submission(BaseModel):
 
     def submit(self, cluster: Cluster, living: Sequence[slurm.Task], round_number: int = 1) -> None:
         """Submit those of a round's jobs that do not live. GanBenchError: Slurm refuses them."""
-        jobs = {part: task.job for part in PARTS for task in living if task.name == self._name(part)}
+        jobs = {part: task.job for part in WHAT for task in living if task.name == self._name(part)}
         if "finish" in jobs:
             return
         if "train" not in jobs:
@@ -156,15 +159,39 @@ class Submission(BaseModel):
     def _name(self, part: Part) -> str:
         return f"{self.name}-{part}"
 
-    def part(self, task: slurm.Task) -> str:
-        """Which of the three a job is."""
-        return task.name.rpartition("-")[2]
+    def stop(self) -> bool:
+        """End its jobs, and wait until they have saved their runs; False: some live still.
 
+        GanBenchError: Slurm does not answer.
+        """
+        self.stopped.touch()
+        deadline, asked = time.monotonic() + STOP_SECONDS, set[str]()
+        while living := self.living():
+            living.sort(key=lambda task: task.name != self._name("finish"))  # first what would give runs out again
+            new = [job for job in dict.fromkeys(task.job for task in living) if job not in asked]
+            slurm.cancel(new)
+            asked.update(new)
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(1.0)
+        self.end(Ending(stopped=True))
+        return True
 
-def of_part(submission: Submission, tasks: Sequence[slurm.Task], part: Part) -> Iterator[slurm.Task]:
-    """Those of a part."""
-    return (task for task in tasks if submission.part(task) == part)
+    def in_words(self, living: Sequence[slurm.Task]) -> str:
+        """What of it is in Slurm's queue."""
+        parts = []
+        for part, what in WHAT.items():
+            own = [task for task in living if task.name == self._name(part)]
+            if running := [task for task in own if task.node]:
+                parts.append(f"{_count(len(running), what)} on {', '.join(sorted({task.node for task in running}))}")
+            for reason, number in Counter(task.reason for task in own if not task.node).items():
+                parts.append(f"{_count(number, what)} waiting ({reason})")
+        return f"Slurm: {'; '.join(parts)}" if parts else "Slurm has no job of it."
 
 
 def _file(store: Path) -> Path:
     return store / FOLDER / "submission.json"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"

@@ -17,8 +17,8 @@ from gan_bench.commands.submission import Ending, Submission
 from gan_bench.console import say
 from gan_bench.errors import GanBenchError
 from gan_bench.workers import slurm
-from gan_bench.workers.events import Event, Failed
-from gan_bench.workers.journal import Begun, Entry, Journal, Journals, Over, Refused, Told
+from gan_bench.workers.events import Advanced, Event, Failed, Finished, Foreign, Returned
+from gan_bench.workers.journal import Begun, Journal, Journals, Over, Refused, Told
 from gan_bench.workers.shards import Given, Round
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ class Shard:
         self.round, self.task, self.tasks = round_, task, tasks
         self.executor: Executor | None = None
         self.left: dict[str, Given] = {}
+        self.foreign: set[str] = set()  # runs that go on only on another kind of device
         self.out_of_time = False  # its time limit is near
         self.trained = False  # any step
 
@@ -178,9 +179,11 @@ class Shard:
         return False if self.out_of_time else self.executor.run(jobs)
 
     def _take(self, event: Event, journal: Journal, fail_fast: bool) -> None:
-        from gan_bench.workers.events import Advanced, Finished
-
         self.trained |= isinstance(event, Advanced)
+        if isinstance(event, Foreign):
+            self.foreign.add(event.run)
+        elif isinstance(event, Failed) and event.run in self.foreign:  # another node may be of its kind
+            event = Returned(event.run, event.reason)
         journal(event)
         if isinstance(event, Finished | Failed):
             self.left.pop(event.run, None)

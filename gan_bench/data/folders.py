@@ -9,13 +9,13 @@ import os
 import platform
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from filelock import Timeout
 
+from gan_bench.files import beside
 from gan_bench.store.lock import Lock
 
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what file systems without locks answer
@@ -84,11 +84,6 @@ def discard(folder: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         folder.rename(discarded)
         shutil.rmtree(discarded)
-
-
-def beside(path: Path) -> Path:
-    """A name for what is not yet, or no longer, at this path."""
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
 
 
 def _held(lock: Lock, waiting: Callable[[], object]) -> AbstractContextManager[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import zlib
 from itertools import chain
@@ -18,31 +19,60 @@ WINDOW = 25  # G steps whose means make one line of the curves
 LEADING = re.compile(rb"\d{1,10}(?=[,}])")  # the number that a text begins with
 
 
-def append_window(path: Path, row: dict[str, Any]) -> None:
-    """Append a window's means: a line whose `crc` is the CRC-32 of what stands before it; times stand after it."""
-    head = json.dumps({key: value for key, value in row.items() if key not in TIMES})[:-1].encode()
-    rest = {"crc": zlib.crc32(head)} | {key: value for key, value in row.items() if key in TIMES}
-    with path.open("ab") as file:  # closing it writes all, or raises
-        file.write(head + b", " + json.dumps(rest)[1:].encode() + b"\n")
+class CurvesFile:
+    """curves.jsonl while a process writes it: a file of its own, to which nobody else appends whatever its name means by then."""
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        """Take the place of what is there."""
+        self.path = path
+        self._file = -1
+        replace_file(path, lambda new: self._begin(new, content))
+
+    def _begin(self, new: Path, content: bytes) -> None:
+        self._file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+        self._write(content)
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Append a window's means: a line whose `crc` is the CRC-32 of what stands before it; times stand after it."""
+        head = json.dumps({key: value for key, value in row.items() if key not in TIMES})[:-1].encode()
+        rest = {"crc": zlib.crc32(head)} | {key: value for key, value in row.items() if key in TIMES}
+        self._write(head + b", " + json.dumps(rest)[1:].encode() + b"\n")
+
+    def settle(self) -> None:
+        """Wait until all is on the disk, in its place: another process that writes without asking may have put its own there."""
+        os.fsync(self._file)
+        if os.stat(self.path).st_ino != os.fstat(self._file).st_ino:
+            content = os.pread(self._file, os.fstat(self._file).st_size, 0)
+            self._close()
+            replace_file(self.path, lambda new: self._begin(new, content))
+
+    def _write(self, content: bytes) -> None:
+        while content:  # a disk that fills up takes a part, and then raises
+            content = content[os.write(self._file, content) :]
+
+    def _close(self) -> None:
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
+
+    __del__ = _close
 
 
-def cut_windows(path: Path, step: int) -> tuple[int, int]:
-    """Drop windows that ended after this G step, and lines that can't be read.
+def cut_windows(path: Path, step: int) -> tuple[CurvesFile, int, int]:
+    """Make the file anew, without windows that ended after this G step, and lines that can't be read.
 
-    Returns the step at which the last one that is left ended, 0 where there is none, and how many lines could not be read.
+    Returns it, the step at which the last window that is left ended, 0 where there is none, and how many lines could not be
+    read.
     """
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     kept, damaged, last = [], 0, 0
-    for line in lines:
+    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
         ended = _step(line)
         if ended is None:
             damaged += line.endswith(b"\n")  # the last line of a killed process is just not complete
         elif ended <= step:
             kept.append(line)
             last = ended
-    if len(kept) < len(lines):
-        replace_file(path, lambda beside: beside.write_bytes(b"".join(kept)))
-    return last, damaged
+    return CurvesFile(path, b"".join(kept)), last, damaged
 
 
 def read_windows(path: Path) -> list[dict[str, Any]]:

@@ -109,6 +109,7 @@ class RunSession(Document):
     from_step: Whole = 0
     started: str = ""
     device: str = ""
+    kind: str = ""  # of device; "" where nothing was trained, and in runs of before that was kept
     threads: Whole | None = None
     versions: dict[str, Any] = {}
     hardware: dict[str, Any] = {}
@@ -135,6 +136,11 @@ class RunDocument(Document):
     networks: dict[str, Network] = {}
     execution: Execution = Execution()
     sessions: list[RunSession] = []
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of devices that it was trained on, the latest last; as far as they are known."""
+        return list(dict.fromkeys(session.kind for session in reversed(self.sessions) if session.kind))[::-1]
 
 
 class Diagnosis(Document):

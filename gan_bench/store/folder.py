@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import filecmp
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_bench.errors import GanBenchError
-from gan_bench.files import flush, move, read_tensors, serialized
-from gan_bench.store.curves import append_window, cut_windows
-from gan_bench.store.documents import FileFault, ScoresDocument, read_object, write_object
+from gan_bench.files import beside, flush, move, read_tensors, rename, serialized, take_away, twin
+from gan_bench.store.checksums import checksum
+from gan_bench.store.curves import CurvesFile, cut_windows
+from gan_bench.store.documents import Document, FileFault, ScoresDocument, read_object, write_object
 from gan_bench.store.places import WEIGHTS, Places
 from gan_bench.store.state import RunState, read_state
 
@@ -30,8 +31,20 @@ def _check(state: Any, of: str) -> None:
         raise ValueError("it is another run's")
 
 
+def _alike(a: Path, b: Path) -> bool:
+    """Whether two files hold the same, timings excepted."""
+    if b.suffix != ".json":
+        return a.exists() and filecmp.cmp(a, b, shallow=False)
+    with suppress(ValueError):  # else it is damaged
+        one, two = (read_object(file, Document) for file in (a, b))
+        return one is not None and two is not None and checksum(one.as_json()) == checksum(two.as_json())
+    return False
+
+
 class RunFolder(Places):
-    """One run's folder (docs/run-folder.md)."""
+    """One run's folder (docs/run-folder.md). Where several processes may write, what is done here is `checked`."""
+
+    _curves: CurvesFile | None = None  # while they are written
 
     def read(self) -> RunState:
         """How the run stands now."""
@@ -41,17 +54,32 @@ class RunFolder(Places):
     def new_snapshot(self, step: int) -> Iterator[Path]:
         """A folder to fill with files that are flushed, and that becomes the snapshot once it is complete."""
         final = self.snapshot(step)
-        beside = final.with_name(f".{final.name}")
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        yield beside
-        shutil.rmtree(final, ignore_errors=True)
-        move(beside, final)
+        new = beside(final)
+        try:
+            new.mkdir(parents=True)
+            yield new
+            if final.exists():
+                if all(_alike(final / file.name, file) for file in new.iterdir()):
+                    return
+                take_away(final)
+            move(new, final)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
 
     def forget_weights(self, step: int) -> None:
         """Set a snapshot's weights aside, which can't be read."""
         file = self.snapshot(step) / WEIGHTS
-        file.replace(file.with_name("weights.damaged.pt"))
+        take_away(file, file.with_name("weights.damaged.pt"))
+
+    def drop_weights(self, step: int) -> None:
+        """Delete a snapshot's weights, if there are any."""
+        with suppress(FileNotFoundError):
+            take_away(self.snapshot(step) / WEIGHTS)
+
+    def forget_result(self) -> None:
+        """Delete result.json: the run goes on."""
+        with suppress(FileNotFoundError):
+            take_away(self.result_file)
 
     def scores(self, step: int) -> ScoresDocument:
         """A snapshot's scores.json; without scores where that is lost or damaged."""
@@ -61,32 +89,36 @@ class RunFolder(Places):
         return ScoresDocument(step=step)
 
     def append_curve(self, row: dict[str, Any]) -> None:
-        """Append a window's means."""
-        append_window(self.curves_file, row)
+        """Append a window's means, after `cut_curves`."""
+        assert self._curves is not None
+        self._curves.append(row)
 
     def cut_curves(self, step: int) -> tuple[int, list[FileFault]]:
-        """Drop windows that ended after this step, training from there writes them again; and lines that can't be read.
+        """Begin to write curves: drop windows that ended after this step, training from there writes them again; and lines that
+        can't be read.
 
         Returns the step at which the last one that is left ended, 0 where there is none.
         """
-        last, damaged = cut_windows(self.curves_file, step)
+        self._curves, last, damaged = cut_windows(self.curves_file, step)
         wrong = f"{damaged} lines of {self.curves_file} are damaged"
         return last, [FileFault(self.curves_file, wrong, "they are left out")] if damaged else []
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Write the state of training, after the curves that lead to it. The one before is kept beside it."""
-        if self.curves_file.exists():
-            flush(self.curves_file)
+        if self._curves is not None:
+            self._curves.settle()
         content = serialized(state)
-        new = self.path / ".checkpoint.new.pt"
+        new, before = beside(self.checkpoint_file), beside(self.previous_file)
         try:
             new.write_bytes(content)
             flush(new)
             if self.checkpoint_file.exists():
-                os.replace(self.checkpoint_file, self.previous_file)
+                twin(self.checkpoint_file, before)
+                rename(before, self.previous_file)
             move(new, self.checkpoint_file)
         finally:
             new.unlink(missing_ok=True)
+            before.unlink(missing_ok=True)
 
     def load_checkpoint(self, of: str | None = None) -> tuple[dict[str, Any] | None, list[FileFault]]:
         """The saved state, None where there is none.
@@ -102,7 +134,7 @@ class RunFolder(Places):
             except FileNotFoundError:
                 continue
             except ValueError as error:
-                os.replace(file, self.path / "checkpoint.damaged.pt")
+                take_away(file, self.path / "checkpoint.damaged.pt")
                 without = (
                     "it is set aside as checkpoint.damaged.pt, and the run goes on from the one before, if there is one"
                 )
@@ -116,12 +148,17 @@ class RunFolder(Places):
         if self.previous_file.exists() and self.checkpoint_file.exists():
             with suppress(ValueError):
                 read_tensors(self.checkpoint_file)
-                self.previous_file.unlink()
+                take_away(self.previous_file)
 
     def write_failure(self, reason: str, traceback: str | None = None, **counters: Any) -> str:
-        """Write result.json of a run that failed; returns the reason. If that can't be written, the run stays unfinished."""
+        """Write result.json of a run that failed; returns the reason. If that can't be written, the run stays unfinished.
+
+        One that has finished has: what fails is then some work on its files.
+        """
         reason = reason.encode("utf-8", "backslashreplace").decode()  # it may hold a file name that is no text
         traceback = traceback and traceback.encode("utf-8", "backslashreplace").decode()
+        if self.read().finished:
+            return reason
         try:
             write_object(self.result_file, {"status": "failed", "reason": reason, "traceback": traceback, **counters})
         except OSError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_bench.errors import GanBenchError
+from gan_bench.store.attempt import token
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,199}")  # one part of a path on every system
 FINGERPRINT = re.compile(r"[0-9a-f]{12,128}")
@@ -32,12 +33,12 @@ def check_name(name: str) -> str:
 
 
 def check_store(store: Path, folders: Iterable[Path] = ()) -> None:
-    """GanBenchError: a part of the store, or one of these run folders or its lock, is a link or holds one."""
+    """GanBenchError: a part of the store, or one of these run folders or its token, is a link or holds one."""
     for name in (".lock", ".heart", "grid.json", "speed.json", "runs", "real"):
         if why := strange_part(store / name):
             raise GanBenchError(f"{store}: {why}")
     for run in folders:
-        if why := strange(run) or strange_part(run.with_name(f".{run.name}.lock")):
+        if why := strange(run) or strange_part(token(run)):
             raise GanBenchError(f"{run}: {why}")
 
 

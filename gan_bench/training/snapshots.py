@@ -85,4 +85,4 @@ def drop_weights(folder: RunFolder, keep: str) -> None:
     if keep == "best+last":
         kept |= best_columns(folder).keys()
     for step in set(steps) - kept:
-        (folder.snapshot(step) / WEIGHTS).unlink(missing_ok=True)
+        folder.drop_weights(step)

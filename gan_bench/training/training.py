@@ -98,7 +98,7 @@ class Training:
                 self._row_is_missing = False
                 self.curves.rows = read_windows(self.folder.curves_file)
                 return
-            self.folder.result_file.unlink(missing_ok=True)  # before anything of what it tells of changes
+            self.folder.forget_result()  # before anything of what it tells of changes
             saved, faults = self.folder.load_checkpoint(self.name)
             if saved is not None:
                 self.load_state_dict(saved)

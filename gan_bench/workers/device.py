@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from gan_bench.data.cores import cores
+from gan_bench.data.device_kind import kind as kind
 from gan_bench.errors import GanBenchError
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 class Ready:
     """The process has begun to work."""
 
+    kind: str = ""  # of its device (`gan_bench.workers.device.kind`)
+
 
 @dataclass(frozen=True)
 class Want:
@@ -70,6 +72,18 @@ class Returned(Ended):
     """It goes on elsewhere, from its checkpoint; the reason is one that a person should know, if there is any."""
 
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Busy(Returned):
+    """Another process trains it, as the reason says, and may have come further."""
+
+
+@dataclass(frozen=True)
+class Foreign(Returned):
+    """It goes on only on the kind of device that it was begun on, and this is another one."""
+
+    begun: str = field(kw_only=True)  # that kind
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,34 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from gan_bench.errors import GanBenchError
+from gan_bench.files import checked
+from gan_bench.store.attempt import Attempt, Lost, new_name, revoke, token
 from gan_bench.store.folder import RunFolder
 from gan_bench.training.watchdog import hung_at
-from gan_bench.workers.events import Ended, Event, Failed, Finished, Ready, Returned, Started, Stopped, Want
+from gan_bench.workers.events import (
+    Busy,
+    Ended,
+    Event,
+    Failed,
+    Finished,
+    Foreign,
+    Ready,
+    Returned,
+    Started,
+    Stopped,
+    Want,
+)
 from gan_bench.workers.hosts.base import Cause, Ending, Handle, Host
 from gan_bench.workers.jobs import Job, Setup
 from gan_bench.workers.processes import on_stop
 
 GRACE_SECONDS = 4.0  # for workers to save their runs and end
 STILLBORN = 3  # workers of a place that may end before they are ready, one after the other
+BUSY_SECONDS = 10.0  # until a run that another process trains is looked at again
 MOST_MOVES = 100  # of a run from a place that is lost to another one, after which it is no accident any more
 
 
@@ -57,6 +72,9 @@ class Executor:
         self._stillborn: Counter[str] = Counter()  # by place: workers in a row that ended before they were ready
         self._last_cause = ""  # why the last worker ended
         self._workers: list[Assigned] = []
+        self._due: dict[str, float] = {}  # by run that another process trains: when it is given out again
+        self._begun: dict[str, str] = {}  # by run: the kind of device that it goes on on alone
+        self._kinds: dict[str, str] = {}  # by place: that of its device
 
     def run(self, jobs: Sequence[Job]) -> bool:
         """Train the jobs; False if Ctrl-C, SIGTERM or the end of the terminal came before all had ended."""
@@ -67,6 +85,7 @@ class Executor:
                 while self._workers or (waiting and self.host.patient and not self.stopping):
                     self._assign(waiting)
                     self._listen(waiting)
+                    self._give_up(waiting)
                     self._begin(waiting)
                     if time.monotonic() > self._deadline:
                         self._kill()
@@ -78,20 +97,21 @@ class Executor:
 
     def _begin(self, waiting: deque[Job]) -> None:
         """Start workers for runs that wait, as far as there are places."""
-        idle = sum(not worker.jobs for worker in self._workers)
+        idle = sum(not worker.jobs and self._of_use(worker.handle.place, waiting) for worker in self._workers)
         if self.stopping or idle >= len(waiting):
             return
         for place in self.host.free():
-            if idle < len(waiting) and self._stillborn[place] <= STILLBORN:
+            if idle < len(waiting) and self._stillborn[place] <= STILLBORN and self._of_use(place, waiting):
                 self._workers.append(Assigned(self.host.start(place, self.setup)))
                 idle += 1
 
     def _assign(self, waiting: deque[Job]) -> None:
         """Give out runs. A worker ends when there are none, and none can come back from another one."""
         for worker in self._workers:
-            while worker.wants and waiting and not self.stopping and _may_have(worker, waiting[0]):
-                job = waiting.popleft()
+            while worker.wants and not self.stopping and (job := self._next(worker, waiting)):
+                waiting.remove(job)
                 worker.wants -= 1
+                job = replace(job, attempt=new_name())
                 if worker.handle.send(job):
                     worker.jobs[job.run] = job
                 else:
@@ -101,6 +121,35 @@ class Executor:
                 if worker.wants:
                     worker.wants = 0
                     worker.handle.send(None)
+
+    def _next(self, worker: Assigned, waiting: deque[Job]) -> Job | None:
+        """The next run for a worker."""
+        now, place = time.monotonic(), worker.handle.place
+        due = (job for job in waiting if self._due.get(job.run, 0.0) <= now and self._fits(place, job))
+        job = next(due, None)
+        return job if job and _may_have(worker, job) else None
+
+    def _fits(self, place: str, job: Job) -> bool:
+        """Whether a run may go on at a place, as far as is known."""
+        begun, here = self._begun.get(job.run), self._kinds.get(place)
+        return not begun or not here or begun == here
+
+    def _of_use(self, place: str, waiting: deque[Job]) -> bool:
+        return any(self._fits(place, job) for job in waiting)
+
+    def _give_up(self, waiting: deque[Job]) -> None:
+        """Runs that can't go on at any place that there is, and nothing else is left: they stay as they are."""
+        if self.stopping or not waiting or not self._begun or any(worker.jobs for worker in self._workers):
+            return
+        places = {place for place in self.host.free() if self._stillborn[place] <= STILLBORN}
+        places |= {worker.handle.place for worker in self._workers}
+        if not places or any(self._of_use(place, waiting) for place in places):
+            return
+        here = " and ".join(sorted({self._kinds[place] for place in places}))
+        while waiting and not self.stopping:
+            job = waiting.popleft()
+            why = f"it was begun on {self._begun[job.run]}, and goes on only there, to the same bits; here is {here}. "
+            self._tell(Failed(job.run, f"{why}--any-device goes on all the same, --fresh begins again"))
 
     def _listen(self, waiting: deque[Job]) -> None:
         """Take in what workers have to tell, and bury those that have ended."""
@@ -117,6 +166,7 @@ class Executor:
         """Take in what a worker says."""
         if isinstance(event, Ready):
             worker.ready = True
+            self._kinds[worker.handle.place] = event.kind
             del self._stillborn[worker.handle.place]
             return
         if isinstance(event, Want):
@@ -127,7 +177,8 @@ class Executor:
         elif isinstance(event, Ended):
             job = worker.jobs.pop(event.run)
             if isinstance(event, Returned):
-                waiting.appendleft(job)
+                self._take_back(job, event, waiting)
+                return
         self._tell(event)
 
     def _tell(self, event: Event) -> None:
@@ -146,6 +197,8 @@ class Executor:
             self._stillborn[worker.handle.place] += 1
         together = len(worker.jobs) > 1
         for run, job in worker.jobs.items():
+            with suppress(OSError):  # whoever goes on finds out by itself
+                revoke(token(self.setup.run_path(run)), job.attempt)
             if self.stopping:
                 self._tell(Stopped(run))
             elif cause.place and job.moves < MOST_MOVES:
@@ -169,7 +222,30 @@ class Executor:
         elif folder.read().finished_steps >= job.snapshot_steps[-1]:
             self._tell(Finished(job.run))  # what ended the process came after it
         else:
-            self._tell(Failed(job.run, folder.write_failure(reason, hung)))
+            self._fail(job, folder, reason, hung, waiting)
+
+    def _fail(self, job: Job, folder: RunFolder, reason: str, traceback: str | None, waiting: deque[Job]) -> None:
+        """Write that a run has failed, unless another process has taken it over."""
+        try:
+            with Attempt(token(folder.path), new_name()) as attempt, checked(attempt.check):
+                reason = folder.write_failure(reason, traceback)
+        except (FileExistsError, Lost):
+            self._take_back(job, Busy(job.run, "another process has taken it over"), waiting)
+        except OSError as error:
+            self._tell(Failed(job.run, f"{reason} (which could not be recorded: {error})"))
+        else:
+            self._tell(Failed(job.run, reason))
+
+    def _take_back(self, job: Job, event: Returned, waiting: deque[Job]) -> None:
+        """A run that is given out again."""
+        if isinstance(event, Busy):
+            self._due[job.run] = time.monotonic() + BUSY_SECONDS
+            waiting.append(job)
+        else:
+            waiting.appendleft(job)
+        if isinstance(event, Foreign):
+            self._begun[job.run] = event.begun
+        self._tell(event)
 
     def stop(self, grace: float | None = None) -> None:
         """Let every worker save its runs at the next step and end; those that don't within `grace` seconds are killed."""

@@ -30,6 +30,7 @@ class Setup:
     step_seconds: float | None = None  # that a training step may take
     half: Half | None = None  # of the held-out data, by which they are scored
     conditional: bool = False  # whether networks of any of the grid's runs take labels
+    any_device: bool = False  # whether runs go on on another kind of device than they were begun on
     environment: Mapping[str, str] = field(
         default_factory=lambda: dict(os.environ)
     )  # the server of workers has an older one
@@ -56,6 +57,7 @@ class Job:
     alone: bool = False  # not beside other runs: one of those that it was with ended their process
     deaths: int = 0  # processes that ended while they trained this run and no other
     moves: int = 0  # places that were lost while they trained this run
+    attempt: str = ""  # what this attempt at it is called, anew each time that it is given out
 
 
 def make_job(run: Run, grid: Grid, peaks: Mapping[Precision, float], *, clear: bool) -> Job:

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gan_bench.workers.events import Advanced, Ended, Event, Failed, Finished, Returned, Started, Stopped, Warned
+from gan_bench.workers import events
+from gan_bench.workers.events import Advanced, Ended, Event, Failed, Finished, Started
 
 ADVANCED_SECONDS = 5.0  # between two lines of how far a run has come
 
@@ -40,10 +41,8 @@ class Over:
 
 
 Entry = Event | Begun | Refused | Over
-KINDS: dict[str, type] = {
-    kind.__name__: kind
-    for kind in (Started, Advanced, Warned, Finished, Failed, Returned, Stopped, Begun, Refused, Over)
-}
+OF_RUNS = {name: kind for name, kind in vars(events).items() if getattr(kind, "__module__", "") == events.__name__}
+KINDS: dict[str, type] = OF_RUNS | {kind.__name__: kind for kind in (Begun, Refused, Over)}
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def of_line(line: bytes, journal: str) -> Line | None:
 
 
 class Journal:
-    """The journal of this process, which is one of those that have a shard's runs, one after the other or, for a while, at once."""
+    """The journal of this process. Several may have a shard's runs, one after the other or, for a while, at once."""
 
     def __init__(self, folder: Path, begun: Begun) -> None:
         folder.mkdir(parents=True, exist_ok=True)

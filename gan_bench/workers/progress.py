@@ -15,7 +15,7 @@ from rich.table import Column
 
 from gan_bench.console import duration
 from gan_bench.planning.cost import seconds_left
-from gan_bench.workers.events import Advanced, Ended, Event, Failed, Finished, Returned, Started, Warned
+from gan_bench.workers.events import Advanced, Busy, Ended, Event, Failed, Finished, Returned, Started, Warned
 
 PLAIN_SECONDS = 10.0  # between two lines about the whole grid where there is no terminal
 
@@ -51,6 +51,7 @@ class Display:
         self.active: dict[str, Active] = {}
         self.left = {run.name: run.total_steps - run.steps for run in runs}
         self.all_steps = max(1, sum(self.left.values()))
+        self.busy: dict[str, str] = {}  # by run that another process trains: what was told of it
         self.done = self.failed = 0
         self.began = self._line_at = time.monotonic()
         self.bars = Progress(
@@ -125,6 +126,10 @@ class Display:
             self.failed += 1
             self.left[run.name] = 0
             self.console.print(f"{run.title}: failed: {event.reason}", style="red")
+        elif isinstance(event, Busy):
+            if self.busy.get(run.name) != event.reason:
+                self.console.print(f"{run.title}: {event.reason}; it is looked at again", style="yellow")
+            self.busy[run.name] = event.reason
         elif isinstance(event, Returned) and event.reason:
             self.console.print(f"{run.title}: {event.reason}; it is tried again from its checkpoint", style="yellow")
 

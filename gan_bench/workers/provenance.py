@@ -15,7 +15,7 @@ from gan_bench.api.samples import PreparedData
 from gan_bench.data.described import described
 from gan_bench.store.documents import RunDocument
 from gan_bench.training.training import Training
-from gan_bench.workers.device import hardware
+from gan_bench.workers.device import hardware, kind
 
 if TYPE_CHECKING:
     from gan_bench.workers.jobs import Job
@@ -34,6 +34,7 @@ def provenance(
         "from_step": training.loop.steps,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": str(training.device),
+        "kind": "" if training.ended else kind(training.device),
         "threads": torch.get_num_threads(),
         "versions": {"gan_bench": __version__, "python": platform.python_version(), "torch": torch.__version__},
         "hardware": hardware(training.device),

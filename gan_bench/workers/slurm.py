@@ -1,4 +1,4 @@
-"""Slurm, by its own commands: sbatch, squeue, scancel, scontrol. Never sacct, which many clusters have not, or not for everybody."""
+"""Slurm, by its own commands: sbatch, squeue, scancel, scontrol. Never sacct, which many clusters do without."""
 
 from __future__ import annotations
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from multiprocessing.connection import Connection
@@ -21,16 +20,18 @@ from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
 from gan_bench.data.cache import cache_root, open_prepared
 from gan_bench.errors import GanBenchError, message
-from gan_bench.files import remove_leftovers
+from gan_bench.files import checked, remove_leftovers, take_away
 from gan_bench.grid import cell_from_settings
 from gan_bench.scoring.evaluator import Evaluator
+from gan_bench.store.attempt import LOOK_SECONDS, Attempt, Busy, Lost, take, token
 from gan_bench.store.documents import RunDocument, read_or_fault, write_object
 from gan_bench.store.folder import RunFolder
-from gan_bench.store.lock import Lock
 from gan_bench.training.curve_writer import Diverged
 from gan_bench.training.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
 from gan_bench.training.rescoring import rescore, score_best_again
 from gan_bench.training.training import Hopeless, Slot, Task, Training, record_failure
+from gan_bench.workers import events
+from gan_bench.workers.device import kind
 from gan_bench.workers.events import Advanced, Ended, Event, Failed, Finished, Ready, Returned, Started, Want, Warned
 from gan_bench.workers.jobs import Job, Setup
 from gan_bench.workers.output import LazyFile
@@ -38,7 +39,6 @@ from gan_bench.workers.processes import SAFE, end_with_parent, ignore_the_termin
 from gan_bench.workers.provenance import provenance
 from gan_bench.workers.slots import Slots
 
-LOCK_SECONDS = 120.0  # to wait for another process that is still writing to the same run
 EVENT_SECONDS = 0.25  # between two progress messages of a run
 LEAK_BYTES = 2**30  # of memory above what its first run left, with which a worker is replaced
 DEVICE_FAULT = 70  # exit code
@@ -57,7 +57,17 @@ class ActiveRun:
     stream: torch.cuda.Stream | None
     output: LazyFile
     turns: Iterator[None] = field(init=False)
+    attempt: Attempt | None = None  # once it is ours
     training: Training | None = None  # once it is open
+
+    def check(self) -> None:
+        """Lost: another process has taken it over, and nothing more may be written."""
+        if self.attempt:
+            self.attempt.check()
+
+
+class OtherKind(Exception):
+    """A run goes on only on the kind of device that it was begun on."""
 
 
 class Worker:
@@ -82,7 +92,7 @@ class Worker:
     def loop(self) -> None:
         """Train what arrives until the parent says that there is no more."""
         signal.signal(signal.SIGTERM, self._stop)
-        self.tell(Ready())
+        self.tell(Ready(kind(self.device)))
         while self._fill_slots():
             for run in list(self.active):
                 self._turn(run)
@@ -145,11 +155,12 @@ class Worker:
                 contextlib.redirect_stdout(run.output),
                 contextlib.redirect_stderr(run.output),
                 preserved() as changed,
+                checked(run.check),
             ):
                 next(run.turns)
         except (StopIteration, Halted):
             ended = True
-        except OSError as error:  # of its lock or folder
+        except OSError as error:  # of its token or folder
             ended, reason = True, message(error)
         if changed and not spoiled:
             self.spoiled = True  # what the run did elsewhere can't be known
@@ -166,7 +177,8 @@ class Worker:
         """Free a run's slot."""
         self.active.remove(run)
         run.output.close()
-        run.folder.hang_file.unlink(missing_ok=True)
+        if run.attempt and not run.attempt.lost:
+            run.folder.hang_file.unlink(missing_ok=True)
         if run.stream is not None:
             self._streams.append(run.stream)
         if self.device.type == "cuda":
@@ -179,8 +191,12 @@ class Worker:
         """Train a run, a turn at a time, and tell the parent how it ended. Halted: it is saved, and the worker is to end."""
         job, folder = run.job, run.folder
         ended: Ended = Finished(job.run)
-        # A worker whose parent was killed may still be saving this run.
-        with Lock(folder.path.with_name(f".{job.run}.lock"), timeout=LOCK_SECONDS):
+        try:
+            run.attempt = yield from self._taken(job)
+        except Busy as error:
+            self.tell(events.Busy(job.run, f"it is being trained {error}"))
+            return
+        with run.attempt:
             try:
                 run.training = self._open(run)
                 yield from self._train(run, run.training)
@@ -192,16 +208,10 @@ class Worker:
                 raise
             except GeneratorExit:
                 raise
+            except OtherKind as error:
+                ended = events.Foreign(job.run, begun=str(error))
             except BaseException as error:  # noqa: BLE001 - a plugin's fault fails this run, and only this run
-                if isinstance(error, torch.AcceleratorError):
-                    traceback.print_exc()
-                    os._exit(DEVICE_FAULT)  # nothing can be computed or saved in a process whose GPU had a fault
-                if isinstance(error, torch.OutOfMemoryError) and len(self.active) > 1:
-                    ended = Returned(job.run)
-                    self.slots.lower(len(self.active) - 1)
-                else:
-                    self.spoiled |= not isinstance(error, Diverged | Hopeless)  # nobody knows what it left half done
-                    ended = Failed(job.run, record_failure(folder, error, run.training))
+                ended = self._broken_off(run, error)
             if (training := run.training) is not None:
                 ended = replace(ended, images=training.counters()["images"], seconds=training.clock.session())
             if not isinstance(ended, Returned):
@@ -209,11 +219,41 @@ class Worker:
         run.training = training = None  # whose memory is free before another run comes
         self.tell(ended)
 
+    def _broken_off(self, run: ActiveRun, error: BaseException) -> Ended:
+        """How a run has ended that raised this."""
+        if isinstance(error, torch.AcceleratorError):
+            traceback.print_exc()
+            os._exit(DEVICE_FAULT)  # nothing can be computed or saved in a process whose GPU had a fault
+        if isinstance(error, torch.OutOfMemoryError) and len(self.active) > 1:
+            self.slots.lower(len(self.active) - 1)
+            return Returned(run.job.run)
+        with contextlib.suppress(Lost):
+            if run.attempt and not run.attempt.is_lost():  # else it is what came of that
+                self.spoiled |= not isinstance(error, Diverged | Hopeless)  # nobody knows what it left half done
+                return Failed(run.job.run, record_failure(run.folder, error, run.training))
+        return events.Busy(run.job.run, "another process has taken it over")
+
+    def _taken(self, job: Job) -> Generator[None, None, Attempt]:
+        """The run's token, once it is ours; turns end while that of another process is watched. Busy: it works."""
+        taking = take(token(self.setup.run_path(job.run)), job.attempt)
+        while True:
+            try:
+                next(taking)
+            except StopIteration as taken:
+                attempt: Attempt = taken.value
+                return attempt
+            if self.stopping:
+                raise Halted("the parent asked for an end")
+            time.sleep(LOOK_SECONDS)
+            yield
+
     def _save(self, run: ActiveRun) -> None:
         """Save a run that is stopped. Where that can't be, it stands at its last checkpoint, and goes on from there."""
         try:
             if run.training is not None:
                 run.training.save()
+        except Lost:
+            pass  # it goes on elsewhere
         except (OSError, Diverged) as error:
             text = f"it could not be saved, and will go on from its last checkpoint: {error}"
             self.tell(Warned(run.job.run, text))
@@ -221,13 +261,15 @@ class Worker:
     def _open(self, run: ActiveRun) -> Training:
         """The run, at its last checkpoint, with its folder brought up to date."""
         job, folder = run.job, run.folder
-        discarded = folder.path.with_name(f".{job.run}.discarded")
-        shutil.rmtree(discarded, ignore_errors=True)
-        if job.clear and folder.path.exists():
-            folder.path.rename(discarded)  # at once: a half-deleted run could be taken for a whole one
-            shutil.rmtree(discarded)
+        # What those have begun who had the run before. From here on nothing of theirs can get its place.
+        remove_leftovers(folder.path.parent, f".{job.run}.*")
         for written in (folder.path, folder.snapshots, *map(folder.snapshot, folder.snapshot_steps())):
             remove_leftovers(written)
+        if job.clear:
+            with contextlib.suppress(FileNotFoundError):
+                take_away(folder.path)  # at once: a half-deleted run could be taken for a whole one
+        before, faults = read_or_fault(folder.run_file, RunDocument, "it is written again")
+        self._check_kind(job, folder, before)
         cell = cell_from_settings(job.settings, self.registry)
         plugins = self.registry.those(cell.plugins)
         if [found.source_hash for found in plugins] != list(job.sources):
@@ -236,7 +278,6 @@ class Worker:
         task = Task(cell, job.seed, job.snapshot_steps, folder)
         slot = Slot(self.device, run.stream, peak_rate=job.limit, step_seconds=self.setup.step_seconds)
         run.training = training = Training(task, data, evaluator, slot, self.setup.evaluate)
-        before, faults = read_or_fault(folder.run_file, RunDocument, "it is written again")
         training.warnings += faults
         self._warn(job, training)
         write_object(folder.run_file, provenance(job, plugins, data, before, training))
@@ -252,12 +293,22 @@ class Worker:
             return self._open(run)
         return training
 
+    def _check_kind(self, job: Job, folder: RunFolder, before: RunDocument | None) -> None:
+        """OtherKind: a run that has begun would go on on another kind of device, in whose last bits it would differ."""
+        begun = before.kinds[-1:] if before and not self.setup.any_device else []
+        if begun and begun != [kind(self.device)]:
+            state = folder.read()
+            if state.finished_steps < job.snapshot_steps[-1] and state.steps:
+                raise OtherKind(begun[0])
+
     def _train(self, run: ActiveRun, training: Training) -> Iterator[None]:
         """Train to the end; a turn ends with each window, so that a GPU has work of every run while the host goes round."""
         job, told, images = run.job, 0.0, training.counters()["images"]
         for event in training:
             if self.stopping:
                 raise Halted("the parent asked for an end")
+            if run.attempt:
+                run.attempt.go_on()
             if event == "snapshot":
                 self._announce("gan_bench_snapshot_taken", folder=run.folder.path, step=training.loop.steps)
                 self._warn(job, training)

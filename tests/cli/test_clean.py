@@ -12,6 +12,7 @@ from filelock import FileLock
 from stores import gan_bench, run_folders
 
 from gan_bench.cli import clean
+from gan_bench.store import attempt
 
 HEX = "0123456789ab"
 
@@ -36,7 +37,9 @@ def waste(store) -> list[Path]:
             (folder / "run.json").write_text(text)
     files = [
         store / "runs" / f".dcgan-9-{HEX}.lock",
-        store / "runs" / f".{unasked.name}.lock",
+        store / "runs" / f".{wanted.name}.lock",
+        store / "runs" / f".{unasked.name}.attempt",
+        store / "runs" / f".{wanted.name}.0123abcd",
         store / ".results.csv.0123abcd",
         next((store / "real").iterdir()) / ".scores.json.0123abcd",
         wanted / ".checkpoint.pt.0123abcd",
@@ -45,6 +48,8 @@ def waste(store) -> list[Path]:
     ]
     for file in files:
         file.write_text("")
+    dead = {"machine": attempt.machine(), "process": 2**22 + 1}  # there are no more than that
+    attempt.token(unasked).write_text(json.dumps(dead))
     unfinished = wanted / "snapshots" / ".step-00000075"
     unfinished.mkdir()
     (unfinished / "samples.png").write_text("half a pictu")
@@ -127,18 +132,19 @@ def test_a_damaged_grid_json_makes_nothing_unasked_for(store, waste, text):
     assert contents(store) == before - {"grid.json"}
 
 
-def test_it_refuses_while_a_run_is_at_work(store, waste):
+def test_it_refuses_while_a_run_is_at_work(store, waste, monkeypatch):
     before = contents(store)
     with FileLock(store / ".lock"):
         assert "a gan-bench run is at work" in gan_bench("clean", store, "--yes", cwd=store.parent, code=2).stderr
-    # A worker whose parent was killed has the lock of its run alone; it may be in the middle of a checkpoint.
-    for name in (f"dcgan-7-{HEX}", run_folders(store)[-1].name):
+    # A worker whose parent was killed has the token of its run alone; it may be in the middle of a checkpoint.
+    monkeypatch.setattr(attempt, "BEAT_SECONDS", 0.1)
+    for name in (f"dcgan-6-{HEX}", run_folders(store)[-1].name):
         leftover = store / "runs" / name / ".checkpoint.pt.0123abcd"
+        leftover.parent.mkdir(exist_ok=True)
         leftover.touch()
-        with FileLock(store / "runs" / f".{name}.lock"):
+        with attempt.Attempt(attempt.token(store / "runs" / name), "0"):
             gan_bench("clean", store, "--yes", cwd=store.parent, code=2)
         leftover.unlink()
-        (store / "runs" / f".{name}.lock").touch()
     assert before <= contents(store)
 
 

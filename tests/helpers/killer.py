@@ -77,7 +77,7 @@ def replace(source, target, rename=os.replace):
 
 def clear(path, *args, remove=shutil.rmtree, **options):
     """Strike when half of a run folder that --fresh clears is deleted."""
-    if POINT == "half cleared" and pathlib.Path(path).name.endswith(".discarded") and os.path.exists(path):
+    if POINT == "half cleared" and is_run_taken_away(path) and pathlib.Path(path, "result.json").exists():
         os.unlink(pathlib.Path(path, "result.json"))
         strike("half cleared")
     remove(path, *args, **options)
@@ -85,9 +85,14 @@ def clear(path, *args, remove=shutil.rmtree, **options):
 
 def rename(self, target, rename=pathlib.Path.rename):
     """Strike before the folder of a run that --fresh clears is set aside."""
-    if str(target).endswith(".discarded"):
+    if is_run_taken_away(target) and self.is_dir():
         strike("before clearing")
     return rename(self, target)
+
+
+def is_run_taken_away(path):
+    """Whether a name is one that a run folder has while it is deleted."""
+    return Path(path).parent.name == "runs" and files.LEFTOVER.fullmatch(Path(path).name)
 
 
 os.replace = replace

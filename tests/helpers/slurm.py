@@ -146,9 +146,11 @@ class Cluster:
             with suppress(OSError):
                 environment = (folder / "environ").read_bytes()
                 line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if f"SLURM_CONF={self.config}".encode() in environment.split(b"\0") and b"SLURM_JOB_ID=" in environment:
-                    if all(word in line for word in words):
-                        found.append(int(folder.name))
+                ours = (
+                    f"SLURM_CONF={self.config}".encode() in environment.split(b"\0") and b"SLURM_JOB_ID=" in environment
+                )
+                if ours and all(word in line for word in words):
+                    found.append(int(folder.name))
         return found
 
 

@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from gan_bench.store import lock as holding
+from gan_bench.store import attempt
 from gan_bench.store.lock import HEART, Held, hold
 
 # Another machine whose locks don't reach us: `gan_bench.store.lock` as it would be there.
 ELSEWHERE = """
 import contextlib, platform, sys, time
 from pathlib import Path
-from gan_bench.store import lock as holding
+from gan_bench.store import attempt, lock as holding
 
 holding.Lock = lambda *_, **__: contextlib.nullcontext()
-holding.machine, platform.node = lambda: "elsewhere", lambda: sys.argv[2]
-holding.BEAT_SECONDS, holding.DEAD_SECONDS, holding.SETTLE_SECONDS = 0.1, 1.0, 0.5
+attempt.machine, platform.node = lambda: "elsewhere", lambda: sys.argv[2]
+attempt.BEAT_SECONDS, attempt.DEAD_SECONDS = 0.1, 1.0
 with holding.hold(Path(sys.argv[1]), print):
     print("at work", flush=True)
     time.sleep(60)
@@ -34,8 +34,8 @@ with holding.hold(Path(sys.argv[1]), print):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    for name, seconds in (("BEAT_SECONDS", 0.1), ("DEAD_SECONDS", 1.0), ("SETTLE_SECONDS", 0.2)):
-        monkeypatch.setattr(holding, name, seconds)
+    for name, seconds in (("BEAT_SECONDS", 0.1), ("DEAD_SECONDS", 1.0)):
+        monkeypatch.setattr(attempt, name, seconds)
 
 
 @contextlib.contextmanager
@@ -59,7 +59,7 @@ def test_nothing_is_left_behind(tmp_path):
 
 
 def test_one_that_works_on_another_machine_is_left_alone_and_a_dead_one_is_not_waited_for_long(tmp_path, monkeypatch):
-    monkeypatch.setattr(holding, "DEAD_SECONDS", 60.0)  # however busy this machine is; the first beat ends it
+    monkeypatch.setattr(attempt, "DEAD_SECONDS", 60.0)  # however busy this machine is; the first beat ends it
     told: list[str] = []
     with elsewhere(tmp_path) as process:
         heart = (tmp_path / HEART).read_bytes()
@@ -68,32 +68,32 @@ def test_one_that_works_on_another_machine_is_left_alone_and_a_dead_one_is_not_w
         assert (tmp_path / HEART).read_bytes()[:40] == heart[:40]
         process.kill()
         process.wait()
-        monkeypatch.setattr(holding, "DEAD_SECONDS", 1.0)
+        monkeypatch.setattr(attempt, "DEAD_SECONDS", 1.0)
         began = time.monotonic()
         with hold(tmp_path, told.append):
-            assert time.monotonic() - began > holding.DEAD_SECONDS
-    assert "was held by 'node7'" in told[0]
+            assert time.monotonic() - began > attempt.DEAD_SECONDS
+    assert "was held on 'node7'" in told[0]
 
 
 def test_one_that_works_on_another_machine_of_the_same_name_is_left_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(holding, "DEAD_SECONDS", 60.0)
+    monkeypatch.setattr(attempt, "DEAD_SECONDS", 60.0)
     with elsewhere(tmp_path, platform.node()), pytest.raises(Held), hold(tmp_path, print):
         pass
 
 
 def test_a_dead_one_of_this_machine_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(holding, "DEAD_SECONDS", 600)
+    monkeypatch.setattr(attempt, "DEAD_SECONDS", 600)
     with elsewhere(tmp_path):
         pass
     assert (tmp_path / HEART).exists()
-    monkeypatch.setattr(holding, "machine", lambda: "elsewhere")
+    monkeypatch.setattr(attempt, "machine", lambda: "elsewhere")
     with hold(tmp_path, print):
         pass
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff{", b"[1]", b"{}"])
 def test_a_damaged_heart_does_not_beat(tmp_path, monkeypatch, content):
-    monkeypatch.setattr(holding, "DEAD_SECONDS", 0.2)
+    monkeypatch.setattr(attempt, "DEAD_SECONDS", 0.2)
     (tmp_path / HEART).write_bytes(content)
     with hold(tmp_path, print):
         assert b"machine" in (tmp_path / HEART).read_bytes()

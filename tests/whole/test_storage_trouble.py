@@ -211,7 +211,7 @@ def test_a_slow_disk_only_takes_time_and_a_stop_does_not_wait_for_it(tmp_path, w
     environment = os.environ | {"FLUSH_SECONDS": "300"}
     process = subprocess.Popen(run, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     try:
-        wait_for(lambda: list(tmp_path.glob("store/runs/*/.checkpoint.new.pt")), process)
+        wait_for(lambda: list(tmp_path.glob("store/runs/*/.checkpoint.pt.*")), process)
         process.terminate()
         began = time.monotonic()
         errors = process.communicate()[1]

@@ -11,7 +11,7 @@ import pytest
 from gan_bench.workers import events
 
 EVENTS = [
-    events.Ready(),
+    events.Ready("CPU x86_64 AVX2, torch 2.9.1"),
     events.Want(),
     events.Started("a-0", 50, 800),
     events.Advanced("a-0", 100, 1600, {"loss_g": 0.5, "loss_d": None}, {"D wins": "since step 50"}),
@@ -19,6 +19,8 @@ EVENTS = [
     events.Finished("a-0", images=1600, seconds={"training": 2.5}),
     events.Failed("a-0", "ValueError: no"),
     events.Returned("a-0", "the worker process ended", images=800),
+    events.Busy("a-0", "it is being trained on 'node7'", images=800),
+    events.Foreign("a-0", begun="NVIDIA H200, torch 2.9.1, cuDNN 91002"),
     events.Stopped("a-0"),
 ]
 
