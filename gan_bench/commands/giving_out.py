@@ -8,6 +8,9 @@ from dataclasses import replace
 from statistics import mean
 from typing import TYPE_CHECKING
 
+import torch
+
+from gan_bench.commands.rates import keep_rates
 from gan_bench.workers.engine import Engine, LocalEngine, Rules
 from gan_bench.workers.pilot import run_pilots
 from gan_bench.workers.shards import Given, Round
@@ -67,6 +70,7 @@ class GivingOut(Engine):
         alike = list({run.cell.networks: run for run in runs}.values())
         tried = alike[:: math.ceil(len(alike) / MOST_PILOTS)]
         pilots = run_pilots({run.cell: run.data.folder for run in tried}, setup.plugin_files, self.device)
+        keep_rates(setup.store, torch.device(self.device), {cell.networks: one for cell, one in pilots.items()})
         measured = {cell.networks: (pilot.step_seconds, pilot.sample_seconds) for cell, pilot in pilots.items()}
         usual = tuple(map(mean, zip(*measured.values(), strict=True)))
         seconds = []

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from gan_bench.workers.executor import Executor
 
 FRUITLESS = 5  # arrays in a row in which no run ends, after which no further one is submitted
-SAVE_SECONDS = 15  # of the time before a limit that are kept for the end of the process
+SAVING = 0.8  # of the time between signal and limit: for workers to save their runs
+KILL_WAIT = 20.0  # seconds for that after SIGTERM, which Slurm follows by SIGKILL after 30 unless it is told otherwise
 ORPHAN_SECONDS = 1.0  # between two looks at whether Slurm still knows of this process
 
 
@@ -117,6 +118,7 @@ class Shard:
         self.executor: Executor | None = None
         self.left: dict[str, Given] = {}
         self.foreign: set[str] = set()  # runs that go on only on another kind of device
+        self.orphan = False  # Slurm's process for this job has ended
         self.out_of_time = False  # its time limit is near
         self.trained = False  # any step
 
@@ -174,7 +176,8 @@ class Shard:
         setup: Any = replace(self.round.setup(store, files), slots=slots)
         self.executor = Executor(setup, LocalHost(devices), listen, fail_fast=rules.fail_fast, retries=rules.retries)
         if _in_slurm():
-            threading.Thread(target=_end_as_orphan, daemon=True).start()
+            self.executor.grace = KILL_WAIT
+            threading.Thread(target=self._end_as_orphan, daemon=True).start()
         jobs = [replace(one.job, clear=one.job.clear and run not in started) for run, one in self.left.items()]
         return False if self.out_of_time else self.executor.run(jobs)
 
@@ -196,13 +199,26 @@ class Shard:
     def _near_the_limit(self, *_: object) -> None:
         self.out_of_time = True
         if self.executor is not None:
-            self.executor.stop(self.round.facts["signal_seconds"] - SAVE_SECONDS)
+            self.executor.grace = self.round.facts["signal_seconds"] * SAVING
+            self.executor.stop()
+
+    def _end_as_orphan(self) -> None:
+        """Once Slurm's own process for this job is gone, save and end: Slurm will notice, and start another."""
+        parent = os.getppid()
+        while os.getppid() == parent:
+            time.sleep(ORPHAN_SECONDS)
+        self.orphan = True
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _leave(self, journal: Journal, job: str, done: bool) -> int:
         """Say why this task ends; what its time limit has stopped asks for more time."""
         if not self.left:
             journal(Over("all its runs have ended"))
             return 0
+        if self.orphan and slurm.node_of(job) == os.environ.get("SLURMD_NODENAME"):  # it has not noticed yet
+            journal(Over("Slurm's process for this task is gone; it goes on as soon as Slurm starts it again"))
+            slurm.requeue(job)
+            return 130
         if not self.out_of_time or not job:
             journal(Over("it was stopped"))
             return 0 if done else 130
@@ -212,14 +228,6 @@ class Shard:
         journal(Over("its time limit is near; it goes on as soon as Slurm starts it again"))
         slurm.requeue(job)
         return 0
-
-
-def _end_as_orphan() -> None:
-    """Once Slurm's own process for this job is gone, the job is over for Slurm, which may start another: save, and end."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        time.sleep(ORPHAN_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def tell(ending: Ending | None) -> int:

@@ -33,8 +33,8 @@ class Task:
 
 
 def ask(*command: str, given: str | None = None) -> str:
-    """What one of Slurm's commands prints. GanBenchError: it is not there, or does not work."""
-    environment = {key: value for key, value in os.environ.items() if not HIDDEN.fullmatch(key)}
+    """What one of Slurm's commands prints, `given` a script to submit. GanBenchError: it is not there, or does not work."""
+    environment = {key: value for key, value in os.environ.items() if given is None or not HIDDEN.fullmatch(key)}
     try:
         done = subprocess.run(
             command, input=given, capture_output=True, text=True, errors="replace", timeout=SECONDS, env=environment
@@ -79,6 +79,11 @@ def most_tasks() -> int:
     """How many tasks an array may have."""
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", ask("scontrol", "show", "config"), re.MULTILINE)
     return max(1, int(found[1])) if found else MOST_TASKS
+
+
+def node_of(job: str) -> str:
+    """The node where a job runs, as far as Slurm knows; "": it does not run."""
+    return ask("squeue", "--noheader", f"--jobs={job}", "--states=RUNNING", "--format=%N").strip()
 
 
 def requeue(job: str) -> None:

@@ -73,7 +73,9 @@ class Cluster:
         for name in ("sbatch", "squeue", "scancel", "scontrol", "sacct", "srun", "sinfo"):
             real = shutil.which(name, path=_path()) or f"/usr/bin/{name}"
             wrapper = self.bin / name
-            wrapper.write_text(f'#!/bin/sh\necho "$GAN_BENCH_CALLER {name} $*" >> {self.calls}\nexec {real} "$@"\n')
+            wrapper.write_text(
+                f'#!/bin/sh\necho "${{SLURM_JOB_ID:-login}} {name} $*" >> {self.calls}\nexec {real} "$@"\n'
+            )
             wrapper.chmod(0o755)
 
     @property
@@ -152,6 +154,21 @@ class Cluster:
                 if ours and all(word in line for word in words):
                     found.append(int(folder.name))
         return found
+
+    def step_daemons(self) -> list[int]:
+        """Slurm's own processes of jobs that run."""
+        parents = set()
+        for pid in self.processes():
+            with suppress(OSError):
+                stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                parents.add(int(stat[1]))
+        return [pid for pid in parents if _name(pid).startswith("slurmstepd")]
+
+
+def _name(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text()
+    return ""
 
 
 def _path() -> str:
