@@ -61,6 +61,7 @@ def command(
     import torch
     from rich.filesize import decimal
 
+    from gan_bench.commands.bundle import use_cache_of
     from gan_bench.commands.rates import Rates, cluster_line, read_rates
     from gan_bench.commands.run import store_of
     from gan_bench.console import duration, plain_console, say, tell
@@ -77,7 +78,9 @@ def command(
     from gan_bench.workers.pilot import run_pilots
 
     slot_devices = resolve_devices(devices, slots)
-    store = store_of(loaded, out)
+    store, on = store_of(loaded, out), on or loaded.cluster.on
+    if on != "local":
+        use_cache_of(store)
     grids = stages(loaded, store)
     every: list[Run] = []
     looks: Looks = {}
@@ -86,7 +89,6 @@ def command(
         own, looks = plan_runs(prepared, store, keep_stale=stale == "keep")
         every += own
     runs = select(every, only)
-    on = on or loaded.cluster.on
     rates = Rates() if on == "local" else read_rates(store)
     first = {run.cell.networks: run for run in runs}
     measured = {networks: pilot for networks in first if (pilot := rates.of(networks))}

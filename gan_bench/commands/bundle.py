@@ -104,6 +104,12 @@ def read_bundle(store: Path) -> Bundle:
         raise GanBenchError(f"{file} is damaged ({error.error_count()} faults); run the same command again") from error
 
 
+def use_cache_of(store: Path) -> None:
+    """Find data where a store's jobs have decoded it, unless a cache is named."""
+    if (cache := store.resolve() / FOLDER / "cache").is_dir():
+        os.environ.setdefault(CACHE, str(cache))
+
+
 def plugins_in(store: Path) -> Path:
     """The folder of the plugin files' copies."""
     return store / FOLDER / "plugins"

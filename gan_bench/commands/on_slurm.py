@@ -46,7 +46,8 @@ def submit(command: Command, grid: Grid, store: Path) -> tuple[Submission, str]:
     bundle = make_bundle(command, grid, store)
     with _one_at_a_time(store):
         submission = Submission.latest(store)
-        if submission is not None and submission.ending is None and (living := submission.living()):
+        waits = submission is not None and submission.on_slurm and submission.ending is None
+        if submission is not None and waits and (living := submission.living()):
             if not bundle.same(read_bundle(store)):
                 raise GanBenchError(
                     f"jobs of another command are at work in {store}, submitted {submission.began}; wait for them, end them by "

@@ -37,7 +37,7 @@ def _of_files(store: Path) -> Iterator[str]:
 
 
 def _of_slurm(submission: Submission) -> Iterator[str]:
-    yield f"{submission.store}, given to Slurm {submission.began}"
+    yield f"{submission.store}, given to {'Slurm' if submission.on_slurm else 'tasks'} {submission.began}"
     ending = submission.ending
     if ending is not None:
         if ending.error:
@@ -47,7 +47,7 @@ def _of_slurm(submission: Submission) -> Iterator[str]:
     try:
         yield submission.in_words(submission.living())
     except GanBenchError as error:
-        yield f"Slurm does not answer: {error}"
+        yield f"jobs: {error}"
     rounds = submission.rounds()
     if not rounds:
         yield "No run is given out yet: the first job prepares data and features."

@@ -8,6 +8,7 @@ names tell whose they are, so that a command that is killed at any moment submit
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 import time
 import uuid
@@ -52,14 +53,17 @@ class Submission(BaseModel):
     name: str  # its folder in `.cluster`, and how its jobs' names begin
     began: str
     tasks: int  # of its arrays
+    on_slurm: bool = True  # else somebody submits its jobs elsewhere
     store: Path
 
     @classmethod
-    def new(cls, store: Path, tasks: int) -> Submission:
+    def new(cls, store: Path, tasks: int, *, on_slurm: bool = True) -> Submission:
         """Another one, in the place of the one before."""
         name = f"gan-bench-{uuid.uuid4().hex[:8]}"
         began = datetime.now(UTC).isoformat(timespec="seconds")
-        made = cls(name=name, began=began, tasks=tasks, store=store)
+        made = cls(name=name, began=began, tasks=tasks, store=store, on_slurm=on_slurm)
+        for before in (store / FOLDER).glob("gan-bench-*"):
+            shutil.rmtree(before, ignore_errors=True)
         made.logs.mkdir(parents=True)
         text = made.model_dump_json(indent=1, exclude={"store"}) + "\n"
         replace_file(_file(store), lambda beside: beside.write_text(text, encoding="utf-8"))
@@ -116,7 +120,9 @@ class Submission(BaseModel):
             replace_file(self.folder / "ending.json", lambda beside: beside.write_text(text, encoding="utf-8"))
 
     def living(self) -> list[slurm.Task]:
-        """Its jobs in Slurm's queue. GanBenchError: Slurm does not answer."""
+        """Its jobs in Slurm's queue. GanBenchError: Slurm does not answer, or has not got them."""
+        if not self.on_slurm:
+            raise GanBenchError("its jobs were not given to Slurm; whatever runs them tells of them, and ends them")
         return slurm.queue(self._name(part) for part in WHAT)
 
     def cancelled(self) -> bool:
@@ -153,7 +159,7 @@ class Submission(BaseModel):
         """What a job runs. The signal ahead of a time limit is ignored until Python listens to it."""
         what = ["--shard", f'"$SLURM_ARRAY_TASK_ID"/{self.tasks}'] if part == "train" else [f"--{part}"]
         python = [shlex.quote(sys.executable), "-P", "-c", "'from gan_bench.cli import main; main()'"]
-        work = ["exec", *python, "work", shlex.quote(str(self.store)), *what]
+        work = ["exec", *python, "work", shlex.quote(str(self.store)), *what, "--submission", self.name]
         return "\n".join(["#!/bin/bash", "trap '' USR1", *cluster.setup, " ".join(work), ""])
 
     def _name(self, part: Part) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_bench.commands.bundle import Bundle, read_bundle
+from gan_bench.commands.bundle import Bundle, read_bundle, write_bundle
 from gan_bench.commands.submission import Ending, Submission
 from gan_bench.console import say
 from gan_bench.errors import GanBenchError
@@ -22,22 +22,44 @@ from gan_bench.workers.journal import Begun, Journal, Journals, Over, Refused, T
 from gan_bench.workers.shards import Given, Round
 
 if TYPE_CHECKING:
+    from gan_bench.commands.command import Command
+    from gan_bench.grid import Grid
     from gan_bench.workers.executor import Executor
 
+AGAIN = 75  # exit code of a job that finishes, where there is more to do: that of sysexits.h for trying again later
 FRUITLESS = 5  # arrays in a row in which no run ends, after which no further one is submitted
 SAVING = 0.8  # of the time between signal and limit: for workers to save their runs
 KILL_WAIT = 20.0  # seconds for that after SIGTERM, which Slurm follows by SIGKILL after 30 unless it is told otherwise
+MOST_IDLE = 2  # lives of a task without a step, after which more time is not asked for
 ORPHAN_SECONDS = 1.0  # between two looks at whether Slurm still knows of this process
 
 
-def prepare(store: Path) -> Ending | None:
+def take_on(command: Command, grid: Grid, store: Path) -> None:
+    """Make a store one whose jobs somebody else submits. GanBenchError: Slurm has jobs of it."""
+    before = Submission.latest(store)
+    if before is not None and before.on_slurm and before.ending is None and before.living():
+        raise GanBenchError(f"Slurm has jobs of {store}; end them by `gan-bench stop {store}`, or give another store")
+    write_bundle(command, grid, store)
+    Submission.new(store, grid.cluster.most, on_slurm=False)
+
+
+def submission_of(store: Path, name: str | None) -> Submission:
+    """The store's submission. GanBenchError: it has none, or the one that a job belongs to is no longer the latest."""
+    found = Submission.latest(store)
+    if found is None:
+        raise GanBenchError(f"{store} has no runs that were given to a cluster")
+    if name not in (None, found.name):
+        raise GanBenchError(f"{name} is over: {store} was given to {found.name} since")
+    return found
+
+
+def prepare(submission: Submission) -> Ending | None:
     """Make data and features, and give out the runs of the first round. Returns how the grid has ended, if that was all."""
-    return _give_out(_submission(store), 1, Told())
+    return _give_out(submission, 1, Told())
 
 
-def finish(store: Path) -> Ending | None:
+def finish(submission: Submission) -> Ending | None:
     """Write tables and report, or give out what is left, for another array of tasks. Returns how it has ended, if it has."""
-    submission = _submission(store)
     if (ending := submission.ending) is not None:
         return ending
     rounds, told, fruitless = submission.rounds(), Told(), 0
@@ -53,19 +75,18 @@ def finish(store: Path) -> Ending | None:
         lost = submission.round(rounds).facts["runs"]
         line = f"{lost} runs were lost with their tasks {FRUITLESS} times; {submission.logs} has what those printed"
         return _end(submission, Ending(runs=lost, failed=lost, lines=(line,)))
-    if submission.stopped.exists() or (_in_slurm() and submission.cancelled()):
+    if submission.stopped.exists() or (submission.on_slurm and submission.cancelled()):
         return _end(submission, Ending(stopped=True))
     return _give_out(submission, rounds + 1, told)
 
 
-def shard(store: Path, task: int, tasks: int) -> int:
+def shard(submission: Submission, task: int, tasks: int) -> int:
     """Train a share of the runs that were given out; returns the exit code."""
-    submission = _submission(store)
     rounds = submission.rounds()
     if submission.ending or submission.stopped.exists() or not rounds:
         return 0
     round_ = submission.round(rounds)
-    return Shard(round_, task, tasks).work(store) if task < round_.used(tasks) else 0
+    return Shard(round_, task, tasks).work(submission.store) if task < round_.used(tasks) else 0
 
 
 def _give_out(submission: Submission, number: int, told: Told) -> Ending | None:
@@ -81,8 +102,8 @@ def _give_out(submission: Submission, number: int, told: Told) -> Ending | None:
         return _end(submission, Ending(error=str(error)))
     if not engine.given:
         return _end(submission, Ending(runs=outcome.runs, failed=outcome.failed, stopped=outcome.stopped, lines=lines))
-    if number > 1 and _in_slurm():
-        own = os.environ["SLURM_JOB_ID"]
+    if number > 1 and submission.on_slurm:
+        own = os.environ.get("SLURM_JOB_ID")
         submission.submit(grid.cluster, [job for job in submission.living() if job.job != own], number)
     return None
 
@@ -97,13 +118,6 @@ def _silent(submission: Submission) -> str:
         f"the first job, which prepares data and features, ended without a word; {submission.logs}/prepare.log has what it "
         "printed, and is missing where the job's node does not see the store"
     )
-
-
-def _submission(store: Path) -> Submission:
-    found = Submission.latest(store)
-    if found is None:
-        raise GanBenchError(f"{store} has no runs that were given to a cluster")
-    return found
 
 
 def _in_slurm() -> bool:
@@ -121,6 +135,7 @@ class Shard:
         self.orphan = False  # Slurm's process for this job has ended
         self.out_of_time = False  # its time limit is near
         self.trained = False  # any step
+        self.lives = 0  # in which this task has begun before
 
     def work(self, store: Path) -> int:
         """Train the runs, those excepted that have ended in an earlier life of this task; returns the exit code."""
@@ -136,6 +151,7 @@ class Shard:
             raise
         told = Told()
         told.take(Journals(self.round.journals).new())
+        self.lives = sum(begun.shard == self.task for begun in told.nodes.values())
         share = self.round.share(self.task, self.tasks)
         self.left = {one.job.run: one for one in share if one.job.run not in told.ended}
         journal = Journal(self.round.journals, Begun(self.task, node, job, len(devices)))
@@ -222,7 +238,7 @@ class Shard:
         if not self.out_of_time or not job:
             journal(Over("it was stopped"))
             return 0 if done else 130
-        if not self.trained:
+        if self.lives > MOST_IDLE and not self.trained:
             journal(Over("its time limit leaves no time to train: give tasks more time (cluster.sbatch.time)"))
             return 1
         journal(Over("its time limit is near; it goes on as soon as Slurm starts it again"))
@@ -230,11 +246,12 @@ class Shard:
         return 0
 
 
-def tell(ending: Ending | None) -> int:
-    """Print how a part of the work has ended; returns the exit code. GanBenchError: bad input."""
+def tell(ending: Ending | None, *, again: bool) -> int:
+    """Print how a part of the work has ended, or that runs are given out, `again`; returns the exit code. GanBenchError: bad
+    input."""
     if ending is None:
         say("The runs are given out.")
-        return 0
+        return AGAIN if again else 0
     if ending.error:
         raise GanBenchError(ending.error)
     for line in ending.lines:

@@ -85,7 +85,7 @@ def test_three_jobs_are_submitted_and_nothing_is_decoded(tmp_path, fake, monkeyp
     script = (fake / "sbatch-1.script").read_text().splitlines()
     assert script[:4] == ["#!/bin/bash", "trap '' USR1", "module load cuda", "export A='b c'"]
     assert script[4].startswith("exec ")
-    assert script[4].endswith(f" work '{tmp_path}/a store' --shard \"$SLURM_ARRAY_TASK_ID\"/3")
+    assert script[4].endswith(f" work '{tmp_path}/a store' --shard \"$SLURM_ARRAY_TASK_ID\"/3 --submission {name}")
     environment = (fake / "env-0").read_text()
     assert "CUDA_VISIBLE_DEVICES" not in environment  # the login node's
     assert "SLURM_MEM_PER_NODE" not in environment

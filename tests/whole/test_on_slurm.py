@@ -270,6 +270,7 @@ def test_what_is_near_its_time_limit_saves_and_goes_on(desk):
     desk.write(GRID.replace('"slow"', '{ name = "slow", milliseconds = 100 }'))
     follower = desk.start()
     until(lambda: desk.trains(2), "no run began")
+    time.sleep(2)
     for task in desk.submission.living():
         if task.node:
             desk.cluster.ask("scancel", "--batch", "--signal=USR1", task.number)
