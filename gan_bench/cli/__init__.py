@@ -13,7 +13,10 @@ from gan_bench import __version__
 from gan_bench.cli.streams import guard
 from gan_bench.errors import GanBenchError
 
-COMMANDS = ("run", "plan", "plugins", "report", "watch", "sample", "score", "data", "schema", "bench", "clean")
+COMMANDS = (
+    *("run", "plan", "plugins", "report", "watch", "sample", "score", "data", "schema", "bench", "clean"),
+    *("status", "stop", "work"),  # of runs on a cluster
+)
 
 
 class BadInput(click.ClickException):

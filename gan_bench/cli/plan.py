@@ -33,6 +33,11 @@ WORDS = {
 @click.command("plan")
 @grid_options
 @click.option("--no-pilot", is_flag=True, help="Leave out the pilot steps, and so the estimate of time and memory.")
+@click.option(
+    "--on",
+    type=click.Choice(["local", "ray", "slurm"]),
+    help="Tell what a cluster would take; nothing is submitted.  [default: the grid's cluster.on, or this machine]",
+)
 def command(
     grid: Path,
     out: Path | None,
@@ -45,6 +50,7 @@ def command(
     plugins: tuple[Path, ...],
     allow_plugins: bool,
     no_pilot: bool,
+    on: str | None,
 ) -> None:
     """Show what of GRID is done, and what the rest would take.
 
@@ -52,8 +58,11 @@ def command(
     """
     loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=not no_pilot)
 
+    import torch
     from rich.filesize import decimal
 
+    from gan_bench.commands.bundle import use_cache_of
+    from gan_bench.commands.rates import Rates, cluster_line, read_rates
     from gan_bench.commands.run import store_of
     from gan_bench.console import duration, plain_console, say, tell
     from gan_bench.findings.stand_ins import sentence, stand_ins
@@ -65,11 +74,13 @@ def command(
     from gan_bench.planning.planned import plan_runs
     from gan_bench.planning.runs import select
     from gan_bench.planning.stale import stale_lines
-    from gan_bench.workers.device import resolve_devices
+    from gan_bench.workers.device import device_name, resolve_devices
     from gan_bench.workers.pilot import run_pilots
 
     slot_devices = resolve_devices(devices, slots)
-    store = store_of(loaded, out)
+    store, on = store_of(loaded, out), on or loaded.cluster.on
+    if on != "local":
+        use_cache_of(store)
     grids = stages(loaded, store)
     every: list[Run] = []
     looks: Looks = {}
@@ -78,9 +89,13 @@ def command(
         own, looks = plan_runs(prepared, store, keep_stale=stale == "keep")
         every += own
     runs = select(every, only)
-    folders = {run.cell: run.data.folder for run in {run.cell.networks: run for run in runs}.values()}
-    pilots = {} if no_pilot else run_pilots(folders, loaded.plugin_files, slot_devices[0])
-    measured = {cell.networks: pilot for cell, pilot in pilots.items()}
+    rates = Rates() if on == "local" else read_rates(store)
+    first = {run.cell.networks: run for run in runs}
+    measured = {networks: pilot for networks in first if (pilot := rates.of(networks))}
+    if len(measured) < len(first):  # what this machine measures is of another one
+        folders = {run.cell: run.data.folder for run in first.values()}
+        pilots = {} if no_pilot else run_pilots(folders, loaded.plugin_files, slot_devices[0])
+        measured, rates = {cell.networks: pilot for cell, pilot in pilots.items()}, Rates()
     plans = plan_cells(
         loaded, runs, {run.cell: measured[run.cell.networks] for run in runs if run.cell.networks in measured}
     )
@@ -105,7 +120,14 @@ def command(
     ):
         say(line)
     say(f"disk: {decimal(int(disk + more_bytes))} when all are finished")
-    if not no_pilot:
+    if not measured:
+        return
+    if on != "local":
+        gpu = rates.gpu if rates.device else slot_devices[0] != "cpu"
+        say(cluster_line(on, plans, loaded.evaluate.samples, loaded.cluster, coming=coming, gpu=gpu))
+        here = f"{device_name(torch.device(slot_devices[0]))}, here; the first job measures the nodes' own devices"
+        say(f"measured on {rates.device or here}")
+    else:
         seconds = makespan(plans, loaded.evaluate.samples, len(slot_devices)) + more_seconds
         peak = max(plan.pilot.peak_bytes for plan in plans if plan.pilot)
         count = f"{len(slot_devices)} slot{'s' if len(slot_devices) > 1 else ''} on {slot_devices[0]}"

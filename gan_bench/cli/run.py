@@ -119,9 +119,9 @@ def command(
         fail_fast=fail_fast,
         retries=retries,
         step_seconds=step_seconds,
+        any_device=any_device,
         until_settled=until_settled,
         most_seeds=most_seeds,
-        any_device=any_device,
     )
     watcher = beside(asked.store(loaded), loaded.plugin_files, port) if watch else nullcontext()
     with on_stop(interrupt), watcher as page:
@@ -137,6 +137,10 @@ def command(
             outcome, said = run_on_slurm(asked, loaded, detach=detach)
         else:
             outcome, said = asked.perform(loaded)
+    if detach:
+        for line in said:
+            say(line)
+        return
     if outcome.stopped:
         gc.freeze()  # Python's last garbage collection would take a second of who waits for the end
         say("Stopped. The same command goes on from here.", err=True)

@@ -47,21 +47,40 @@ class Bundle(BaseModel):
             raise GanBenchError(
                 f"{grid} on {platform.node()} is not the one that the command was typed with; run it again"
             )
+        command = self.command.model_copy(update={"plugins": self.enter(store)})
+        return command, command.load()
+
+    def enter(self, store: Path) -> tuple[Path, ...]:
+        """Set this machine's cache and current folder to the bundle's; returns the plugin files here.
+
+        GanBenchError: this machine does not see the current folder, or has other plugin files.
+        """
         try:
             os.chdir(self.current_folder)
         except OSError as error:
             raise GanBenchError(_unseen(self.current_folder)) from error
         os.environ[CACHE] = str(self.cache)
-        files = [one.at_hand(plugins_in(store)) for one in self.plugins]
-        command = self.command.model_copy(update={"plugins": tuple(files)})
-        return command, command.load()
+        return tuple(one.at_hand(plugins_in(store)) for one in self.plugins)
+
+    def same(self, other: Bundle) -> bool:
+        """Whether both are the same command, wherever it was typed."""
+        ours, theirs = ((one.command, one.grid_sha256, [file.sha256 for file in one.plugins]) for one in (self, other))
+        return ours == theirs
 
 
 def write_bundle(command: Command, grid: Grid, store: Path) -> Bundle:
     """Make a store's bundle, in place of the one that it has. The grid is the command's."""
+    bundle = make_bundle(command, grid, store)
+    text = bundle.model_dump_json(indent=1)
+    replace_file(store / FOLDER / "command.json", lambda beside: beside.write_text(text + "\n", encoding="utf-8"))
+    return bundle
+
+
+def make_bundle(command: Command, grid: Grid, store: Path) -> Bundle:
+    """What would be a store's bundle; copies of the plugin files are there already."""
     named = {file.resolve() for file in grid.plugin_files} - {file.resolve() for file in command.plugins}
     changes = {"grid": command.grid.resolve(), "out": store.resolve(), "plugins": ()}
-    bundle = Bundle(
+    return Bundle(
         command=command.model_copy(update=changes),
         current_folder=Path.cwd(),
         grid_sha256=_sha256(command.grid),
@@ -70,9 +89,6 @@ def write_bundle(command: Command, grid: Grid, store: Path) -> Bundle:
         if (own := os.environ.get(CACHE))
         else store.resolve() / FOLDER / "cache",
     )
-    text = bundle.model_dump_json(indent=1)
-    replace_file(store / FOLDER / "command.json", lambda beside: beside.write_text(text + "\n", encoding="utf-8"))
-    return bundle
 
 
 def read_bundle(store: Path) -> Bundle:
@@ -86,6 +102,12 @@ def read_bundle(store: Path) -> Bundle:
         ) from None
     except ValidationError as error:
         raise GanBenchError(f"{file} is damaged ({error.error_count()} faults); run the same command again") from error
+
+
+def use_cache_of(store: Path) -> None:
+    """Find data where a store's jobs have decoded it, unless a cache is named."""
+    if (cache := store.resolve() / FOLDER / "cache").is_dir():
+        os.environ.setdefault(CACHE, str(cache))
 
 
 def plugins_in(store: Path) -> Path:

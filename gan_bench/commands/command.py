@@ -34,9 +34,9 @@ class Command(BaseModel):
     fail_fast: bool = False
     retries: int = 1
     step_seconds: float | None = None
+    any_device: bool = False
     until_settled: bool = False
     most_seeds: int | None = None
-    any_device: bool = False
 
     @property
     def execution(self) -> Execution:

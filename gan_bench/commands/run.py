@@ -41,7 +41,7 @@ from gan_bench.training.global_state import preserved
 from gan_bench.workers.engine import Engine, LocalEngine, Rules
 from gan_bench.workers.events import Event, Failed
 from gan_bench.workers.jobs import Job, Setup, make_job
-from gan_bench.workers.progress import Display
+from gan_bench.workers.progress import Display, Shown
 from gan_bench.workers.speed import Speed, speed_text, write_speed
 
 if TYPE_CHECKING:
@@ -227,7 +227,8 @@ class GridWork:
         if not runs:
             self.console.print("All runs are finished; nothing is trained.")
             return True, failed
-        display = Display(runs, self.prepared.steps_an_epoch, self.console)
+        shown = [Shown(run.name, run.title, run.total_steps, run.state.steps) for run in runs]
+        display = Display(shown, self.prepared.steps_an_epoch, self.console)
         speed = Speed(min(self.engine.workers, len(jobs)), {job.run: job.limit for job in jobs})
 
         def listen(event: Event) -> None:
@@ -239,9 +240,10 @@ class GridWork:
         setup, rules = worker_setup(self.grid, self.store, self.execution), self.execution.rules
         with display:
             done = self.engine.train(runs, jobs, replace(setup, slots=self.engine.slots), rules, listen)
-        session = speed.summary()
-        write_speed(self.store, session)
-        self.console.print(speed_text(session))
+        if self.engine.trains:
+            session = speed.summary()
+            write_speed(self.store, session)
+            self.console.print(speed_text(session))
         return done, failed
 
     def _report(self) -> None:

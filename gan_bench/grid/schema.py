@@ -35,6 +35,8 @@ OWN_OPTIONS = {
     "parsable",
     "wrap",
     "chdir",
+    "job-name",
+    "kill-on-invalid-dep",
 }
 
 PluginTable = Annotated[dict[str, Any], BeforeValidator(plugin_table, json_schema_input_type=str | dict[str, Any])]

@@ -60,15 +60,20 @@ class PreparedGrid:
         return [(described(self.data[key]), cell.settings["dataset"]) for key, cell in cells.items()]
 
 
+def check_undecoded(grid: Grid) -> dict[Cell, DryPass]:
+    """Try every cell, before anything is decoded. GanBenchError: data is missing, or a cell's networks or tricks don't fit it."""
+    check_data(grid)
+    check_labels(grid)
+    return {cell: dry_pass(cell) for cell in (*grid.cells, grid.baseline)}
+
+
 def prepare_grid(grid: Grid, console: Console) -> PreparedGrid:
     """Decode the data and try every cell.
 
     GanBenchError: data is missing or damaged, or a cell's networks or tricks don't fit it, which is found before anything is
     decoded; two cells are the same runs; scores can't be asked of it.
     """
-    check_data(grid)
-    check_labels(grid)
-    dry = {cell: dry_pass(cell) for cell in (*grid.cells, grid.baseline)}
+    dry = check_undecoded(grid)
     data = prepare_data(grid, console)
     check_labels(grid, data)
     for prepared in data.values():

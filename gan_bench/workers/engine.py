@@ -40,6 +40,7 @@ class Engine(ABC):
     slots: int | None  # runs at a time in a worker; None: as many as pay
     workers: int  # at a time, as far as is known
     features: Path | None = None  # where features are kept that a device of the runs' kind made before; None: made here
+    trains = True  # here and now; else it only notes what is to be trained
 
     @property
     def lost(self) -> str:

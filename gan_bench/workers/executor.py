@@ -68,6 +68,7 @@ class Executor:
         self.setup, self.host, self.listener, self.fail_fast = setup, host, listener, fail_fast
         self.retries = retries
         self.stopping = self.interrupted = False
+        self.grace: float | None = None  # in place of GRACE_SECONDS
         self._deadline = math.inf  # when workers that are to stop are killed
         self._stillborn: Counter[str] = Counter()  # by place: workers in a row that ended before they were ready
         self._last_cause = ""  # why the last worker ended
@@ -259,7 +260,7 @@ class Executor:
     def stop(self) -> None:
         """Let every worker save its runs at the next step and end; those that don't in time are killed."""
         self.stopping = True
-        self._deadline = min(self._deadline, time.monotonic() + GRACE_SECONDS)
+        self._deadline = min(self._deadline, time.monotonic() + (self.grace or GRACE_SECONDS))
         for worker in self._workers:
             worker.handle.stop()
 

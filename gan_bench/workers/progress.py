@@ -15,17 +15,26 @@ from rich.table import Column
 
 from gan_bench.console import duration
 from gan_bench.planning.cost import seconds_left
-from gan_bench.planning.runs import Run
 from gan_bench.workers.events import Advanced, Busy, Ended, Event, Failed, Finished, Returned, Started, Warned
 
 PLAIN_SECONDS = 10.0  # between two lines about the whole grid where there is no terminal
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run as a person sees it."""
+
+    name: str
+    title: str
+    total_steps: int
+    steps: int  # that it had when this began
 
 
 @dataclass
 class Active:
     """A run that is training."""
 
-    run: Run
+    run: Shown
     first_step: int
     since: float
     task: TaskID | None = None
@@ -35,12 +44,12 @@ class Active:
 class Display:
     """Listens to the executor's events."""
 
-    def __init__(self, runs: Sequence[Run], steps_an_epoch: float, console: Console) -> None:
+    def __init__(self, runs: Sequence[Shown], steps_an_epoch: float | None, console: Console) -> None:
         self.console = console
         self.runs = {run.name: run for run in runs}
         self.steps_an_epoch = steps_an_epoch
         self.active: dict[str, Active] = {}
-        self.left = {run.name: run.total_steps - run.state.steps for run in runs}
+        self.left = {run.name: run.total_steps - run.steps for run in runs}
         self.all_steps = max(1, sum(self.left.values()))
         self.busy: dict[str, str] = {}  # by run that another process trains: what was told of it
         self.done = self.failed = 0
@@ -76,7 +85,7 @@ class Display:
             self._end(run, event)
         self._show_grid()
 
-    def _start(self, run: Run, step: int) -> None:
+    def _start(self, run: Shown, step: int) -> None:
         before = self.active.get(run.name)
         if before and before.task is not None:
             self.bars.remove_task(before.task)  # it begins again, from the start
@@ -86,20 +95,26 @@ class Display:
         else:
             self.console.print(f"{run.title}: from step {step} to {run.total_steps}")
 
-    def _advance(self, run: Run, event: Advanced) -> None:
+    def _advance(self, run: Shown, event: Advanced) -> None:
         active, step = self.active[run.name], event.steps
         self.left[run.name] = run.total_steps - step
         if active.task is not None:
-            pace = (time.monotonic() - active.since) / max(1, step - active.first_step)
-            epoch = f"epoch {step / self.steps_an_epoch:.1f}  {duration(pace * self.steps_an_epoch)}/epoch"
             sick = "".join(f"  {name}" for name in event.diagnoses)
-            self.bars.update(active.task, completed=step, text=f"{epoch}  {losses(event.means)}{sick}")
+            self.bars.update(
+                active.task, completed=step, text=f"{self._epoch(active, step)}{losses(event.means)}{sick}"
+            )
         for name, evidence in event.diagnoses.items():
             if name not in active.told:
                 active.told.add(name)
                 self.console.print(f"{run.title}: {name}: {evidence}", style="yellow")
 
-    def _end(self, run: Run, event: Ended) -> None:
+    def _epoch(self, active: Active, step: int) -> str:
+        if self.steps_an_epoch is None:
+            return ""
+        pace = (time.monotonic() - active.since) / max(1, step - active.first_step)
+        return f"epoch {step / self.steps_an_epoch:.1f}  {duration(pace * self.steps_an_epoch)}/epoch  "
+
+    def _end(self, run: Shown, event: Ended) -> None:
         active = self.active.pop(run.name, None)
         if active is not None and active.task is not None:
             self.bars.remove_task(active.task)

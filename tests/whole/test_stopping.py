@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from stores import assert_equal_stores, command, gan_bench, write_grid
+from stores import assert_equal_stores, command, gan_bench, run_folders, write_grid
+
+from gan_bench.store.folder import RunFolder
 
 SLOW = '''
 import multiprocessing, signal, time
@@ -180,3 +182,52 @@ def test_what_was_broken_off_is_taken_from_the_checkpoint(tmp_path, evaluating):
     (tmp_path / "quick").touch()
     done = gan_bench("run", tmp_path / "grid.toml", "--out", "stopped", "--set", "steps=30", cwd=tmp_path)
     assert "from step 30 to 30" in done.stderr
+
+
+SAVES_SLOWLY = """
+import time
+from gan_bench import hookimpl
+from gan_bench.training.training import Training
+from gan_bench.workers import executor
+
+executor.GRACE_SECONDS = 60
+
+
+def save(self, own=Training.save):
+    time.sleep(1)
+    own(self)
+
+
+Training.save = save
+
+
+@hookimpl
+def gan_bench_tricks():
+    return []
+"""
+
+
+@pytest.mark.slow
+def test_the_end_of_a_job_which_each_of_its_processes_is_told_saves_runs(tmp_path):
+    """As Slurm does: also the process that workers are forked from gets SIGTERM, and is not taken for them."""
+    (tmp_path / "slowly.py").write_text(SAVES_SLOWLY)
+    grid = write_grid(
+        tmp_path, name='name = "toy"\nplugins = ["slowly.py"]', steps="steps = 100000", seeds="seeds = [0]"
+    )
+    process = subprocess.Popen(
+        command("run", grid, "--slots", 2, "--out", "stopped"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    until = time.monotonic() + 120
+    while len(list((tmp_path / "stopped").glob("runs/*/curves.jsonl"))) < 2:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert_ends_soon(process, 90)
+    assert all(RunFolder(run).read().checkpoint.steps for run in run_folders(tmp_path / "stopped"))

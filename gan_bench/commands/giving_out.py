@@ -1,0 +1,88 @@
+"""An engine that trains nothing: it writes down what is to be trained, for tasks of a cluster."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from statistics import mean
+from typing import TYPE_CHECKING
+
+import torch
+
+from gan_bench.commands.rates import keep_rates
+from gan_bench.workers.engine import Engine, LocalEngine, Rules
+from gan_bench.workers.pilot import run_pilots
+from gan_bench.workers.shards import Given, Round
+
+if TYPE_CHECKING:
+    from gan_bench.commands.command import Command
+    from gan_bench.grid.schema import Cluster, Precision
+    from gan_bench.planning.runs import Run
+    from gan_bench.workers.events import Event
+    from gan_bench.workers.jobs import Job, Setup
+    from gan_bench.workers.journal import Told
+
+MOST_PILOTS = 8  # networks of which a few steps are timed; others are taken to be as fast as these on average
+
+
+class GivingOut(Engine):
+    """What this machine is stands for all that train."""
+
+    trains = False
+
+    def __init__(self, round_: Round, tasks: int, command: Command, cluster: Cluster, told: Told) -> None:
+        self.round, self.tasks, self.cluster, self.told = round_, tasks, cluster, told
+        self.local = LocalEngine(command.devices, command.slots)
+        self.device, self.slots = self.local.device, self.local.slots
+        self.workers = self.local.workers * tasks
+        self.given = False
+
+    def peaks(self, precisions: set[Precision]) -> Mapping[Precision, float]:
+        """See Engine."""
+        return self.local.peaks(precisions)
+
+    def train(
+        self, runs: Sequence[Run], jobs: Sequence[Job], setup: Setup, rules: Rules, listener: Callable[[Event], None]
+    ) -> bool:
+        """Write the jobs down; False, for none of them has ended. True: a run has failed, and no others shall begin."""
+        if rules.fail_fast and self.told.failed:
+            return True
+        jobs = [replace(job, clear=job.clear and job.run not in self.told.started) for job in jobs]
+        seconds = self._seconds(runs, jobs, setup) if self.tasks > 1 < len(jobs) else [0.0] * len(jobs)
+        given = [
+            Given(job, run.title, _steps(run, job), own) for run, job, own in zip(runs, jobs, seconds, strict=True)
+        ]
+        cluster = self.cluster
+        self.round.write(
+            given,
+            setup,
+            rules,
+            workers=self.local.workers,
+            minutes=cluster.minutes,
+            signal_seconds=cluster.signal_seconds,
+        )
+        self.given = True
+        return False
+
+    def _seconds(self, runs: Sequence[Run], jobs: Sequence[Job], setup: Setup) -> list[float]:
+        """How long each will take on one worker here."""
+        alike = list({run.cell.networks: run for run in runs}.values())
+        tried = alike[:: math.ceil(len(alike) / MOST_PILOTS)]
+        pilots = run_pilots({run.cell: run.data.folder for run in tried}, setup.plugin_files, self.device)
+        keep_rates(setup.store, torch.device(self.device), {cell.networks: one for cell, one in pilots.items()})
+        measured = {cell.networks: (pilot.step_seconds, pilot.sample_seconds) for cell, pilot in pilots.items()}
+        usual = tuple(map(mean, zip(*measured.values(), strict=True)))
+        seconds = []
+        for run, job in zip(runs, jobs, strict=True):
+            step, sample = measured.get(run.cell.networks, usual)
+            had = _steps(run, job)
+            snapshots = sum(at > had for at in run.snapshot_steps)
+            left = max(0, run.total_steps - had)
+            seconds.append(left * step + snapshots * setup.evaluate.samples * sample)
+        return seconds
+
+
+def _steps(run: Run, job: Job) -> int:
+    """That a run has before it goes on."""
+    return 0 if job.clear else run.state.steps

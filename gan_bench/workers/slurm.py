@@ -1,0 +1,91 @@
+"""Slurm, by its own commands: sbatch, squeue, scancel, scontrol. Never sacct, which many clusters do without."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gan_bench.errors import GanBenchError
+
+SECONDS = 60  # that a command of Slurm's may take
+COLUMNS = "%i|%T|%N|%j|%r"
+MOST_TASKS = 1000  # of an array, where Slurm does not say
+HIDDEN = re.compile(r"CUDA_VISIBLE_DEVICES|SLURM_(?!CONF$).*")  # of where a job is submitted, wrong where it runs
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job in Slurm's queue, or one task of an array."""
+
+    number: str  # of the job, or JOB_TASK
+    state: str  # RUNNING, PENDING, COMPLETING, ...
+    node: str
+    name: str
+    reason: str  # why it waits
+
+    @property
+    def job(self) -> str:
+        """The number of the job, or of the array."""
+        return self.number.partition("_")[0]
+
+
+def ask(*command: str, given: str | None = None) -> str:
+    """What one of Slurm's commands prints, `given` a script to submit. GanBenchError: it is not there, or does not work."""
+    environment = {key: value for key, value in os.environ.items() if given is None or not HIDDEN.fullmatch(key)}
+    try:
+        done = subprocess.run(
+            command, input=given, capture_output=True, text=True, errors="replace", timeout=SECONDS, env=environment
+        )
+    except FileNotFoundError as error:
+        raise GanBenchError(
+            f"there is no {command[0]} here; give the command on a machine where Slurm's own commands work, such as a login node"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise GanBenchError(f"{command[0]} has not answered for {SECONDS} s") from error
+    if done.returncode:
+        raise GanBenchError(f"{command[0]}: {' '.join(done.stderr.split()) or f'exit code {done.returncode}'}")
+    return done.stdout
+
+
+def queue(names: Iterable[str], states: str = "") -> list[Task]:
+    """Our jobs of these names that wait, run or are completing; or those in some states."""
+    asked = ["squeue", "--me", "--noheader", "--array", f"--name={','.join(names)}", f"--format={COLUMNS}"]
+    lines = ask(*asked, *([f"--states={states}"] if states else [])).splitlines()
+    return [Task(*line.strip().split("|", 4)) for line in lines if line.count("|") >= 4]
+
+
+def submit(script: str, options: Mapping[str, str | int | bool]) -> str:
+    """Submit a script; returns the job's number."""
+    return ask("sbatch", "--parsable", *as_options(options), given=script).strip().partition(";")[0]
+
+
+def as_options(options: Mapping[str, str | int | bool]) -> list[str]:
+    """Options of sbatch as it takes them; False leaves one out."""
+    return [
+        f"--{name}" if value is True else f"--{name}={value}" for name, value in options.items() if value is not False
+    ]
+
+
+def cancel(jobs: Sequence[str]) -> None:
+    """Take jobs out of the queue; what runs of them is told to end. Those that have ended are none."""
+    if jobs:
+        ask("scancel", "--quiet", *jobs)
+
+
+def most_tasks() -> int:
+    """How many tasks an array may have."""
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", ask("scontrol", "show", "config"), re.MULTILINE)
+    return max(1, int(found[1])) if found else MOST_TASKS
+
+
+def node_of(job: str) -> str:
+    """The node where a job runs, as far as Slurm knows; "": it does not run."""
+    return ask("squeue", "--noheader", f"--jobs={job}", "--states=RUNNING", "--format=%N").strip()
+
+
+def requeue(job: str) -> None:
+    """Give up the node that this job is on, and have it started again."""
+    ask("scontrol", "requeue", job)
