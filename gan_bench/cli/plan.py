@@ -42,6 +42,7 @@ def command(
     devices: str,
     slots: int | None,
     stale: str,
+    verify: bool,
     plugins: tuple[Path, ...],
     allow_plugins: bool,
     no_pilot: bool,
@@ -75,7 +76,7 @@ def command(
     looks: Looks = {}
     for one in grids:
         prepared = prepare_grid(one, plain_console())
-        own, looks = plan_runs(prepared, store, keep_stale=stale == "keep")
+        own, looks = plan_runs(prepared, store, keep_stale=stale == "keep", verify=verify)
         every += own
     runs = select(every, only)
     folders = {run.cell: run.data.folder for run in {run.cell.networks: run for run in runs}.values()}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gan_bench.cli.options import EXISTING_FOLDER, NEW_FILE, plugin_option
+from gan_bench.cli.options import EXISTING_FOLDER, NEW_FILE, plugin_option, verify_option
 
 
 @click.command("report")
@@ -25,10 +25,16 @@ from gan_bench.cli.options import EXISTING_FOLDER, NEW_FILE, plugin_option
     default="html",
     help="The page, or its findings and tables as Markdown, LaTeX (booktabs) or CSV.  [default: html]",
 )
+@verify_option
 @plugin_option
 @click.pass_context
 def command(
-    ctx: click.Context, stores: tuple[Path, ...], output: Path | None, format: str, plugins: tuple[Path, ...]
+    ctx: click.Context,
+    stores: tuple[Path, ...],
+    output: Path | None,
+    format: str,
+    verify: bool,
+    plugins: tuple[Path, ...],
 ) -> None:
     """Write tables and report.html of one or more stores again.
 

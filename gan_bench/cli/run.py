@@ -52,6 +52,7 @@ def command(
     devices: str,
     slots: int | None,
     stale: Literal["rerun", "keep"],
+    verify: bool,
     plugins: tuple[Path, ...],
     allow_plugins: bool,
     fresh: bool,
@@ -91,11 +92,17 @@ def command(
             from gan_bench.commands.until_settled import MOST_SEEDS, run_until_settled
 
             grown = run_until_settled(
-                loaded, most_seeds or MOST_SEEDS, out=out, fresh=fresh, stale=stale, execution=execution
+                loaded,
+                most_seeds or MOST_SEEDS,
+                out=out,
+                fresh=fresh,
+                stale=stale,
+                execution=execution,
+                verify=verify,
             )
             outcome, said = grown.outcome, grown.lines
         else:
-            outcome = run_grid(loaded, out=out, only=only, fresh=fresh, stale=stale, execution=execution)
+            outcome = run_grid(loaded, out=out, only=only, fresh=fresh, stale=stale, execution=execution, verify=verify)
     if outcome.stopped:
         gc.freeze()  # Python's last garbage collection would take a second of who waits for the end
         say("Stopped. The same command goes on from here.", err=True)
