@@ -103,7 +103,7 @@ def waste(store: Path, wanted: set[str]) -> Iterator[Waste]:
         if entry.name == f".{name}.lock" and RUN.fullmatch(name) and gone and entry.is_file(follow_symlinks=False):
             yield _waste(Path(entry), "lock of a run that is gone")
     kept = [runs / name for name in sorted(folders - set(old)) if RUN.fullmatch(name)]
-    for folder in (store, *_folders(store / "real"), *kept):
+    for folder in (store, store / ".index", *_folders(store / "real"), *kept):
         yield from _left_behind(folder)
     for folder in kept:
         yield from _left_behind(folder / "snapshots")

@@ -52,6 +52,8 @@ def command(
             raise GanBenchError(
                 f"{store} is no store: it holds no grid.json. Name the folder that `gan-bench run` wrote"
             )
+    for store in stores if verify else ():
+        _forget(store)
     manager, faults, said = Registry.load(plugins).manager, list[str](), list[object]()
     if format != "html":
         texts = ask(manager, "gan_bench_export", faults.append, stores=list(stores), format=format)
@@ -75,6 +77,18 @@ def command(
     for line in (*said, *faults):
         say(line, err=True)
     ctx.exit(1 if faults else 0)
+
+
+def _forget(store: Path) -> None:
+    """Have every file of a store read again. GanBenchError: its index can't be deleted."""
+    from gan_bench.errors import GanBenchError
+    from gan_bench.store.index import forget
+
+    try:
+        forget(store)
+    except OSError as error:
+        cure = f"--verify deletes the index in {store}, which can't be written"
+        raise GanBenchError(f"{cure} ({error.strerror}). Copy the store without it, or go without --verify.") from error
 
 
 def _write_tables(store: Path, *, needed: bool) -> None:

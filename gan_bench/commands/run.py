@@ -36,6 +36,7 @@ from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.neighbours import prepare_neighbours
 from gan_bench.scoring.real_scores import score_real_data
 from gan_bench.stats.sequential import Looks
+from gan_bench.store.index import FOLDER as INDEX
 from gan_bench.store.lock import Held, hold
 from gan_bench.training.global_state import preserved
 from gan_bench.workers.device import resolve_devices
@@ -198,6 +199,7 @@ class GridWork:
             with hold(self.store, self.say), preserved():
                 torch.set_num_threads(1)  # so that whoever computes features gets the same bits
                 remove_leftovers(self.store)
+                remove_leftovers(self.store / INDEX)
                 yield
         except Held as error:
             raise GanBenchError(

@@ -86,7 +86,7 @@ class Contents:
         new = [run for run in every if not run.known]
         if not new or len(every) < FEWEST:
             return
-        old = self.files if len(self.files) >= MOST_FILES else []
+        old = self.files if len(self.files) >= MOST_FILES or len(new) == len(every) else []
         last = int(self.files[-1].name.partition("-")[2]) if self.files else 0
         runs = every if old else new
         with suppress(OSError):

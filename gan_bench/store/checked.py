@@ -120,7 +120,7 @@ def _parsed(content: bytes) -> dict[str, Checked]:
 
 def write_checked(store: Path, found: Mapping[str, Checked]) -> None:
     """Add entries to a store's index, if it has so many runs. What can't be written is read again another time."""
-    kept = set(os.listdir(store / "runs"))
+    kept = {name for name in os.listdir(store / "runs") if not name.startswith(".")}
     if len(kept) < FEWEST:
         return
     entries = {name: one for name, one in {**read_checked(store), **found}.items() if name in kept}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -66,6 +67,13 @@ def still_so(stamps: Mapping[str, tuple[str, Sequence[int]]]) -> set[str]:
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
         parts = pool.map(unchanged, (folders[i::ASKED_AT_ONCE] for i in range(ASKED_AT_ONCE)))
         return {folder for part in parts for folder in part}
+
+
+def forget(store: Path) -> None:
+    """Delete a store's index, so that whoever comes next reads every file. OSError: it can't be."""
+    if not strange_part(store / FOLDER):
+        with suppress(FileNotFoundError):
+            shutil.rmtree(store / FOLDER)
 
 
 def write_part(file: Path, head: bytes, content: bytes) -> None:
