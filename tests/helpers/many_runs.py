@@ -65,13 +65,13 @@ def write_many(folder: Path, cells: int, seeds: int, windows: int = 200, *, left
     work = GridWork(grid, out=store, execution=EXECUTION)
     work.run(only=f"-0-{work.prepared.courses[0].identity(0)[:12]}")
     runs, _ = plan_runs(work.prepared, store)
-    first = _Template(runs[0])
+    first = Template(runs[0])
     for number, run in enumerate(runs[1 : len(runs) - left], 1):
         first.copy(run, number)
     return grid, store
 
 
-class _Template:
+class Template:
     """A finished run, from which others are made."""
 
     def __init__(self, run: Run) -> None:
@@ -110,10 +110,15 @@ class _Template:
                 if file.name != "scores.json":
                     _link(file, folder.snapshot(step) / file.name)
             _write(folder.snapshot(step) / "scores.json", document | {
-                part: [score | {"value": score["value"] and score["value"] * luck} for score in document.get(part, [])]
+                part: [score | {"value": _lucky(score, luck)} for score in document.get(part, [])]
                 for part in ("scores", "again") if part in document
             })  # fmt: skip
         _write(folder.result_file, self.result)
+
+
+def _lucky(score: dict[str, Any], luck: float) -> float:
+    """A share gets better as a distance gets smaller."""
+    return min(0.6 / luck, 1.0) if score.get("unit") == "share" else float(score["value"] * luck)
 
 
 def _link(file: Path, to: Path) -> None:

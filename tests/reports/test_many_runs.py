@@ -68,7 +68,10 @@ def test_the_answer_is_that_of_all_runs_and_so_are_the_maps(store, page, monkeyp
     whole = content(load(store), Pictures())
     text = re.search(r'<p class="answer">.*?</p>', page, re.S)[0]
     assert whole["comparisons"][0].answer.lead in text
-    assert page.count("<td data-value", page.index('class="heat"'), page.index("</table>", page.index('class="heat"'))) >= CELLS - 1
+    assert (
+        page.count("<td data-value", page.index('class="heat"'), page.index("</table>", page.index('class="heat"')))
+        >= CELLS - 1
+    )
     found = re.findall(r'<li class="finding \w+">\s*<p><span[^>]*></span>(.*?)<', page)
     assert len(found) >= LEVELS - 1
     sentences = {entry.sentence.replace(" %", "\u00a0%") for entry in whole["comparisons"][0].facts.answers}
@@ -145,7 +148,9 @@ def test_a_browser_shows_it_and_fetches_the_runs_of_a_cell(store, browser, width
     tab.locator("#part details.run").first.wait_for(state="attached")
     assert tab.locator("#part details.run").count() == SEEDS
     tab.locator("#part details.run summary").first.click()
-    assert tab.locator("#part .picture").first.evaluate("one => getComputedStyle(one).backgroundImage").startswith("url(")
+    assert (
+        tab.locator("#part .picture").first.evaluate("one => getComputedStyle(one).backgroundImage").startswith("url(")
+    )
     tab.locator("button.open-part").nth(2).click()
     assert tab.locator("#part details.run").count() == 0
     assert not errors
