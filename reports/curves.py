@@ -8,7 +8,7 @@ since a mean over seeds at equal seconds is another one.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import reduce
 from typing import Any
 
@@ -19,6 +19,7 @@ CLOCKS = ("images", "seconds")
 NO_QUANTITIES = {"run", "step", "d_steps", *CLOCKS}  # columns of the table of curves
 NUMBERS = 320_000  # in all curves of a page: about 2 MB
 MOST, LEAST = 500, 96  # points of a curve
+MOMENTS = 400_000  # at which the runs of a band over seconds are read, all together
 TICKS = 200  # points of a clock, at most
 STRAIGHT = 0.002  # of its range, by which a clock may be off between its points: about a pixel
 
@@ -63,8 +64,14 @@ def knots(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 class Curves:
     """Curves of runs and bands of cells, from the tables of training windows and of scores."""
 
-    def __init__(self, curves: pd.DataFrame, snapshots: pd.DataFrame, cells: Sequence[Sequence[str]]) -> None:
-        """`cells` are the runs whose bands will be asked for."""
+    def __init__(
+        self,
+        curves: pd.DataFrame,
+        snapshots: pd.DataFrame,
+        cells: Sequence[Sequence[str]],
+        alone: Collection[str] | None = None,
+    ) -> None:
+        """`cells` are the runs whose bands will be asked for; all runs' own curves will be, or only those `alone`."""
         scores = set(snapshots["score"])
         # A quantity of the same name as a score would be taken for it.
         self.quantities = {
@@ -83,7 +90,7 @@ class Curves:
         for run, name, (steps, values) in _curves(moments.drop_duplicates(["run", "step"]), "run", CLOCKS):
             self._clocks.setdefault(run, {})[name] = steps, np.maximum.accumulate(values)  # whatever a file says
         self.longest = max((len(x) for curves in self._curves.values() for x, _ in curves.values()), default=0)
-        self.points = self._affordable(cells)
+        self.points = self._affordable(cells, alone)
 
     @property
     def note(self) -> str:
@@ -128,6 +135,7 @@ class Curves:
                 moments = np.sort(np.concatenate([x for x, _ in timed]))
                 first, last = max(x[0] for x, _ in timed), min(x[-1] for x, _ in timed)
                 moments = moments[(moments >= first) & (moments <= last) & (np.diff(moments, prepend=-np.inf) > 0)]
+                moments = moments[:: 1 + len(moments) * len(timed) // MOMENTS]
                 self._band(bands["seconds"], name, moments, [np.interp(moments, x, y) for x, y in timed])
         return bands
 
@@ -149,13 +157,14 @@ class Curves:
         kept = thin(self.points, *columns)
         return [_plain(x[kept], 6), *(_plain(column[kept], 4) for column in columns)]
 
-    def _affordable(self, cells: Sequence[Sequence[str]]) -> int:
+    def _affordable(self, cells: Sequence[Sequence[str]], alone: Collection[str] | None) -> int:
         """Points that a curve may have, so that all together stay within `NUMBERS` as far as `LEAST` allows."""
-        lengths = [(len(x), 2) for cell in cells for run in cell for x, _ in self._curves.get(run, {}).values()]
+        own = [run for cell in cells for run in cell if alone is None or run in alone]
+        lengths = [(len(x), 2) for run in own for x, _ in self._curves.get(run, {}).values()]
         for cell in cells:
-            own = [self._curves.get(run, {}) for run in cell]
-            for name in {name for curves in own for name in curves} if len(own) > 1 else ():
-                lengths.append((max(len(curves[name][0]) for curves in own if name in curves), 8))
+            every = [self._curves.get(run, {}) for run in cell]
+            for name in {name for curves in every for name in curves} if len(every) > 1 else ():
+                lengths.append((max(len(curves[name][0]) for curves in every if name in curves), 8))
         counts, numbers = np.array(lengths or [(0, 0)]).T
         affordable = (n for n in range(MOST, LEAST, -4) if (np.minimum(counts, n) * numbers).sum() <= NUMBERS)
         return next(affordable, LEAST)

@@ -6,18 +6,21 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from gan_bench.errors import GanBenchError
-from gan_bench.findings.tables import load
+from gan_bench.findings.tables import Results, load
 from gan_bench.live.changes import Changes
 from gan_bench.live.standing import Standing, standings
+from gan_bench_reports.by_class import ByClass
+from gan_bench_reports.health import Health
 from gan_bench_reports.page import content, template
-from gan_bench_reports.pictures import ServedPictures
+from gan_bench_reports.pictures import Picture, ServedPictures
+from gan_bench_reports.run_details import cell_views
 
 REST = 4.0  # times as long as reading the stores took until they are read again: a fifth of one core at most
 
@@ -67,6 +70,27 @@ class Live:
                     parts.setdefault(part, []).append(f"{json.dumps(name)}: {text}")
             changed = [f"{json.dumps(part)}: {{{', '.join(entries)}}}" for part, entries in parts.items()]
             return f'{{"version": {self._version}, "parts": {{{", ".join(changed)}}}}}'
+
+    def part(self, number: int) -> str | None:
+        """The runs of a cell that the page only sums up, with the last sample grid of each."""
+        with self._lock:
+            rows = self._content.get("summary", ())
+            row = next((one for one in rows if one.number == number), None)
+            if row is None:
+                return None
+            results: Results = self._content["results"]
+            paths = results.pictures[results.pictures["run"].isin(row.runs)].sort_values("step", kind="stable")
+            grids: dict[str, Picture] = {}
+            for run, path in paths.drop_duplicates("run", keep="last")[["run", "path"]].itertuples(index=False):
+                dataset = results.documents[run].dataset
+                if picture := self._pictures.add(path, dataset.as_json() if dataset else {}):
+                    grids[run] = picture
+            runs = results.by_class["run"].isin(row.runs)
+            known = {"health": Health(results), "by_class": ByClass(replace(results, by_class=results.by_class[runs]))}
+            rules = Markup("\n".join(self._pictures.rules[picture.name] for picture in grids.values()))
+            cells = cell_views(results, only=row.runs, mark=f"{number}-")
+            page = self._template.environment.get_template("part.html")
+            return page.render(row=row, run_cells=cells, last_grids=grids, rules=rules, doubles=(), **known)
 
     def picture(self, key: str) -> bytes | None:
         """A sample grid that the page shows. It waits for no reading of the stores, so that the slider moves at once."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.util
+import shlex
 import time
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup
 
 from gan_bench.files import replace_file
@@ -30,8 +33,9 @@ from gan_bench_reports.curves import Curves
 from gan_bench_reports.datasets import dataset_views
 from gan_bench_reports.gallery import columns, enlargement
 from gan_bench_reports.health import Health
+from gan_bench_reports.many import CELLS, EFFECTS, cell_rows, troubled
 from gan_bench_reports.pictures import Pictures
-from gan_bench_reports.run_details import cell_views
+from gan_bench_reports.run_details import RunView, cell_views
 from gan_bench_reports.search import budget_cell, chosen_values, search_views, tuned_levels
 from gan_bench_reports.snapshots import snapshot_tables
 from gan_bench_reports.view import Builder, ComparisonView
@@ -55,14 +59,15 @@ def write_report(stores: list[Path], output: Path) -> str:
     """Write the report of the stores to the file `output`; returns its size, the time it took and what it thins, in words."""
     began = time.perf_counter()
     results = load(*stores)
-    room = budget.room(results, len(plotly_js()))
-    shown = content(results, Pictures(), room, Path(output).parent)
+    shown = content(results, Pictures(), limited=True, place=Path(output).parent)
     html = template().render(shown).encode()
     replace_file(Path(output), lambda path: path.write_bytes(html))
     pictures = (
         f"to keep it small, {shown['thinned']} (the full grids are in the run folders)" if shown["thinned"] else ""
     )
-    facts = [f"{len(html) / 1e6:.1f} MB in {time.perf_counter() - began:.1f} s", shown["curves"].note, pictures]
+    many = f"of {len(results.runs):,} runs it shows aggregates and a sample; {shown['watch']} shows each"
+    many = many if shown["summary"] else ""
+    facts = [f"{len(html) / 1e6:.1f} MB in {time.perf_counter() - began:.1f} s", many, shown["curves"].note, pictures]
     return "; ".join(filter(None, facts))
 
 
@@ -89,14 +94,18 @@ def template() -> jinja2.Template:
 
 
 def content(
-    results: Results, pictures: Pictures, room: float | None = None, place: Path | None = None
+    results: Results, pictures: Pictures, *, limited: bool = False, place: Path | None = None
 ) -> dict[str, Any]:
-    """Everything that a page in the folder `place` shows; pictures as far as they fit in `room` characters."""
-    builder = Builder(results, pictures, room)
-    comparisons = builder.comparisons()
-    curves = Curves(results.curves, results.snapshots, [list(cell.runs.values()) for cell in builder.cells.values()])
+    """Everything that a page in the folder `place` shows; `limited`, with no more pictures than fit."""
+    builder = Builder(results, pictures, (lambda shown: budget.room(shown, len(plotly_js()))) if limited else None)
+    comparisons, sample = builder.comparisons(), builder.sample
+    cells = [list(cell.runs.values()) for cell in builder.cells.values()]
+    shown = [own for own in cells if sample is None or sample.bands.issuperset(own)]
+    curves = Curves(builder.shown.curves, builder.shown.snapshots, shown, sample and sample.alone)
     failed = set(results.runs.loc[results.runs["status"] == "failed", "run"])
-    run_cells = cell_views(results, place)
+    run_cells = cell_views(results, place, troubled(results) if sample else None)
+    runs = [run for cell in run_cells for run in cell.runs]
+    headlines = list({column.label: column for view in comparisons for column in view.facts.headlines}.values())
     counted = {run for view in comparisons for run in view.facts.runs}
     doubles = {run for view in comparisons for run in view.facts.doubles} - counted
     counted_runs = results.runs[~results.runs["run"].isin(doubles)]
@@ -107,16 +116,25 @@ def content(
         "results": results,
         "comparisons": comparisons,
         "health": Health(results),
-        "by_class": ByClass(results),
+        "by_class": ByClass(builder.shown),
         "failed": failed,
         "searches": search_views(results, builder.colours()),
         "tuned": tuned_levels(results),
         "gallery": builder.shots.gallery,
-        "datasets": dataset_views(results, builder.shots),
+        "datasets": dataset_views(builder.shown, builder.shots),
         "cells": builder.cells,
         "thinned": builder.shots.plan.note(),
-        "runs": [run for cell in run_cells for run in cell.runs],
+        "runs": runs,
+        "last_grids": {},  # of a part that is fetched
         "run_cells": run_cells,
+        "summary": cell_rows(results, headlines) if sample else [],
+        "most_cells": CELLS,
+        "most_effects": EFFECTS,
+        "headlines": headlines,
+        "watch": shlex.join(["gan-bench", "watch", *map(str, results.stores.values())]),
+        "failures": _causes(results, runs, results.runs["status"].isin(("failed", "damaged")), "reason"),
+        "outdated": _causes(results, runs, results.runs["stale"] != "", "stale"),
+        "counted": len(results.runs) - len(doubles),
         "doubles": doubles,
         "stand_ins": sentences(results),
         "statuses": counted_runs["status"].value_counts().to_dict(),
@@ -135,6 +153,20 @@ def content(
         "hashes": " ".join(_hash(script) for script in scripts.values()),
         "live": None,
     }
+
+
+def _causes(
+    results: Results, runs: Iterable[RunView], wrong: pd.Series, why: str
+) -> list[tuple[str, int, list[RunView]]]:
+    """By cause, how many runs something is `wrong` with, and those of them whose details are shown."""
+    found = results.runs[wrong]
+    mine = set(found["run"])
+    shown: dict[str, list[RunView]] = {}
+    for run in runs:
+        if run.run in mine:
+            shown.setdefault(getattr(run, why), []).append(run)
+    counts = found.groupby(why).size()
+    return [(str(cause), int(n), shown.get(str(cause), [])) for cause, n in counts.items()]
 
 
 def page_js() -> str:
@@ -160,8 +192,9 @@ def _data(
     results: Results, builder: Builder, comparisons: list[ComparisonView], curves: Curves, failed: set[str]
 ) -> dict[str, Any]:
     """What the scripts read: each run's and each cell's curves and pictures once, however many comparisons show them."""
-    cells = sorted(builder.cells.values(), key=lambda cell: cell.index)
-    shown = {run for cell in cells for run in cell.runs.values()}
+    cells, sample = sorted(builder.cells.values(), key=lambda cell: cell.index), builder.sample
+    alone = {id(cell): {s: run for s, run in cell.runs.items() if not sample or run in sample.alone} for cell in cells}
+    shown = {run for own in alone.values() for run in own.values()}
     status = dict(zip(results.runs["run"], results.runs["status"], strict=True))
     return {
         "runs": {
@@ -175,10 +208,10 @@ def _data(
         },
         "cells": [
             {
-                "runs": cell.runs,
+                "runs": alone[id(cell)],
                 "colour": cell.colour,
                 "dash": cell.dash,
-                "bands": curves.bands(run for run in cell.runs.values() if run not in failed),
+                "bands": curves.bands(run for run in cell.runs.values() if run not in failed and alone[id(cell)]),
             }
             for cell in cells
         ],

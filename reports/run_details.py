@@ -8,8 +8,8 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,17 @@ class CellView:
         return ", ".join(paths[:4]) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
 
 
-def cell_views(results: Results, page: Path | None = None) -> list[CellView]:
-    """All runs, store by store, those of equal cell together. Folders are named relative to the folder `page`."""
-    runs = results.runs
-    if not len(runs):
+def cell_views(
+    results: Results, page: Path | None = None, only: Collection[str] | None = None, mark: str = ""
+) -> list[CellView]:
+    """All runs, or `only` these, store by store, those of equal cell together.
+
+    Folders are named relative to the folder `page`; `mark` tells the ids of several calls apart.
+    """
+    if only is not None:
+        runs, shots = results.runs, results.snapshots
+        results = replace(results, runs=runs[runs["run"].isin(only)], snapshots=shots[shots["run"].isin(only)])
+    if not len(results.runs):
         return []
     baselines = {store: _baseline(results, store) for store in results.stores}
     scored = {run: table["score"].unique().tolist() for run, table in results.snapshots.groupby("run")}
@@ -102,11 +109,11 @@ def cell_views(results: Results, page: Path | None = None) -> list[CellView]:
         label = row["store"], row["cell"] or row["run"]
         key = *label, _shared(results, row["run"]) or begun.get((row["store"], row["cell"]), "")
         if key not in cells:
-            cells[key] = CellView(f"cell-{len(cells) + 1}", label[1])
+            cells[key] = CellView(f"cell-{mark}{len(cells) + 1}", label[1])
         cell, document = cells[key], results.documents[row["run"]]
         if document.settings and not cell.settings:
             _describe(cell, document, baselines[row["store"]], results, scored.get(row["run"], []))
-        cell.runs.append(_view(row, results, f"run-{i}", page, troubles.get(row["run"], [])))
+        cell.runs.append(_view(row, results, f"run-{mark}{i}", page, troubles.get(row["run"], [])))
     return list(cells.values())
 
 

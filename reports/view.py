@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from gan_bench.findings.answers import Answer, answer, best_first, by_standing
-from gan_bench.findings.compare import compare
+from gan_bench.findings.compare import compare, tell
 from gan_bench.findings.comparisons import Comparison, Difference, Level
 from gan_bench.findings.pooling import stores_of
 from gan_bench.findings.score_columns import ScoreColumn
@@ -16,6 +17,7 @@ from gan_bench.findings.tables import Results
 from gan_bench_reports.differences import Axis, make_axis
 from gan_bench_reports.formats import brief
 from gan_bench_reports.heat import Heat, heat
+from gan_bench_reports.many import MANY_RUNS, Sample, shortened
 from gan_bench_reports.pictures import Picture, Pictures
 from gan_bench_reports.shots import Place, take
 from gan_bench_reports.sides import Mark, SidesPicture, sides_picture
@@ -54,7 +56,8 @@ class ComparisonView:
     """One comparison."""
 
     id: str
-    facts: Comparison
+    facts: Comparison  # what is shown of it
+    whole: Comparison  # with all of its levels
     cells: dict[tuple[str, ...], Cell]  # by `Level.cell`, of the whole page
     axis: dict[str, Axis | None]  # of the differences, by score label
     steps: list[int]  # of all snapshots
@@ -64,6 +67,7 @@ class ComparisonView:
     side: int  # most samples along a side of a picture
     zoom: int  # whole factor by which pictures are enlarged
     sides: SidesPicture | None = None  # where quality and diversity are both tested
+    alone: frozenset[str] | None = None  # the runs that are shown by themselves; None: all
 
     @property
     def by_class(self) -> bool:
@@ -73,7 +77,7 @@ class ComparisonView:
     @property
     def pairs(self) -> str:
         """How many seeds the headline score's findings rest on, in words."""
-        numbers = sorted({answer.finding.n for answer in self.facts.answers}) or [0]
+        numbers = sorted({answer.finding.n for answer in self.whole.answers}) or [0]
         few = f"{numbers[0]} to " if len(numbers) > 1 else ""
         return f"{few}{numbers[-1]} seed{'s' if numbers[-1] != 1 else ''}"
 
@@ -111,7 +115,18 @@ class ComparisonView:
     @property
     def answer(self) -> Answer:
         """What is said of it first."""
-        return answer(self.facts)
+        return answer(self.whole)
+
+    @property
+    def left_out(self) -> int:
+        """How many levels are not shown."""
+        return len(self.whole.levels) - len(self.facts.levels)
+
+    @property
+    def seeds(self) -> list[int]:
+        """Those whose pictures are shown."""
+        own = ((seed, run) for level in self.facts.levels for seed, run in level.runs.items())
+        return sorted({seed for seed, run in own if self.alone is None or run in self.alone})
 
     def origins(self, level: Level) -> str:
         """How many runs of a level each store has, where they are of several."""
@@ -144,12 +159,12 @@ class ComparisonView:
     @property
     def heat(self) -> Heat | None:
         """Its heat maps."""
-        return heat(self.facts)
+        return heat(self.whole)
 
     @property
     def many(self) -> bool:
         """Whether there are more levels than a reader wants a sentence and a line of."""
-        return len(self.facts.levels) > MANY
+        return len(self.whole.levels) > MANY
 
     @property
     def drawn(self) -> list[str]:
@@ -163,7 +178,7 @@ class ComparisonView:
     @property
     def glance(self) -> list[Difference]:
         """The differences in the picture beside the answer: all in the grid's order, or the best where they are many."""
-        answers = self.facts.answers
+        answers = self.whole.answers
         return answers if len(answers) <= GLANCE else best_first(answers)[: GLANCE - 1]
 
     @property
@@ -180,7 +195,7 @@ class ComparisonView:
         marks = {id(mark.level): mark for mark in self.sides.marks if not mark.level.reference}
         if len(marks) <= GLANCE:
             return list(marks.values())
-        return [marks[id(one.level)] for one in by_standing(self.facts)]
+        return [marks[id(one.level)] for one in by_standing(self.whole)]
 
     @property
     def glance_axis(self) -> Axis | None:
@@ -192,7 +207,7 @@ class ComparisonView:
         """How many more levels there are, by what is said of them, in words."""
         rest = [mark.said for mark in self._marks[len(self.glance) :]]
         if self.sides is None:
-            rest = [entry.verdict for entry in best_first(self.facts.answers)[len(self.glance) :]]
+            rest = [entry.verdict for entry in best_first(self.whole.answers)[len(self.glance) :]]
         counts = ", ".join(f"{n} {brief(said)}" for said, n in Counter(rest).items())
         return f"{len(rest)} more: {counts}" if rest else ""
 
@@ -203,25 +218,36 @@ class Builder:
 
     results: Results
     pictures: Pictures
-    room: float | None = None  # that the pictures may take, in characters of the page
+    room: Callable[[Results], float] | None = None  # that the pictures of results may take, in characters of the page
     cells: dict[tuple[str, ...], Cell] = field(default_factory=dict)
+    sample: Sample | None = None  # of many runs: which are shown
 
     def __post_init__(self) -> None:
-        self.facts = compare(self.results)
+        many = len(self.results.runs) > MANY_RUNS
+        self.whole = self.facts = compare(self.results, words=not many)
+        self.shown = self.results
+        if many:
+            self.facts = shortened(self.whole)
+            tell(self.results, self.facts)
+            self.sample = Sample.of(self.results, self.facts)
+            self.shown = self.sample.part(self.results)
         self.runs = self.results.runs.set_index("run")
-        self.shots = take(self.results, self.facts, self.pictures, self.room)
+        self.uses: Counter[tuple[int, str]] = Counter()
+        self.shots = take(self.shown, self.facts, self.pictures, self.room and self.room(self.shown))
 
     def comparisons(self) -> list[ComparisonView]:
         """All comparisons, in the order of `compare`."""
-        return [self._view(f"comparison-{i}", facts) for i, facts in enumerate(self.facts, 1)]
+        return [
+            self._view(f"comparison-{i}", *both) for i, both in enumerate(zip(self.facts, self.whole, strict=True), 1)
+        ]
 
     def colours(self) -> dict[tuple[str, str], int]:
         """Each level's colour, by its comparison's title and its label."""
-        levels = [(facts.title, level) for facts in self.facts for level in facts.levels]
+        levels = [(facts.title, level) for facts in self.whole for level in facts.levels]
         return {(title, level.label): self.cells[level.cell].colour for title, level in levels}
 
-    def _view(self, id_: str, facts: Comparison) -> ComparisonView:
-        self._colour(facts.levels)
+    def _view(self, id_: str, facts: Comparison, whole: Comparison) -> ComparisonView:
+        self._colour(whole.levels)
         places = {run: place for run in facts.runs if (place := self.shots.place.get(run)) in self.shots.real}
         rows = {place: self.shots.rows[run] for run, place in places.items() if run in self.shots.rows}
         real_pictures = [
@@ -238,6 +264,7 @@ class Builder:
         return ComparisonView(
             id=id_,
             facts=facts,
+            whole=whole,
             cells=self.cells,
             axis={
                 score: make_axis([entry.finding for entry in entries]) for score, entries in facts.differences.items()
@@ -247,12 +274,14 @@ class Builder:
             tiles=[self._tile(level, places) for level in facts.levels],
             any_picture=shown[0] if shown else None,
             side=side,
-            sides=sides_picture(facts, self.runs),
+            sides=sides_picture(whole, self.runs),
+            alone=self.sample and self.sample.alone,
             zoom=min(max(STRIP // ((len(facts.levels) + len(real_pictures)) * (widest + 16)), SEEN // widest, 1), 3),
         )
 
     def _tile(self, level: Level, places: dict[str, Place]) -> Tile:
-        run = level.runs[min(level.runs)] if level.runs else ""
+        seeds = [seed for seed, run in level.runs.items() if not self.sample or run in self.sample.alone]
+        run = level.runs[min(seeds)] if seeds else ""
         step, picture = self.shots.runs.get(run, [(0, None)])[-1]
         dataset = next((places[run] for run in level.runs.values() if run in places), None)
         return Tile(step, picture, self.shots.real[dataset] if dataset else None, self.shots.rows.get(run, ()))
@@ -265,13 +294,13 @@ class Builder:
         for cell, level in zip(cells, levels, strict=True):
             if cell.index >= 0:
                 continue
-            known = [other for other in self.cells.values() if other.index >= 0]
             allowed = [look for look in looks if look[0] > 0 or level.reference]
-            uses = {look: sum((other.colour, other.dash) == look for other in known) for look in looks}
+            uses = self.uses
             # Colours before patterns: a pattern is for the ninth level of one comparison. A look twice in it if need be.
             cell.colour, cell.dash = min(
                 allowed,
                 key=lambda look: (look in taken and uses[look], DASHES.index(look[1]), uses[look], look[0]),
             )
-            cell.index = len(known)
+            cell.index = uses.total()
+            uses[cell.colour, cell.dash] += 1
             taken.add((cell.colour, cell.dash))

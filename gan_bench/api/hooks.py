@@ -88,5 +88,8 @@ class LivePage(Protocol):
     def update(self, since: int) -> str:
         """What has changed since the version that the page has, as JSON."""
 
+    def part(self, number: int) -> str | None:
+        """HTML of what the page leaves out for its size, by a number that it names; None where there is no such part."""
+
     def picture(self, key: str) -> bytes | None:
         """The PNG of this SHA-256 in hexadecimal digits, None where the page has no such picture."""

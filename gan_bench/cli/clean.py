@@ -102,7 +102,7 @@ def waste(store: Path, wanted: set[str]) -> Iterator[Waste]:
         if (found := BESIDE_RUN.fullmatch(entry.name)) and not entry.is_symlink():
             yield _waste(Path(entry), KINDS.get(found[2], "left half-deleted by a killed process"))
     kept = [runs / name for name in sorted(folders - set(old)) if RUN.fullmatch(name)]
-    for folder in (store, *_folders(store / "real"), *kept):
+    for folder in (store, store / ".index", *_folders(store / "real"), *kept):
         yield from _left_behind(folder)
     for folder in kept:
         yield from _left_behind(folder / "snapshots")

@@ -44,6 +44,9 @@ allow_option = click.option(
     "--allow-plugins", is_flag=True, help="Run the code of plugin files that lie elsewhere, because you have read it."
 )
 
+verify_option = click.option(
+    "--verify", is_flag=True, help="Read every file of the store again, also of runs that its index knows."
+)
 port_option = click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -89,6 +92,7 @@ def grid_options(function: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="Runs whose plugins or data have changed since: train them again, or keep their results, marked.",
         ),
+        verify_option,
         plugin_option,
         allow_option,
     ]

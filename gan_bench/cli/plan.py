@@ -47,6 +47,7 @@ def command(
     devices: str,
     slots: int | None,
     stale: str,
+    verify: bool,
     plugins: tuple[Path, ...],
     allow_plugins: bool,
     no_pilot: bool,
@@ -86,7 +87,7 @@ def command(
     looks: Looks = {}
     for one in grids:
         prepared = prepare_grid(one, plain_console())
-        own, looks = plan_runs(prepared, store, keep_stale=stale == "keep")
+        own, looks = plan_runs(prepared, store, keep_stale=stale == "keep", verify=verify)
         every += own
     runs = select(every, only)
     rates = Rates() if on == "local" else read_rates(store)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gan_bench.cli.options import EXISTING_FOLDER, NEW_FILE, plugin_option
+from gan_bench.cli.options import EXISTING_FOLDER, NEW_FILE, plugin_option, verify_option
 
 
 @click.command("report")
@@ -25,10 +25,16 @@ from gan_bench.cli.options import EXISTING_FOLDER, NEW_FILE, plugin_option
     default="html",
     help="The page, or its findings and tables as Markdown, LaTeX (booktabs) or CSV.  [default: html]",
 )
+@verify_option
 @plugin_option
 @click.pass_context
 def command(
-    ctx: click.Context, stores: tuple[Path, ...], output: Path | None, format: str, plugins: tuple[Path, ...]
+    ctx: click.Context,
+    stores: tuple[Path, ...],
+    output: Path | None,
+    format: str,
+    verify: bool,
+    plugins: tuple[Path, ...],
 ) -> None:
     """Write tables and report.html of one or more stores again.
 
@@ -46,6 +52,8 @@ def command(
             raise GanBenchError(
                 f"{store} is no store: it holds no grid.json. Name the folder that `gan-bench run` wrote"
             )
+    for store in stores if verify else ():
+        _forget(store)
     manager, faults, said = Registry.load(plugins).manager, list[str](), list[object]()
     if format != "html":
         texts = ask(manager, "gan_bench_export", faults.append, stores=list(stores), format=format)
@@ -69,6 +77,18 @@ def command(
     for line in (*said, *faults):
         say(line, err=True)
     ctx.exit(1 if faults else 0)
+
+
+def _forget(store: Path) -> None:
+    """Have every file of a store read again. GanBenchError: its index can't be deleted."""
+    from gan_bench.errors import GanBenchError
+    from gan_bench.store.index import forget
+
+    try:
+        forget(store)
+    except OSError as error:
+        cure = f"--verify deletes the index in {store}, which can't be written"
+        raise GanBenchError(f"{cure} ({error.strerror}). Copy the store without it, or go without --verify.") from error
 
 
 def _write_tables(store: Path, *, needed: bool) -> None:

@@ -66,6 +66,7 @@ def command(
     devices: str,
     slots: int | None,
     stale: Literal["rerun", "keep"],
+    verify: bool,
     plugins: tuple[Path, ...],
     allow_plugins: bool,
     fresh: bool,
@@ -122,6 +123,7 @@ def command(
         any_device=any_device,
         until_settled=until_settled,
         most_seeds=most_seeds,
+        verify=verify,
     )
     watcher = beside(asked.store(loaded), loaded.plugin_files, port) if watch else nullcontext()
     with on_stop(interrupt), watcher as page:

@@ -37,6 +37,7 @@ class Command(BaseModel):
     any_device: bool = False
     until_settled: bool = False
     most_seeds: int | None = None
+    verify: bool = False
 
     @property
     def execution(self) -> Execution:
@@ -59,7 +60,7 @@ class Command(BaseModel):
         Returns how it ended, and lines for a person. GanBenchError: bad input.
         """
         options: dict[str, Any] = {"out": self.out, "fresh": self.fresh, "stale": self.stale, "leave": leave}
-        options |= {"execution": self.execution, "engine": engine}
+        options |= {"execution": self.execution, "engine": engine, "verify": self.verify}
         if self.until_settled:
             grown = run_until_settled(grid, self.most_seeds or MOST_SEEDS, **options)
             return grown.outcome, grown.lines

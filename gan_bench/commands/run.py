@@ -31,11 +31,12 @@ from gan_bench.planning.planned import plan_runs
 from gan_bench.planning.runs import Run, Todo, select
 from gan_bench.planning.stale import stale_lines
 from gan_bench.planning.store_files import write_store
-from gan_bench.planning.todo import what_to_do
+from gan_bench.planning.todo import remember, what_to_do
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.neighbours import prepare_neighbours
 from gan_bench.scoring.real_scores import score_real_data
 from gan_bench.stats.sequential import Looks
+from gan_bench.store.index import FOLDER as INDEX
 from gan_bench.store.lock import Held, hold
 from gan_bench.training.global_state import preserved
 from gan_bench.workers.engine import Engine, LocalEngine, Rules
@@ -118,11 +119,12 @@ class GridWork:
         execution: Execution = Execution(),
         search: Search | None = None,
         engine: Engine | None = None,
+        verify: bool = False,
     ) -> None:
         if fresh and stale == "keep":
             raise GanBenchError("--fresh trains again what --stale keep would leave as it is; give one of them")
         self.grid, self.store, self.execution = grid, store_of(grid, out), execution
-        self.fresh, self.keep_stale = fresh, stale == "keep"
+        self.fresh, self.keep_stale, self.verify = fresh, stale == "keep", verify
         self.console = console or plain_console()
         self.engine = engine or LocalEngine(execution.devices, execution.slots)
         self.prepared = prepare_grid(grid, self.console)
@@ -149,7 +151,9 @@ class GridWork:
         names runs that are left as they are. With `any_match`, `only` may select none.
         """
         fresh, self.fresh = self.fresh, False  # what was trained afresh is so, whatever seeds come later
-        every, looks = plan_runs(self.prepared, self.store, keep_stale=self.keep_stale, add_looks=add_looks)
+        every, looks = plan_runs(
+            self.prepared, self.store, keep_stale=self.keep_stale, add_looks=add_looks, verify=self.verify
+        )
         runs = select(every, only, any_match=any_match)
         tested = () if self.grid.half == "selection" else no_verdict_lines(self.grid, looks)
         for line in (*tested, *stale_lines(runs)):
@@ -173,6 +177,7 @@ class GridWork:
                 self.store / "grid.json"
             ).exists():  # somebody deleted the store, and runs were trained into a new one
                 self._write(every, looks)
+            remember([run for run, _ in todo], self.evaluators)
             if self.engine.lost:
                 self.say(self.engine.lost)
             if done or self.engine.lost:  # who stops the command waits for its end
@@ -205,6 +210,7 @@ class GridWork:
             with hold(self.store, self.say), preserved():
                 torch.set_num_threads(1)  # so that whoever computes features gets the same bits
                 remove_leftovers(self.store)
+                remove_leftovers(self.store / INDEX)
                 yield
         except Held as error:
             raise GanBenchError(
@@ -247,9 +253,9 @@ class GridWork:
         return done, failed
 
     def _report(self) -> None:
-        from gan_bench.findings.tables import write_tables  # imports pandas, which a plan does without
+        from gan_bench.findings.tables import load, write_tables  # imports pandas, which a plan does without
 
-        write_tables(self.store)
+        write_tables(self.store, load(self.store, verify=self.verify, keep=True))
         manager = self.grid.registry.manager
         ask(manager, "gan_bench_report", self.say, stores=[self.store], output=self.store / "report.html")
 
@@ -265,14 +271,17 @@ def run_grid(
     execution: Execution = Execution(),
     engine: Engine | None = None,
     leave: Collection[str] = (),
+    verify: bool = False,
 ) -> Outcome:
     """Train what is missing of a grid, evaluate, write tables and report; `engine` says where, `leave` names runs that are left.
 
     `stale` says what becomes of results that a changed plugin or dataset has put out of date: their runs train again, or
-    they are kept and marked. GanBenchError: bad input. A failing run does not raise; the outcome counts it.
+    they are kept and marked. To `verify` is to read every file again, also where the store's index knows it. GanBenchError:
+    bad input. A failing run does not raise; the outcome counts it.
     """
     options: dict[str, Any] = {"out": out, "fresh": fresh, "stale": stale, "console": console, "execution": execution}
     options["engine"] = engine
+    options["verify"] = verify
     if grid.search is None:
         return GridWork(grid, **options).run(only=only, leave=leave)
     work, searched = after_search(grid, only=only, leave=leave, **options)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gan_bench.findings.budgets import at_budgets
@@ -38,14 +39,21 @@ def compare(results: Results, *, words: bool = True) -> list[Comparison]:
     runs = results.runs.set_index("run")
     comparisons = [_comparison(results, runs, question) for question in questions(results)]
     correct_together(comparisons)
+    if words:
+        tell(results, comparisons)
+    return comparisons
+
+
+def tell(results: Results, comparisons: Iterable[Comparison]) -> None:
+    """Put what was found into words, and compare at equal budgets."""
+    runs = results.runs.set_index("run")
     scored = set(results.snapshots[["run", "score"]].itertuples(index=False, name=None))
-    for comparison in comparisons if words else ():
+    for comparison in comparisons:
         put_into_words(comparison, runs, results.scores, scored)
         if comparison.headline:
             comparison.budgets = at_budgets(
                 results.snapshots, comparison.levels, comparison.reference, comparison.headline
             )
-    return comparisons
 
 
 def _comparison(results: Results, runs: pd.DataFrame, question: Question, *, alone: bool = False) -> Comparison:
@@ -122,23 +130,25 @@ def _mixed(results: Results, levels: Sequence[GridLevel]) -> dict[str, int]:
 def _level(results: Results, runs: pd.DataFrame, asked: GridLevel, mixed: int) -> Level:
     by_seed = dict(asked.runs)
     seeds: dict[str, list[int]] = {status: [] for status in STATUSES}
-    for seed, run in by_seed.items():
-        seeds[runs.at[run, "status"]].append(seed)
-    finished = runs.loc[[by_seed[seed] for seed in seeds["finished"]]]
-    known = runs.loc[list(by_seed.values())]
+    known = runs.index.get_indexer(list(by_seed.values()))
+    for seed, status in zip(by_seed, runs["status"].iloc[known], strict=True):
+        seeds[status].append(seed)
+    finished = runs.index.get_indexer([by_seed[seed] for seed in seeds["finished"]])
     return Level(
         asked.label,
         asked.reference,
         by_seed,
         seeds,
         values={
-            column.label: {moment: _value(finished[f"{column.label} {moment}"]) for moment in ("last", "best")}
+            column.label: {
+                moment: _value(runs[f"{column.label} {moment}"].iloc[finished]) for moment in ("last", "best")
+            }
             for column in results.scores
         },
-        numbers={name: _mean(known if name in SIZES else finished, name) for name in MEANS},
-        stale=int((known["stale"] != "").sum()),
+        numbers={name: _mean(runs, name, known if name in SIZES else finished) for name in MEANS},
+        stale=int((runs["stale"].iloc[known] != "").sum()),
         mixed=mixed,
-        health=dict(Counter(name for names in known["health"] if names for name in names.split(", "))),
+        health=dict(Counter(name for names in runs["health"].iloc[known] if names for name in names.split(", "))),
     )
 
 
@@ -147,21 +157,21 @@ def _value(values: pd.Series) -> Value:
     return Value(float(values.mean()), float(values.std(ddof=1)), len(values))
 
 
-def _mean(table: pd.DataFrame, name: str) -> float | None:
-    values = table[name].dropna() if name in table else []
+def _mean(table: pd.DataFrame, name: str, places: np.ndarray) -> float | None:
+    values = table[name].iloc[places].dropna() if name in table else []
     return float(sum(values) / len(values)) if len(values) else None
 
 
 def _score_best_again(runs: pd.DataFrame, levels: list[Level], scores: list[ScoreColumn]) -> bool:
     """Give each level the best snapshots' scores on other samples, if all of these runs have them, as older stores don't."""
-    finished = {id(level): runs.loc[[level.runs[seed] for seed in level.seeds["finished"]]] for level in levels}
-    every = pd.concat(finished.values()) if finished else runs.iloc[:0]
+    finished = [runs.index.get_indexer([level.runs[seed] for seed in level.seeds["finished"]]) for level in levels]
+    every = runs.iloc[np.concatenate(finished) if finished else []]
     names = [(f"{column.label} best", f"{column.label} best again") for column in scores]
     if not scores or any(new not in runs or (every[old].notna() & every[new].isna()).any() for old, new in names):
         return False
-    for level in levels:
+    for level, places in zip(levels, finished, strict=True):
         for column, (_, new) in zip(scores, names, strict=True):
-            level.values[column.label]["best"] = _value(finished[id(level)][new])
+            level.values[column.label]["best"] = _value(runs[new].iloc[places])
     return True
 
 

@@ -24,11 +24,9 @@ def last_scores(
     runs: pd.DataFrame, level: Level, column: ScoreColumn, seeds: Collection[int] | None = None
 ) -> dict[int, float]:
     """Scores of a level's finished runs of these seeds, at their last snapshot, by seed. `runs` is `Results.runs` by run."""
-    return {
-        seed: float(runs.at[level.runs[seed], f"{column.label} last"])
-        for seed in level.seeds["finished"]
-        if seeds is None or seed in seeds
-    }
+    own = [seed for seed in level.seeds["finished"] if seeds is None or seed in seeds]
+    places = runs.index.get_indexer([level.runs[seed] for seed in own])
+    return dict(zip(own, map(float, runs[f"{column.label} last"].iloc[places]), strict=True))
 
 
 def difference(

@@ -5,11 +5,12 @@ Only the files named in docs/run-folder.md are read, so this works at any time, 
 
 from __future__ import annotations
 
+import gc
 import math
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,8 @@ import pandas as pd
 from gan_bench.api.kinds import Dataset
 from gan_bench.errors import GanBenchError
 from gan_bench.files import replace_file
-from gan_bench.findings.run_folders import RunFiles, read_run
+from gan_bench.findings.contents import Contents, Sharing
+from gan_bench.findings.run_folders import Fill, RunFiles, read_run, unknown
 from gan_bench.findings.score_columns import Named, ScoreColumn, column_finder, score_columns
 from gan_bench.findings.settings_text import flatten
 from gan_bench.store.documents import (
@@ -33,6 +35,7 @@ from gan_bench.store.documents import (
 )
 from gan_bench.store.grid_json import GridDocument, GridRun, read_grid
 from gan_bench.store.trust import FINGERPRINT, check_store, strange
+from gan_bench.store.windows import count, joined
 
 DIAGNOSIS_COLUMNS = ["run", "name", "step", "evidence"]
 RUN_COLUMNS = ["run", "folder", "store", "cell"]
@@ -77,16 +80,42 @@ class Results:
     faults: list[FileFault] = field(default_factory=list)  # of files that belong to no run
 
 
-def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read_run) -> Results:
+def load(
+    *stores: Path | str,
+    read: Callable[[RunFiles, float, Fill], RunFiles] = read_run,
+    verify: bool = False,
+    keep: bool = False,
+) -> Results:
     """The tables of one or more stores; `read` reads a run folder. GanBenchError: a folder is no store.
 
+    Folders of ended runs that have not changed since are taken from the stores' indices, unless to `verify`: then every file
+    is read. To `keep` is to write what has been read there: for the command that holds the store alone.
     Nothing outside of a store is read, whatever its files say: see docs/security.md.
     """
-    places = _name_stores([Path(store) for store in stores])
+    with _uncollected():
+        return _load(_name_stores([Path(store) for store in stores]), read, verify=verify, keep=keep)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Python looks for cycles in all objects whenever some more are made; of these, which are many, none has any."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+def _load(
+    places: dict[str, Path], read: Callable[[RunFiles, float, Fill], RunFiles], *, verify: bool, keep: bool
+) -> Results:
     for place in places.values():
         check_store(place)
     grids = {name: _read_grid(store) for name, store in places.items()}
     files: list[RunFiles] = []
+    sharing = Sharing()
     stale: dict[str, str] = {}
     for name, store in places.items():
         seeds = {
@@ -94,12 +123,16 @@ def load(*stores: Path | str, read: Callable[[RunFiles, float], RunFiles] = read
         }
         if search := grids[name].search:
             seeds = search.runs | seeds
+        contents = Contents(store)
         for run, facts in sorted(_runs_shown(store, grids[name], seeds).items()):
             found = RunFiles(
                 run_key(run, name, places), name, store / "runs" / run, facts.label if facts else "", seeds.get(run)
             )
-            files.append(read(found, facts.steps if facts else math.inf))
+            found = read(found, facts.steps if facts else math.inf, unknown if verify else contents.fill)
+            files.append(sharing.share(found))
             stale[found.run] = facts.stale if facts else ""
+        if keep:
+            contents.keep(run for run in files if run.store == name)
     remarks: list[str] = []
     real = {
         name: _read_real(store, (run for run in files if run.store == name), remarks) for name, store in places.items()
@@ -258,12 +291,16 @@ def _picture_table(pictures: Iterable[tuple[str, int, Path | None]]) -> pd.DataF
 
 
 def _curve_table(files: list[RunFiles]) -> pd.DataFrame:
-    rows = [row for run in files for row in run.curves]
-    if not rows:
+    sizes = [count(run.curves) for run in files]
+    table = joined([run.curves for run in files])
+    table.pop("run", None)  # whatever a file calls so
+    if not any(sizes):
         return pd.DataFrame(columns=["run", "step"])
-    # At once: a table for each run would take a hundred times as long where curves are short.
-    table = pd.DataFrame(rows).assign(run=[run.run for run in files for _ in run.curves])
-    return table[["run", *table.columns.drop("run")]]
+    for run, end, size in zip(files, accumulate(sizes), sizes, strict=True):
+        # Views, so that the windows are in memory once.
+        run.curves = {name: column[end - size : end] for name, column in table.items()} if size else {}
+    keys = pd.Series([run.run for run in files]).repeat(sizes).array
+    return pd.DataFrame({"run": keys, **table}, copy=False)
 
 
 def _comparison_table(grids: Mapping[str, GridDocument]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gan_bench.findings.run_folders import RunFiles, read_run
+from gan_bench.findings.run_folders import Fill, RunFiles, read_run, unknown
 from gan_bench.store.trust import LEVELS
 
 
@@ -30,13 +30,13 @@ class Changes:
                 self._stamps[part] = _stamp(part)
         return self._stamps != before
 
-    def read(self, files: RunFiles, length: float) -> RunFiles:
+    def read(self, files: RunFiles, length: float, fill: Fill = unknown) -> RunFiles:
         """A run folder, as it was when changes were last asked for or later; what `gan_bench.findings.tables.load` reads by."""
         key = (files.run, files.folder, files.label, files.seed, length)
         stamp = self._stamps.get(files.folder)  # taken before the files are read: what comes later is a change
         known = self._runs.get(key)
         if known is None or known[0] != stamp:
-            known = self._runs[key] = (stamp, read_run(files, length))
+            known = self._runs[key] = (stamp, read_run(files, length, fill))
         return known[1]
 
 

@@ -1,4 +1,4 @@
-"""A page on this machine alone, for the person who has its address: loopback, a secret path, and three kinds of answers.
+"""A page on this machine alone, for the person who has its address: loopback, a secret path, and four kinds of answers.
 
 No part of a request becomes a path in the file system. See docs/security.md.
 """
@@ -21,7 +21,7 @@ from gan_bench.errors import GanBenchError
 
 LOOPBACK = "127.0.0.1"
 ROUTES = re.compile(
-    r"/([\w-]{1,64})/(?:(?P<page>)|update\?since=(?P<since>[0-9]{1,9})|picture/(?P<picture>[0-9a-f]{64}))"
+    r"/([\w-]{1,64})/(?:(?P<page>)|update\?since=(?P<since>[0-9]{1,9})|part/(?P<part>[0-9]{1,7})|picture/(?P<picture>[0-9a-f]{64}))"
 )
 HEADERS = {
     "Cache-Control": "no-store",
@@ -82,6 +82,13 @@ class Server(ThreadingHTTPServer):
         self.asked = asked
         if route["since"] is not None:
             return HTTPStatus.OK, "application/json", self.page.update(int(route["since"])).encode()
+        if route["part"] is not None:
+            part = self.page.part(int(route["part"]))
+            return (
+                _refusal(HTTPStatus.NOT_FOUND)
+                if part is None
+                else (HTTPStatus.OK, "text/html; charset=utf-8", part.encode())
+            )
         if route["picture"] is None:
             return HTTPStatus.OK, "text/html; charset=utf-8", self.page.page().encode()
         picture = self.page.picture(route["picture"])

@@ -38,6 +38,9 @@ class Run:
     dry: DryPass = field(compare=False, repr=False)
     stale: str = ""  # why what was trained of it before is out of date
     kept: bool = False  # `path` is of such a run, whose results are used as they are
+    known: RunState | None = field(
+        default=None, compare=False, repr=False
+    )  # how it stands, where the store's index says
 
     @property
     def name(self) -> str:
@@ -62,7 +65,7 @@ class Run:
     @cached_property
     def state(self) -> RunState:
         """How it stood when this was first asked; `folder.read()` says how it stands now."""
-        return self.folder.read()
+        return self.known or self.folder.read()
 
     @property
     def faults(self) -> list[FileFault]:

@@ -43,9 +43,11 @@ def mark_stale(grid: Grid, runs: Sequence[Run], store: Path, *, keep: bool = Fal
     and none where no run is missing. GanBenchError: the store holds a link or a pipe, through which nothing is read or
     written.
     """
-    check_store(store, (run.path for run in runs))
+    check_store(store)
     folder = store / "runs"
     names = set(os.listdir(folder)) if folder.is_dir() else set()
+    there = (run for run in runs if run.name in names or f".{run.name}.lock" in names)
+    check_store(store, (run.path for run in there if not run.known))
     missing = {run.name for run in runs if run.name not in names}
     begins = {_begin(name) for name in missing}  # architecture and seed are equal, or settings are not
     others = sorted(name for name in names.difference(run.name for run in runs) if _begin(name) in begins)

@@ -46,13 +46,13 @@ class Dataset(Document):
 
     name: str
     fingerprint: str
-    shape: list[Whole] = []
+    shape: list[Whole] = Field(default_factory=list)
     kind: Literal["image", "points"] = "image"
     classes: list[str] | None = None
     training: Whole | None = None  # samples that are trained on
     held_out: Whole | None = None
     class_counts: ClassCounts | None = None
-    chosen: list[str] = []  # how the training samples were chosen, in sentences
+    chosen: list[str] = Field(default_factory=list)  # how the training samples were chosen, in sentences
     chosen_of: Whole | None = None  # of how many, where not all are trained on as they are
     reading: Reading | None = None  # what it was found to be; None: trained before that was kept
 
@@ -79,7 +79,7 @@ class Layer(Document):
 
     name: str = ""
     type: str = ""
-    shape: list[Any] = []
+    shape: list[Any] = Field(default_factory=list)
     parameters: Whole | None = None
 
 
@@ -89,7 +89,7 @@ class Network(Document):
     parameters: Whole | None = None
     trainable: Whole | None = None
     flops: Whole | None = None
-    layers: list[Layer] = []
+    layers: list[Layer] = Field(default_factory=list)
 
 
 class Plugin(Document):
@@ -98,7 +98,9 @@ class Plugin(Document):
     kind: str
     name: str
     origin: str = ""
-    instead_of: list[str] = []  # origins of installed plugins of its name, for which one of a file stands in
+    instead_of: list[str] = Field(
+        default_factory=list
+    )  # origins of installed plugins of its name, whose place it takes
     source: str = ""  # hash
     file: str | None = None  # where it is one given by path
 
@@ -111,8 +113,8 @@ class RunSession(Document):
     device: str = ""
     kind: str = ""  # of device; "" where nothing was trained, and in runs of before that was kept
     threads: Whole | None = None
-    versions: dict[str, Any] = {}
-    hardware: dict[str, Any] = {}
+    versions: dict[str, Any] = Field(default_factory=dict)
+    hardware: dict[str, Any] = Field(default_factory=dict)
 
 
 class Execution(Document):
@@ -129,13 +131,13 @@ class RunDocument(Document):
     run: str = ""
     identity: str = ""
     seed: Whole | None = None
-    settings: Settings = {}
+    settings: Settings = Field(default_factory=Settings)
     total_steps: Whole | None = None
     dataset: Dataset | None = None
-    plugins: list[Plugin] = []
-    networks: dict[str, Network] = {}
-    execution: Execution = Execution()
-    sessions: list[RunSession] = []
+    plugins: list[Plugin] = Field(default_factory=list)
+    networks: dict[str, Network] = Field(default_factory=dict)
+    execution: Execution = Field(default_factory=Execution)
+    sessions: list[RunSession] = Field(default_factory=list)
 
     @property
     def kinds(self) -> list[str]:
@@ -162,15 +164,15 @@ class ResultDocument(Document):
     images: Whole | None = None
     seconds: float | None = None
     health: str = ""  # "" where it is not known, as of a run trained before there were diagnoses
-    diagnoses: list[Diagnosis] = []
+    diagnoses: list[Diagnosis] = Field(default_factory=list)
     images_per_second: float | None = None
     share_of_peak: float | None = None
-    time: dict[str, float] = {}
+    time: dict[str, float] = Field(default_factory=dict)
     peak_memory: Whole | None = None
     graphs: Any = None
     ended: str = ""
-    snapshots: list[Whole] = []
-    weights: list[Whole] = []
+    snapshots: list[Whole] = Field(default_factory=list)
+    weights: list[Whole] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _complete(self) -> ResultDocument:
@@ -211,7 +213,7 @@ class Score(Document):
     label: str
     value: Value
     protocol_id: str
-    protocol: dict[str, Any] = {}
+    protocol: dict[str, Any] = Field(default_factory=dict)
     treatment: str = (
         ""  # of each real sample, in words; no part of the protocol, whose fingerprint tells what became of it
     )
@@ -221,7 +223,7 @@ class Score(Document):
     error: str | None = None
     standard_error: float | None = None
     side: Side | None = None  # of an answer
-    by_class: list[Value] = []  # the same of each class alone, in the classes' order, where it is asked for by class
+    by_class: list[Value] = Field(default_factory=list)  # of each class alone, in their order, where it is asked for
     alarm: Alarm | None = None  # of a number that declares one
     generated: Whole | None = None  # where fewer samples were there than the protocol has
     against_training: AgainstTraining | None = None
@@ -235,10 +237,10 @@ class ScoresDocument(Document):
     images: Whole | None = None
     seconds: float | None = None
     diversity: float | None = None
-    remarks: list[str] = []  # of real data: what whoever reads the scores should know
-    scores: Annotated[list[Score], Field(max_length=MOST_SCORES)] = []
-    time: dict[str, float] = {}
-    again: Annotated[list[Score], Field(max_length=MOST_SCORES)] = []
+    remarks: list[str] = Field(default_factory=list)  # of real data: what whoever reads the scores should know
+    scores: list[Score] = Field(default_factory=list, max_length=MOST_SCORES)
+    time: dict[str, float] = Field(default_factory=dict)
+    again: list[Score] = Field(default_factory=list, max_length=MOST_SCORES)
 
 
 class Session(Document):

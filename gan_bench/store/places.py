@@ -11,6 +11,11 @@ REAL_CLASSES = "classes.png"  # of the held-out part, a row a class, where sampl
 WEIGHTS = "weights.pt"  # of the sampled network, in a snapshot's folder
 
 
+def snapshot_name(step: int) -> str:
+    """What the folder of the snapshot after so many G steps is called."""
+    return f"step-{step:08d}"
+
+
 class Places:
     """The files of one run folder."""
 
@@ -27,7 +32,7 @@ class Places:
 
     def snapshot(self, step: int) -> Path:
         """The folder of the snapshot after so many G steps."""
-        return self.snapshots / f"step-{step:08d}"
+        return self.snapshots / snapshot_name(step)
 
     def snapshot_steps(self) -> list[int]:
         """Steps of the complete snapshots, in order."""

@@ -34,7 +34,7 @@ def check_name(name: str) -> str:
 
 def check_store(store: Path, folders: Iterable[Path] = ()) -> None:
     """GanBenchError: a part of the store, or one of these run folders or its token, is a link or holds one."""
-    for name in (".lock", ".heart", "grid.json", "speed.json", "runs", "real"):
+    for name in (".lock", ".heart", ".index", "grid.json", "speed.json", "runs", "real"):
         if why := strange_part(store / name):
             raise GanBenchError(f"{store}: {why}")
     for run in folders:

@@ -7,8 +7,8 @@ function live() {
   const connection = document.getElementById("connection");
   const styles = document.getElementById("pictures").sheet;
   // What the reader or a script has set, never the server.
-  const ours = new Set(["open", "hidden", "aria-pressed", "aria-sort", "aria-valuetext"]);
-  const inside = ".plot"; // Plotly's
+  const ours = new Set(["open", "hidden", "aria-expanded", "aria-pressed", "aria-sort", "aria-valuetext"]);
+  const inside = ".plot, #part"; // Plotly's, and what was fetched
 
   function take(old, fresh) {
     if (old.nodeType !== Node.ELEMENT_NODE) {

@@ -33,6 +33,23 @@ function search() {
   return find;
 }
 
+// The runs of one cell of thousands: a page that is watched fetches them when its name is pressed, and lets go of others.
+async function openPart({ target }) {
+  const button = target.closest?.("button.open-part");
+  const place = document.getElementById("part");
+  if (!button || !place) return;
+  const opens = button.getAttribute("aria-expanded") !== "true";
+  document.querySelectorAll("button.open-part").forEach((one) => one.setAttribute("aria-expanded", one === button && opens));
+  if (!opens) return place.replaceChildren();
+  place.textContent = "…";
+  const answer = await fetch(`part/${button.dataset.part}`).catch(() => undefined);
+  if (answer?.ok) place.innerHTML = await answer.text();
+  else place.textContent = "These runs can’t be had: gan-bench has ended here, or the store is another by now.";
+  place.scrollIntoView({ block: "nearest" });
+  find();
+}
+document.addEventListener("click", openPart);
+
 function openTarget() {
   const target = document.getElementById(location.hash.slice(1));
   if (!(target instanceof HTMLDetailsElement)) return;

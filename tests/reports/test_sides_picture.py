@@ -83,7 +83,7 @@ def test_of_many_levels_those_that_stand_out_are_named_and_the_others_counted_by
     ]
     side = Side(facts.headlines[1], 0.0, 1.0, WIDTH)
     picture = SidesPicture(side, side, tuple(marks), None)
-    view = ComparisonView("", facts, {}, {}, [], [], [], None, 0, 0, sides=picture)
+    view = ComparisonView("", facts, facts, {}, {}, [], [], [], None, 0, 0, sides=picture)
     named = view.shown_sides
     assert [mark.said for mark in named] == ["reference", *["more varied"] * 5]
     assert view.unseen == "7 more: 4 more varied, 3 can’t be told"
