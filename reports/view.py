@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from gan_bench.findings.answers import Answer, answer, best_first, by_standing
@@ -122,7 +123,7 @@ class ComparisonView:
         """How many levels are not shown."""
         return len(self.whole.levels) - len(self.facts.levels)
 
-    @property
+    @cached_property
     def seeds(self) -> list[int]:
         """Those whose pictures are shown."""
         own = ((seed, run) for level in self.facts.levels for seed, run in level.runs.items())
@@ -156,7 +157,7 @@ class ComparisonView:
         """A level's difference to the reference; None of the reference itself."""
         return next((entry for entry in self.facts.differences[column.label] if entry.level is level), None)
 
-    @property
+    @cached_property
     def heat(self) -> Heat | None:
         """Its heat maps."""
         return heat(self.whole)
@@ -166,7 +167,7 @@ class ComparisonView:
         """Whether there are more levels than a reader wants a sentence and a line of."""
         return len(self.whole.levels) > MANY
 
-    @property
+    @cached_property
     def drawn(self) -> list[str]:
         """The labels of the levels that charts show at first: all, or of many those named beside the answer."""
         named = [mark.level for mark in self.shown_sides] or [
@@ -175,7 +176,7 @@ class ComparisonView:
         ]
         return [level.label for level in (named if self.many else self.facts.levels)]
 
-    @property
+    @cached_property
     def glance(self) -> list[Difference]:
         """The differences in the picture beside the answer: all in the grid's order, or the best where they are many."""
         answers = self.whole.answers
@@ -187,7 +188,7 @@ class ComparisonView:
         reference = [mark for mark in self.sides.marks if mark.level.reference] if self.sides else []
         return reference + self._marks[: len(self.glance)]
 
-    @property
+    @cached_property
     def _marks(self) -> list[Mark]:
         """The other levels: in the grid's order, or where they are many those first that stand out."""
         if self.sides is None:

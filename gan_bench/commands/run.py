@@ -177,10 +177,10 @@ class GridWork:
                 self.store / "grid.json"
             ).exists():  # somebody deleted the store, and runs were trained into a new one
                 self._write(every, looks)
-            remember([run for run, _ in todo], self.evaluators)
             if self.engine.lost:
                 self.say(self.engine.lost)
             if done or self.engine.lost:  # who stops the command waits for its end
+                remember([run for run, _ in todo], self.evaluators)
                 self._report()
         failed |= unreadable
         attempted = {run.name for run, _ in todo}  # what is known of these was read before

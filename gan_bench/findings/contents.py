@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 from gan_bench.findings.run_folders import PICTURES, RunFiles, SnapshotFiles
 from gan_bench.store.documents import (
     Dataset,
+    Document,
     Execution,
     Network,
     Plugin,
@@ -36,6 +37,7 @@ from gan_bench.store.windows import Windows, count, joined
 HEAD = b"gan-bench runs 1"
 RUNS = 2_000  # of a file
 MOST_FILES = 64  # above which all are written anew, as few as can be
+LIES = (LookupError, ValueError, TypeError, AttributeError)  # what an index raises that is none of ours
 MOST_ALIKE = 50  # dictionaries of one size that another is compared with
 SHARED: dict[str, Callable[[Any], Any]] = {  # parts of run.json that runs of a cell share
     "settings": dict,
@@ -63,15 +65,17 @@ class Contents:
         """What is known of each run folder that has not changed since."""
         segments = [one for file in self.files if (one := read_part(file, HEAD, _Segment))]
         every = {name: (segment, entry) for segment in segments for name, entry in segment.runs.items()}
-        stamps = {
-            os.fspath(self.runs / name): (entry["stamp"], [shot["step"] for shot in entry["snapshots"]])
-            for name, (_, entry) in every.items()
-        }
-        return {(name := os.path.basename(path)): every[name] for path in still_so(stamps)}
+        with suppress(*LIES):
+            stamps = {
+                os.fspath(self.runs / name): (entry["stamp"], [int(shot["step"]) for shot in entry["snapshots"]])
+                for name, (_, entry) in every.items()
+            }
+            return {(name := os.path.basename(path)): every[name] for path in still_so(stamps)}
+        return {}
 
     def fill(self, files: RunFiles, length: float) -> bool:
         """Fill in what a run folder holds; False where that is not known, or the run has another length than is asked."""
-        with suppress(LookupError, ValueError, TypeError, AttributeError):  # of a stranger's index
+        with suppress(*LIES):
             segment, entry = self._known.pop(files.folder.name)  # so that its memory is free
             result = ResultDocument.model_validate(entry["result"])
             steps = result.steps or 0
@@ -111,19 +115,22 @@ class Sharing:
             for name in SHARED.keys() & known.model_fields_set:
                 setattr(own, name, getattr(known, name))
         for session in files.document.sessions:
-            session.versions, session.hardware = self._once(session.versions), self._once(session.hardware)
+            self._share(session, "versions")
+            self._share(session, "hardware")
         for score in chain.from_iterable((*shot.scores.scores, *shot.scores.again) for shot in files.snapshots):
-            score.protocol = self._once(score.protocol)
+            self._share(score, "protocol")
         return files
 
-    def _once(self, value: dict[str, Any]) -> dict[str, Any]:
-        """The first of the equal dictionaries that there were."""
-        alike = self._values.setdefault(len(value), [])
-        for one in alike[-MOST_ALIKE:]:
-            if one == value:
-                return one
-        alike.append(value)
-        return value
+    def _share(self, document: Document, name: str) -> None:
+        """Put the first of the equal dictionaries that there were in this one's place, if there is one."""
+        if name in document.model_fields_set:
+            value = getattr(document, name)
+            alike = self._values.setdefault(len(value), [])
+            first = next((one for one in alike[-MOST_ALIKE:] if one == value), None)
+            if first is None:
+                alike.append(value)
+            else:
+                setattr(document, name, first)
 
 
 class _Segment:
@@ -132,7 +139,7 @@ class _Segment:
     def __init__(self, content: bytes) -> None:
         head, _, self._raw = content.partition(b"\n")
         value = json.loads(head)
-        self.runs: dict[str, dict[str, Any]] = value["runs"]
+        self.runs: dict[str, dict[str, Any]] = dict(value["runs"])
         self._groups: list[list[tuple[str, str, int]]] = value["groups"]  # name, type and place of each column
         self._heads: list[dict[str, Any]] = value["heads"]
         self._parts = [SHARED[name](part) for name, part in value["parts"]]  # one object for all runs that share it

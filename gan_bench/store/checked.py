@@ -120,6 +120,11 @@ def _parsed(content: bytes) -> dict[str, Checked]:
 
 def write_checked(store: Path, found: Mapping[str, Checked]) -> None:
     """Add entries to a store's index, if it has so many runs. What can't be written is read again another time."""
+    with suppress(OSError):
+        _write(store, found)
+
+
+def _write(store: Path, found: Mapping[str, Checked]) -> None:
     kept = {name for name in os.listdir(store / "runs") if not name.startswith(".")}
     if len(kept) < FEWEST:
         return
@@ -134,8 +139,7 @@ def write_checked(store: Path, found: Mapping[str, Checked]) -> None:
         runs[name] = [one.stamp, one.identity, one.seed, one.settings, one.counts, shots]
     columns = [sorted(own) for own in numbers]
     content = json.dumps({"columns": columns, "runs": runs}, separators=(",", ":")).encode()
-    with suppress(OSError):
-        write_part(store / FOLDER / FILE, HEAD, content)
+    write_part(store / FOLDER / FILE, HEAD, content)
 
 
 def _hash(settings: str) -> str:
