@@ -106,7 +106,7 @@ def kill(pids: list[int]) -> bool:
     return bool(pids)
 
 
-def eventually(what: Callable[[], object], seconds: float = 120) -> Any:
+def eventually(what: Callable[[], object], seconds: float = 400) -> Any:
     """Wait until something holds, and return it."""
     deadline = time.monotonic() + seconds
     while not (found := what()):

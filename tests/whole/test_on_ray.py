@@ -246,7 +246,7 @@ def test_the_command_is_killed_and_stopped(nodes, pair, grid, whole, tmp_path):
         eventually(lambda: all(train(tmp_path, nodes, node) for node in pair))
         process.send_signal(stop)
         told = ended(process, 130 if stop == signal.SIGINT else -stop)
-        eventually(lambda: not any(nodes.actors(node) for node in pair), 30)
+        eventually(lambda: not any(nodes.actors(node) for node in pair))
     assert re.search("from step [1-9]", told)
     assert "Stopped. The same command goes on from here." in told
     (tmp_path / "slow").unlink()
