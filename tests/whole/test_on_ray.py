@@ -222,8 +222,8 @@ def test_nodes_are_lost_drained_and_join(nodes, pair, grid, whole, tmp_path):
         fourth = nodes.join()
         eventually(lambda: train(tmp_path, nodes, third))
         frozen = nodes.freeze(third)
-        fifth = nodes.join()
         (run,) = (name for name, process in at_work(tmp_path).items() if process in frozen)
+        fifth = nodes.join()
         eventually(lambda: at_work(tmp_path).get(run, frozen[0]) not in frozen)
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
