@@ -18,7 +18,7 @@ from rich.console import Console
 from gan_bench.commands.bundle import FOLDER, read_bundle
 from gan_bench.commands.run import prepare_evaluators
 from gan_bench.data.cache import cache_root
-from gan_bench.data.device_kind import features_folder, kind
+from gan_bench.data.device_kind import features_folder
 from gan_bench.errors import GanBenchError
 from gan_bench.grid.stages import drawn, tuned
 from gan_bench.planning.courses import prepare_grid
@@ -41,8 +41,7 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16")
 class Prepared:
     """What a node says when it has prepared a command."""
 
-    kind: str = ""  # of its device
-    features: Path = Path()  # where it has kept them
+    features: Path = Path()  # where those of its kind of device are kept
     peaks: dict[Precision, float] = field(default_factory=dict)  # FLOP/s of one device at best
     fault: str = ""  # why it could not
 
@@ -60,9 +59,8 @@ def prepare(store: Path, device: str) -> Prepared:
             score_real_data(stage, store, found.data, evaluators, console)
             asked |= {cell.precision for cell in stage.cells}
         of = torch.device(device)
-        return Prepared(
-            kind(of), features_folder(cache_root(), of), {precision: peak(of, precision) for precision in sorted(asked)}
-        )
+        peaks = {precision: peak(of, precision) for precision in sorted(asked)}
+        return Prepared(features_folder(cache_root(), of), peaks)
 
 
 def stages(grid: Grid) -> list[Grid]:

@@ -14,8 +14,8 @@ from ray.cluster_utils import Cluster
 from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 
 HEAD_SECONDS = 5  # without its head, after which a process of Ray's ends
-# A node is dead after so many looks in a row that it lets wait so long: some 15 s, not a minute.
-DEAD = {"failure_threshold": 3, "period_ms": 1000, "timeout_ms": 4000}
+# A node is dead after so many looks in a row that it lets wait so long: some 20 s, not a minute.
+DEAD = {"failure_threshold": 4, "period_ms": 1000, "timeout_ms": 5000}
 
 
 class Nodes:
@@ -106,7 +106,7 @@ def kill(pids: list[int]) -> bool:
     return bool(pids)
 
 
-def eventually(what: Callable[[], object], seconds: float = 120) -> Any:
+def eventually(what: Callable[[], object], seconds: float = 400) -> Any:
     """Wait until something holds, and return it."""
     deadline = time.monotonic() + seconds
     while not (found := what()):

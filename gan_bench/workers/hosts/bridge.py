@@ -32,6 +32,7 @@ WATCH_SECONDS = 1.0  # between two looks at the cluster's nodes
 PROBE_SECONDS = 60.0  # that a node has to answer
 AGAIN_SECONDS = 1.0  # after which an actor that can't be reached is called again: that it is dead is Ray's to say
 SAVE_SECONDS = 30.0  # that workers without a parent have
+END_SECONDS = 5  # after which nothing is waited for any more, such as an answer of a head that is gone
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def main(descriptor: int) -> None:
         sys.stderr.flush()
         import ray
 
-        signal.alarm(10)  # Ray's own end may wait for a head that is gone
+        signal.alarm(END_SECONDS)
         ray.shutdown()
         os._exit(code)
 
@@ -143,6 +144,7 @@ class Bridge:
             deadline = time.monotonic() + SAVE_SECONDS
             while self.workers and time.monotonic() < deadline:
                 await asyncio.sleep(0.05)
+        signal.alarm(END_SECONDS)
 
     def _begin(self, what: Coroutine[Any, Any, None]) -> None:
         """Let it go on beside others. An error of our own ends the process."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gan_bench.workers.jobs import Job, Setup
 
 KILLED_SECONDS = 5.0  # after which a worker that was to be killed is given up: nothing of its node may answer any more
-LEAVE_SECONDS = 15.0  # that the bridge has to end; a cluster that it started ends with it
+LEAVE_SECONDS = 8.0  # that the bridge has to end; a cluster that it started ends with it
 # What decides about the bits that a processor computes beside what a run's own settings say: as it is here, set or not.
 # The rest of the environment is each node's own, GPUs that are seen above all.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ATEN_CPU_CAPABILITY", "MKL_CBWR")
@@ -141,6 +141,8 @@ class RayHost(Host):
             return
         self.tell("leave")
         self._connection.close()
+        if not self._seen:  # it still asks for a cluster, and hears nothing else
+            self._process.kill()
         try:
             self._process.wait(LEAVE_SECONDS)
         except subprocess.TimeoutExpired:
