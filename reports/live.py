@@ -16,6 +16,7 @@ from gan_bench.errors import GanBenchError
 from gan_bench.findings.tables import Results, load
 from gan_bench.live.changes import Changes
 from gan_bench.live.standing import Standing, standings
+from gan_bench.live.tasks import tasks_line
 from gan_bench_reports.by_class import ByClass
 from gan_bench_reports.health import Health
 from gan_bench_reports.page import content, template
@@ -32,6 +33,7 @@ class State:
     at_work: bool
     standings: list[Standing]
     trouble: str = ""  # why the page could not be made anew
+    tasks: tuple[str, ...] = ()  # of a cluster, a sentence for each store that has any
 
 
 class Live:
@@ -49,7 +51,7 @@ class Live:
         self._content: dict[str, Any] = {}
         self._version = 0
         self._entries: dict[tuple[str, str], tuple[int, str]] = {}  # by part and name: version, JSON
-        self._state: tuple[bool, list[Path]] | None = None
+        self._state: tuple[bool, list[Path], tuple[str, ...]] | None = None
         self._rests_until = 0.0
 
     def page(self) -> str:
@@ -99,7 +101,8 @@ class Live:
     def _refresh(self) -> None:
         """Make the page anew if anything has changed, but not all the time."""
         began = time.monotonic()
-        state = self.at_work(), [store for store in self.stores if (store / "grid.json").exists()]
+        stores = [store for store in self.stores if (store / "grid.json").exists()]
+        state = self.at_work(), stores, tuple(filter(None, map(tasks_line, stores)))
         if state == self._state and began < self._rests_until:
             return
         if self._changes.have_come() or state != self._state:
@@ -107,10 +110,10 @@ class Live:
             self._make(*state)
         self._rests_until = time.monotonic() + REST * (time.monotonic() - began)
 
-    def _make(self, at_work: bool, stores: list[Path]) -> None:
+    def _make(self, at_work: bool, stores: list[Path], tasks: tuple[str, ...]) -> None:
         try:
             results = load(*stores, read=self._changes.read)
-            live = State(at_work, standings(results, time.time(), at_work=at_work))
+            live = State(at_work, standings(results, time.time(), at_work=at_work), tasks=tasks)
             self._content = content(results, self._pictures) | {"live": live}
         except GanBenchError as error:  # a damaged grid.json, say; what there was is shown
             if not self._content:

@@ -22,15 +22,15 @@ def command(stores: tuple[Path, ...], port: int, browse: bool, plugins: tuple[Pa
     It shows one or more stores (folders under runs/) in the browser. The page is on this machine alone, at
     the address that is printed. It reads what runs write and changes nothing; Ctrl-C ends it.
     """
+    from gan_bench.commands.submission import in_work
     from gan_bench.console import say
     from gan_bench.live.beside import NICE, make_server
     from gan_bench.live.server import address, listen, new_token
-    from gan_bench.store.lock import at_work
 
     with listen(port) as listener:
         os.nice(NICE)
         token = new_token()
-        server = make_server(listener, token, stores, plugins, lambda: any(map(at_work, stores)))
+        server = make_server(listener, token, stores, plugins, lambda: any(map(in_work, stores)))
         say(address(listener, token))
         for store in stores:
             if not store.exists():

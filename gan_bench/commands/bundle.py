@@ -16,12 +16,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gan_bench.commands.command import Command
 from gan_bench.errors import GanBenchError
 from gan_bench.files import replace_file
+from gan_bench.store.places import CLUSTER
 from gan_bench.workers.carried import Carried, carry
 
 if TYPE_CHECKING:
     from gan_bench.grid import Grid
 
-FOLDER = ".cluster"  # in the store
+FOLDER = CLUSTER
 CACHE = "GAN_BENCH_CACHE"
 
 

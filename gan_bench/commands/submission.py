@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gan_bench.commands.bundle import FOLDER
 from gan_bench.errors import GanBenchError
 from gan_bench.files import replace_file
+from gan_bench.store.lock import at_work
 from gan_bench.workers import slurm
 from gan_bench.workers.shards import Round
 
@@ -193,6 +194,14 @@ class Submission(BaseModel):
             for reason, number in Counter(task.reason for task in own if not task.node).items():
                 parts.append(f"{_count(number, what)} waiting ({reason})")
         return f"Slurm: {'; '.join(parts)}" if parts else "Slurm has no job of it."
+
+
+def in_work(store: Path) -> bool:
+    """Whether a command or, as far as the store tells, a cluster works for it."""
+    with suppress(GanBenchError):
+        found = Submission.latest(store)
+        return at_work(store) or (found is not None and found.ending is None)
+    return at_work(store)
 
 
 def _file(store: Path) -> Path:

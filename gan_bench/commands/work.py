@@ -62,6 +62,8 @@ def finish(submission: Submission) -> Ending | None:
     """Write tables and report, or give out what is left, for another array of tasks. Returns how it has ended, if it has."""
     if (ending := submission.ending) is not None:
         return ending
+    if submission.stopped.exists():
+        return _end(submission, Ending(stopped=True))
     rounds, told, fruitless = submission.rounds(), Told(), 0
     if not rounds:
         return _end(submission, Ending(error=_silent(submission)))
@@ -75,7 +77,7 @@ def finish(submission: Submission) -> Ending | None:
         lost = submission.round(rounds).facts["runs"]
         line = f"{lost} runs were lost with their tasks {FRUITLESS} times; {submission.logs} has what those printed"
         return _end(submission, Ending(runs=lost, failed=lost, lines=(line,)))
-    if submission.stopped.exists() or (submission.on_slurm and submission.cancelled()):
+    if submission.on_slurm and submission.cancelled():
         return _end(submission, Ending(stopped=True))
     return _give_out(submission, rounds + 1, told)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 SNAPSHOT = re.compile(r"step-(\d{8,18})")  # a snapshot's folder
 REAL = ("samples.png", "training.png")  # of a dataset's held-out part, and of what is trained on
 REAL_CLASSES = "classes.png"  # of the held-out part, a row a class, where samples are asked for by class
+CLUSTER = ".cluster"  # in a store: what other machines that train for it find there, and tell
 WEIGHTS = "weights.pt"  # of the sampled network, in a snapshot's folder
 
 

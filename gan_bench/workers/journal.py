@@ -125,6 +125,7 @@ class Told:
     steps: dict[str, int] = field(default_factory=dict)  # by run, as far as they came
     at: dict[str, str] = field(default_factory=dict)  # the node where a run trains
     nodes: dict[str, Begun] = field(default_factory=dict)  # by journal
+    tasks: dict[int, str] = field(default_factory=dict)  # by number, of those at work: their nodes
 
     @property
     def ended(self) -> set[str]:
@@ -137,8 +138,11 @@ class Told:
             entry = line.entry
             if isinstance(entry, Begun):
                 self.nodes[line.journal] = entry
-            elif isinstance(entry, Refused):
-                self.refused[entry.text] = None
+                self.tasks[entry.shard] = entry.node
+            elif isinstance(entry, Over | Refused):
+                if isinstance(entry, Refused):
+                    self.refused[entry.text] = None
+                self.tasks.pop(self.nodes[line.journal].shard if line.journal in self.nodes else -1, None)
             elif isinstance(entry, Started | Advanced):
                 self.started.add(entry.run)
                 self.steps[entry.run] = entry.steps

@@ -51,8 +51,8 @@ def ask(*command: str, given: str | None = None) -> str:
 
 
 def queue(names: Iterable[str], states: str = "") -> list[Task]:
-    """Our jobs of these names that wait, run or are completing; or those in some states."""
-    asked = ["squeue", "--me", "--noheader", "--array", f"--name={','.join(names)}", f"--format={COLUMNS}"]
+    """Jobs of these names that wait, run or are completing; or those in some states."""
+    asked = ["squeue", "--noheader", "--array", f"--name={','.join(names)}", f"--format={COLUMNS}"]
     lines = ask(*asked, *([f"--states={states}"] if states else [])).splitlines()
     return [Task(*line.strip().split("|", 4)) for line in lines if line.count("|") >= 4]
 

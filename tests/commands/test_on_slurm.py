@@ -182,7 +182,7 @@ def test_the_queue_is_read(fake):
     ]
     assert queue(["a"])[0].job == "12"
     asked = (fake / "squeue-0.arguments").read_text().splitlines()
-    assert asked[:4] == ["--me", "--noheader", "--array", "--name=a"]
+    assert asked[:3] == ["--noheader", "--array", "--name=a"]
 
 
 def test_options_of_sbatch():

@@ -13,8 +13,10 @@ from search_store import write_search
 
 from gan_bench.findings.tables import load
 from gan_bench.live.standing import standings
+from gan_bench.live.tasks import tasks_line
 from gan_bench.planning.cost import seconds_left
 from gan_bench.store.lock import at_work
+from gan_bench.workers.journal import Begun, Journal, Over
 
 NOW = 2_000_000_000.0  # seconds since 1970
 
@@ -89,3 +91,16 @@ def test_the_second_stage_of_a_search_is_still_to_come(tmp_path):
     (standing,) = standings(load(store), NOW, at_work=False)
     assert (standing.finished, standing.failed, standing.waiting) == (4, 2, 4 + 12)  # of each network one failed
     assert standing.all_steps == 100 * (8 + 12)
+
+
+def test_tasks_of_a_cluster_are_told_as_long_as_they_are_at_work(tmp_path):
+    assert tasks_line(tmp_path) == ""
+    folder = tmp_path / ".cluster" / "gan-bench-1"
+    Journal(folder / "round-9" / "journals", Begun(0, "n9", "7", 1))
+    journals = [Journal(folder / "round-10" / "journals", Begun(i, f"n{i}", "7", 1)) for i in range(3)]
+    assert tasks_line(tmp_path).startswith("3 tasks at work on n0, n1, n2; ")
+    journals[0](Over("all its runs have ended"))
+    journals[1](Over("it was stopped"))
+    assert tasks_line(tmp_path).startswith("1 task at work on n2; ")
+    (folder / "ending.json").touch()
+    assert tasks_line(tmp_path) == ""

@@ -119,8 +119,11 @@ class Desk:
         self.locals: dict[str, Path] = {}
         (folder / "slow.py").write_text(PLUGIN)
 
-    def write(self, text: str = GRID) -> None:
-        """Begin with another grid and an empty store."""
+    def write(self, text: str = GRID, *, own_cache: bool = False) -> None:
+        """Begin with another grid and an empty store, where `own_cache` says so with a cache of its own."""
+        os.environ["GAN_BENCH_CACHE"] = str(self.folder / "cache")
+        if own_cache:
+            del os.environ["GAN_BENCH_CACHE"]
         if self.store.exists():
             self.store.rename(self.folder / f"store-{time.time_ns()}")
         self.text = text
@@ -164,6 +167,7 @@ class Desk:
 
     def equals_a_local_run(self, *options: str) -> None:
         """Bit for bit."""
+        os.environ["GAN_BENCH_CACHE"] = str(self.folder / "cache")
         if self.text not in self.locals:
             self.locals[self.text] = self.folder / f"local-{len(self.locals)}"
             gan_bench("run", "grid.toml", "--out", self.locals[self.text], *options, cwd=self.folder)
@@ -177,7 +181,7 @@ def desk(tmp_path_factory) -> Iterator[Desk]:
     with Cluster(folder) as cluster, pytest.MonkeyPatch.context() as patch:
         for key, value in cluster.environment.items():
             patch.setenv(key, value)
-        patch.delenv("GAN_BENCH_CACHE")
+        patch.setenv("GAN_BENCH_CACHE", "")
         home = folder / "home"
         home.mkdir()
         yield Desk(home, cluster)
@@ -192,7 +196,7 @@ def until(condition: Callable[[], object], what: str, seconds: float = 240) -> N
 
 def test_a_grid_is_submitted_once_and_followed(desk):
     """An unlabelled dataset; typed again, killed, and typed again."""
-    desk.write(GRID.replace('{ name = "digits", size = 8 }', '{ name = "photo_patches", size = 8 }'))
+    desk.write(GRID.replace('{ name = "digits", size = 8 }', '{ name = "photo_patches", size = 8 }'), own_cache=True)
     began = time.monotonic()
     assert "Given to Slurm" in desk.run("--detach")
     assert "already" in desk.run("--detach")
@@ -210,6 +214,7 @@ def test_a_grid_is_submitted_once_and_followed(desk):
     assert "ended; the report is written" in desk.tell("status")
     assert [len(desk.calls(name)) for name in ("sbatch", "sacct", "scontrol")] == [3, 0, 1]
     assert len(desk.calls("squeue")) < 9 + (time.monotonic() - began) / 15
+    assert {file.name for file in (desk.store / ".cluster" / "cache").iterdir()} >= {"datasets", "features"}
     desk.equals_a_local_run()
 
 
