@@ -241,18 +241,19 @@ CASES = ("begun", "failed", "cleared", "damaged", "longer", "scored again")
 def stage(scene: Callable[[str], Scene], case: str) -> tuple[Scene, Path]:
     """A scene, and how its run is when it ends undisturbed."""
     one = scene('[{ name = "once", marker = "MARKER" }]' if case == "failed" else '["ema"]')
-    whole = one.undisturbed()
+    whole = ended = one.undisturbed()
     if case == "cleared":
         one.job = replace(one.job, clear=True)
-        one.before = lambda run: shutil.copytree(whole, run)
+        one.before = lambda run: shutil.copytree(ended, run)
     elif case == "damaged":  # its snapshot stays, and is taken again
-        one.before = lambda run: (shutil.copytree(whole, run), (run / "result.json").unlink(), spoil(run))
+        one.before = lambda run: (shutil.copytree(ended, run), (run / "result.json").unlink(), spoil(run))
+        whole = one.undisturbed("mended")
     elif case == "longer":
-        one.before = lambda run: shutil.copytree(whole, run)
+        one.before = lambda run: shutil.copytree(ended, run)
         one.job = replace(one.job, snapshot_steps=(25, 50, 75))
         whole = one.undisturbed("longer")
     elif case == "scored again":
-        one.before = lambda run: (shutil.copytree(whole, run), (run / "snapshots/step-00000025/scores.json").unlink())
+        one.before = lambda run: (shutil.copytree(ended, run), (run / "snapshots/step-00000025/scores.json").unlink())
     return one, whole
 
 
