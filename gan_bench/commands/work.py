@@ -17,7 +17,7 @@ from gan_bench.commands.submission import Ending, Submission
 from gan_bench.console import say
 from gan_bench.errors import GanBenchError
 from gan_bench.workers import slurm
-from gan_bench.workers.events import Advanced, Event, Failed, Finished, Foreign, Returned
+from gan_bench.workers.events import Advanced, Event, Failed, Finished, Foreign, Returned, Started
 from gan_bench.workers.journal import Begun, Journal, Journals, Over, Refused, Told
 from gan_bench.workers.shards import Given, Round
 
@@ -136,8 +136,9 @@ class Shard:
         self.foreign: set[str] = set()  # runs that go on only on another kind of device
         self.orphan = False  # Slurm's process for this job has ended
         self.out_of_time = False  # its time limit is near
-        self.trained = False  # any step
+        self.trained = False  # any step, as far as is told
         self.lives = 0  # in which this task has begun before
+        self.before: dict[str, int] = {}  # steps that its runs had then
 
     def work(self, store: Path) -> int:
         """Train the runs, those excepted that have ended in an earlier life of this task; returns the exit code."""
@@ -154,6 +155,7 @@ class Shard:
         told = Told()
         told.take(Journals(self.round.journals).new())
         self.lives = sum(begun.shard == self.task for begun in told.nodes.values())
+        self.before = told.steps
         share = self.round.share(self.task, self.tasks)
         self.left = {one.job.run: one for one in share if one.job.run not in told.ended}
         journal = Journal(self.round.journals, Begun(self.task, node, job, len(devices)))
@@ -200,7 +202,10 @@ class Shard:
         return False if self.out_of_time else self.executor.run(jobs)
 
     def _take(self, event: Event, journal: Journal, fail_fast: bool) -> None:
-        self.trained |= isinstance(event, Advanced)
+        further = isinstance(event, Started) and event.steps > self.before.get(
+            event.run, 0
+        )  # than its life before began
+        self.trained |= further or isinstance(event, Advanced)
         if isinstance(event, Foreign):
             self.foreign.add(event.run)
         elif isinstance(event, Failed) and event.run in self.foreign:  # another node may be of its kind

@@ -16,6 +16,37 @@ from pathlib import Path
 NODES = ("n1", "n2")
 UP_SECONDS = 60  # until both nodes are idle, on a busy machine
 
+PLUGIN = '''
+import multiprocessing, os, time
+from gan_bench import Field, Trick, hookimpl
+
+
+class Slow(Trick):
+    """On Slurm, takes its time."""
+
+    name = "slow"
+    milliseconds: float = Field(20, ge=0, description="of each step")
+
+    def edit(self, recipe):
+        if "SLURM_ARRAY_TASK_ID" in os.environ:
+            recipe.after_g_step(lambda: time.sleep(self.milliseconds / 1000))
+
+
+class Crash(Trick):
+    """On Slurm, ends its process."""
+
+    name = "crash"
+
+    def edit(self, recipe):
+        if "SLURM_ARRAY_TASK_ID" in os.environ and multiprocessing.parent_process():
+            recipe.after_g_step(lambda: os._exit(7))
+
+
+@hookimpl
+def gan_bench_tricks():
+    return [Slow, Crash]
+'''
+
 CONFIG = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)

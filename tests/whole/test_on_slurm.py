@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from slurm import Cluster, missing
+from slurm import PLUGIN, Cluster, missing
 from stores import assert_equal_stores, command, gan_bench, run_folders, write_grid
 
 from gan_bench.commands.submission import Submission
@@ -21,37 +21,6 @@ from gan_bench.workers.events import Failed, Returned, Started
 from gan_bench.workers.journal import Journals, Line, Over
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
-
-PLUGIN = '''
-import multiprocessing, os, time
-from gan_bench import Field, Trick, hookimpl
-
-
-class Slow(Trick):
-    """On Slurm, takes its time."""
-
-    name = "slow"
-    milliseconds: float = Field(20, ge=0, description="of each step")
-
-    def edit(self, recipe):
-        if "SLURM_ARRAY_TASK_ID" in os.environ:
-            recipe.after_g_step(lambda: time.sleep(self.milliseconds / 1000))
-
-
-class Crash(Trick):
-    """On Slurm, ends its process."""
-
-    name = "crash"
-
-    def edit(self, recipe):
-        if "SLURM_ARRAY_TASK_ID" in os.environ and multiprocessing.parent_process():
-            recipe.after_g_step(lambda: os._exit(7))
-
-
-@hookimpl
-def gan_bench_tricks():
-    return [Slow, Crash]
-'''
 
 GRID = """
 name = "toy"
@@ -187,7 +156,7 @@ def desk(tmp_path_factory) -> Iterator[Desk]:
         yield Desk(home, cluster)
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
@@ -208,7 +177,7 @@ def test_a_grid_is_submitted_once_and_followed(desk):
     follower.communicate()
     assert "on n1, n2" in desk.tell("status")
     follower = desk.start()
-    output = follower.communicate(timeout=300)[0]
+    output = follower.communicate(timeout=600)[0]
     assert follower.returncode == 0, output
     assert output.rstrip().endswith("store/report.html")
     assert "ended; the report is written" in desk.tell("status")
@@ -296,7 +265,7 @@ def test_ctrl_c_saves_and_the_rest_is_trained_here(desk):
     until(lambda: desk.trains(2), "no run began")
     time.sleep(1)
     follower.send_signal(signal.SIGINT)
-    output = follower.communicate(timeout=100)[0]
+    output = follower.communicate(timeout=200)[0]
     assert follower.returncode == 130, output
     assert "Stopped. The same command goes on from here." in output
     assert not desk.submission.living()

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import pytest
+from slurm import PLUGIN
 from stores import GRID, assert_equal_stores, command, gan_bench, run_folders, write_grid
 
 from gan_bench.store.folder import RunFolder
@@ -42,10 +43,14 @@ def test_shares_that_are_lost_are_given_out_again(tmp_path):
 
 
 def test_a_share_that_is_told_to_end_saves_and_goes_on(tmp_path):
-    grid = write_grid(tmp_path, steps="steps = 3000", seeds="seeds = [0]")
+    (tmp_path / "slow.py").write_text(PLUGIN)
+    grid = write_grid(
+        tmp_path, name='name = "toy"\nplugins = ["slow.py"]', tricks='tricks = [["slow"], ["slow", "ema"]]'
+    )
     gan_bench("work", "store", "--prepare", "--grid", grid, cwd=tmp_path)
-    share = subprocess.Popen(command("work", "store", "--shard", "0/1"), cwd=tmp_path)
-    until = time.monotonic() + 120
+    slow = {**os.environ, "SLURM_ARRAY_TASK_ID": "0", "SLURM_CPUS_ON_NODE": "1"}
+    share = subprocess.Popen(command("work", "store", "--shard", "0/1"), cwd=tmp_path, env=slow)
+    until = time.monotonic() + 600
     while not list((tmp_path / "store").glob("runs/*/curves.jsonl")):
         assert share.poll() is None
         assert time.monotonic() < until

@@ -83,7 +83,7 @@ def test_what_has_ended_and_where_the_rest_trains(tmp_path):
     assert told.at == {"b": "n1"}
     assert told.steps["b"] == 9
     assert list(told.refused) == ["no"]
-    assert told.tasks == {0: "n0", 1: "n1"}
-    two(Over("it was stopped"))
+    assert told.tasks == {0: "n0"}  # the other has refused
+    one(Over("it was stopped"))
     told.take(Journals(tmp_path).new())
-    assert told.tasks == {0: "n0"}
+    assert told.tasks == {}
