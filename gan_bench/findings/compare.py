@@ -118,11 +118,11 @@ def _asked(
 def _mixed(results: Results, levels: Sequence[GridLevel]) -> dict[str, int]:
     """By level: pairs with the reference that were trained on more than one kind of device, which shifts scores a little."""
     reference = next((level.runs for level in levels if level.reference), {})
-    kinds = {run: results.documents[run].kinds for level in levels for run in level.runs.values()}
+    kinds = {run: document.kinds for run, document in results.documents.items()}
 
     def counted(level: GridLevel) -> int:
         pairs = ({run, reference.get(seed, run)} for seed, run in level.runs.items())
-        return sum(len({kind for run in pair for kind in kinds[run]}) > 1 for pair in pairs)
+        return sum(len({kind for run in pair for kind in kinds.get(run, ())}) > 1 for pair in pairs)
 
     return {level.label: counted(level) for level in levels}
 
