@@ -24,11 +24,10 @@ from gan_bench.data.prepare import prepare
 from gan_bench.findings.tables import load, write_tables
 from gan_bench.grid import cell_from_settings
 from gan_bench.scoring.evaluator import Evaluator
-from gan_bench.store.folder import RunFolder
 from gan_bench.training.diagnosis import KINDS, Kind, Record, as_json, diagnose, hopeless
 from gan_bench.training.training import Training, record_failure
 from gan_bench.workers.events import Advanced, Started
-from gan_bench.workers.progress import Display
+from gan_bench.workers.progress import Display, Shown
 from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_reports.page import write_report
 
@@ -514,12 +513,8 @@ def test_tables_and_report_tell_the_health_of_runs(tmp_path):
 
 
 def test_a_diagnosis_is_told_once_while_its_run_trains():
-    class ARun:
-        name, title, total_steps = "a", "a run", 1000
-        state = RunFolder(Path("nowhere")).read()
-
     console = Console(file=io.StringIO(), width=200)
-    display = Display([ARun()], 10.0, console)
+    display = Display([Shown("a", "a run", 1000, 0)], 10.0, console)
     sick = {"mode collapse": "they are alike"}
     with display:
         display(Started("a", 0, 0))
