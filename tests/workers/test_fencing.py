@@ -232,7 +232,7 @@ def try_every_write(scene: Scene, whole: Path) -> None:
         if isinstance(end, Busy):  # else it had the run before the other one, or after
             assert contents(scene.run) == found, writes[point - 1]
             lost += 1
-    assert lost > 0.8 * len(kinds)
+    assert lost >= len(kinds) - 6, "but for the few before the run is its own, and after that"
 
 
 CASES = ("begun", "failed", "cleared", "damaged", "longer", "scored again")
