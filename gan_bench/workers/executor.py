@@ -23,7 +23,7 @@ from gan_bench.workers.processes import apart, on_stop, worker_context
 from gan_bench.workers.worker import DEVICE_FAULT, main
 
 GRACE_SECONDS = 4.0  # for workers to save their runs and end
-BURIAL_SECONDS = 0.5  # after which a dead process can be waited for; longer at each further try
+PAUSES = (0.0, 0.5, 4.0)  # seconds before each try to start a process: a busy system takes a while to bury a dead server
 STILLBORN = 3  # workers of a device that may end before they are ready, one after the other
 
 
@@ -87,16 +87,14 @@ class Executor:
         return Process(device, process, ours)
 
     def _forked(self, task: tuple[Connection, Setup]) -> BaseProcess:
-        """A process that works. The server that forks them may be killed at this very moment: the next try starts another,
-        as soon as the system has buried the dead one.
-        """
-        for attempt in range(STILLBORN):
+        """A process that works. The server that forks them may be killed at this very moment: the next try starts another."""
+        for pause in PAUSES:
+            time.sleep(pause)
             process: BaseProcess = self._context.Process(target=main, args=task, daemon=True)
             with apart(), suppress(EOFError, ConnectionError):
                 process.start()
                 return process
-            time.sleep(BURIAL_SECONDS * 4**attempt)
-        raise GanBenchError(f"no worker process can be started: what starts them ended {STILLBORN} times")
+        raise GanBenchError(f"no worker process can be started: what starts them ended {len(PAUSES)} times")
 
     def _assign(self, waiting: deque[Job]) -> None:
         """Give out runs. A process ends when there are none, and none can come back from another process."""
