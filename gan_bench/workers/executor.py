@@ -23,7 +23,7 @@ from gan_bench.workers.processes import apart, on_stop, worker_context
 from gan_bench.workers.worker import DEVICE_FAULT, main
 
 GRACE_SECONDS = 4.0  # for workers to save their runs and end
-PAUSES = (0.0, 0.5, 4.0)  # seconds before each try to start a process: a busy system takes a while to bury a dead server
+PAUSES = (0.0, 0.5, 4.0)  # seconds before tries to start a process: a busy system buries a dead server late
 STILLBORN = 3  # workers of a device that may end before they are ready, one after the other
 
 
