@@ -17,9 +17,10 @@ from gan_bench_plugins.architectures.fcgan import FCGAN
 TINY = DCGAN(latent=6, width=4, depth=1, dropout=0)
 FLAT = FCGAN(latent=4, width=8, depth=1)
 OPTIMIZERS = {
-    "adam": {"name": "adam", "lr": 1e-3, "betas": [0.5, 0.999], "eps": 1e-8, "weight_decay": 0.0},
-    "sgd": {"name": "sgd", "lr": 1e-2, "momentum": 0.5, "weight_decay": 0.0},
-    "rmsprop": {"name": "rmsprop", "lr": 1e-4, "alpha": 0.9, "eps": 1e-8, "momentum": 0.0, "weight_decay": 0.0},
+    "adam": {"name": "adam", "lr": 1e-3, "betas": [0.5, 0.999], "eps": 1e-8, "weight_decay": 0.01},
+    "adamw": {"name": "adamw", "lr": 1e-3, "betas": [0.5, 0.999], "eps": 1e-8, "weight_decay": 0.01},
+    "sgd": {"name": "sgd", "lr": 1e-2, "momentum": 0.5, "weight_decay": 0.01},
+    "rmsprop": {"name": "rmsprop", "lr": 1e-4, "alpha": 0.9, "eps": 1e-8, "momentum": 0.5, "weight_decay": 0.01},
 }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from dirac import DESCENT, H, train
+from edited import FLAT, OPTIMIZERS, settings_of
 from small_runs import ADAM, finish, interrupt, make_loop, open_run
 from stores import assert_equal_runs
 
@@ -249,14 +250,6 @@ class Own(Trick):
             settings["name"] = SignDescent
 
 
-OPTIMIZERS = {
-    "adam": {"name": "adam", "lr": 1e-3, "betas": [0.5, 0.999], "eps": 1e-8, "weight_decay": 0.01},
-    "adamw": {"name": "adamw", "lr": 1e-3, "betas": [0.5, 0.999], "eps": 1e-8, "weight_decay": 0.01},
-    "sgd": {"name": "sgd", "lr": 1e-2, "momentum": 0.5, "weight_decay": 0.01},
-    "rmsprop": {"name": "rmsprop", "lr": 1e-4, "alpha": 0.9, "eps": 1e-8, "momentum": 0.5, "weight_decay": 0.01},
-}
-
-
 AROUND = {
     "plain": [],
     "optimistic": [OptimisticUpdates()],
@@ -273,14 +266,8 @@ CASES = [
 @pytest.mark.parametrize(("optimizer", "around"), CASES)
 def test_schedules_and_updates_survive_an_interruption(parts, tmp_path, optimizer, around):
     registry, data, evaluator = parts
-    one = OPTIMIZERS.get(optimizer, OPTIMIZERS["adam"])
-    settings = {
-        "dataset": {"name": "digits", "size": 8},
-        "architecture": {"name": "fcgan", "width": 8, "latent": 4, "depth": 1},
-        "tricks": [],
-        "optimizer": {"generator": one, "discriminator": one},
-        "batch_size": 8,
-    }
+    written = "adam" if optimizer == "own" else optimizer
+    settings = settings_of(FLAT, written)
     tricks = [Schedule(kind="cosine", steps=8, warm_up=3), *AROUND[around], *([Own()] if optimizer == "own" else [])]
 
     def run(name):
@@ -294,7 +281,9 @@ def test_schedules_and_updates_survive_an_interruption(parts, tmp_path, optimize
     training = run("parts")
     assert_equal_runs(finish(training), whole)
     group = training.loop.g_optimizer.param_groups[0]
-    assert float(group["lr"]) == pytest.approx(one["lr"] * (1 + math.cos(math.pi * 6 / 8)) / 2, rel=1e-5)
+    assert float(group["lr"]) == pytest.approx(
+        OPTIMIZERS[written]["lr"] * (1 + math.cos(math.pi * 6 / 8)) / 2, rel=1e-5
+    )
     assert training.loop.g_optimizer.state
 
 

@@ -167,12 +167,17 @@ def test_a_schedule_multiplies_the_rate_of_every_update(name):
         halving(recipe)
 
     loop = edited(edit, FLAT)
-    build = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop}[name]
+    builds = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "sgd": torch.optim.SGD,
+        "rmsprop": torch.optim.RMSprop,
+    }
     options = {key: value for key, value in OPTIMIZERS[name].items() if key != "name"}
     plain = {}
     for which, parameters in (("g", loop.g_parameters), ("d", loop.d_parameters)):
         mine = [p.detach().clone().requires_grad_() for p in parameters]
-        plain[which] = mine, build(mine, **options), parameters
+        plain[which] = mine, builds[name](mine, **options), parameters
     for step in range(5):
         loop.step()
         for which, (mine, optimizer, theirs) in plain.items():

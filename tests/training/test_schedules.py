@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from edited import FLAT, OPTIMIZERS, settings_of
 from small_runs import finish, interrupt, make_loop, open_run
 from stores import assert_equal_runs
 
@@ -11,13 +12,6 @@ from gan_bench import Trick
 from gan_bench.grid import cell_from_settings
 from gan_bench.training.optimizers import load_optimizer
 from gan_bench_plugins.architectures.fcgan import FCGAN
-
-OPTIMIZERS = {
-    "adam": {"name": "adam", "lr": 1e-3, "betas": [0.5, 0.999], "eps": 1e-8, "weight_decay": 0.01},
-    "adamw": {"name": "adamw", "lr": 1e-3, "betas": [0.5, 0.999], "eps": 1e-8, "weight_decay": 0.01},
-    "sgd": {"name": "sgd", "lr": 1e-2, "momentum": 0.5, "weight_decay": 0.01},
-    "rmsprop": {"name": "rmsprop", "lr": 1e-4, "alpha": 0.9, "eps": 1e-8, "momentum": 0.5, "weight_decay": 0.01},
-}
 
 
 class Decay(Trick):
@@ -46,17 +40,9 @@ CASES = [
 @pytest.mark.parametrize(("optimizer", "setting"), CASES, ids="-".join)
 def test_a_schedule_goes_on_where_the_run_was_interrupted(parts, tmp_path, optimizer, setting):
     registry, data, evaluator = parts
-    one = OPTIMIZERS[optimizer]
-    settings = {
-        "dataset": {"name": "digits", "size": 8},
-        "architecture": {"name": "fcgan", "width": 8, "latent": 4, "depth": 1},
-        "tricks": [],
-        "optimizer": {"generator": one, "discriminator": one},
-        "batch_size": 8,
-    }
 
     def run(name):
-        cell = cell_from_settings(settings, registry)
+        cell = cell_from_settings(settings_of(FLAT, optimizer), registry)
         object.__setattr__(cell, "tricks", (Decay(setting=setting),))
         return open_run(cell, (9,), tmp_path / name, data, evaluator)
 
@@ -68,7 +54,7 @@ def test_a_schedule_goes_on_where_the_run_was_interrupted(parts, tmp_path, optim
     assert all(a is b for a, b in zip(held, now, strict=True)) if setting == "betas" else held is now
     assert_equal_runs(finish(training), whole)
     group = training.loop.g_optimizer.param_groups[0]
-    first = torch.tensor(one[setting])
+    first = torch.tensor(OPTIMIZERS[optimizer][setting])
     ends = torch.stack(group[setting]) if setting == "betas" else group[setting]
     torch.testing.assert_close(ends, first / 10, msg="it has fallen to its end")
 

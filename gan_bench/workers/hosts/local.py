@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from gan_bench.workers.jobs import Job, Setup
 
 WORKER = "gan_bench.workers.worker:main"  # what a worker process does
-BURIAL_SECONDS = 0.5  # after which a dead process can be waited for; longer at each further try
-TRIES = 3  # of starting a process
+PAUSES = (0.0, 0.5, 4.0)  # seconds before tries to start a process: a busy system buries a dead server late
 
 
 class LocalHandle(Handle):
@@ -107,19 +106,18 @@ class LocalHost(Host):
 def begin(place: str, entry: str, task: bytes) -> LocalHandle:
     """Start a process, which calls `entry`, "module:function", with a connection to here and what was pickled as `task`.
 
-    The server that forks them may be killed at this very moment: the next try starts another, as soon as the system has buried
-    the dead one. GanBenchError: none can be started.
+    The server that forks them may be killed at this very moment: the next try starts another. GanBenchError: none can be started.
     """
     context = worker_context()
     ours, theirs = context.Pipe()
-    for attempt in range(TRIES):
+    for pause in PAUSES:
+        time.sleep(pause)
         process: BaseProcess = context.Process(target=enter, args=(entry, theirs, task), daemon=True)
         with apart(), suppress(EOFError, ConnectionError):
             process.start()
             theirs.close()
             return LocalHandle(place, process, ours)
-        time.sleep(BURIAL_SECONDS * 4**attempt)
-    raise GanBenchError(f"no worker process can be started: what starts them ended {TRIES} times")
+    raise GanBenchError(f"no worker process can be started: what starts them ended {len(PAUSES)} times")
 
 
 def enter(entry: str, connection: Connection, task: bytes) -> None:
