@@ -189,7 +189,7 @@ def test_a_grid_is_submitted_once_and_followed(desk):
 
 def test_what_is_killed_at_random_goes_on(desk):
     """Workers, Slurm's process of a job, a node's daemon, the controller, and the command that follows."""
-    desk.write(GRID.replace('"slow"', '{ name = "slow", milliseconds = 150 }'))
+    desk.write(GRID.replace('"slow"', '{ name = "slow", milliseconds = 100 }'))
     cluster, chance = desk.cluster, random.Random(7)
     follower = desk.start("--retries", "9")
     until(desk.trains, "no run began")
@@ -303,5 +303,4 @@ def test_a_plugin_that_was_edited_on_one_node_is_refused_by_name(desk):
         cluster.start_node("n2")
     assert f"n2: the plugin file {desk.folder}/slow.py" in output
     assert "is not the one that the command was typed with" in output
-    desk.run()
-    desk.equals_a_local_run()
+    assert len(desk.submission.living()) == 0
