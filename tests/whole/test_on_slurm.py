@@ -303,4 +303,3 @@ def test_a_plugin_that_was_edited_on_one_node_is_refused_by_name(desk):
         cluster.start_node("n2")
     assert f"n2: the plugin file {desk.folder}/slow.py" in output
     assert "is not the one that the command was typed with" in output
-    assert len(desk.submission.living()) == 0
