@@ -138,6 +138,9 @@ def command(
 
             outcome, said = run_on_slurm(asked, loaded, detach=detach)
         else:
+            from gan_bench.commands.submission import check_unsubmitted
+
+            check_unsubmitted(asked.store(loaded))
             outcome, said = asked.perform(loaded)
     if detach:
         for line in said:

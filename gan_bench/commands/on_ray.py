@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from gan_bench.commands.bundle import CACHE, FOLDER, Bundle, plugins_in, write_bundle
 from gan_bench.commands.prepared import ENTRY, Prepared
 from gan_bench.commands.run import Outcome
+from gan_bench.commands.submission import check_unsubmitted
 from gan_bench.console import plain_console
 from gan_bench.errors import GanBenchError
+from gan_bench.store.lock import at_work
 from gan_bench.workers.engine import Engine, Rules
 from gan_bench.workers.events import Event
 from gan_bench.workers.executor import MOST_MOVES, Executor
@@ -66,13 +68,17 @@ class RayEngine(Engine):
 def run_on_ray(command: Command, grid: Grid, address: str) -> tuple[Outcome, list[str]]:
     """Train a command's grid on a Ray cluster; returns how it ended, and lines for a person.
 
-    GanBenchError: bad input; Ray is not installed; there is no such cluster; a node does not see the store.
+    GanBenchError: bad input; Ray is not installed; there is no such cluster; a node does not see the store; another command is
+    at work there.
     """
     if importlib.util.find_spec("ray") is None:
         raise GanBenchError("--on ray needs Ray, which is not installed here: pip install 'gan-bench[ray]'")
     if command.devices not in DEVICES:
         raise GanBenchError(f"on Ray --devices is {', '.join(DEVICES)} (found: {command.devices!r})")
     console, store = plain_console(), command.store(grid)
+    check_unsubmitted(store)
+    if at_work(store):  # before its bundle takes the place of another's
+        raise GanBenchError(f"another gan-bench run is at work in {store}; wait for it, or give another --out")
     store.mkdir(parents=True, exist_ok=True)
     bundle = write_bundle(command, grid, store)
     with _cache_of(bundle), connected(bundle, store.resolve(), grid, command, address, console) as host:

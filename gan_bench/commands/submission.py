@@ -196,6 +196,20 @@ class Submission(BaseModel):
         return f"Slurm: {'; '.join(parts)}" if parts else "Slurm has no job of it."
 
 
+def check_unsubmitted(store: Path) -> None:
+    """GanBenchError: Slurm has jobs of a store, in whose way another command would be."""
+    found = Submission.latest(store)
+    if found is None or not found.on_slurm or found.ending is not None:
+        return
+    living = False
+    with suppress(GanBenchError):  # where Slurm does not answer nobody knows; no two processes train the same run
+        living = bool(found.living())
+    if living:
+        raise GanBenchError(
+            f"Slurm has jobs of {store}, submitted {found.began}; --on slurm follows them, `gan-bench stop {store}` ends them"
+        )
+
+
 def in_work(store: Path) -> bool:
     """Whether a command or, as far as the store tells, a cluster works for it."""
     with suppress(GanBenchError):

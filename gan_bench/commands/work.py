@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_bench.commands.bundle import Bundle, read_bundle, write_bundle
-from gan_bench.commands.submission import Ending, Submission
+from gan_bench.commands.submission import Ending, Submission, check_unsubmitted
 from gan_bench.console import say
 from gan_bench.errors import GanBenchError
 from gan_bench.workers import slurm
@@ -36,9 +36,7 @@ ORPHAN_SECONDS = 1.0  # between two looks at whether Slurm still knows of this p
 
 def take_on(command: Command, grid: Grid, store: Path) -> None:
     """Make a store one whose jobs somebody else submits. GanBenchError: Slurm has jobs of it."""
-    before = Submission.latest(store)
-    if before is not None and before.on_slurm and before.ending is None and before.living():
-        raise GanBenchError(f"Slurm has jobs of {store}; end them by `gan-bench stop {store}`, or give another store")
+    check_unsubmitted(store)
     write_bundle(command, grid, store)
     Submission.new(store, grid.cluster.most, on_slurm=False)
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from stores import GRID, gan_bench, write_grid
 
 from gan_bench.commands.on_slurm import seconds_of
@@ -121,6 +122,33 @@ def test_what_lives_is_not_submitted_again_and_what_lacks_is(tmp_path, fake):
     (fake / "queue").write_text("")
     run(tmp_path, "--seeds", "0-3")
     assert Submission.latest(tmp_path / "a store").name != name
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("run", "--on", "local", "--out", "a store", "grid.toml"),
+        ("run", "--on", "ray", "--out", "a store", "grid.toml"),
+        ("work", "a store", "--prepare", "--grid", "grid.toml"),
+    ],
+)
+def test_another_command_is_not_in_the_way_of_living_jobs(tmp_path, fake, other):
+    run(tmp_path)
+    before = (tmp_path / "a store" / ".cluster" / "command.json").read_bytes()
+    name = Submission.latest(tmp_path / "a store").name
+    (fake / "queue").write_text(f"102|PENDING||{name}-finish|Dependency\n")
+    assert "gan-bench stop" in gan_bench(*other, cwd=tmp_path, code=2).stderr
+    assert (tmp_path / "a store" / ".cluster" / "command.json").read_bytes() == before
+
+
+def test_a_second_command_on_ray_leaves_the_bundle_of_the_first(tmp_path):
+    pytest.importorskip("ray")
+    store = tmp_path / "a store"
+    store.mkdir()
+    with FileLock(store / ".lock"):
+        done = gan_bench("run", write_grid(tmp_path, GRID), "--on", "ray", "--out", store, cwd=tmp_path, code=2)
+    assert "another gan-bench run is at work" in done.stderr
+    assert not (store / ".cluster").exists()
 
 
 def test_what_has_ended_is_submitted_anew_though_idle_jobs_live(tmp_path, fake):
