@@ -3,7 +3,7 @@
 pytest benchmarks/test_many_runs.py -s    10,000 runs; a quarter of an hour
 MANY=100000 pytest benchmarks/test_many_runs.py -s    hours on a busy machine
 
-Workers are stood for by threads that copy one real run (`many_runs.Template`); their processor time is told apart.
+Workers are stood for by one that copies one real run (`many_runs.Template`); its processor time is told apart.
 """
 
 from __future__ import annotations
@@ -12,71 +12,32 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
-from typing import Any
+from typing import TYPE_CHECKING
+
+from sleepers import SleepingHost
+
+if TYPE_CHECKING:
+    from gan_bench.workers.jobs import Job, Setup
 
 RUNS = int(os.environ.get("MANY", "10000"))
 SEEDS, WINDOWS = 100, 20
-copying = [0.0]  # processor seconds of the threads that stand for workers
-
-
-def stand_in(templates: dict[str, Any]) -> type:
-    """What stands for multiprocessing: threads that speak a worker's part."""
-    from gan_bench.workers.events import Finished, Ready, Started, Want
-
-    class Stand(threading.Thread):
-        exitcode = pid = None
-
-        def __init__(self, target: Any, args: tuple[Any, ...], daemon: bool) -> None:
-            connection, _ = args
-            self.sentinel, self.open = os.pipe()
-            super().__init__(target=self.work, args=(Connection(os.dup(connection.fileno())),), daemon=daemon)
-
-        def work(self, connection: Connection) -> None:
-            connection.send(Ready())
-            connection.send(Want())
-            while (job := connection.recv()) is not None:
-                began = time.thread_time()
-                template, run, number = templates[job.run]
-                if not run.path.exists():
-                    template.copy(run, number)
-                copying[0] += time.thread_time() - began
-                connection.send(Started(job.run, 0, 0))
-                connection.send(Finished(job.run, images=3200))
-                connection.send(Want())
-            connection.close()
-            self.exitcode = 0
-            os.close(self.open)
-
-        def kill(self) -> None:
-            raise AssertionError("a thread that stands for a worker is never killed")
-
-        terminate = kill
-
-    class Threads:
-        Process = Stand
-
-    Threads.Pipe = staticmethod(Pipe)  # type: ignore[attr-defined]
-    return Threads
 
 
 def main(what: str, folder: Path) -> None:
     """One stage, in a process of its own; prints its processor seconds and peak memory."""
     from gan_bench.grid import load_grid
 
-    store, extra = folder / "store", {}
+    store, extra, copying = folder / "store", {}, 0.0
     began = time.process_time()
     if what in ("plan", "resume", "run"):
         from many_runs import EXECUTION, Template
 
         from gan_bench.commands.run import GridWork
         from gan_bench.planning.planned import plan_runs
-        from gan_bench.workers.hosts import local
+        from gan_bench.workers import engine
 
         work = GridWork(load_grid(folder / "grid.toml"), out=store, execution=EXECUTION)
         work._report = lambda: None  # type: ignore[method-assign] # a stage of its own
@@ -84,15 +45,23 @@ def main(what: str, folder: Path) -> None:
             work.run(only=work.prepared.courses[0].name(0))  # one real run
             runs, _ = plan_runs(work.prepared, store)
             template = Template(runs[0])
-            known = {run.name: (template, run, number) for number, run in enumerate(runs)}
-            local.worker_context = lambda: stand_in(known)  # type: ignore[assignment]
+            known = {run.name: (run, number) for number, run in enumerate(runs)}
+
+            def finish(job: Job, _: Setup) -> None:
+                nonlocal copying
+                began, (run, number) = time.process_time(), known[job.run]
+                if not run.path.exists():
+                    template.copy(run, number)
+                copying += time.process_time() - began
+
+            engine.LocalHost = lambda devices: SleepingHost(2, finish=finish)  # type: ignore[assignment, misc]
             began = time.process_time()
         if what == "plan":
             runs, _ = plan_runs(work.prepared, store)
             assert {run.todo() for run in runs} == {"train"}
         else:
             assert work.run().exit_code == 0
-        extra = {"of it copying": round(copying[0], 1)} if what == "run" else {}
+        extra = {"of it copying": round(copying, 1)} if what == "run" else {}
     elif what in ("load", "load from files", "tables and index"):
         from gan_bench.findings.tables import load, write_tables
 

@@ -6,25 +6,18 @@ pytest benchmarks/test_startup_speed.py -s
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 import sys
-import threading
 import time
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
+from sleepers import SleepingHost
 
 from gan_bench.commands import run as engine
 from gan_bench.grid import load_grid
-from gan_bench.workers.events import Finished, Ready, Started, Want
-from gan_bench.workers.hosts import local
-from gan_bench.workers.jobs import Setup
 
 GRID = """
 name = "tiny"
@@ -82,34 +75,6 @@ def test_planning_grows_with_the_runs_and_no_faster(tmp_path):
     assert many - few < 1.5 * 10 * max(some - few, 0.05)  # ten times the runs, ten times the time; 50 ms are noise
 
 
-class Stand(threading.Thread):
-    """Stands for a worker process: speaks its part, trains nothing, and writes as little as a finished run can be."""
-
-    def __init__(self, target: Any, args: tuple[Any, ...], daemon: bool) -> None:
-        connection, setup = args
-        super().__init__(target=self.work, args=(Connection(os.dup(connection.fileno())), setup), daemon=daemon)
-
-    @property
-    def exitcode(self) -> int | None:
-        return None if self.is_alive() else 0
-
-    def work(self, connection: Connection, setup: Setup) -> None:
-        connection.send(Ready())
-        connection.send(Want())
-        while (job := connection.recv()) is not None:
-            finish(setup.run_path(job.run), job.seed)
-            connection.send(Started(job.run, 0, 0))
-            connection.send(Finished(job.run, images=3200))
-            connection.send(Want())
-        connection.close()
-
-
-class Threads:
-    """Stands for multiprocessing."""
-
-    Pipe, Process = staticmethod(Pipe), Stand
-
-
 def finish(run: Path, seed: int) -> None:
     snapshot = run / "snapshots" / "step-00000050"
     snapshot.mkdir(parents=True)
@@ -124,7 +89,10 @@ def finish(run: Path, seed: int) -> None:
 def test_the_parents_share_grows_with_the_runs_and_no_faster(tmp_path, monkeypatch):
     """All that the command's own process does but the report: expanding, scheduling, telling, tables."""
     monkeypatch.setenv("GAN_BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(local, "worker_context", lambda: Threads)
+    monkeypatch.setattr(
+        "gan_bench.workers.engine.LocalHost",
+        lambda devices: SleepingHost(2, finish=lambda job, setup: finish(setup.run_path(job.run), job.seed)),
+    )
     monkeypatch.setattr("gan_bench_reports.page.render", lambda results: "")
     seconds = {}
     for runs in (10, 10, 100, 1000, 10_000):  # the first also decodes the data

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_bench.commands.run import Outcome
-from gan_bench.commands.submission import Ending, Submission
+from gan_bench.commands.submission import Ending, Submission, count
 from gan_bench.errors import GanBenchError
 from gan_bench.workers.events import Advanced, Ended, Started, Warned
 from gan_bench.workers.journal import Journals, Refused
@@ -80,7 +80,7 @@ class Follower:
             shown.close()
             self.display = shown.enter_context(Display(runs, None, self.console))
             self.journals = Journals(round_.journals)
-            self.console.print(f"{len(runs)} runs for {round_.used(self.submission.tasks)} tasks")
+            self.console.print(f"{count(len(runs), 'run')} for {count(round_.used(self.submission.tasks), 'task')}")
 
     def _tell_log(self, log: Path) -> None:
         with log.open("rb") as opened:

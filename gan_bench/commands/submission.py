@@ -190,9 +190,9 @@ class Submission(BaseModel):
         for part, what in WHAT.items():
             own = [task for task in living if task.name == self._name(part)]
             if running := [task for task in own if task.node]:
-                parts.append(f"{_count(len(running), what)} on {', '.join(sorted({task.node for task in running}))}")
+                parts.append(f"{count(len(running), what)} on {', '.join(sorted({task.node for task in running}))}")
             for reason, number in Counter(task.reason for task in own if not task.node).items():
-                parts.append(f"{_count(number, what)} waiting ({reason})")
+                parts.append(f"{count(number, what)} waiting ({reason})")
         return f"Slurm: {'; '.join(parts)}" if parts else "Slurm has no job of it."
 
 
@@ -222,5 +222,6 @@ def _file(store: Path) -> Path:
     return store / FOLDER / "submission.json"
 
 
-def _count(number: int, name: str) -> str:
+def count(number: int, name: str) -> str:
+    """`1 task`, `2 tasks`."""
     return f"{number} {name}" if number == 1 else f"{number} {name}s"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gan_bench.workers.jobs import Job, Setup
 
 OWN = ("device", "store", "plugin_files", "environment")  # of a setup: each machine fills them in
+EACH = ("run", "identity", "seed", "clear")  # of a job, its own; the rest is written once for all seeds of a cell
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,10 @@ class Given:
 
 @dataclass(frozen=True)
 class Round:
-    """The runs that one array of tasks has, in a folder: `round.json` and `jobs.jsonl`, and the tasks' journals.
+    """The runs that one array of tasks has, in a folder: `round.json`, `cells.jsonl`, `jobs.jsonl`, and the tasks' journals.
 
-    Which are a task's follows from these files alone. `round.json` is written last.
+    Which are a task's follows from these files alone, so that every task reads all of them: a run has a short line, which
+    names the line of its cell. `round.json` is written last.
     """
 
     folder: Path
@@ -68,11 +70,15 @@ class Round:
         self, given: Sequence[Given], setup: Setup, rules: Rules, *, workers: int, minutes: float, signal_seconds: int
     ) -> None:
         """Give runs out. `workers` is how many a task trains at a time."""
-        from dataclasses import asdict
-
         self.folder.mkdir(parents=True, exist_ok=True)
-        lines = "".join(json.dumps(_as_json(one), ensure_ascii=False) + "\n" for one in given)
-        replace_file(self.folder / "jobs.jsonl", lambda beside: beside.write_text(lines, encoding="utf-8"))
+        cells: dict[tuple[Any, ...], tuple[int, Job]] = {}
+        rows = []
+        for one in given:
+            cell, _ = cells.setdefault(_cell(one.job), (len(cells), one.job))
+            own = {name: getattr(one.job, name) for name in EACH}
+            rows.append({**own, "cell": cell, "title": one.title, "steps": one.steps, "seconds": one.seconds})
+        _write_lines(self.folder / "cells.jsonl", [asdict(job) for _, job in cells.values()])
+        _write_lines(self.folder / "jobs.jsonl", rows)
         shared = {one.name: getattr(setup, one.name) for one in fields(setup) if one.name not in OWN}
         shared["evaluate"] = setup.evaluate.model_dump(mode="json", exclude_unset=True)
         facts = {
@@ -93,8 +99,16 @@ class Round:
         from gan_bench.workers.jobs import Job
 
         adapter = TypeAdapter(Job)
-        with (self.folder / "jobs.jsonl").open(encoding="utf-8") as file:
-            return [Given(**{**row, "job": adapter.validate_python(row["job"])}) for row in map(json.loads, file)]
+        cells = [adapter.validate_python(row) for row in _read_lines(self.folder / "cells.jsonl")]
+        return [
+            Given(
+                replace(cells[row["cell"]], **{name: row[name] for name in EACH}),
+                row["title"],
+                row["steps"],
+                row["seconds"],
+            )
+            for row in _read_lines(self.folder / "jobs.jsonl")
+        ]
 
     def share(self, task: int, tasks: int) -> list[Given]:
         """The runs of one of so many tasks, in order."""
@@ -128,7 +142,16 @@ def shares(seconds: Sequence[float], tasks: int) -> list[list[int]]:
     return [sorted(places) for places in own]
 
 
-def _as_json(one: Given) -> dict[str, Any]:
-    from dataclasses import asdict
+def _cell(job: Job) -> tuple[Any, ...]:
+    """What is equal for jobs of one cell: their settings and what was found of them are the same objects."""
+    return id(job.settings), id(job.dry), job.snapshot_steps, job.data, job.sources, job.limit
 
-    return asdict(one)
+
+def _write_lines(file: Path, rows: Sequence[dict[str, Any]]) -> None:
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    replace_file(file, lambda beside: beside.write_text(lines, encoding="utf-8"))
+
+
+def _read_lines(file: Path) -> Iterator[dict[str, Any]]:
+    with file.open(encoding="utf-8") as opened:
+        yield from map(json.loads, opened)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from filelock import FileLock
-from stores import GRID, gan_bench, write_grid
+from stores import GRID, gan_bench, run_folders, write_grid
 
+from gan_bench.commands import following
 from gan_bench.commands.on_slurm import seconds_of
 from gan_bench.commands.submission import Ending, Submission
 from gan_bench.errors import GanBenchError
@@ -241,3 +243,32 @@ def test_status_counts_what_is_there(tmp_path, fake):
     assert "Slurm: 1 task on n7; 2 tasks waiting (Resources)" in told
     assert "No run is given out yet" in told
     assert json.loads((tmp_path / "a store" / ".cluster" / "submission.json").read_text())["tasks"] == 2
+
+
+def test_what_tasks_tell_is_followed(tmp_path, fake, monkeypatch):
+    """Its jobs are done by hand, as Slurm would."""
+    monkeypatch.setattr(following, "READ_SECONDS", 0.05)
+    run(tmp_path)
+    store = tmp_path / "a store"
+    submission = Submission.latest(store)
+
+    def work(*options: str) -> None:
+        gan_bench("work", store, *options, "--submission", submission.name, cwd=tmp_path)
+
+    work("--prepare")
+    work("--shard", "1/2")  # the other one has enough time for both
+    assert not run_folders(store)
+    work("--shard", "0/2")
+    assert "2 of 2 runs finished" in gan_bench("status", store, cwd=tmp_path).stdout
+    (fake / "queue").write_text(f"102|PENDING||{submission.name}-finish|Dependency\n")
+    end = Timer(1.0, submission.end, [Ending(runs=2, lines=("said at the end",))])
+    end.start()
+    told = gan_bench("run", "grid.toml", "--on", "slurm", "--out", "a store", cwd=tmp_path).output
+    end.join()
+    for line in ("2 runs for 1 task", "1 finishing job waiting (Dependency)", "seed 0: finished", "said at the end"):
+        assert line in told
+    (submission.folder / "ending.json").unlink()
+    (fake / "queue").write_text("")
+    work("--finish")
+    assert submission.ending == Ending(runs=2)
+    assert (store / "report.html").exists()
