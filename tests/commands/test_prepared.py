@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import torch
-from stores import gan_bench, write_grid
+from stores import write_grid
 
 from gan_bench.commands.bundle import write_bundle
 from gan_bench.commands.command import Command
 from gan_bench.commands.prepared import prepare
+from gan_bench.workers.engine import LocalEngine
 
 
 def test_nobody_computes_again_what_a_node_has_prepared(tmp_path, monkeypatch):
     monkeypatch.setenv("GAN_BENCH_CACHE", str(tmp_path / "cache"))
-    command, store = Command(grid=write_grid(tmp_path), out=tmp_path / "store"), tmp_path / "store"
+    command, store = Command(grid=write_grid(tmp_path, steps="steps = 10"), out=tmp_path / "store"), tmp_path / "store"
     monkeypatch.chdir(tmp_path)
     write_bundle(command, command.load(), store)
     threads = torch.get_num_threads()
@@ -22,4 +23,7 @@ def test_nobody_computes_again_what_a_node_has_prepared(tmp_path, monkeypatch):
     assert prepared.peaks["fp32"] > 1e8
     for name in ("gan_bench.data.embedding.Embedding.extract", "gan_bench.data.prepare.decode"):
         monkeypatch.setattr(name, None)
-    gan_bench("run", command.grid, "--out", store, cwd=tmp_path)
+    engine = LocalEngine("cpu")
+    engine.features = prepared.features
+    outcome, _ = command.perform(command.load(), engine)
+    assert (outcome.runs, outcome.exit_code) == (2, 0)
