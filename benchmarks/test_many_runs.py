@@ -1,6 +1,6 @@
 """Thousands of runs in one store: what plan, run, load, the tables and the page take, each in a process of its own.
 
-pytest benchmarks/test_many_runs.py -s    10,000 runs; a quarter of an hour
+pytest benchmarks/test_many_runs.py -s    10,000 runs; half an hour
 MANY=100000 pytest benchmarks/test_many_runs.py -s    hours on a busy machine
 
 Workers are stood for by one that copies one real run (`many_runs.Template`); its processor time is told apart.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gan_bench.workers.jobs import Job, Setup
 
 RUNS = int(os.environ.get("MANY", "10000"))
-SEEDS, WINDOWS = 100, 20
+SEEDS, WINDOWS = 100, 200 if RUNS <= 10_000 else 20
 
 
 def main(what: str, folder: Path) -> None:

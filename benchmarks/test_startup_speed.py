@@ -93,7 +93,7 @@ def test_the_parents_share_grows_with_the_runs_and_no_faster(tmp_path, monkeypat
         "gan_bench.workers.engine.LocalHost",
         lambda devices: SleepingHost(2, finish=lambda job, setup: finish(setup.run_path(job.run), job.seed)),
     )
-    monkeypatch.setattr("gan_bench_reports.page.render", lambda results: "")
+    monkeypatch.setattr("gan_bench_reports.page.write_report", lambda stores, output: "")
     seconds = {}
     for runs in (10, 10, 100, 1000, 10_000):  # the first also decodes the data
         grid = load_grid(write(tmp_path, 10, runs // 10))

@@ -142,9 +142,3 @@ def troubled(results: Results) -> list[str]:
     wrong = runs[runs["status"].isin(("failed", "damaged")) | (runs["stale"] != "")]
     place = wrong.groupby(["status", "reason", "stale"]).cumcount()
     return wrong.assign(place=place).sort_values("place", kind="stable")["run"].head(TROUBLED).tolist()
-
-
-def causes(results: Results) -> list[tuple[str, int]]:
-    """Why runs failed or are damaged, and how many, the most frequent cause first."""
-    wrong = results.runs[results.runs["status"].isin(("failed", "damaged"))]
-    return [(str(cause), int(n)) for cause, n in wrong["reason"].value_counts().items()]

@@ -158,14 +158,14 @@ def content(
 def _causes(
     results: Results, runs: Iterable[RunView], wrong: pd.Series, why: str
 ) -> list[tuple[str, int, list[RunView]]]:
-    """By cause, how many runs something is `wrong` with, and those of them whose details are shown."""
+    """By cause, the most frequent first, how many runs something is `wrong` with, and those of them whose details are shown."""
     found = results.runs[wrong]
     mine = set(found["run"])
     shown: dict[str, list[RunView]] = {}
     for run in runs:
         if run.run in mine:
             shown.setdefault(getattr(run, why), []).append(run)
-    counts = found.groupby(why).size()
+    counts = found[why].value_counts()
     return [(str(cause), int(n), shown.get(str(cause), [])) for cause, n in counts.items()]
 
 

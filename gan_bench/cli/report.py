@@ -80,12 +80,18 @@ def command(
 
 
 def _forget(store: Path) -> None:
-    """Have every file of a store read again. GanBenchError: its index can't be deleted."""
+    """Have every file of a store read again. GanBenchError: its index can't be deleted, or a command is at work there."""
     from gan_bench.errors import GanBenchError
-    from gan_bench.store.index import forget
+    from gan_bench.store.index import FOLDER, forget
+    from gan_bench.store.lock import Held, hold
 
+    if not (store / FOLDER).exists():
+        return
     try:
-        forget(store)
+        with hold(store, lambda line: click.echo(line, err=True)):
+            forget(store)
+    except Held as error:
+        raise GanBenchError(f"a gan-bench run is at work in {store} ({error}); --verify when that has ended") from error
     except OSError as error:
         cure = f"--verify deletes the index in {store}, which can't be written"
         raise GanBenchError(f"{cure} ({error.strerror}). Copy the store without it, or go without --verify.") from error

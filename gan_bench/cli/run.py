@@ -102,6 +102,7 @@ def command(
         raise click.UsageError("--detach leaves a grid to Slurm; give --on slurm too")
 
     from gan_bench.commands.command import Command
+    from gan_bench.commands.submission import check_unsubmitted
     from gan_bench.console import say
     from gan_bench.live.beside import beside
     from gan_bench.workers.processes import on_stop
@@ -126,6 +127,8 @@ def command(
         verify=verify,
     )
     watcher = beside(asked.store(loaded), loaded.plugin_files, port) if watch else nullcontext()
+    if on != "slurm":
+        check_unsubmitted(asked.store(loaded))
     with on_stop(interrupt), watcher as page:
         if page:
             say(f"Watch it at {page}", err=True)
@@ -138,9 +141,6 @@ def command(
 
             outcome, said = run_on_slurm(asked, loaded, detach=detach)
         else:
-            from gan_bench.commands.submission import check_unsubmitted
-
-            check_unsubmitted(asked.store(loaded))
             outcome, said = asked.perform(loaded)
     if detach:
         for line in said:

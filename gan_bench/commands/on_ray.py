@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from gan_bench.commands.bundle import CACHE, FOLDER, Bundle, plugins_in, write_bundle
 from gan_bench.commands.prepared import ENTRY, Prepared
 from gan_bench.commands.run import Outcome
-from gan_bench.commands.submission import check_unsubmitted
 from gan_bench.console import plain_console
 from gan_bench.errors import GanBenchError
 from gan_bench.store.lock import at_work
@@ -76,7 +75,6 @@ def run_on_ray(command: Command, grid: Grid, address: str) -> tuple[Outcome, lis
     if command.devices not in DEVICES:
         raise GanBenchError(f"on Ray --devices is {', '.join(DEVICES)} (found: {command.devices!r})")
     console, store = plain_console(), command.store(grid)
-    check_unsubmitted(store)
     if at_work(store):  # before its bundle takes the place of another's
         raise GanBenchError(f"another gan-bench run is at work in {store}; wait for it, or give another --out")
     store.mkdir(parents=True, exist_ok=True)

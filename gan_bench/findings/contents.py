@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -30,14 +31,15 @@ from gan_bench.store.documents import (
     RunDocument,
     ScoresDocument,
 )
-from gan_bench.store.index import FEWEST, FOLDER, read_part, still_so, write_part
+from gan_bench.store.index import FEWEST, FOLDER, LIES, read_part, still_so, write_part
 from gan_bench.store.places import snapshot_name
+from gan_bench.store.trust import check_document, check_name
 from gan_bench.store.windows import Windows, count, joined
 
 HEAD = b"gan-bench runs 1"
 RUNS = 2_000  # of a file
+NAME = re.compile(r"runs-\d{6,}")
 MOST_FILES = 64  # above which all are written anew, as few as can be
-LIES = (LookupError, ValueError, TypeError, AttributeError)  # what an index raises that is none of ours
 MOST_ALIKE = 50  # dictionaries of one size that another is compared with
 SHARED: dict[str, Callable[[Any], Any]] = {  # parts of run.json that runs of a cell share
     "settings": dict,
@@ -46,6 +48,7 @@ SHARED: dict[str, Callable[[Any], Any]] = {  # parts of run.json that runs of a 
     "plugins": TypeAdapter(list[Plugin]).validate_python,
     "execution": Execution.model_validate,
 }
+KINDS = {"<i8", "<f8"}  # of columns
 HEADS = ("metric", "label", "protocol_id", "protocol", "treatment", "better", "scale", "unit", "side")  # of a score
 
 
@@ -58,7 +61,8 @@ class Contents:
     @cached_property
     def files(self) -> list[Path]:
         """Its files, the latest last."""
-        return sorted(self.folder.glob("runs-*")) if not self.folder.is_symlink() else []
+        found = [] if self.folder.is_symlink() else self.folder.glob("runs-*")
+        return sorted(file for file in found if NAME.fullmatch(file.name))
 
     @cached_property
     def _known(self) -> dict[str, tuple[_Segment, dict[str, Any]]]:
@@ -78,8 +82,8 @@ class Contents:
         with suppress(*LIES):
             segment, entry = self._known.pop(files.folder.name)  # so that its memory is free
             result = ResultDocument.model_validate(entry["result"])
-            steps = result.steps or 0
-            if steps <= length and (result.status == "failed" or length in (steps, math.inf)):
+            whole = result.status == "failed" or length in (result.steps, math.inf)
+            if whole and entry["steps"] <= length:
                 segment.fill(files, entry, result)
                 return True
         return False
@@ -139,8 +143,12 @@ class _Segment:
     def __init__(self, content: bytes) -> None:
         head, _, self._raw = content.partition(b"\n")
         value = json.loads(head)
-        self.runs: dict[str, dict[str, Any]] = dict(value["runs"])
+        for part in (*value["runs"].values(), {"heads": value["heads"]}, {"parts": value["parts"]}):
+            check_document(part)
+        self.runs: dict[str, dict[str, Any]] = {check_name(name): entry for name, entry in value["runs"].items()}
         self._groups: list[list[tuple[str, str, int]]] = value["groups"]  # name, type and place of each column
+        if {kind for group in self._groups for _, kind, _ in group} - KINDS:
+            raise ValueError("a column is of another type than curves are")
         self._heads: list[dict[str, Any]] = value["heads"]
         self._parts = [SHARED[name](part) for name, part in value["parts"]]  # one object for all runs that share it
 
@@ -155,6 +163,8 @@ class _Segment:
             read = ScoresDocument.model_validate({**shot["document"], **scores})
             snapshots.append(SnapshotFiles(shot["step"], picture, near, read))
         group, start, rows = entry["curves"]
+        if min(start, rows) < 0:
+            raise ValueError("a run has fewer windows than none")
         curves = {
             name: np.frombuffer(self._raw, kind, rows, place + 8 * start) for name, kind, place in self._groups[group]
         }
@@ -206,6 +216,7 @@ def _written(runs: Sequence[RunFiles]) -> bytes:
             "document": document,
             "result": run.result.as_json() if run.result else {},
             "snapshots": [_snapshot(shot, heads) for shot in run.snapshots],
+            "steps": _reach(run),
             "curves": [group, places[group], count(run.curves)],
         }
         curves[group].append(run.curves)
@@ -220,6 +231,12 @@ def _written(runs: Sequence[RunFiles]) -> bytes:
         raw += [table[name].tobytes() for name, _ in names if name in table]
     head = {"runs": entries, "groups": laid, "heads": heads.things, "parts": parts.things}
     return b"".join([json.dumps(head, separators=(",", ":")).encode(), b"\n", *raw])
+
+
+def _reach(run: RunFiles) -> int:
+    """How far anything goes that is known of a run, in steps."""
+    last = run.curves["step"][-1:].tolist() if count(run.curves) else []
+    return max([(run.result and run.result.steps) or 0, *last, *(shot.step for shot in run.snapshots)])
 
 
 def _snapshot(shot: SnapshotFiles, heads: _Numbers) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,10 @@ def read_run(files: RunFiles, length: float = math.inf, fill: Fill = unknown) ->
     """
     if fill(files, length):
         return files
-    places = Places(files.folder)
-    try:
+    places, before = Places(files.folder), ""
+    with suppress(OSError, ValueError):
         before = stamp(os.fspath(files.folder), places.snapshot_steps())
+    try:
         if why := strange(files.folder):
             raise ValueError(why)
         files.document = read_object(places.run_file, RunDocument) or files.document

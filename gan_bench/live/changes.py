@@ -36,7 +36,8 @@ class Changes:
         stamp = self._stamps.get(files.folder)  # taken before the files are read: what comes later is a change
         known = self._runs.get(key)
         if known is None or known[0] != stamp:
-            known = self._runs[key] = (stamp, read_run(files, length, fill))
+            # The index is read whole, at once: for what has changed since it is of no use.
+            known = self._runs[key] = (stamp, read_run(files, length, unknown if known else fill))
         return known[1]
 
 

@@ -24,24 +24,25 @@ def what_to_do(
 ) -> tuple[list[tuple[Run, Todo]], set[str]]:
     """The runs for which there is anything to do, and the names of those whose folders the system does not let us read.
 
-    What is found sound goes into the store's index. GanBenchError: some could only be trained again for less than they have.
+    What is found sound goes into the store's index, and what isn't leaves it. GanBenchError: some could only be trained again
+    for less than they have.
     """
     columns = _columns(evaluators)
     states: list[tuple[Run, Todo]] = []
     unreadable: set[str] = set()
-    sound: dict[str, Checked] = {}
+    read: dict[str, Checked | None] = {}
     for run in runs:
         try:
             what, checked = _looked_at(run, columns)
             states.append((run, what))
             tell(run.faults, console)
-            if checked:
-                sound[run.name] = checked
+            if not run.known:
+                read[run.name] = checked
         except OSError as error:
             unreadable.add(run.name)
             console.print(f"{run.title}: left alone: {error}", style="red")
-    if sound:
-        write_checked(runs[0].path.parents[1], sound)
+    if read:
+        write_checked(runs[0].path.parents[1], read)
     if fresh:
         return states, unreadable
     longer = [run for run, what in states if what == "longer"]
@@ -58,13 +59,12 @@ def what_to_do(
 
 def remember(runs: Sequence[Run], evaluators: dict[str, Evaluator]) -> None:
     """Put those of a store's runs that have been trained by now, and are sound, into its index."""
-    columns, sound = _columns(evaluators), {}
+    columns, read = _columns(evaluators), {}
     for run in runs:
         with suppress(OSError):
-            if checked := _looked_at(replace(run, known=None), columns)[1]:
-                sound[run.name] = checked
-    if sound:
-        write_checked(runs[0].path.parents[1], sound)
+            read[run.name] = _looked_at(replace(run, known=None), columns)[1]
+    if read:
+        write_checked(runs[0].path.parents[1], read)
 
 
 def _looked_at(run: Run, columns: Mapping[tuple[str, bool], Columns]) -> tuple[Todo, Checked | None]:

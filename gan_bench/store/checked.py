@@ -118,17 +118,23 @@ def _parsed(content: bytes) -> dict[str, Checked]:
     }
 
 
-def write_checked(store: Path, found: Mapping[str, Checked]) -> None:
-    """Add entries to a store's index, if it has so many runs. What can't be written is read again another time."""
+def write_checked(store: Path, found: Mapping[str, Checked | None]) -> None:
+    """Put into a store's index, if it has so many runs, what was found of some; None: nothing that it may vouch for.
+
+    What can't be written is read again another time.
+    """
     with suppress(OSError):
         _write(store, found)
 
 
-def _write(store: Path, found: Mapping[str, Checked]) -> None:
+def _write(store: Path, found: Mapping[str, Checked | None]) -> None:
     kept = {name for name in os.listdir(store / "runs") if not name.startswith(".")}
     if len(kept) < FEWEST:
         return
-    entries = {name: one for name, one in {**read_checked(store), **found}.items() if name in kept}
+    before = read_checked(store)
+    entries = {name: one for name, one in {**before, **found}.items() if one and name in kept}
+    if entries == before:
+        return
     numbers: dict[frozenset[tuple[str, str]], int] = {}
     runs: dict[str, list[Any]] = {}
     for name, one in entries.items():

@@ -1,7 +1,7 @@
 """A store's index: what was found in run folders, so that thousands of finished ones need not be opened again.
 
-The files are the truth. An entry holds as long as the folder's stamp is what it was: size, time of change and inode of
-everything in it that is read, for which nothing is opened. Whatever can't be used of an index (it is lost, damaged, of another
+The files are the truth. An entry holds as long as the folder's stamp is what it was: size, times of change and inode
+of everything in it that is read, for which nothing is opened. Whatever can't be used of an index (it is lost, damaged, of another
 version, of a store that was copied) costs the time of reading, nothing else; what leaves no trace there, such as a bit that a
 disk has flipped, `--verify` finds. Only the command that holds the store writes it.
 """
@@ -29,16 +29,26 @@ ASKED_AT_ONCE = 16  # stamps, for a file server takes a while to answer each que
 PARTS = ("", "run.json", "result.json", "curves.jsonl", "snapshots")
 SNAPSHOT_PARTS = ("", "scores.json", "samples.png", WEIGHTS)
 MOST_BYTES = 2**30  # of a file of the index
+LIES = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+)  # what an index raises that is none of ours
 
 T = TypeVar("T")
 
 
 def stamp(folder: str, steps: Iterable[int]) -> str:
-    """What changes with a run folder that has snapshots at these steps, in hexadecimal digits; nothing is opened."""
+    """What changes with a run folder that has snapshots at these steps, in hexadecimal digits; "": there is none.
+
+    Nothing is opened.
+    """
     facts = [_facts(f"{folder}/{name}") for name in PARTS]
     for step in steps:
         facts += [_facts(f"{folder}/snapshots/{snapshot_name(step)}/{name}") for name in SNAPSHOT_PARTS]
-    return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest() if facts[0] else ""
 
 
 def _facts(path: str) -> tuple[int, ...] | None:
@@ -48,7 +58,7 @@ def _facts(path: str) -> tuple[int, ...] | None:
         return None
     # The size of a folder says nothing; the inode is what no stranger's index can know of this disk.
     size = 0 if stat.S_ISDIR(found.st_mode) else found.st_size
-    return stat.S_IFMT(found.st_mode), found.st_mtime_ns, size, found.st_ino
+    return stat.S_IFMT(found.st_mode), found.st_mtime_ns, found.st_ctime_ns, size, found.st_ino
 
 
 def still_so(stamps: Mapping[str, tuple[str, Sequence[int]]]) -> set[str]:
@@ -60,7 +70,7 @@ def still_so(stamps: Mapping[str, tuple[str, Sequence[int]]]) -> set[str]:
         for folder in part:
             known, steps = stamps[folder]
             with suppress(OSError):
-                if stamp(folder, steps) == known:
+                if known and stamp(folder, steps) == known:
                     found.append(folder)
         return found
 
@@ -84,7 +94,7 @@ def write_part(file: Path, head: bytes, content: bytes) -> None:
 
 def read_part(file: Path, head: bytes, read: Callable[[bytes], T]) -> T | None:
     """What `read` makes of such a file's content; None where it is lost, damaged, or of another version."""
-    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError):
+    with suppress(OSError, *LIES, RecursionError, MemoryError):
         if strange_part(file.parent) or strange_part(file) or file.stat().st_size > MOST_BYTES:
             return None
         line, _, content = file.read_bytes().partition(b"\n")

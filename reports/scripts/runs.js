@@ -43,7 +43,9 @@ async function openPart({ target }) {
   if (!opens) return place.replaceChildren();
   place.textContent = "…";
   const answer = await fetch(`part/${button.dataset.part}`).catch(() => undefined);
-  if (answer?.ok) place.innerHTML = await answer.text();
+  const text = answer?.ok ? await answer.text() : "";
+  if (button.getAttribute("aria-expanded") !== "true") return; // another one was pressed meanwhile
+  if (text) place.innerHTML = text;
   else place.textContent = "These runs can’t be had: gan-bench has ended here, or the store is another by now.";
   place.scrollIntoView({ block: "nearest" });
   find();

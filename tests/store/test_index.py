@@ -10,14 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 from many_runs import EXECUTION, write_many
+from stores import gan_bench
 
 from gan_bench.commands.run import run_grid
 from gan_bench.console import plain_console
-from gan_bench.findings.tables import Results, load
+from gan_bench.findings.tables import Results, load, write_tables
 from gan_bench.grid.load import Grid
 from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.planned import plan_runs
@@ -143,6 +146,14 @@ def test_an_index_that_lies_is_taken_for_none(grid):
         lambda value: {**value, "heads": [3] * 9},
         lambda value: {**value, "runs": {name: {**run, "snapshots": 3} for name, run in value["runs"].items()}},
         lambda value: {**value, "runs": {name: {**run, "result": {}} for name, run in value["runs"].items()}},
+        lambda value: {**value, "runs": {name: {**run, "steps": float("inf")} for name, run in value["runs"].items()}},
+        lambda value: {**value, "runs": {name: {**run, "curves": [0, 0, -1]} for name, run in value["runs"].items()}},
+        lambda value: {
+            **value,
+            "groups": [[[name, "|S8", place] for name, _, place in own] for own in value["groups"]],
+        },
+        lambda value: {**value, "runs": {name: with_reason(run, "\ud800") for name, run in value["runs"].items()}},
+        lambda value: {**value, "runs": {f"../../elsewhere/{name}": run for name, run in value["runs"].items()}},
     ):
         file = store / index.FOLDER / "runs-000001"
         whole = file.read_bytes()
@@ -151,6 +162,56 @@ def test_an_index_that_lies_is_taken_for_none(grid):
         index.write_part(file, head.rpartition(b" ")[0], json.dumps(change(json.loads(text))).encode() + b"\n" + raw)
         assert_equal(expected, tables(store))
         file.write_bytes(whole)
+
+
+def with_reason(entry: dict[str, Any], reason: str) -> dict[str, Any]:
+    return {**entry, "result": {**entry["result"], "reason": reason}}
+
+
+def test_an_index_does_not_vouch_for_folders_that_are_not_there(grid, tmp_path):
+    """Whose stamp anybody could know."""
+    store = grid[1]
+    for run in (store / "runs").iterdir():
+        shutil.rmtree(run)
+    nothing = index.stamp(str(tmp_path / "nothing"), [])
+    assert index.still_so({str(tmp_path / "nothing"): (nothing, [])}) == set()
+    assert set(tables(store).runs["status"]) == {"unfinished"}
+
+
+def test_other_files_in_the_index_are_left_alone(grid):
+    store = grid[1]
+    (store / index.FOLDER / "runs-000001.bak").touch()
+    shutil.rmtree(a_run(store))
+    resume(*grid)
+    assert [file.name for file in sorted((store / index.FOLDER).glob("runs-*"))] == [
+        *("runs-000001", "runs-000001.bak", "runs-000002")
+    ]
+
+
+def test_what_was_found_damaged_is_not_vouched_for_any_more(grid, monkeypatch):
+    """Also if the command that found it was stopped before it mended anything."""
+    prepared, (own, store) = prepare_grid(grid[0], plain_console()), grid
+    run = a_run(store)
+    assert run.name in read_checked(store)
+    (run / "curves.jsonl").write_text("")
+    monkeypatch.setattr("gan_bench.workers.engine.LocalEngine.train", lambda *_: False)
+    assert run_grid(own, out=store, execution=EXECUTION).stopped
+    assert run.name not in read_checked(store)
+    assert [one.name for one in plan_runs(prepared, store)[0] if one.todo() != "nothing"] == [run.name]
+
+
+def test_a_failed_run_is_told_as_far_as_is_asked(grid):
+    """Also one whose process ended, so that nobody has counted its steps."""
+    store, run = grid[1], a_run(grid[1])
+    result = json.loads((run / "result.json").read_text())
+    for key in ("checksum", "steps", "d_steps", "images"):
+        del result[key]
+    (run / "result.json").write_text(json.dumps({**result, "status": "failed", "reason": "its process ended"}))
+    write_tables(store, load(store, keep=True))
+    document = json.loads((store / "grid.json").read_text())
+    del document["checksum"]
+    (store / "grid.json").write_text(json.dumps(document).replace('"steps": 50', '"steps": 25'))
+    assert_equal(tables(store), tables(store, verify=True))
 
 
 def test_a_copy_of_a_store_is_read(grid, tmp_path):
@@ -203,9 +264,13 @@ def flip(file: Path) -> None:
 
 
 @pytest.mark.slow
-def test_verify_finds_what_leaves_no_trace(grid):
-    """A bit that a disk has flipped changes no time."""
+def test_verify_finds_what_leaves_no_trace(grid, monkeypatch):
+    """A bit that a disk has flipped changes no time; one that is flipped here does."""
+    facts_of = index._facts
+    monkeypatch.setattr(index, "_facts", lambda path: (found := facts_of(path)) and (*found[:2], *found[3:]))
     store, run = grid[1], a_run(grid[1])
+    index.forget(store)
+    resume(*grid)
     file = run / "curves.jsonl"
     facts = file.stat()
     content = file.read_bytes()
@@ -230,6 +295,17 @@ def test_runs_that_are_new_join_the_index(grid):
     with counted() as found:
         tables(store)
     assert not found
+
+
+def test_a_report_verifies_unless_somebody_is_at_work(grid):
+    store = grid[1]
+    command = ("report", store, "--verify", "--format", "md")
+    with FileLock(store / ".lock"):
+        assert "is at work" in gan_bench(*command, cwd=store, code=2).stderr
+    assert read_checked(store)
+    (a_run(store) / "result.json").write_text("{}")
+    assert "damaged" in gan_bench(*command, cwd=store).stdout
+    assert not (store / index.FOLDER).exists()
 
 
 def test_a_small_store_has_none(grid, monkeypatch):
