@@ -96,7 +96,7 @@ def test_the_wheel_holds_every_module_and_template(tmp_path):
     expected = {name.replace(".", "/") + suffix for top in FOLDERS for name in modules(top) for suffix in (".py",)}
     packages = {name.replace(".", "/") for name in PROJECT["tool"]["setuptools"]["packages"]}
     expected = {f"{n.removesuffix('.py')}/__init__.py" if n.removesuffix(".py") in packages else n for n in expected}
-    expected |= {
+    expected |= {"gan_bench/py.typed"} | {
         f"gan_bench_reports/{f.relative_to(ROOT / 'reports')}"
         for f in (ROOT / "reports").rglob("*.*")
         if f.suffix in (".html", ".css", ".js")
