@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import os
 import shutil
@@ -103,6 +104,61 @@ def test_the_wheel_holds_every_module_and_template(tmp_path):
     }
     assert expected <= held
     assert {name for name in held if ".dist-info/" not in name} == expected
+
+
+TYPED = """
+import torch
+from torch import Tensor, nn
+
+from gan_bench import Architecture, DataSpec, Field, Recipe, Trick, hookimpl, load, load_generator, run
+
+class Tiny(Architecture):
+    name = "tiny"
+    latent: int = Field(64, ge=1, description="size of z")
+
+    def generator(self, data: DataSpec) -> nn.Module:
+        return nn.Sequential(nn.Linear(self.latent, data.numel), nn.Unflatten(1, data.shape))
+
+    def discriminator(self, data: DataSpec) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(data.numel, 1))
+
+class Noise(Trick):
+    name = "noise"
+
+    def edit(self, recipe: Recipe) -> None:
+        recipe.d_inputs(lambda samples: samples + torch.randn_like(samples))
+
+@hookimpl
+def gan_bench_architectures() -> list[type[Architecture]]:
+    return [Tiny]
+
+seconds = run("grid.toml", seeds="0-7").runs["seconds"]
+images: Tensor = load_generator(load("runs/x").runs["folder"][0])(torch.randn(8, 64))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed: pip install '.[types]'")
+def test_what_everybody_may_import_is_typed(tmp_path):
+    """Strictly, as mypy sees what is installed (an editable install it does not see)."""
+    build_wheel(ROOT, tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
+    (tmp_path / "mine.py").write_text(TYPED)
+    line = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--config-file=", "mine.py"]
+    environment = {**os.environ, "MYPYPATH": str(tmp_path / "installed")}
+    done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert "Success" in done.stdout, done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("twine") is None, reason="twine is not installed: pip install '.[site]'")
+def test_an_index_would_take_what_is_built(tmp_path):
+    """The wheel is built of the source distribution."""
+    run_quietly(sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path, ROOT)
+    run_quietly(sys.executable, "-m", "twine", "check", "--strict", *tmp_path.iterdir())
+    (wheel,) = tmp_path.glob("*.whl")
+    assert any(name.endswith("licenses/LICENSE") for name in zipfile.ZipFile(wheel).namelist())
 
 
 @pytest.mark.parametrize("folder", ["plugins", "reports"])
