@@ -136,7 +136,7 @@ def _paths(definitions: Schema, plugin: Found) -> Schema:
 
 
 def _levels_of(definitions: Schema, plugin: Found) -> Schema:
-    """Where the baseline has this plugin, levels of its parameters are those that it takes, unless a comparison asks for others."""
+    """Where the baseline has this plugin, levels of its parameters are those it takes, unless a comparison asks for others."""
     kind, name = plugin.kind, {"const": plugin.name}
     table = {"type": "object", "properties": {"name": name}, "required": ["name"], "additionalProperties": True}
     levels = {path: _list_of(level) for path, level in _paths(definitions, plugin).items()}
