@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gan_bench.api.registry import Registry
-from gan_bench.checks import Failed, Skipped, checks_of
+from gan_bench.checks.check import Failed, Skipped
+from gan_bench.checks.plugins import checks_of
 
 TRICK = '''
 import os, random
