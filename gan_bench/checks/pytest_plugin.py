@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     """Adds the checks to what is collected."""
     for name in config.getoption("gan_bench"):
-        items += (item for item in session.genitems(Plugins.from_parent(session, name=name)))
+        items += (item for item in session.genitems(Plugins.from_parent(session, name=name, nodeid=name)))
 
 
 class Plugins(pytest.Collector):

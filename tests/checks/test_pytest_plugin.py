@@ -43,13 +43,13 @@ def test_without_the_option_nothing_is_imported(tests):
 
 @pytest.mark.slow
 def test_checks_are_tests_that_fail_with_file_and_line(tests):
-    code, said = tests("-rs", "--gan-bench", "mine.py", "-k", "test_own or half or parameter or GPU or CUDA")
+    code, said = tests("-rfs", "--gan-bench", "mine.py", "-k", "test_own or half or parameter or GPU or CUDA")
     assert code == 1
     assert "mine.py:16: class Half lacks discriminator()" in said
     assert "mine.py:9: `by` needs Field(..., description=" in said
     assert "Traceback" not in said
     assert "2 failed, 1 passed, 1 skipped" in said
-    assert "FAILED ::mine.py::trick dim says what it and each parameter is" in said
+    assert "FAILED mine.py::trick dim says what it and each parameter is" in said
 
 
 @pytest.mark.slow
