@@ -53,24 +53,26 @@ def _is_an_answer(error: BaseException) -> bool:
     innermost = error.__traceback__
     while innermost and innermost.tb_next:
         innermost = innermost.tb_next
-    if innermost is None or _is_library(innermost.tb_frame):
+    if innermost is None or _is_library(innermost.tb_frame, _packages()):
         return False
     return innermost.tb_frame.f_code.co_code[innermost.tb_lasti] == opmap["RAISE_VARARGS"]  # else C code that it called
 
 
 def _plugins_frame(error: BaseException) -> tuple[FrameType, int] | None:
     """The innermost frame and line of a plugin file, else of a package with plugins, else of what is no library."""
+    packages, core = _packages(), f"{Path(__file__).parents[1]}/"
     frames = list(traceback.walk_tb(error.__traceback__))[::-1]
     of_files = [one for one in frames if isinstance(one[0].f_globals.get("__loader__"), Loader)]
-    of_packages = [one for one in frames if _top(one[0]) in _packages()]
-    core = f"{Path(__file__).parents[1]}/"
-    others = [one for one in frames if not (_is_library(one[0]) or one[0].f_code.co_filename.startswith(core))]
+    of_packages = [one for one in frames if _top(one[0]) in packages]
+    others = [
+        one for one in frames if not (_is_library(one[0], packages) or one[0].f_code.co_filename.startswith(core))
+    ]
     return next(iter((*of_files, *of_packages, *others)), None)
 
 
-def _is_library(frame: FrameType) -> bool:
-    """Whether code is neither the core's nor a plugin's, but installed."""
-    if _top(frame) in {"gan_bench", *_packages()}:
+def _is_library(frame: FrameType, packages: set[str]) -> bool:
+    """Whether code is neither the core's nor that of packages with plugins, but installed."""
+    if _top(frame) in {"gan_bench", *packages}:
         return False
     paths = sysconfig.get_paths()
     installed = [f"{paths[key]}/" for key in ("stdlib", "platstdlib", "purelib", "platlib")]

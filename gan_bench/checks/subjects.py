@@ -96,7 +96,7 @@ def _fail(broken: Broken) -> None:
 
 
 def _pairs(found: Found, registry: Registry) -> None:
-    """With every other trick, in either order; a fault that shows elsewhere is told of where this one is blamed."""
+    """With every other trick, in either order."""
     for other in registry.found:
         if other.kind != "trick" or other.cls is found.cls:
             continue

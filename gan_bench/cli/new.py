@@ -11,7 +11,7 @@ from gan_bench.cli.options import plugin_option
 
 PLUGINS = ("architecture", "trick", "dataset", "metric")
 SCHEMA = ".schema.json"
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+NAME = re.compile(r"[A-Za-z]([A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 
 
 @click.command("new")
@@ -27,7 +27,9 @@ def command(kind: str, name: str, plugins: tuple[Path, ...]) -> None:
     from gan_bench.errors import GanBenchError
 
     if not NAME.fullmatch(name):
-        raise GanBenchError(f"a name has letters, digits, '_' and '-', and begins with a letter (found: {name!r})")
+        raise GanBenchError(
+            f"a name has letters, digits, '_' and '-', begins with a letter and does not end with a sign (found: {name!r})"
+        )
     if plugins and kind != "grid":
         raise click.UsageError("--plugin is what a new grid asks about; a new plugin needs none")
     if kind == "grid":
@@ -107,7 +109,7 @@ def package(name: str) -> tuple[Files, list[str]]:
         source / "__init__.py": '"""Plugins for gan-bench."""\n',
         source
         / "plugins"
-        / "__init__.py": '"""Each module here is a plugin file, but for those whose names begin with `_`."""\n',
+        / "__init__.py": '"""Each module here is a plugin file, unless its name begins with `_`."""\n',
         source / "plugins" / f"{module}.py": starter("architecture", module),
     }
     files = {file: text.replace("@NAME@", name).replace("@MODULE@", module) for file, text in files.items()}
