@@ -9,7 +9,7 @@ import click
 
 from gan_bench.cli.options import plugin_option
 
-PLUGINS = ("architecture", "trick", "dataset", "metric")
+PLUGINS = ("architecture", "trick", "dataset", "metric", "features")
 SCHEMA = ".schema.json"
 NAME = re.compile(r"[A-Za-z]([A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 

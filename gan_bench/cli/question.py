@@ -24,7 +24,7 @@ lr = 2e-4
 betas = [0.5, 0.999]
 
 [evaluate]
-{metrics}samples = 2000
+{evaluate}samples = 2000
 
 # A question: the settings that it varies, and their levels. Everything else is as above.
 {compares}"""
@@ -57,12 +57,16 @@ def question(name: str, plugins: tuple[Path, ...]) -> str:
             _compare("How deep?", '"architecture.depth"', ["1", "2"]),
             _compare("Which tricks help?", "tricks", some),
         ]
-    metrics = ['"kid"', '"precision_recall"', *own.get("metric", [])]
+    evaluate = ""
+    if "metric" in own:
+        evaluate += f'metrics = ["kid", "precision_recall", {", ".join(own["metric"])}]\n'
+    if "features" in own:
+        evaluate += f"features = {own['features'][0]}\n"
     return BASELINE.format(
         head=head,
         dataset=own.get("dataset", ['"digits"'])[0],
         architecture=architecture,
-        metrics=f"metrics = [{', '.join(metrics)}]\n" if "metric" in own else "",
+        evaluate=evaluate,
         compares="\n".join(compares),
     )
 
