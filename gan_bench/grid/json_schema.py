@@ -15,6 +15,7 @@ from gan_bench.grid.schema import NETWORKS, GridFile, Precision
 
 Schema = dict[str, Any]
 BASELINE = ("dataset", "architecture")  # plugins of which a grid's baseline has one each
+OPEN: dict[str, Any] = {"type": "object", "additionalProperties": True}  # said, for tombi warns of what is unsaid
 AXIS_PATHS = r"^(dataset|architecture|tricks|optimizer)\."
 
 
@@ -67,7 +68,7 @@ def _tables(plugin: Found) -> Schema:
     try:
         schema = plugin.cls.model_json_schema(ref_template=f"#/$defs/{own}.{{model}}")
     except PydanticInvalidForJsonSchema:  # a parameter of a type that JSON Schema can't say: only the name is checked
-        schema = {"type": "object", "properties": {}, "additionalProperties": True}
+        schema = OPEN | {"properties": {}}
     schema["properties"] = {"name": {"const": plugin.name}, **schema.get("properties", {})}
     if plugin.kind == "metric":
         schema["properties"]["features"] = {"$ref": "#/$defs/features"}
@@ -103,9 +104,9 @@ def _axes(definitions: Schema, found: Sequence[Found], one: dict[str, Schema], t
         compare["properties"][key] = _list_of(level)
     for key in ("tricks", "optimizer", *BASELINE):  # an unquoted path: architecture.depth = [1, 2]
         inner = {path.partition(".")[2]: level for path, level in paths.items() if path.startswith(f"{key}.")}
-        table = {"type": "object", "properties": inner if key in BASELINE else {}, "additionalProperties": True}
+        table = OPEN | {"properties": inner if key in BASELINE else {}}
         compare["properties"][key] = {"anyOf": [compare["properties"][key], table]}
-    compare["properties"]["exclude"]["items"] = {"type": "object", "additionalProperties": True}
+    compare["properties"]["exclude"]["items"] = OPEN
     compare["properties"] |= paths
     compare["patternProperties"] = {AXIS_PATHS: {"type": "array", "minItems": 1}}
     compare["additionalProperties"] = False
@@ -138,12 +139,12 @@ def _paths(definitions: Schema, plugin: Found) -> Schema:
 def _levels_of(definitions: Schema, plugin: Found) -> Schema:
     """Where the baseline has this plugin, levels of its parameters are those it takes, unless a comparison asks for others."""
     kind, name = plugin.kind, {"const": plugin.name}
-    table = {"type": "object", "properties": {"name": name}, "required": ["name"], "additionalProperties": True}
+    table = OPEN | {"properties": {"name": name}, "required": ["name"]}
     levels = {path: _list_of(level) for path, level in _paths(definitions, plugin).items()}
-    own = {"anyOf": [{"required": [kind]}, {"properties": levels}], "additionalProperties": True}
+    own = OPEN | {"anyOf": [{"required": [kind]}, {"properties": levels}]}
     return {
-        "if": {"properties": {kind: {"anyOf": [name, table]}}, "required": [kind], "additionalProperties": True},
-        "then": {"properties": {"compare": {"items": own}}, "additionalProperties": True},
+        "if": OPEN | {"properties": {kind: {"anyOf": [name, table]}}, "required": [kind]},
+        "then": OPEN | {"properties": {"compare": {"items": own}}},
     }
 
 
