@@ -214,10 +214,14 @@ def remove_leftovers(folder: Path, pattern: str = ".*") -> None:
                     path.unlink()
 
 
+def write_text(path: Path, text: str, *, flushed: bool = True) -> None:
+    """Write text by `replace_file`."""
+    replace_file(path, lambda beside: beside.write_text(text, encoding="utf-8"), flushed=flushed)
+
+
 def write_json(path: Path, value: Any, *, flushed: bool = True) -> None:
     """Write JSON by `replace_file`."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    replace_file(path, lambda beside: beside.write_text(text + "\n", encoding="utf-8"), flushed=flushed)
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", flushed=flushed)
 
 
 def read_json(path: Path) -> Any:

@@ -10,6 +10,8 @@ import re
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
+from dis import opmap
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -39,19 +41,51 @@ def cause(error: BaseException) -> str:
     return f"{short_path(file)}:{line}: {text}"
 
 
+def reason(error: BaseException) -> str:
+    """Why something can't be computed: a ValueError that a plugin or the core raised in its own words, all else as `cause`."""
+    if type(error) is ValueError and _is_an_answer(error):
+        return message(error).removeprefix("ValueError: ")
+    return cause(error)
+
+
+def _is_an_answer(error: BaseException) -> bool:
+    """Whether a `raise` of a plugin's or the core's made it, and no library that they call."""
+    innermost = error.__traceback__
+    while innermost and innermost.tb_next:
+        innermost = innermost.tb_next
+    if innermost is None or _is_library(innermost.tb_frame, _packages()):
+        return False
+    return innermost.tb_frame.f_code.co_code[innermost.tb_lasti] == opmap["RAISE_VARARGS"]  # else C code that it called
+
+
 def _plugins_frame(error: BaseException) -> tuple[FrameType, int] | None:
     """The innermost frame and line of a plugin file, else of a package with plugins, else of what is no library."""
-    from importlib.metadata import entry_points
-
-    packages = {entry.module.partition(".")[0] for entry in entry_points(group="gan_bench")}
-    paths = sysconfig.get_paths()
-    installed = [paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")]
-    libraries = (*(f"{folder}/" for folder in (*installed, Path(__file__).parents[1])), "<frozen")
+    packages, core = _packages(), f"{Path(__file__).parents[1]}/"
     frames = list(traceback.walk_tb(error.__traceback__))[::-1]
     of_files = [one for one in frames if isinstance(one[0].f_globals.get("__loader__"), Loader)]
-    of_packages = [one for one in frames if str(one[0].f_globals.get("__name__")).partition(".")[0] in packages]
-    others = [one for one in frames if not one[0].f_code.co_filename.startswith(libraries)]
+    of_packages = [one for one in frames if _top(one[0]) in packages]
+    others = [
+        one for one in frames if not (_is_library(one[0], packages) or one[0].f_code.co_filename.startswith(core))
+    ]
     return next(iter((*of_files, *of_packages, *others)), None)
+
+
+def _is_library(frame: FrameType, packages: set[str]) -> bool:
+    """Whether code is neither the core's nor that of packages with plugins, but installed."""
+    if _top(frame) in {"gan_bench", *packages}:
+        return False
+    paths = sysconfig.get_paths()
+    installed = [f"{paths[key]}/" for key in ("stdlib", "platstdlib", "purelib", "platlib")]
+    return frame.f_code.co_filename.startswith((*installed, "<frozen"))
+
+
+def _top(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def _packages() -> set[str]:
+    """The installed packages with plugins."""
+    return {entry.module.partition(".")[0] for entry in entry_points(group="gan_bench")}
 
 
 def _untyped_parameter(file: str, line: int, text: str) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -53,6 +53,14 @@ def gan_bench_snapshot_taken(folder: Path, step: int) -> None:
 @hookspec
 def gan_bench_run_ended(folder: Path) -> None:
     """A run has finished or failed: its result.json is written (called in the worker)."""
+
+
+@hookspec
+def gan_bench_grid_ended(store: Path, counts: Mapping[str, int], stopped: bool) -> None:
+    """A command that trains a grid has ended: its report is written (called in the parent; of Slurm's, in the last job).
+
+    `counts` are its `runs`, and how many of them are `finished` and `failed`; `stopped`: before all had ended.
+    """
 
 
 @hookspec

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from gan_bench.api.faults import cause, place_of
 from gan_bench.api.kinds import Plugin
-from gan_bench.api.registry import Found
+from gan_bench.api.registry import Broken, Found
 from gan_bench.errors import GanBenchError
 from gan_bench.training.global_state import preserved
 
@@ -43,18 +43,23 @@ class Skipped(Exception):
 class Check:
     """One thing that must be so of a plugin. A slow one takes more than a fraction of a second, and one may need a GPU."""
 
-    plugin: Found
+    plugin: Found | Broken
     name: str  # what must be so, as "it ..." goes on
     test: Callable[[], None]
     slow: bool = False
     gpu: bool = False
 
+    @property
+    def title(self) -> str:
+        """Which plugin it is of."""
+        return " ".join(filter(None, (self.plugin.kind, self.plugin.name)))
+
     def __str__(self) -> str:
-        return f"{self.plugin.kind} {self.plugin.name} {self.name}"
+        return f"{self.title} {self.name}"
 
     def run(self) -> None:
         """Failed: it is not so, and where. Skipped: that can't be known here. What is changed of the process is put back."""
-        with preserved(), blamed(self.plugin.cls):
+        with preserved(), blamed(self.plugin.cls if isinstance(self.plugin, Found) else self.test):
             torch.set_num_threads(1)
             self.test()
 

@@ -23,9 +23,8 @@ from gan_bench.errors import GanBenchError
 from gan_bench.scoring.evaluator import Evaluator
 
 DATA = (Blobs(), Blobs(sides=(2,)))  # pictures, and points whose mixture is known
-UNSAID = re.compile(
-    r"\w+(Error|Exception): |.* is (-?inf|nan)$|.*, not a number$"
-)  # a reason that the plugin did not give
+# A reason that the plugin did not give, after file and line where these are known.
+UNSAID = re.compile(r"((.+?:\d+): )?(\w+(Error|Exception): .*|.* is (-?inf|nan)$|.*, not a number .*)", re.DOTALL)
 Scores = list[dict[str, Any]]
 
 
@@ -54,8 +53,9 @@ class Scored:
         for data in DATA:
             scores = self.score(data, noise(data))
             errors = [str(score["error"]) for score in scores if score.get("error")]
-            if broken := next((error for error in errors if UNSAID.match(error)), ""):
-                raise Failed(self.place, f"{broken}; a number that can't be had is a ValueError that says why")
+            if broken := next(filter(None, map(UNSAID.match, errors)), None):
+                rule = f"{broken[3]}; a number that can't be had is a ValueError that says why"
+                raise Failed(broken[2] or self.place, rule)
             if not errors:
                 found[data] = scores
             reasons += errors

@@ -16,6 +16,7 @@ from gan_bench.errors import GanBenchError
 COMMANDS = (
     *("run", "plan", "plugins", "report", "watch", "sample", "score", "data", "schema", "bench", "clean"),
     *("status", "stop", "work"),  # of runs on a cluster
+    *("new", "check"),  # for who writes grids and plugins
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -74,6 +74,12 @@ class Outcome:
     runs: int  # that the command was about
     failed: int
     stopped: bool  # before all had ended
+    finished: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many runs it was about, and how these stand."""
+        return {"runs": self.runs, "finished": self.finished, "failed": self.failed}
 
     @property
     def exit_code(self) -> int:
@@ -184,9 +190,11 @@ class GridWork:
                 self._report()
         failed |= unreadable
         attempted = {run.name for run, _ in todo}  # what is known of these was read before
-        others = (run for run in runs if run.name not in failed)
-        failed |= {run.name for run in others if (run.folder.read() if run.name in attempted else run.state).failed}
-        return Outcome(self.store, len(runs), len(failed), stopped=not done)
+        others = [run for run in runs if run.name not in failed]
+        states = {run.name: run.folder.read() if run.name in attempted else run.state for run in others}
+        failed |= {name for name, state in states.items() if state.failed}
+        finished = sum(states[run.name].finished_steps >= run.total_steps for run in others)
+        return Outcome(self.store, len(runs), len(failed), stopped=not done, finished=finished)
 
     def _tell_found(self) -> None:
         """Tell a person what its datasets were found to be, and whose plugins it uses, once a command."""
@@ -283,9 +291,22 @@ def run_grid(
     options["engine"] = engine
     options["verify"] = verify
     if grid.search is None:
-        return GridWork(grid, **options).run(only=only, leave=leave)
-    work, searched = after_search(grid, only=only, leave=leave, **options)
-    return work.run(only=only, any_match=searched.runs > 0, leave=leave) if work else searched
+        outcome = GridWork(grid, **options).run(only=only, leave=leave)
+    else:
+        work, outcome = after_search(grid, only=only, leave=leave, **options)
+        if work:
+            outcome = work.run(only=only, any_match=outcome.runs > 0, leave=leave)
+    tell_end(grid, outcome, console, engine)
+    return outcome
+
+
+def tell_end(grid: Grid, outcome: Outcome, console: Console | None = None, engine: Engine | None = None) -> None:
+    """Tell listeners how a command has ended, unless it has only given its runs out to others."""
+    if engine and engine.given:
+        return
+    console = console or plain_console()
+    facts = {"store": outcome.store, "counts": outcome.counts, "stopped": outcome.stopped}
+    ask(grid.registry.manager, "gan_bench_grid_ended", partial(console.print, soft_wrap=True), **facts)
 
 
 def after_search(

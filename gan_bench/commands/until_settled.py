@@ -43,6 +43,14 @@ def run_until_settled(
     After each look `grid.json` says which seeds there are, so that a command that is killed goes on where it stood. Runs
     that fail are tried once a command, not at every look. GanBenchError: bad input, or more seeds than are allowed.
     """
+    from gan_bench.commands.run import tell_end
+
+    growth = _grow(grid, most, leave, options)
+    tell_end(grid, growth.outcome, options.get("console"), options.get("engine"))
+    return growth
+
+
+def _grow(grid: Grid, most: int, leave: Collection[str], options: dict[str, Any]) -> Growth:
     from gan_bench.commands.run import GridWork, after_search
     from gan_bench.findings.compare import compare
     from gan_bench.findings.tables import load

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, get_args
 
@@ -13,6 +14,8 @@ from gan_bench.grid.optimizer import OPTIMIZERS
 from gan_bench.grid.schema import NETWORKS, GridFile, Precision
 
 Schema = dict[str, Any]
+BASELINE = ("dataset", "architecture")  # plugins of which a grid's baseline has one each
+OPEN: dict[str, Any] = {"type": "object", "additionalProperties": True}  # said, for tombi warns of what is unsaid
 AXIS_PATHS = r"^(dataset|architecture|tricks|optimizer)\."
 
 
@@ -23,11 +26,12 @@ def grid_schema(registry: Registry) -> Schema:
     for kind in HOOKS:
         found = sorted((plugin for plugin in registry.found if plugin.kind == kind), key=lambda plugin: plugin.name)
         definitions[kind] = _one_of(found)
-        definitions |= {f"{kind}.{plugin.name}": _table(plugin) for plugin in found}
+        for plugin in found:
+            definitions |= _tables(plugin)
     definitions["optimizer"] = _optimizer()
     one = {kind: {"$ref": f"#/$defs/{kind}"} for kind in KINDS}
     tricks = {"type": "array", "items": one["trick"]}
-    for key in ("dataset", "architecture"):
+    for key in BASELINE:
         properties[key] |= one[key]
         properties[key].pop("anyOf", None)
     properties["tricks"] |= tricks
@@ -42,29 +46,35 @@ def grid_schema(registry: Registry) -> Schema:
     evaluate["features"] |= one["features"]
     evaluate["features"].pop("anyOf", None)
     schema["oneOf"] = [{"required": ["epochs"]}, {"required": ["steps"]}]
-    _axes(definitions["Compare"], one, tricks)
+    own = [plugin for plugin in registry.found if plugin.kind in BASELINE]
+    _axes(definitions, [*own, *(plugin for plugin in registry.found if plugin.kind == "trick")], one, tricks)
+    schema["allOf"] = [_levels_of(definitions, plugin) for plugin in own]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def _one_of(found: Sequence[Found]) -> Schema:
-    """One of these plugins by name, or as a table."""
+    """One of these plugins by name, or as a table whose name says which keys it has.
+
+    Alternatives, no `if` and `then`: editors complete the keys of those that fit (tombi 1.9 none of a `then`).
+    """
     names = [{"const": plugin.name, "description": plugin.cls.summary()} for plugin in found]
     tables = [{"$ref": f"#/$defs/{plugin.kind}.{plugin.name}"} for plugin in found]
     return {"anyOf": names + tables} if found else {"not": {}}
 
 
-def _table(plugin: Found) -> Schema:
-    """A plugin's table. Its own definitions stay inside, where references find them by the whole path."""
-    place = f"#/$defs/{plugin.kind}.{plugin.name}/$defs/"
+def _tables(plugin: Found) -> Schema:
+    """A plugin's table, and the definitions that it refers to, by name."""
+    own = f"{plugin.kind}.{plugin.name}"
     try:
-        schema = plugin.cls.model_json_schema(ref_template=place + "{model}")
+        schema = plugin.cls.model_json_schema(ref_template=f"#/$defs/{own}.{{model}}")
     except PydanticInvalidForJsonSchema:  # a parameter of a type that JSON Schema can't say: only the name is checked
-        schema = {"type": "object", "properties": {}, "additionalProperties": True}
+        schema = OPEN | {"properties": {}}
     schema["properties"] = {"name": {"const": plugin.name}, **schema.get("properties", {})}
     if plugin.kind == "metric":
         schema["properties"]["features"] = {"$ref": "#/$defs/features"}
     schema["required"] = ["name", *schema.get("required", [])]
-    return schema
+    inner = schema.pop("$defs", {})
+    return {own: schema} | {f"{own}.{name}": one for name, one in inner.items()}
 
 
 def _optimizer() -> Schema:
@@ -78,15 +88,65 @@ def _optimizer() -> Schema:
     return {**one, "properties": keys | dict.fromkeys(NETWORKS, one)}
 
 
-def _axes(compare: Schema, one: dict[str, Schema], tricks: Schema) -> None:
+def _axes(definitions: Schema, found: Sequence[Found], one: dict[str, Schema], tricks: Schema) -> None:
     """Adds the axes to a comparison's keys: lists of levels, under quoted or unquoted paths."""
-    parameters = {"type": "object"}  # an unquoted path: architecture.depth = [1, 2]
+    compare = definitions["Compare"]
     optimizer = {"anyOf": [{"type": "string", "enum": list(OPTIMIZERS)}, {"$ref": "#/$defs/optimizer"}]}
-    for key, level in {**one, "tricks": tricks, "optimizer": optimizer}.items():
-        if key in ("dataset", "architecture", "tricks", "optimizer"):
-            compare["properties"][key] = {"anyOf": [{"type": "array", "items": level, "minItems": 1}, parameters]}
-    compare["properties"]["batch_size"] = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1}
-    compare["properties"]["precision"] = {"type": "array", "items": {"enum": list(get_args(Precision))}, "minItems": 1}
-    compare["properties"]["exclude"]["items"] = {"type": "object"}
+    levels = {key: one[key] for key in BASELINE} | {"tricks": tricks, "optimizer": optimizer}
+    levels |= {"batch_size": {"type": "integer", "minimum": 1}, "precision": {"enum": list(get_args(Precision))}}
+    alike: dict[str, dict[str, tuple[list[str], Schema]]] = {}  # by path and form: plugins' names, and a level
+    for plugin in found:
+        for path, level in _paths(definitions, plugin).items():
+            form = json.dumps(_at(definitions, level["$ref"]))
+            alike.setdefault(path, {}).setdefault(form, ([], level))[0].append(plugin.name)
+    paths = {path: _known(list(forms.values())) for path, forms in alike.items()}
+    for key, level in levels.items():
+        compare["properties"][key] = _list_of(level)
+    for key in ("tricks", "optimizer", *BASELINE):  # an unquoted path: architecture.depth = [1, 2]
+        inner = {path.partition(".")[2]: level for path, level in paths.items() if path.startswith(f"{key}.")}
+        table = OPEN | {"properties": inner if key in BASELINE else {}}
+        compare["properties"][key] = {"anyOf": [compare["properties"][key], table]}
+    compare["properties"]["exclude"]["items"] = OPEN
+    compare["properties"] |= paths
     compare["patternProperties"] = {AXIS_PATHS: {"type": "array", "minItems": 1}}
     compare["additionalProperties"] = False
+
+
+def _known(forms: Sequence[tuple[list[str], Schema]]) -> Schema:
+    """A path's levels, whichever plugin the baseline has, and what each means by it."""
+    told = [f"{', '.join(names)}: {level['description']}" for names, level in forms]
+    said = forms[0][1]["description"] if len(forms) == 1 else "; ".join(told)
+    return _list_of({"anyOf": [level for _, level in forms]}) | {"description": said}
+
+
+def _at(definitions: Schema, reference: str) -> Any:
+    """What `#/$defs/NAME/properties/KEY` refers to."""
+    *_, name, _, key = reference.split("/")
+    return definitions[name]["properties"][key]
+
+
+def _paths(definitions: Schema, plugin: Found) -> Schema:
+    """The settings' paths of a plugin's parameters, each with what a level of it is."""
+    own = f"{plugin.kind}.{plugin.name}"
+    root = plugin.kind if plugin.kind in BASELINE else f"tricks.{plugin.name}"
+    return {
+        f"{root}.{key}": {"$ref": f"#/$defs/{own}/properties/{key}", "description": field.get("description", "")}
+        for key, field in definitions[own]["properties"].items()
+        if key != "name"
+    }
+
+
+def _levels_of(definitions: Schema, plugin: Found) -> Schema:
+    """Where the baseline has this plugin, levels of its parameters are those it takes, unless a comparison asks for others."""
+    kind, name = plugin.kind, {"const": plugin.name}
+    table = OPEN | {"properties": {"name": name}, "required": ["name"]}
+    levels = {path: _list_of(level) for path, level in _paths(definitions, plugin).items()}
+    own = OPEN | {"anyOf": [{"required": [kind]}, {"properties": levels}]}
+    return {
+        "if": OPEN | {"properties": {kind: {"anyOf": [name, table]}}, "required": [kind]},
+        "then": OPEN | {"properties": {"compare": {"items": own}}},
+    }
+
+
+def _list_of(level: Schema) -> Schema:
+    return {"type": "array", "items": level, "minItems": 1}

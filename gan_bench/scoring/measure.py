@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_bench.api.faults import place_of, told
+from gan_bench.api.faults import place_of, reason, told
 from gan_bench.api.kinds import Estimate, Metric, Number, named
 from gan_bench.api.randomness import Stream
 from gan_bench.api.samples import PreparedData, RealData
@@ -19,7 +19,7 @@ from gan_bench.api.sources import source_hash
 from gan_bench.canonical import canonical_hash
 from gan_bench.data.embedding import line
 from gan_bench.data.kept import Kept
-from gan_bench.errors import GanBenchError, message
+from gan_bench.errors import GanBenchError
 from gan_bench.scoring.extraction import Extraction, Part, fingerprint, real_batches
 from gan_bench.store.documents import LARGEST
 
@@ -115,7 +115,7 @@ class Measure:
         try:
             self.reference(part)
         except Exception as fault:  # noqa: BLE001 - whatever a plugin raises
-            return _reason(fault)
+            return reason(fault)
         return ""
 
     def protocol(self, number: str, generated: int, how: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,10 +150,10 @@ class Measure:
                 given = samples if features is None or self.reads_samples else self.extraction.read(metric, features)
                 found = metric.score(given, self.reference(against), **asked)
         except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
-            error = {"error": _reason(fault)}
+            error = {"error": reason(fault)}
             return lambda name: error
         values: Mapping[str, Any] = found if isinstance(found, Mapping) else {"": found}
-        return lambda name: _valued(name or metric.name, values.get(name))
+        return lambda name: _valued(name or metric.name, values.get(name), metric)
 
     def _name(self, against: Part) -> str:
         """The name of a reference's file in the cache."""
@@ -182,19 +182,14 @@ class Measure:
         return self._read_training is not False
 
 
-def _reason(fault: Exception) -> str:
-    """Why a metric has no score, in its own words."""
-    return message(fault).removeprefix("ValueError: ")
-
-
-def _valued(name: str, found: Any) -> dict[str, Any]:
+def _valued(name: str, found: Any, metric: Metric) -> dict[str, Any]:
     """A score's value with its standard error and its classes' values, or why there is none."""
     by_class = found.by_class if isinstance(found, Estimate) else ()
     try:
         value, *spread = map(float, found[:2] if isinstance(found, tuple) else (found,))
         of_classes = [None if one is None or not abs(one) < LARGEST else float(one) for one in by_class]
     except (TypeError, ValueError):
-        return {"error": f"{name} is {found!r}, not a number"}
+        return {"error": f"{name} is {found!r}, not a number (score() at {place_of(type(metric).score)})"}
     if not abs(value) < LARGEST:  # nor is NaN
         return {"error": f"{name} is {value}"}
     valued: dict[str, Any] = {"value": value}

@@ -11,14 +11,12 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from gan_bench.api.faults import cause, place_of
 from gan_bench.api.randomness import Streams
 from gan_bench.api.recipe import NETWORKS
 from gan_bench.canonical import canonical
@@ -27,6 +25,7 @@ from gan_bench.training.build import loop_of
 from gan_bench.training.describe import describe, describe_architecture, on_meta_or_cpu
 from gan_bench.training.global_state import preserved
 from gan_bench.training.networks import NetworkError, logits_of, memory_format, output_of, some_samples
+from gan_bench.training.suspects import suspects, told
 
 if TYPE_CHECKING:
     from gan_bench.api.data_spec import DataSpec
@@ -104,7 +103,7 @@ def _dry_pass(cell: Cell) -> tuple[DryPass, bool]:
     except GanBenchError:
         raise
     except (Exception, SystemExit) as error:
-        raise GanBenchError(f"{cell.label}: {_told(error, cell)}") from error
+        raise GanBenchError(f"{cell.label}: {told(error, cell)}") from error
 
 
 def _spec(dataset: Dataset) -> DataSpec:
@@ -145,13 +144,13 @@ def _dry_step(
         if cell.tricks:  # else they are as they were described
             rows = cell.batch_size  # for D may judge several samples at once
             seen = recipe.see(some_samples(rows, data, device)), *recipe.draw_inputs(rows)[1:]
-            output_of(recipe.generator, inputs, shape, f"the generator ({_suspects(cell)})")
-            logits_of(recipe.discriminator, seen, None, data, f"the discriminator ({_suspects(cell)})")
+            output_of(recipe.generator, inputs, shape, f"the generator ({suspects(cell)})")
+            logits_of(recipe.discriminator, seen, None, data, f"the discriminator ({suspects(cell)})")
             networks = {
                 "generator": describe(recipe.generator, *inputs),
                 "discriminator": describe(recipe.discriminator, *seen),
             }
-        output_of(recipe.sampled.eval(), inputs, shape, f"the sampled network ({_suspects(cell)})")
+        output_of(recipe.sampled.eval(), inputs, shape, f"the sampled network ({suspects(cell)})")
     tensors = [*recipe.generator.state_dict().values(), *recipe.discriminator.state_dict().values()]
     optimizers = [loop.g_optimizer, loop.d_optimizer]
     for value in recipe.state.values():
@@ -169,21 +168,6 @@ def _dry_step(
         checkpoint_bytes=sum(t.numel() * t.element_size() for t in tensors),
     )
     return dry, recipe.optimizer != {network: one.model_dump() for network, one in cell.optimizer.items()}
-
-
-def _told(error: BaseException, cell: Cell) -> str:
-    """An error in one line. Where no line of a plugin was on its way, those that may be the cause are named."""
-    text = cause(error)
-    if not text.startswith(type(error).__name__):
-        return text
-    return f"{text} ({_suspects(cell)})"
-
-
-def _suspects(cell: Cell) -> str:
-    """The tricks of a cell with file and line; its architecture where it has none."""
-    methods: dict[str, Callable[..., Any]] = {trick.name: trick.edit for trick in cell.tricks}
-    methods = methods or {cell.architecture.name: cell.architecture.generator}
-    return "in " + " or ".join(f"{name} at {place_of(method)}" for name, method in methods.items())
 
 
 def _check_recipe(recipe: Recipe) -> None:

@@ -26,6 +26,7 @@ from gan_bench.training.meters import Clock, PeakMemory
 from gan_bench.training.optimizers import load_optimizer
 from gan_bench.training.snapshots import draw_samples, drop_weights, unscored, write_snapshot
 from gan_bench.training.steps import BLOCK, CudaCapture, Steps
+from gan_bench.training.suspects import told
 from gan_bench.training.watchdog import time_limit
 
 if TYPE_CHECKING:
@@ -289,7 +290,10 @@ def record_failure(folder: RunFolder, error: BaseException, training: Training |
         record = training.record()
         record.failed, record.not_finite = True, error.where if isinstance(error, Diverged) else None
         facts = training.counters() | as_json(record) | ending(training)
-    reason = str(error) if isinstance(error, Diverged | Hopeless) else cause(error)
+    if isinstance(error, Diverged | Hopeless):
+        reason = str(error)
+    else:
+        reason = told(error, training.cell) if training else cause(error)
     trace = (
         None if isinstance(error, Hopeless) else shortened("".join(traceback.format_exception(error)), 50_000)
     )  # that is no fault

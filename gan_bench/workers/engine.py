@@ -41,6 +41,7 @@ class Engine(ABC):
     workers: int  # at a time, as far as is known
     features: Path | None = None  # where features are kept that a device of the runs' kind made before; None: made here
     trains = True  # here and now; else it only notes what is to be trained
+    given = False  # whether it has given runs out to others, whose end is not the command's
 
     @property
     def lost(self) -> str:

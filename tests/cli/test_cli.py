@@ -164,13 +164,18 @@ def test_a_broken_plugin_is_named_and_stops_only_grids_that_need_it(tmp_path):
 
 @pytest.mark.parametrize("name", ["quickstart", "homework"])
 def test_example_grids_follow_the_schema(tmp_path, name):
+    assert gan_bench("schema", "-o", "grid.schema.json", cwd=tmp_path).stdout == "grid.schema.json\n"
     schema = json.loads(gan_bench("schema", cwd=tmp_path).stdout)
+    assert json.loads((tmp_path / "grid.schema.json").read_text()) == schema
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
     grid = tomllib.loads((ROOT / "grids" / f"{name}.toml").read_text())
     validator.validate(grid)
     assert not validator.is_valid(grid | {"batch_size": 0})
     assert not validator.is_valid(grid | {"architecture": {"name": "dcgan", "depth": 99}})
+    deep = [{"title": "How deep?", "architecture.depth": [1, 8]}]
+    assert validator.is_valid(grid | {"architecture": "fcgan", "compare": deep})
+    assert not validator.is_valid(grid | {"architecture": "dcgan", "compare": deep})
 
 
 def test_wrong_shapes_are_found_before_anything_trains(tmp_path):

@@ -10,13 +10,16 @@ import sys
 import time
 from multiprocessing import forkserver
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
 from stores import GRID, assert_equal_stores, command, gan_bench, run_folders, write_grid
 
 import gan_bench as api
-from gan_bench.commands.run import GridWork
+from gan_bench.commands.run import GridWork, Outcome, run_grid
+from gan_bench.grid import load_grid
 
 LONG = {"steps": "steps = 300", "seeds": "seeds = [0, 1]"}
 FAULTY = '''
@@ -107,6 +110,40 @@ def test_again_trains_nothing(finished):
     done = gan_bench("run", "grid.toml", cwd=finished)
     assert "nothing is trained" in done.stderr
     assert times(store) == before
+
+
+ENDED = """
+import json
+from gan_bench import hookimpl
+
+@hookimpl
+def gan_bench_grid_ended(store, counts, stopped):
+    assert (store / "report.html").exists()
+    with open("ended.jsonl", "a") as file:
+        file.write(json.dumps([str(store), dict(counts), stopped]) + "\\n")
+    raise RuntimeError("a listener's fault")
+"""
+
+
+def ended(folder: Path) -> list[object]:
+    """What such a listener was told, each time."""
+    return [json.loads(line) for line in (folder / "ended.jsonl").read_text().splitlines()]
+
+
+def test_who_listens_is_told_how_a_grid_has_ended(finished, monkeypatch):
+    (finished / "ended.py").write_text(ENDED)
+    whole = {"runs": 2, "finished": 2, "failed": 0}
+    done = gan_bench("run", "grid.toml", "--plugin", "ended.py", cwd=finished)
+    assert ended(finished) == [["runs/toy", whole, False]]
+    assert "Warning: gan_bench_grid_ended at ended.py:5 failed: ended.py:10: RuntimeError: a listener's" in done.stderr
+    half = Outcome(Path("runs/toy"), 2, 0, stopped=True, finished=1)
+    monkeypatch.setattr(GridWork, "run", lambda self, **options: half)
+    gan_bench("run", "grid.toml", "--plugin", "ended.py", "--until-settled", cwd=finished, code=130)
+    assert ended(finished)[1:] == [["runs/toy", {**whole, "finished": 1}, True]]
+    monkeypatch.chdir(finished)
+    given_out: Any = SimpleNamespace(given=True)
+    run_grid(load_grid(Path("grid.toml"), registry_files=[Path("ended.py")]), engine=given_out)
+    assert len(ended(finished)) == 2, "others have the runs, and have not ended"
 
 
 def test_other_metrics_are_computed_from_the_weights(finished):
@@ -369,9 +406,10 @@ def test_scores_are_not_made_again_where_no_weights_were_kept(tmp_path):
 
 
 def test_fail_fast_stops_at_the_first_failure(tmp_path):
-    (tmp_path / "fault.py").write_text(FAULTY)
+    (tmp_path / "fault.py").write_text(FAULTY + ENDED)
     grid = write_grid(tmp_path, tricks='tricks = [["fault"], []]', name='name = "toy"\nplugins = ["fault.py"]')
     gan_bench("run", grid, "--slots", 1, "--fail-fast", cwd=tmp_path, code=1)
+    assert ended(tmp_path) == [["runs/toy", {"runs": 2, "finished": 0, "failed": 1}, False]]
     assert len(run_folders(tmp_path / "runs" / "toy")) == 1
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import time
 
+import numpy as np
 import pytest
 import torch
 from small_runs import CPU
@@ -58,6 +61,22 @@ class Failing(Noisy):
 
     def reference(self, real):
         raise ValueError(f"{len(real)} samples are too few")
+
+
+class Broken(Noisy):
+    """Goes wrong in its own line, in a library's, in one that it calls, and by what it returns."""
+
+    name = "broken"
+    how: str = "type"
+
+    def score(self, generated, reference):
+        if self.how == "type":
+            return None + generated
+        if self.how == "library":
+            return np.zeros(2).reshape(3)
+        if self.how == "subclass":
+            return json.loads("{")
+        return None
 
 
 class Several(Noisy):
@@ -186,6 +205,24 @@ def test_missing_reference_costs_its_own_score_only(evaluator, samples):
     assert plain["value"] > 0
 
 
+@pytest.mark.parametrize(
+    ("how", "line", "said"),
+    [
+        ("type", "return None + generated", "TypeError: unsupported operand type(s)"),
+        ("library", "return np.zeros(2).reshape(3)", "ValueError: cannot reshape array of size 2 into shape (3,)"),
+        ("subclass", 'return json.loads("{")', "JSONDecodeError: Expecting property name"),
+        ("none", "def score(self, generated, reference):", "broken is None, not a number"),
+    ],
+)
+def test_a_metrics_fault_has_file_and_line(evaluator, samples, how, line, said):
+    (score,) = evaluator(Broken(how=how)).score(samples)
+    lines, first = inspect.getsourcelines(Broken)
+    at = first + [text.strip() for text in lines].index(line)
+    assert score["value"] is None
+    assert f"test_evaluation.py:{at}" in score["error"]
+    assert said in score["error"]
+
+
 def test_scores_against_training_data_stand_beside_and_change_nothing(data, samples, tmp_path):
     metrics = FrechetDistance(), Plain(), Noisy(), Several(), Failing()
     alone = Evaluator(data, metrics, RandomFeatures(width=2), 20, CPU, tmp_path / "a")
@@ -251,7 +288,7 @@ def test_a_number_that_is_missing_costs_itself_only(evaluator, samples):
     size, gap = evaluator(Incomplete()).score(samples)
     assert size["value"] == 7
     assert gap["value"] is None
-    assert gap["error"] == "gap is None, not a number"
+    assert gap["error"].startswith("gap is None, not a number (score() at ")
 
 
 def test_training_data_is_as_much_as_held_out_data(data, tmp_path):

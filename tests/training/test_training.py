@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from small_runs import CPU, finish, interrupt, open_run
 from stores import assert_equal_runs
 
+from gan_bench.api.kinds import Trick
 from gan_bench.api.losses import Hinge
 from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
@@ -18,6 +20,7 @@ from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.store.curves import WINDOW
 from gan_bench.store.folder import RunFolder
 from gan_bench.training.curve_writer import Diverged
+from gan_bench.training.training import record_failure
 from gan_bench_plugins.tricks import hinge
 
 ADAM = {"name": "adam", "lr": 1e-3, "betas": [0.5, 0.999], "eps": 1e-8, "weight_decay": 0.0}
@@ -151,6 +154,29 @@ def test_a_run_that_diverges_says_so(registry, train):
     training = train(make_cell(registry, "fcgan", ["wgan_gp"], {**SGD, "lr": 1000.0}))
     with pytest.raises(Diverged, match=r"not a finite number in the steps up to \d+: .*loss_"):
         finish(training)
+
+
+class Spoils(Trick):
+    """Leaves something that the core stumbles over later."""
+
+    name = "spoils"
+
+    def edit(self, recipe):
+        recipe.after_g_step(lambda: setattr(recipe.loss, "discriminator", None), every=5)
+
+
+def test_a_failure_after_the_first_steps_names_who_may_be_the_cause(registry, train):
+    cell = make_cell(registry, "fcgan", [], ADAM)
+    object.__setattr__(cell, "tricks", (Spoils(),))
+    training = train(cell)
+    with pytest.raises(TypeError) as caught:
+        finish(training)
+    caught.value.__traceback__ = caught.tb.tb_next.tb_next  # as in a worker: without the tests' own frames
+    said = record_failure(training.folder, caught.value, training)
+    assert "TypeError: 'NoneType' object is not callable" in said
+    assert f"(in spoils at tests/training/test_training.py:{inspect.getsourcelines(Spoils.edit)[1]})" in said
+    assert training.loop.steps == 5
+    assert ":" not in record_failure(training.folder, MemoryError("no room"), training).removeprefix("MemoryError: ")
 
 
 @pytest.mark.parametrize("cell", QUICK, indirect=True)

@@ -21,6 +21,7 @@ INSTALLING = ("python3 -m venv .venv && .venv/bin/pip install -e ",)  # what .ci
 WITH_CODE = [d for d in DOCUMENTS if any(b.language in ("sh", "python", "toml") for b in blocks(d))]
 LONG = (
     "architecture.md",
+    "authors.md",
     "data.md",
     "dataset.md",
     "diagnosis.md",

@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from gan_bench.api.registry import Registry
-from gan_bench.checks import Skipped, check_pair, checks_of
+from gan_bench.checks.check import Skipped
+from gan_bench.checks.plugins import check_pair, checks_of
 
 REGISTRY = Registry.load()
 CHECKS = {f"{found.kind} {found.name}": checks_of(found, REGISTRY) for found in REGISTRY.found}

@@ -272,7 +272,7 @@ HOW = {  # of those that fail: the reason that is recorded
     "arithmetic": None,
     "panic": "Panic: caf\\udce9.png is no picture",
     "unspeakable": "Unspeakable: its text can't be had (Unspeakable)",
-    "patch": "TypeError: 'NoneType' object is not callable",
+    "patch": "TypeError: 'NoneType' object is not callable (in awkward at awkward.py:13)",
     "verbose": f"ValueError: a{'x' * 987} [...] {'x' * 999}b",
 }
 

@@ -14,11 +14,12 @@ import tomllib
 import venv
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 from markdown import ROOT, block, blocks
-from stores import run_folders
+from stores import gan_bench, run_folders
 
 from gan_bench.api.kinds import KINDS
 from gan_bench.api.registry import Found, Registry
@@ -186,6 +187,9 @@ HOMONYMS = {"d_steps", "folder", "modes", "random", "schedule"}
 NAMED = {  # each with why it stands in the core, and nowhere else
     "api/tables.py": {"classifier", "pixels"},  # the features where nothing else is said
     "bench/cases.py": {"dcgan", "fcgan"},  # the networks that `gan-bench bench` measures
+    "cli/question.py": {  # what a new grid asks
+        *("digits", "dcgan", "fcgan", "kid", "precision_recall", "label_smoothing", "input_noise"),
+    },
     "grid/axes.py": {"label_noise"},  # an example in a cure
     "grid/schema.py": {
         "kid",
@@ -330,3 +334,21 @@ def test_a_strangers_package_is_found_trains_and_is_stale_where_a_module_of_it_h
     new = [json.loads((run / "run.json").read_text()) for run in run_folders(tmp_path / "runs" / "wide")]
     assert sorted(run["total_steps"] for run in new) == [3, 3, 5, 5]
     assert {session["from_step"] for run in new for session in run["sessions"]} == {0}
+
+
+@pytest.mark.slow
+def test_a_new_package_is_built_installed_and_checked(environment, tmp_path):
+    """As its own README says, in an environment of its own."""
+    gan_bench("new", "package", "my-gans", cwd=tmp_path)
+    install(environment, tmp_path / "my-gans")
+    python = environment / "bin" / "python"
+    check = ["-c", "from gan_bench.cli import main; main()", "check", "my-gans"]
+    done = subprocess.run([python, *check], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("architecture my_gans\n")
+    plugin = [] if entry_points(group="pytest11", name="gan_bench") else ["-p", "gan_bench.checks.pytest_plugin"]
+    tests = ["-m", "pytest", "-p", "no:cacheprovider", *plugin, "-k", "cites or described or parameter"]
+    done = subprocess.run([python, *tests], cwd=tmp_path / "my-gans", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+    run_quietly(python, "-m", "pip", "uninstall", "-y", "my-gans")

@@ -1,0 +1,59 @@
+"""`pytest --gan-bench`: checks as tests, and nothing at all without the option."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+from plugin_sources import HALF_BROKEN
+
+REGISTERED = bool(entry_points(group="pytest11", name="gan_bench"))  # not where it was installed before there was one
+CONFTEST = """
+import sys
+
+def pytest_sessionfinish():
+    print("imported:", [name for name in ("torch", "gan_bench.api", "pydantic") if name in sys.modules])
+"""
+
+
+@pytest.fixture
+def tests(tmp_path):
+    """Run pytest in a folder with a plugin file and one test; returns the exit code and what it printed."""
+    (tmp_path / "mine.py").write_text(HALF_BROKEN)
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_own.py").write_text("def test_own(): pass\n")
+
+    def tests(*options: str) -> tuple[int, str]:
+        plugin = [] if REGISTERED else ["-p", "gan_bench.checks.pytest_plugin"]
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *plugin, *options]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    return tests
+
+
+def test_without_the_option_nothing_is_imported(tests):
+    code, said = tests("-q")
+    assert code == 0
+    assert "imported: []" in said
+    assert "1 passed" in said
+
+
+@pytest.mark.slow
+def test_checks_are_tests_that_fail_with_file_and_line(tests):
+    code, said = tests("-rfs", "--gan-bench", "mine.py", "-k", "test_own or half or parameter or GPU or CUDA")
+    assert code == 1
+    assert "mine.py:16: class Half lacks discriminator()" in said
+    assert "mine.py:9: `by` needs Field(..., description=" in said
+    assert "Traceback" not in said
+    assert "2 failed, 1 passed, 1 skipped" in said
+    assert "FAILED mine.py::trick dim says what it and each parameter is" in said
+
+
+@pytest.mark.slow
+def test_a_file_that_is_not_there_is_an_error(tests):
+    code, said = tests("--gan-bench", "nowhere.py")
+    assert code == 2
+    assert "there is no file nowhere.py" in said
