@@ -37,7 +37,7 @@ from gan_bench.findings.sides import Sides
 from gan_bench.findings.tables import Results, load
 from gan_bench.live.beside import NICE
 from gan_bench.live.changes import Changes
-from gan_bench.store.cursor import Cursor, Cursors
+from gan_bench.store.cursor import FOLDER, Cursor, Cursors
 from gan_bench.store.lock import Lock
 from gan_bench.store.state import is_picture
 from gan_bench.store.trust import FINGERPRINT, strange_part
@@ -119,13 +119,18 @@ def _verdict(comparison: Comparison, tests: Sequence[Difference]) -> str:
     return f"{one.standing}: {one.so_far()}. {one.seeds()}" if one.so_far() else one.standing
 
 
+class NotOurs(GanBenchError):
+    """Nobody is to tell this tracker of this store, or another process does."""
+
+
 class Teller:
     """Tells one tracker of one store. Whatever the tracker raises costs a warning, and what it was told is told again later."""
 
     def __init__(self, store: Path, cls: type[Tracker], project: str, tell: Tell) -> None:
-        """GanBenchError: a part of the store is a link."""
-        if why := strange_part(store / cls.name):
-            raise GanBenchError(f"{store}: {why}")
+        """NotOurs: a part of the store is a link."""
+        for name in (cls.name, FOLDER):
+            if why := strange_part(store / name):
+                raise NotOurs(f"{store}: {why}")
         self.store, self.cls, self.project, self.tell = store, cls, project, tell
         self.behind = False  # whether something is still to be told
         self._said = ""
@@ -147,7 +152,7 @@ class Teller:
             try:
                 self._tell(one, run)
                 failures = 0
-            except GanBenchError:
+            except NotOurs:
                 raise
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a tracker may raise anything
                 self.behind, failures = True, failures + 1
@@ -179,6 +184,8 @@ class Teller:
         if not self._opened:
             tracker = self.cls(self.project, self.store / self.cls.name)
             cursors = Cursors(self.store, self.cls.name, tracker.place)
+            if why := strange_part(cursors.folder):
+                raise NotOurs(f"{self.store}: {why}")
             self._lock = self._lock or self._alone(cursors)
             self._opened = tracker, cursors, tracker.runs()
             self.tell(f"{self.cls.name}: {tracker.hint}")
@@ -190,7 +197,7 @@ class Teller:
         try:
             lock.acquire()
         except Timeout as error:
-            raise GanBenchError(f"another process tells {self.cls.name} of {self.store}; wait for its end") from error
+            raise NotOurs(f"another process tells {self.cls.name} of {self.store}; wait for its end") from error
         return lock
 
     def _tell(self, files: RunFiles, run: TrackedRun) -> None:

@@ -20,7 +20,7 @@ def untold(points: Sequence[Point], held: Collection[tuple[int, str]]) -> Iterat
 
 def plain(text: str, others: str = "") -> str:
     """The text in letters, digits, spaces and `_.-/`, and these others: what file names and keys may hold."""
-    return re.sub(rf"[^\w.\-/ {re.escape(others)}]+", " ", text, flags=re.ASCII).strip() or "_"
+    return " ".join(re.sub(rf"[^\w.\-/{re.escape(others)}]", " ", text, flags=re.ASCII).split()) or "_"
 
 
 def folder_name(text: str) -> str:

@@ -107,7 +107,7 @@ def _read(path: Path) -> Log:
                 log.texts[value.tag] = value.tensor.string_val[0].decode()
             log.held.add((event.step, value.tag.removeprefix(STEPS)))
         log.step = max(log.step, event.step if any(v.tag.startswith(STEPS) for v in event.summary.value) else 0)
-        if not any(value.tag.startswith(IMAGES) for value in event.summary.value):
+        if event.summary.value and not any(value.tag.startswith(IMAGES) for value in event.summary.value):
             log.size = at
     return log
 
