@@ -355,5 +355,5 @@ def main() -> None:
         manager = Registry.load([Path(file) for file in task["plugins"]]).manager
         chosen = trackers(manager, task["names"], tell)
         follow(Path(task["store"]), chosen, lambda: not ended.is_set(), ended.wait, tell)
-    except (GanBenchError, OSError) as error:
-        tell(f"Warning: nothing more is tracked: {error}")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the grid trains on
+        tell(f"Warning: nothing more is tracked: {cause(error)}")

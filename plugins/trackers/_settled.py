@@ -29,10 +29,15 @@ def folder_name(text: str) -> str:
 
 
 def own(folder: Path, *inner: str) -> Path:
-    """A folder below this one, made if it is not there. GanBenchError: a part of it is a link: the store may be a stranger's."""
+    """A folder below this one, made if it is not there. GanBenchError: a part of it is a link."""
     for name in ("", *inner):
-        folder = folder / name
-        if folder.is_symlink():
-            raise GanBenchError(f"{folder} is a symbolic link, and none is followed in a store")
+        folder = not_a_link(folder / name)
         folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def not_a_link(path: Path) -> Path:
+    """The path. GanBenchError: it is a link, and the store may be a stranger's."""
+    if path.is_symlink():
+        raise GanBenchError(f"{path} is a symbolic link, and none is followed in a store")
+    return path

@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from PIL import Image
 
-from gan_bench import Point, TrackedRun, Tracker, hookimpl
+from gan_bench import GanBenchError, Point, TrackedRun, Tracker, hookimpl
 
-from ._settled import own, plain, untold
+from ._settled import not_a_link, own, plain, untold
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,9 +48,14 @@ class MLflow(Tracker):
         self._kept: dict[str, dict[str, str]] = {}  # by our id the tags, and whether there are parameters
 
     @property
+    def database(self) -> Path | None:
+        """The file in the store, unless it is told elsewhere."""
+        return None if os.environ.get("MLFLOW_TRACKING_URI") else self.folder.absolute() / "mlflow.db"
+
+    @property
     def uri(self) -> str:
         """Where it is told."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.folder.absolute() / 'mlflow.db'}"
+        return f"sqlite:///{self.database}" if self.database else os.environ["MLFLOW_TRACKING_URI"]
 
     @property
     def place(self) -> str:
@@ -65,6 +71,9 @@ class MLflow(Tracker):
     @cached_property
     def client(self) -> MlflowClient:
         """What speaks to MLflow. It tries for seconds, not for minutes."""
+        if self.database:
+            own(self.folder)
+            not_a_link(self.database)
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
@@ -72,8 +81,6 @@ class MLflow(Tracker):
 
         for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.tracking"):  # that tell of every table they make
             logging.getLogger(name).setLevel(logging.WARNING)
-        if "MLFLOW_TRACKING_URI" not in os.environ:
-            own(self.folder)
         return MlflowClient(tracking_uri=self.uri)
 
     @cached_property
@@ -81,8 +88,7 @@ class MLflow(Tracker):
         """Its number; it is made where there is none."""
         if found := self.client.get_experiment_by_name(self.project):
             return str(found.experiment_id)
-        here = self.uri == f"sqlite:///{self.folder.absolute() / 'mlflow.db'}"
-        files = own(self.folder, "files").absolute().as_uri() if here else None
+        files = own(self.folder, "files").absolute().as_uri() if self.database else None
         return str(self.client.create_experiment(self.project, artifact_location=files))
 
     def runs(self) -> Collection[str]:
@@ -91,6 +97,9 @@ class MLflow(Tracker):
         while token is not None:
             page = self.client.search_runs([self.experiment], max_results=1000, page_token=token or None)
             for run in page:
+                if self.database and _path(run.info.artifact_uri) != self._files(run.info.run_id):
+                    rule = f"{self.database} was made elsewhere, where it wants pictures to be written still"
+                    raise GanBenchError(f"{rule}. Delete {self.folder}, and all is told anew")
                 if name := run.data.tags.get(ID):
                     self._numbers[name] = run.info.run_id
                     self._kept[name] = {**run.data.tags, PARAMETERS: "logged" if run.data.params else ""}
@@ -120,6 +129,10 @@ class MLflow(Tracker):
                 self.client.set_tag(number, key, short)
                 kept[key] = short
 
+    def _files(self, number: str) -> Path:
+        """Where files of a run lie in the store."""
+        return self.folder.absolute() / "files" / number / "artifacts"
+
     def _create(self, run: TrackedRun) -> str:
         tags = {ID: run.id, CELL: run.group, "mlflow.loggedImages": "True"}
         made = self.client.create_run(self.experiment, _milliseconds(run.started), tags, run.name)
@@ -142,6 +155,10 @@ class MLflow(Tracker):
             small = Image.open(io.BytesIO(png), formats=["PNG"]).convert("RGB")
             small.thumbnail((256, 256))
             small.save(Path(folder, f"{stem}+compressed.webp"))
+            if self.database:
+                images = own(self.folder, "files", number, "artifacts", "images")
+                for file in os.listdir(folder):
+                    not_a_link(images / file)
             self.client.log_artifacts(number, folder, "images")
 
 
@@ -165,6 +182,10 @@ def _requests(run: TrackedRun, points: Iterable[Point]) -> Iterator[list[Metric]
         request += metrics
     if request:
         yield request
+
+
+def _path(uri: str) -> Path:
+    return Path(unquote(urlsplit(uri).path))
 
 
 def _milliseconds(seconds: float) -> int:

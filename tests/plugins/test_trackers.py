@@ -12,8 +12,10 @@ from fake_store import write_store
 from readers import as_mlflow_names, assert_same, of_mlflow, of_store, of_tensorboard, of_trackio, of_wandb
 from stores import command
 
+from gan_bench import GanBenchError, TrackedRun
 from gan_bench.commands.track import follow
 from gan_bench_plugins.trackers._settled import folder_name, plain, untold
+from gan_bench_plugins.trackers.mlflow import MLflow
 
 KILLER = Path(__file__).parents[1] / "helpers" / "track_killer.py"
 
@@ -40,7 +42,10 @@ def events(store: Path) -> list[Path]:
 def test_tensorboard_finds_every_point_over_steps_and_over_images(store):
     assert tell_tensorboard(store) == [f"tensorboard: tensorboard --logdir {store}/tensorboard"]
     assert_same(of_tensorboard(store), of_store(store))
-    assert [file.parents[1].name for file in events(store)][:2] == ["dcgan depth 1 no tricks", "dcgan depth 2 ema decay 0.999"]
+    assert [file.parents[1].name for file in events(store)][:2] == [
+        "dcgan depth 1 no tricks",
+        "dcgan depth 2 ema decay 0.999",
+    ]
 
 
 def test_tensorboard_knows_settings_cell_and_verdict(store):
@@ -90,6 +95,29 @@ def test_tensorboard_does_not_follow_links_below_its_folder(store, tmp_path):
     (store / "tensorboard" / "fcgan no tricks").symlink_to(tmp_path / "elsewhere")
     assert "is a symbolic link" in " ".join(tell_tensorboard(store))
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize("link", ["mlflow", "mlflow/mlflow.db"])
+def test_mlflow_does_not_follow_links_in_a_store(store, tmp_path, monkeypatch, link):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (store / link).parent.mkdir(exist_ok=True)
+    (store / link).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(GanBenchError, match="is a symbolic link"):
+        MLflow("quickstart", store / "mlflow").runs()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.slow
+def test_mlflow_writes_no_pictures_where_a_database_wants_them(store, tmp_path, monkeypatch):
+    """A stranger's may name any folder; so does that of a store that was moved."""
+    pytest.importorskip("mlflow")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    run = TrackedRun("ab" * 32, "dcgan-0-ab", "dcgan", 1.0, 2.0, {"seed": 0}, {}, "unfinished")
+    MLflow("quickstart", store / "mlflow").tell(run, [], again=False)
+    assert MLflow("quickstart", store / "mlflow").runs() == {run.id}
+    moved = (store / "mlflow").rename(tmp_path / "mlflow")
+    with pytest.raises(GanBenchError, match=r"was made elsewhere, .* Delete .*/mlflow, and all is told anew"):
+        MLflow("quickstart", moved).runs()
 
 
 def test_names_become_names_of_files_and_keys():
