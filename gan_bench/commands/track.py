@@ -35,7 +35,7 @@ from gan_bench.findings.run_folders import Fill, RunFiles
 from gan_bench.findings.settings_text import flatten
 from gan_bench.findings.sides import Sides
 from gan_bench.findings.tables import Results, load
-from gan_bench.live.beside import NICE
+from gan_bench.live.beside import NICE, start
 from gan_bench.live.changes import Changes
 from gan_bench.store.cursor import FOLDER, Cursor, Cursors
 from gan_bench.store.lock import Lock
@@ -50,6 +50,7 @@ REST_SECONDS = 60.0  # of a tracker that has failed
 WAIT_SECONDS = 60.0  # for another process that tells the same tracker of the same store
 LAST_SECONDS = 120.0  # that a grid's command waits, once the grid has ended, for all to be told
 MOST_LETTERS = 200  # of a name
+LOCK = ".lock"  # beside the cursors of a tracker
 MOMENTS = frozenset(("step", "d_steps", "images", "seconds"))  # what of a window is no curve
 
 Tell = Callable[[str], object]
@@ -184,7 +185,7 @@ class Teller:
         if not self._opened:
             tracker = self.cls(self.project, self.store / self.cls.name)
             cursors = Cursors(self.store, self.cls.name, tracker.place)
-            if why := strange_part(cursors.folder):
+            if why := strange_part(cursors.folder) or strange_part(cursors.folder / LOCK):
                 raise NotOurs(f"{self.store}: {why}")
             self._lock = self._lock or self._alone(cursors)
             self._opened = tracker, cursors, tracker.runs()
@@ -193,7 +194,7 @@ class Teller:
 
     def _alone(self, cursors: Cursors) -> Lock:
         cursors.folder.mkdir(parents=True, exist_ok=True)
-        lock = Lock(cursors.folder / ".lock", timeout=WAIT_SECONDS)
+        lock = Lock(cursors.folder / LOCK, timeout=WAIT_SECONDS)
         try:
             lock.acquire()
         except Timeout as error:
@@ -251,7 +252,8 @@ def _windows(files: RunFiles, cursor: Cursor) -> Iterator[Point]:
     for i, step in enumerate(map(int, steps)):
         if step > cursor.curves:
             values = {name: value for name, column in curves.items() if math.isfinite(value := column[i])}
-            yield Point(step, int(_number(images, i)) or None, _number(seconds, i), values)
+            if values:
+                yield Point(step, int(_number(images, i)) or None, _number(seconds, i), values)
 
 
 def _snapshots(files: RunFiles, cursor: Cursor) -> Iterator[Point]:
@@ -309,17 +311,7 @@ def beside(store: Path, names: Sequence[str], plugins: Sequence[Path]) -> Iterat
     other one ends too, with all told. What it fails at costs a warning.
     """
     task = {"store": str(store), "names": list(names), "plugins": [str(file) for file in plugins]}
-    # -P: what the current folder holds is not imported. A session of its own: Ctrl-C is not for it.
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-c", "from gan_bench.commands.track import main; main()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    pipe = process.stdin
-    assert pipe is not None
-    pipe.write(json.dumps(task).encode() + b"\n")
-    pipe.flush()  # it stays open: its end is ours
+    process, pipe = start(__name__, task)
 
     def wait() -> None:
         pipe.close()

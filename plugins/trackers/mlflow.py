@@ -134,8 +134,11 @@ class MLflow(Tracker):
         return self.folder.absolute() / "files" / number / "artifacts"
 
     def _create(self, run: TrackedRun) -> str:
-        tags = {ID: run.id, CELL: run.group, "mlflow.loggedImages": "True"}
-        made = self.client.create_run(self.experiment, _milliseconds(run.started), tags, run.name)
+        # A server may have made it for a request whose answer was lost.
+        (made, *_) = self.client.search_runs([self.experiment], f"tags.`{ID}` = '{run.id}'", max_results=1) or [None]
+        if made is None:
+            tags = {ID: run.id, CELL: run.group, "mlflow.loggedImages": "True"}
+            made = self.client.create_run(self.experiment, _milliseconds(run.started), tags, run.name)
         self._numbers[run.id] = str(made.info.run_id)
         return self._numbers[run.id]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -289,6 +290,17 @@ def test_a_strangers_names_and_identities_stay_names(store):
     assert all(len(name) < 300 and name.isprintable() for name in state.settings)
     rows = Memory.told[state.id]
     assert [(name, value) for step, name, value in rows if step == 225] in ([], [("\\n", 1.0)])
+
+
+def test_a_store_that_an_earlier_version_wrote_can_be_told(tmp_path):
+    with tarfile.open(Path(__file__).parents[1] / "stores" / "before_rooms.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    assert tell(tmp_path / "store") == (True, [])
+    found, expected = held(), of_store(tmp_path / "store")
+    assert found.pictures == expected.pictures
+    assert {one[:3] for one in found.numbers} >= {
+        (run, step, "loss_d") for run, step, _, _ in expected.numbers if step % 25 == 0
+    }
 
 
 class Brings:
