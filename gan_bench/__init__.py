@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gan_bench.api.recipe import Recipe
     from gan_bench.api.samples import PreparedData, RealData
     from gan_bench.api.seen import Seen
+    from gan_bench.api.trackers import Point, TrackedRun, Tracker
     from gan_bench.commands.notebook import load, load_generator, run
     from gan_bench.commands.score import score
     from gan_bench.errors import GanBenchError
@@ -63,12 +64,15 @@ __all__ = [
     "OptimizerAround",
     "Part",
     "Parts",
+    "Point",
     "PreparedData",
     "Reading",
     "RealData",
     "Recipe",
     "Seen",
     "SkipSample",
+    "TrackedRun",
+    "Tracker",
     "Trick",
     "Undivided",
     "Wasserstein",
@@ -93,6 +97,9 @@ _HOME = {
     "Reading": "api.reading",
     "Recipe": "api.recipe",
     "Seen": "api.seen",
+    "Point": "api.trackers",
+    "TrackedRun": "api.trackers",
+    "Tracker": "api.trackers",
     "PreparedData": "api.samples",
     "RealData": "api.samples",
     "load": "commands.notebook",

@@ -10,6 +10,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from gan_bench.api.kinds import Architecture, Dataset, FeatureExtractor, Metric, Trick
+    from gan_bench.api.trackers import Tracker
 
 hookspec = pluggy.HookspecMarker("gan_bench")
 hookimpl = pluggy.HookimplMarker("gan_bench")
@@ -38,6 +39,11 @@ def gan_bench_metrics() -> list[type[Metric]]:
 @hookspec
 def gan_bench_features() -> list[type[FeatureExtractor]]:
     """Feature extractors that this plugin brings."""
+
+
+@hookspec
+def gan_bench_trackers() -> list[type[Tracker]]:
+    """Trackers that this plugin brings."""
 
 
 @hookspec

@@ -15,6 +15,7 @@ from gan_bench.errors import GanBenchError
 
 COMMANDS = (
     *("run", "plan", "plugins", "report", "watch", "sample", "score", "data", "schema", "bench", "clean"),
+    "track",  # TensorBoard, MLflow and others
     *("status", "stop", "work"),  # of runs on a cluster
     *("new", "check"),  # for who writes grids and plugins
 )

@@ -55,6 +55,17 @@ port_option = click.option(
 )
 
 
+class Names(click.ParamType):
+    """Names with commas between them."""
+
+    name = "NAME[,NAME]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Usage error: there is none."""
+        names = value if isinstance(value, tuple) else tuple(filter(None, (name.strip() for name in value.split(","))))
+        return names or self.fail("names nothing.", param, ctx)
+
+
 class SlotCount(click.ParamType):
     """A number of slots; None for "auto"."""
 

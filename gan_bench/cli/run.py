@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gc
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from gan_bench.cli.options import Seconds, grid_options, open_grid, port_option
+from gan_bench.cli.options import Names, Seconds, grid_options, open_grid, port_option
 from gan_bench.cli.streams import Unprintable
+
+if TYPE_CHECKING:
+    from gan_bench.grid import Grid
 
 
 @click.command("run")
@@ -47,6 +52,11 @@ from gan_bench.cli.streams import Unprintable
 )
 @port_option
 @click.option(
+    "--track",
+    type=Names(),
+    help="Tell trackers of the runs meanwhile: tensorboard, mlflow, wandb, trackio, or a plugin's.",
+)
+@click.option(
     "--on",
     type=click.Choice(["local", "ray", "slurm"]),
     help="Where runs train: this machine, a Ray cluster, or Slurm.  [default: the grid's cluster.on, or this machine]",
@@ -78,6 +88,7 @@ def command(
     most_seeds: int | None,
     watch: bool,
     port: int,
+    track: tuple[str, ...] | None,
     on: Literal["local", "ray", "slurm"] | None,
     address: str | None,
     detach: bool,
@@ -100,6 +111,8 @@ def command(
         raise click.UsageError("--address is of a Ray cluster; give --on ray too")
     if detach and on != "slurm":
         raise click.UsageError("--detach leaves a grid to Slurm; give --on slurm too")
+    if detach and track:
+        raise click.UsageError("--track follows a grid that --detach leaves; `gan-bench track DIR` follows it later")
 
     from gan_bench.commands.command import Command
     from gan_bench.commands.submission import check_unsubmitted
@@ -129,7 +142,8 @@ def command(
     watcher = beside(asked.store(loaded), loaded.plugin_files, port) if watch else nullcontext()
     if on != "slurm":
         check_unsubmitted(asked.store(loaded))
-    with on_stop(interrupt), watcher as page:
+    tracking = told_beside(asked.store(loaded), loaded, track) if track else nullcontext()
+    with on_stop(interrupt), watcher as page, tracking as wait_until_told:
         if page:
             say(f"Watch it at {page}", err=True)
         if on == "ray":
@@ -142,6 +156,8 @@ def command(
             outcome, said = run_on_slurm(asked, loaded, detach=detach)
         else:
             outcome, said = asked.perform(loaded)
+        if wait_until_told and not outcome.stopped:
+            wait_until_told()
     if detach:
         for line in said:
             say(line)
@@ -160,6 +176,16 @@ def command(
     except Unprintable as error:  # the grid has ended as it has
         error.show()
     ctx.exit(outcome.exit_code)
+
+
+def told_beside(store: Path, grid: Grid, names: tuple[str, ...]) -> AbstractContextManager[Callable[[], None]]:
+    """What tells trackers. GanBenchError: one is unknown, or not installed; nothing has trained yet then."""
+    from gan_bench.api.trackers import trackers
+    from gan_bench.commands.track import beside
+    from gan_bench.console import say
+
+    trackers(grid.registry.manager, names, partial(say, err=True))
+    return beside(store, names, grid.plugin_files)
 
 
 def interrupt(*_: object) -> None:

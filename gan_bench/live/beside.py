@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import IO, Any
 
 from gan_bench.console import say
 from gan_bench.errors import GanBenchError
@@ -53,23 +54,31 @@ def beside(store: Path, plugins: Sequence[Path], port: int) -> Iterator[str]:
             "store": str(store),
             "plugins": [str(file) for file in plugins],
         }
-        # -P: what the current folder holds is not imported. A session of its own: Ctrl-C is not for it.
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", "from gan_bench.live.beside import main; main()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[listener.fileno()],
-            start_new_session=True,
-        )
+        _, pipe = start(__name__, task, pass_fds=[listener.fileno()])
         place = address(listener, token)
-    assert process.stdin is not None
-    # By the pipe, for other users see a process's arguments. It stays open: its end is ours.
-    process.stdin.write(json.dumps(task).encode() + b"\n")
-    process.stdin.flush()
     try:
         yield place
     finally:
-        process.stdin.close()
+        pipe.close()
+
+
+def start(
+    module: str, task: dict[str, Any], pass_fds: Collection[int] = ()
+) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """A process that calls a module's `main`, which reads the task, and a pipe whose end it then waits for: that is ours."""
+    # -P: what the current folder holds is not imported. A session of its own: Ctrl-C is not for it.
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", f"from {module} import main; main()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        pass_fds=pass_fds,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    # By the pipe, for other users see a process's arguments.
+    process.stdin.write(json.dumps(task).encode() + b"\n")
+    process.stdin.flush()
+    return process, process.stdin
 
 
 def main() -> None:

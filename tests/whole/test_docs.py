@@ -30,6 +30,7 @@ LONG = (
     "labels.md",
     "metric.md",
     "search.md",
+    "trackers.md",
     "trick.md",
     "watch.md",
 )  # also at toy length; test_quickstart.py has full length

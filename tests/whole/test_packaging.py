@@ -57,7 +57,9 @@ def test_every_plugin_file_is_found(built_in):
     files = {
         name for name in modules("plugins") if name.count(".") == 2 and not name.rpartition(".")[2].startswith("_")
     }
-    assert {plugin.cls.__module__ for plugin in built_in} == files
+    trackers = {cls.__module__ for brought in Registry.load().manager.hook.gan_bench_trackers() for cls in brought}
+    assert {name.split(".")[1] for name in trackers} == {"trackers"}
+    assert {plugin.cls.__module__ for plugin in built_in} | trackers == files
     for plugin in built_in:
         folder = plugin.cls.__module__.split(".")[1]
         assert folder == ("metrics" if plugin.kind == "features" else f"{plugin.kind}s")

@@ -1,0 +1,1 @@
+"""Built-in trackers: where a store's runs are told."""
