@@ -14,7 +14,7 @@ from gan_bench.cli.streams import guard
 from gan_bench.errors import GanBenchError
 
 COMMANDS = (
-    *("run", "plan", "plugins", "report", "watch", "sample", "score", "data", "schema", "bench", "clean"),
+    *("run", "plan", "plugins", "report", "watch", "sample", "export", "score", "data", "schema", "bench", "clean"),
     *("status", "stop", "work"),  # of runs on a cluster
 )
 
