@@ -124,10 +124,10 @@ def _programs(new: Path, generator: Generator, inputs: Sequence[Tensor], *, pt2:
     said, program = {}, programs.trace(generator, inputs)
     if pt2:
         programs.save_pt2(program, file := new / PT2)
-        said[PT2] = programs.compared(generator, programs.load_pt2(file), inputs, draws_alike=True)
+        said[PT2] = programs.compared(generator, file, inputs)
     if onnx:
         programs.save_onnx(program, file := new / ONNX)
-        said[ONNX] = programs.compared(generator, programs.load_onnx(file), inputs, draws_alike=False)
+        said[ONNX] = programs.compared(generator, file, inputs)
     return said
 
 

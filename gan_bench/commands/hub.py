@@ -32,5 +32,6 @@ def upload(folder: Path, repository: str) -> None:
         name = api.create_repo(repository, private=True, exist_ok=True).repo_id
         api.upload_folder(repo_id=name, folder_path=folder, commit_message="A generator, exported by gan-bench")
     except (HfHubHTTPError, HTTPError, HFValidationError, OSError) as error:
-        cure = f"Upload it by `hf upload {repository} {folder}`"
-        raise GanBenchError(f"{folder} is exported but not uploaded: {message(error)}. {cure}") from error
+        why = message(error).partition("\n")[0]
+        cure = f"`hf upload {repository} {folder}` tries again"
+        raise GanBenchError(f"{folder} is exported but not uploaded: {why}. {cure}") from error

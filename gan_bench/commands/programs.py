@@ -19,6 +19,7 @@ from gan_bench.errors import GanBenchError, message
 from gan_bench.scoring.samples import BATCH
 from gan_bench.training.layers import unquicken
 
+INPUTS = ("z", "y")  # of every generator: latents, and labels if it takes them
 DRAWS = 10 * BATCH  # of one latent, where a generator draws noise of its own
 SIGMAS, SPREAD = 6, 0.25  # by which means of draws may differ, and by what share the draws' variances
 Program = Callable[[Sequence[Tensor]], Tensor]
@@ -48,7 +49,7 @@ def trace(generator: Generator, inputs: Sequence[Tensor]) -> ExportedProgram:
     unquicken(network)
     called = (_CalledWithLabels if generator.labelled else _Called)(network).eval()
     batch = Dim("batch")
-    shapes = {name: {0: batch} for name in ("z", "y")[: len(inputs)]}
+    shapes = {name: {0: batch} for name in INPUTS[: len(inputs)]}
     with _quiet("the generator can't be traced by torch.export"), torch.no_grad():
         # strict: by the code's meaning, in which len(z) is a size that varies; the other way takes it for a number.
         return torch.export.export(called, tuple(inputs), dynamic_shapes=shapes, strict=True)
@@ -65,17 +66,26 @@ def save_onnx(program: ExportedProgram, file: Path) -> None:
 
     GanBenchError: ONNX has no like of something that it does.
     """
-    names = [name for name in ("z", "y") if name in program.graph_signature.user_inputs]
+    names = [name for name in INPUTS if name in program.graph_signature.user_inputs]
     with _quiet("the generator can't be written as an ONNX model"):
         torch.onnx.export(
             program, f=file, input_names=names, output_names=["samples"], external_data=False, verbose=False
         )
 
 
-def load_pt2(file: Path) -> Program:
+def compared(generator: Generator, file: Path, inputs: Sequence[Tensor]) -> str:
+    """How near a program comes to the generator when it is loaded again, in words.
+
+    Noise that the network draws for itself is the same in both where PyTorch draws it; of an ONNX model its effect is compared.
+    GanBenchError: they don't make the same.
+    """
+    with _quiet(f"{file.name} can't be run"):
+        return _compared(generator, _load_pt2(file) if file.suffix == ".pt2" else _load_onnx(file), file, inputs)
+
+
+def _load_pt2(file: Path) -> Program:
     """The program, as whoever has no gan-bench runs it."""
-    with _quiet(f"{file.name} can't be loaded"):
-        module = torch.export.load(file).module()
+    module = torch.export.load(file).module()
 
     def run(inputs: Sequence[Tensor]) -> Tensor:
         with torch.no_grad(), make_stream(0, "export", torch.device("cpu")):
@@ -85,42 +95,37 @@ def load_pt2(file: Path) -> Program:
     return run
 
 
-def load_onnx(file: Path) -> Program:
-    """The same of an ONNX model, by onnxruntime."""
+def _load_onnx(file: Path) -> Program:
     import onnxruntime
 
     onnxruntime.set_seed(0)
-    with _quiet(f"{file.name} can't be loaded"):
-        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    wanted = [given.name for given in session.get_inputs()]
 
     def run(inputs: Sequence[Tensor]) -> Tensor:
-        named = {given.name: value.numpy() for given, value in zip(session.get_inputs(), inputs, strict=True)}
+        named = {name: value.numpy() for name, value in zip(INPUTS, inputs, strict=False) if name in wanted}
         return torch.from_numpy(session.run(None, named)[0]).float()
 
     return run
 
 
-def compared(generator: Generator, program: Program, inputs: Sequence[Tensor], *, draws_alike: bool) -> str:
-    """How near a loaded program comes to the generator, in words.
-
-    `draws_alike`: whether noise that the network draws for itself is the same in both; else only its distribution can be.
-    GanBenchError: they don't make the same.
-    """
+def _compared(generator: Generator, program: Program, file: Path, inputs: Sequence[Tensor]) -> str:
+    wrong = f"{file.name}, loaded again, makes other samples"
     whole, single = tuple(inputs), tuple(value[:1] for value in inputs)
-    if draws_alike or torch.equal(generator.repeat(whole), generator.repeat(whole, 1)):
+    if file.suffix == ".pt2" or torch.equal(generator.repeat(whole), generator.repeat(whole, 1)):
         apart = max(difference(program(some), generator.repeat(some)) for some in (whole, single))
         if apart > NEAR:
-            raise GanBenchError(f"it makes other samples than the generator: they differ by {apart:.2g}")
+            raise GanBenchError(f"{wrong}: they differ by {apart:.2g}")
         return f"the same samples, to {apart:.1g}"
     many = tuple(value[:1].expand(BATCH, *value.shape[1:]).contiguous() for value in inputs)
     ours = torch.cat([generator.repeat(many, seed) for seed in range(DRAWS // BATCH)])
     theirs = torch.cat([program(many) for _ in range(DRAWS // BATCH)])
     allowed = SIGMAS * ((ours.var(0) + theirs.var(0)) / DRAWS).sqrt() + NEAR * max(1.0, float(ours.abs().max()))
     if not bool(((ours.mean(0) - theirs.mean(0)).abs() <= allowed).all()):
-        raise GanBenchError("it makes other samples than the generator: of one latent, their means differ")
+        raise GanBenchError(f"{wrong}: of one latent, they have another mean")
     spread, other = float(ours.var(0).mean()), float(theirs.var(0).mean())
     if abs(spread - other) > SPREAD * spread + NEAR**2:
-        raise GanBenchError("it draws other noise than the generator: of one latent, the samples' variances differ")
+        raise GanBenchError(f"{wrong}: of one latent, they have another variance ({other:.2g}, not {spread:.2g})")
     return f"noise of its own, whose effect has the same mean and variance over {DRAWS:,} draws"
 
 
@@ -133,6 +138,8 @@ def _quiet(what: str) -> Iterator[None]:
             warnings.simplefilter("ignore")
             logging.disable(logging.ERROR)
             yield
+    except GanBenchError:
+        raise
     except Exception as error:
         raise GanBenchError(f"{what}: {_cause(error)}") from error
     finally:

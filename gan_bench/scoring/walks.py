@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from gan_bench.api.pictures import ROW
 from gan_bench.api.randomness import make_stream
@@ -118,15 +119,15 @@ def interpolate(
 def on_sphere(start: Tensor, end: Tensor, share: float) -> Tensor:
     """The latents (..., latent) at this share, 0 to 1, of the way: directions along the great circle, lengths along a line.
 
-    Opposite latents, and those of one number, have no one great circle: they go along the straight line.
+    Opposite latents, those of one number and the centre have no one great circle: from and to these the way is straight.
     """
     lengths = start.norm(dim=-1, keepdim=True), end.norm(dim=-1, keepdim=True)
-    one, two = (z / length.clamp_min(1e-12) for z, length in zip((start, end), lengths, strict=True))
+    one, two = normalize(start, dim=-1), normalize(end, dim=-1)
     angle = torch.acos((one * two).sum(-1, keepdim=True).clamp(-1, 1))
-    sine = torch.sin(angle)
-    direction = (torch.sin((1 - share) * angle) * one + torch.sin(share * angle) * two) / sine
-    straight = (1 - share) * start + share * end
-    return torch.where(sine < 1e-4, straight, ((1 - share) * lengths[0] + share * lengths[1]) * direction)
+    direction = normalize(torch.sin((1 - share) * angle) * one + torch.sin(share * angle) * two, dim=-1)
+    curved = ((1 - share) * lengths[0] + share * lengths[1]) * direction
+    lost = (torch.sin(angle) < 1e-4) | (lengths[0] * lengths[1] == 0)
+    return torch.where(lost, (1 - share) * start + share * end, curved)
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -33,7 +33,6 @@ def holds_export(folder: Path) -> bool:
 def read_config(folder: Path) -> ExportedDocument:
     """The folder's config.json. ValueError: it is damaged, or another tool's."""
     file = folder / CONFIG
-    check_regular(file)
     if file.stat().st_size > TEXT_BYTES:
         raise ValueError(f"{CONFIG} has more than {TEXT_BYTES:,} bytes")
     found = read_object(file, ExportedDocument)
@@ -74,9 +73,9 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    check_regular(file)
     try:
+        check_regular(file)
         tensors: dict[str, Tensor] = load_file(file)
-    except SafetensorError as error:
+    except (OSError, SafetensorError) as error:
         raise ValueError(f"{file.name} can't be read: {error}") from error
     return tensors
