@@ -101,7 +101,7 @@ def _loading(generator: Generator, programs: Mapping[str, str]) -> Iterator[str]
     load = f'generator = gan_bench.load_generator("."{more})'
     yield from _python("import gan_bench", "import torch", "", load, *latents, f"samples = generator({given})")
     if PT2 in programs:
-        yield "Without gan-bench, in PyTorch:"
+        yield "Without gan-bench, in PyTorch (a .pt2 file can run code: load it if you trust whoever made it):"
         load = f'generator = torch.export.load("{PT2}").module()'
         yield from _python("import torch", "", load, *latents, f"samples = generator({given})")
     if ONNX in programs:
