@@ -30,9 +30,9 @@ def command(
     plugins: tuple[Path, ...],
     allow_plugins: bool,
 ) -> None:
-    """Export a run's generator into a folder that other tools read, and that can be published.
+    """Write a run's generator into a folder that other tools read.
 
-    RUN_FOLDER is a folder under runs/NAME/runs/. The new one holds model.safetensors, config.json, samples, and README.md: a
+    RUN_FOLDER is a folder under runs/NAME/runs/. The new one can be published. It holds model.safetensors, config.json, samples, and README.md: a
     card with scores under their protocols, seed and provenance. All is loaded again and compared before the folder is there.
     """
     from gan_bench.commands.export import export

@@ -43,13 +43,19 @@ def card(
 
 def title(generator: Generator) -> str:
     """Architecture and data."""
-    return f"{_name(generator.document.settings['architecture'])} on {_dataset(generator)}"
+    return f"{architecture_of(generator)} on {_dataset(generator)}"
+
+
+def architecture_of(generator: Generator) -> str:
+    """The architecture's name."""
+    settings = generator.document.settings["architecture"]
+    return str(settings["name"] if isinstance(settings, Mapping) else settings)
 
 
 def _head(generator: Generator, scores: ScoresDocument, programs: Mapping[str, str]) -> Iterator[str]:
     """YAML, whose strings are written as JSON has them."""
     task = TASK if generator.data.kind == "image" else "other"
-    architecture, dataset = _name(generator.document.settings["architecture"]), _dataset(generator)
+    architecture, dataset = architecture_of(generator), _dataset(generator)
     yield from ("---", "library_name: gan-bench")
     if generator.data.kind == "image":
         yield f"pipeline_tag: {task}"
@@ -196,10 +202,6 @@ def _code(value: str) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
-
-
-def _name(settings: Any) -> str:
-    return str(settings["name"] if isinstance(settings, Mapping) else settings)
 
 
 def _dataset(generator: Generator) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_bench import __version__
 from gan_bench.api.pictures import ROW, row_classes
-from gan_bench.commands.card import ONNX, PT2, card
+from gan_bench.commands.card import ONNX, PT2, architecture_of, card
 from gan_bench.commands.generators import Generator, open_generator
 from gan_bench.commands.hub import check_upload, upload
 from gan_bench.errors import GanBenchError
@@ -81,15 +82,16 @@ def _check_installed(extras: Sequence[str]) -> None:
 
 @contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
-    """A folder to fill, which takes its place when all of it is there."""
-    new = beside(folder.absolute())
+    """A folder to fill, which takes its place when all of it is there; links to where that is are followed."""
+    folder = Path(os.path.realpath(folder))
+    new = beside(folder)
     new.mkdir(parents=True)
     try:
         yield new
         flush(new)
         with suppress(FileNotFoundError):
             folder.rmdir()  # it is empty
-        move(new, folder.absolute())
+        move(new, folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
@@ -133,11 +135,11 @@ def _programs(new: Path, generator: Generator, inputs: Sequence[Tensor], *, pt2:
 
 def _config(generator: Generator) -> dict[str, Any]:
     """What config.json says: at its top what whoever calls the network must know, then all of run.json but how data were read."""
-    data, document = generator.data, generator.document.as_json()
+    data, document = generator.data, {"plugins": [], **generator.document.as_json()}
     document["dataset"] = {key: value for key, value in document["dataset"].items() if key != "reading"}
     return {
         "gan_bench": __version__,
-        "architecture": document["settings"]["architecture"]["name"],
+        "architecture": architecture_of(generator),
         "latent": generator.latent,
         "latent_distribution": "normal",
         "takes_labels": generator.labelled,

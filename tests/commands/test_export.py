@@ -26,6 +26,7 @@ from gan_bench.commands import export as exporting
 from gan_bench.store.exported import CONFIG, SAMPLES, WEIGHTS, read_tensors, write_tensors
 
 pytest.importorskip("safetensors")
+LABELLED = Path(__file__).parents[1] / "helpers" / "labelled.py"
 DCGAN = {"name": "dcgan", "depth": 1, "width": 4, "latent": 8}
 CLASSES = DataSpec((1, 8, 8), classes=("zero", "one | two", "<b>three</b>"))
 PROGRAMS = ("onnx", "onnxscript", "onnxruntime")
@@ -46,6 +47,13 @@ def once(run, tmp_path_factory):
 @pytest.fixture
 def exported(once, tmp_path):
     return shutil.copytree(once, tmp_path / "exported")
+
+
+def change(file: Path, **values: object) -> None:
+    """Other values in a JSON file, which then has no checksum."""
+    found = json.loads(file.read_text())
+    found.pop("checksum", None)
+    file.write_text(json.dumps(found | values))
 
 
 def test_the_folder_has_the_trained_weights_to_the_bit(run, exported):
@@ -76,8 +84,7 @@ def test_what_is_published_does_not_say_whose_machine_it_was(tmp_path):
     facts = json.loads(run.run_file.read_text())
     assert facts["settings"]["dataset"]["root"] == "/home/me/secret/cats"
     facts["plugins"][1]["file"] = "/home/me/secret/own.py"
-    del facts["checksum"]
-    run.run_file.write_text(json.dumps(facts))
+    change(run.run_file, plugins=facts["plugins"])
     folder = package.export(run.path, tmp_path / "out")
     for file in (CONFIG, "README.md"):
         text = (folder / file).read_text()
@@ -109,16 +116,29 @@ def test_labels_go_with_it(tmp_path):
     gan_bench("sample", folder, "--class", "zero", "-o", "zero.png", cwd=tmp_path)
 
 
+def test_an_architecture_of_a_file_needs_that_file(tmp_path):
+    file = shutil.copy(LABELLED, f"{tmp_path}/labelled.py")
+    architecture = {"name": "labelled", "conditional": "none"}
+    run = write_run(tmp_path / "run", architecture, registry=Registry.load([Path(file)]))
+    facts = json.loads(run.run_file.read_text())
+    change(run.run_file, plugins=[{**p, "file": file if p["name"] == "labelled" else None} for p in facts["plugins"]])
+    with pytest.raises(GanBenchError, match="not run on its word"):
+        package.export(run.path, tmp_path / "out")
+    folder = package.export(run.path, tmp_path / "out", allow_plugins=True)
+    assert "It needs `labelled.py`, which is not part of this folder" in (folder / "README.md").read_text()
+    with pytest.raises(GanBenchError, match=r"'labelled' is in labelled\.py, whose code is not run on its word"):
+        package.load_generator(folder)
+    assert isinstance(package.load_generator(folder, plugins=[file]), torch.nn.Module)
+    shutil.move(file, folder)
+    assert isinstance(package.load_generator(folder, allow_plugins=True), torch.nn.Module)
+
+
 def test_links_as_the_hubs_cache_has_them_are_followed(exported, tmp_path):
     cache = tmp_path / "snapshot"
     cache.mkdir()
     for file in exported.iterdir():
         (cache / file.name).symlink_to(file)
     assert isinstance(package.load_generator(cache), torch.nn.Module)
-
-
-def change(file: Path, **values: object) -> None:
-    file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
 def truncate(folder: Path) -> None:
