@@ -32,8 +32,9 @@ def command(
 ) -> None:
     """Write a run's generator into a folder that other tools read.
 
-    RUN_FOLDER is a folder under runs/NAME/runs/. The new one can be published. It holds model.safetensors, config.json, samples, and README.md: a
-    card with scores under their protocols, seed and provenance. All is loaded again and compared before the folder is there.
+    RUN_FOLDER is a folder under runs/NAME/runs/. The new one can be published: it holds model.safetensors, config.json, samples,
+    and README.md, a card with scores under their protocols, seed and provenance. All is loaded again and compared before the
+    folder is there.
     """
     from gan_bench.commands.export import export
     from gan_bench.console import say

@@ -136,12 +136,13 @@ def _scores(
     yield "|---|---|---|---|---|---|"
     for score in scores.scores:
         column = score.label, score.protocol_id
-        numbers = score.value, again.get(column), real.get(column)
-        yield f"| {_plain(score.label)} | {score.better} | {' | '.join(map(_number, numbers))} | {_plain(score.protocol_id)} |"
+        error = f" ± {score.standard_error:.1g}" if score.standard_error is not None else ""
+        numbers = _number(score.value) + error, _number(again.get(column)), _number(real.get(column))
+        yield f"| {_plain(score.label)} | {score.better} | {' | '.join(numbers)} | {_plain(score.protocol_id)} |"
     yield ""
     yield (
-        "Numbers can be compared where their protocols are equal, and nowhere else. They are one run's, of seed "
-        f"{generator.document.seed}; another seed's differ. Where this moment was the run's best by a score, that flatters "
+        "Numbers can be compared where their protocols are equal, and nowhere else; behind ± stands the standard error "
+        f"over samples, where there is one. They are one run's, of seed {generator.document.seed}; another seed's differ. Where this moment was the run's best by a score, that flatters "
         "it, and its value on other samples says by how much. No generator can be expected to beat real training data."
     )
     yield ""

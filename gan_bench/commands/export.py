@@ -177,7 +177,7 @@ def _real_scores(run: RunFolder, generator: Generator) -> dict[tuple[str, str], 
     dataset = generator.document.dataset
     with suppress(ValueError):
         found = dataset and read_object(
-            real_folder(run.path.absolute().parents[1], dataset.fingerprint) / "scores.json", ScoresDocument
+            real_folder(run.path.absolute().parent.parent, dataset.fingerprint) / "scores.json", ScoresDocument
         )
         return {(score.label, score.protocol_id): score.value for score in found.scores} if found else {}
     return {}
