@@ -142,8 +142,9 @@ def _scores(
     yield ""
     yield (
         "Numbers can be compared where their protocols are equal, and nowhere else; behind ± stands the standard error "
-        f"over samples, where there is one. They are one run's, of seed {generator.document.seed}; another seed's differ. Where this moment was the run's best by a score, that flatters "
-        "it, and its value on other samples says by how much. No generator can be expected to beat real training data."
+        f"over samples, where there is one. They are one run's, of seed {generator.document.seed}; another seed's differ. "
+        "Where this moment was the run's best by a score, that flatters it, and its value on other samples says by how "
+        "much. No generator can be expected to beat real training data."
     )
     yield ""
     protocols = {score.protocol_id: score.protocol for score in scores.scores}

@@ -232,7 +232,7 @@ def test_the_hub_reads_the_card(run, exported):
     (result,) = card.data.eval_results
     assert (result.metric_type, result.metric_value, result.dataset_name) == ("fid", 10.25, "digits")
     assert result.metric_name == "FD[random] (protocol 570c7e1e)"
-    assert "| FD\\[random\\] | lower | 10.25 |" in card.text
+    assert "| FD\\[random\\] | lower | 10.25 ± 0.4 |" in card.text
     assert "570c7e1e: generated 64, real 360, split held out" in card.text
     assert "seed 3" in card.text
 

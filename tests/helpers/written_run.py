@@ -20,7 +20,10 @@ SMALL = DataSpec((1, 8, 8))
 ADAM = {"name": "adam", "lr": 1e-3, "betas": [0.5, 0.999]}
 STEP = 5
 PROTOCOL = {"generated": 64, "real": 360, "split": "held out"}
-SCORE = {"metric": "fid", "label": "FD[random]", "value": 10.25, "protocol_id": "570c7e1e", "protocol": PROTOCOL}
+SCORE = {
+    **{"metric": "fid", "label": "FD[random]", "value": 10.25, "standard_error": 0.4},
+    **{"protocol_id": "570c7e1e", "protocol": PROTOCOL},
+}
 
 
 def write_run(
