@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     from gan_bench.api.samples import PreparedData, RealData
     from gan_bench.api.seen import Seen
     from gan_bench.api.trackers import Point, TrackedRun, Tracker
-    from gan_bench.commands.notebook import load, load_generator, run
+    from gan_bench.commands.export import export
+    from gan_bench.commands.generators import load_generator
+    from gan_bench.commands.notebook import load, run
     from gan_bench.commands.score import score
     from gan_bench.errors import GanBenchError
+    from gan_bench.scoring.walks import interpolate
 
 __version__ = "0.1.0"
 
@@ -76,7 +79,9 @@ __all__ = [
     "Trick",
     "Undivided",
     "Wasserstein",
+    "export",
     "hookimpl",
+    "interpolate",
     "load",
     "load_generator",
     "run",
@@ -102,11 +107,13 @@ _HOME = {
     "Tracker": "api.trackers",
     "PreparedData": "api.samples",
     "RealData": "api.samples",
+    "export": "commands.export",
+    "load_generator": "commands.generators",
     "load": "commands.notebook",
-    "load_generator": "commands.notebook",
     "run": "commands.notebook",
     "score": "commands.score",
     "GanBenchError": "errors",
+    "interpolate": "scoring.walks",
 }  # the others stand in api.kinds
 
 

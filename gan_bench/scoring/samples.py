@@ -69,6 +69,12 @@ def draw(
     return torch.cat(batches)[:count].cpu()  # at the end, so that a GPU is waited for once
 
 
+def draw_latents(latent: int, count: int, seed: int, device: torch.device, purpose: str = "evaluation") -> Tensor:
+    """The latents (count, latent) of `draw`, as far as the generator draws no noise of its own between its batches."""
+    with make_stream(seed, purpose, device):
+        return torch.cat([torch.randn(BATCH, latent, device=device) for _ in range(0, count, BATCH)])[:count]
+
+
 def draw_labels(
     labels: Labels, count: int, seed: int, device: torch.device, purpose: str = "evaluation"
 ) -> Tensor | None:

@@ -31,6 +31,13 @@ def quicken(network: nn.Module) -> None:
             module.__class__ = Flatten
 
 
+def unquicken(network: nn.Module) -> None:
+    """Put PyTorch's own layers back, in place, for tools that know no others."""
+    for module in network.modules():
+        if type(module) in (Dropout, ThinConv2d, ThinConvTranspose2d, Flatten):
+            module.__class__ = type(module).__base__  # type: ignore[assignment]
+
+
 def _plain(module: nn.Conv2d | nn.ConvTranspose2d) -> bool:
     """Whether a convolution has nothing that `scatter` has no argument for."""
     plain_padding = module.padding_mode == "zeros" and not isinstance(module.padding, str)

@@ -25,6 +25,7 @@ LONG = (
     "data.md",
     "dataset.md",
     "diagnosis.md",
+    "export.md",
     "grid.md",
     "hooks.md",
     "labels.md",
