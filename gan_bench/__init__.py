@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gan_bench.commands.notebook import load, load_generator, run
     from gan_bench.commands.score import score
     from gan_bench.errors import GanBenchError
+    from gan_bench.grid.written import Cluster, Compare, Evaluate, Grid, Search
 
 __version__ = "0.1.0"
 
@@ -46,13 +47,17 @@ __all__ = [
     "Architecture",
     "ArrayPart",
     "BinaryCrossEntropy",
+    "Cluster",
+    "Compare",
     "DataSpec",
     "Dataset",
     "Estimate",
+    "Evaluate",
     "FeatureExtractor",
     "Features",
     "Field",
     "GanBenchError",
+    "Grid",
     "Hinge",
     "Loss",
     "LossAround",
@@ -67,6 +72,7 @@ __all__ = [
     "Reading",
     "RealData",
     "Recipe",
+    "Search",
     "Seen",
     "SkipSample",
     "Trick",
@@ -100,6 +106,11 @@ _HOME = {
     "run": "commands.notebook",
     "score": "commands.score",
     "GanBenchError": "errors",
+    "Cluster": "grid.written",
+    "Compare": "grid.written",
+    "Evaluate": "grid.written",
+    "Grid": "grid.written",
+    "Search": "grid.written",
 }  # the others stand in api.kinds
 
 
