@@ -76,7 +76,7 @@ def test_what_python_has_becomes_what_a_file_would_have():
         )
     )
     assert (grid.seeds, grid.steps, grid.evaluate.at_steps) == ((0, 1, 2), 50, (25, 50))
-    assert grid.baseline.settings["optimizer"]["betas"] == [0.5, 0.9]
+    assert grid.baseline.settings["optimizer"]["generator"]["betas"] == [0.5, 0.9]
 
 
 def test_the_text_for_the_store_is_the_same_grid_with_its_overrides(tmp_path):
@@ -87,7 +87,7 @@ def test_the_text_for_the_store_is_the_same_grid_with_its_overrides(tmp_path):
     copy.write_text(grid.text, encoding="utf-8")
     assert courses(expanded(copy)) == courses(grid)
     assert grid.comparisons[0].title == odd
-    assert grid.baseline.settings["optimizer"]["lr"] == 1e-5
+    assert grid.baseline.settings["optimizer"]["generator"]["lr"] == 1e-5
     assert grid.arguments_in(tmp_path) == [str(copy), "--plugin", str(TOYS)]
     assert expanded(copy).arguments_in(tmp_path)[0] == str(copy)
 
