@@ -58,7 +58,8 @@ def run(
     failed stand in the tables with their reason. GanBenchError: bad input. KeyboardInterrupt: Ctrl-C, "interrupt" of a
     notebook or SIGTERM came, and every run is saved.
     """
-    from gan_bench.commands.run import Execution, run_grid
+    from gan_bench.commands.run import Execution, run_grid, store_of
+    from gan_bench.commands.submission import check_unsubmitted
     from gan_bench.commands.until_settled import run_until_settled
     from gan_bench.grid import load_grid
 
@@ -68,7 +69,9 @@ def run(
         overrides=overrides,
         seeds=seeds,
     )
-    how: dict[str, Any] = {"out": Path(out) if out else None, "fresh": fresh, "stale": stale, "verify": verify}
+    place = Path(out) if out else None
+    check_unsubmitted(store_of(loaded, place))
+    how: dict[str, Any] = {"out": place, "fresh": fresh, "stale": stale, "verify": verify}
     how["execution"] = Execution(devices, slots, fail_fast, retries, step_seconds, any_device)
     if most_seeds is None:
         outcome = run_grid(loaded, only=only, **how)
