@@ -6,6 +6,7 @@ Each class is a table of a grid file, and a mapping of the keys that were given.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
@@ -41,8 +42,8 @@ def _documented(model: type[BaseModel]) -> Callable[[Written], Written]:
     """Adds what the keys of a table mean to its class."""
 
     def add(cls: Written) -> Written:
-        keys = [f"    {name}: {field.description}" for name, field in model.model_fields.items()]
-        cls.__doc__ = "\n".join([f"{cls.__doc__}\n", *keys])
+        keys = [f"{name}: {field.description}" for name, field in model.model_fields.items()]
+        cls.__doc__ = "\n".join([f"{inspect.cleandoc(cls.__doc__ or '')}\n", *keys])
         return cls
 
     return add

@@ -28,6 +28,7 @@ LONG = (
     "hooks.md",
     "labels.md",
     "metric.md",
+    "notebooks.md",
     "search.md",
     "trick.md",
     "watch.md",
