@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from gan_bench.findings.answers import Answer, answer
@@ -19,7 +20,7 @@ from gan_bench_reports.page import template
 from gan_bench_reports.pictures import first, pitch_of, read_png, size_of
 
 STATUSES = ("finished", "unfinished", "failed", "damaged")
-QUESTIONS, LEVELS, PICTURES = 8, 12, 8  # that are shown of many
+QUESTIONS, LEVELS, SENTENCES, PICTURES = 8, 12, 40, 8  # that are shown of many
 SAMPLES = 6, 4  # of a picture: columns and rows
 SIDE = 160  # CSS pixels that a picture is wide
 HEAVY = 300_000  # bytes of a picture that is left out, for the notebook's file keeps it
@@ -44,6 +45,7 @@ class Question:
     levels: list[Row]
     more: int  # levels that are left out
     sentences: list[str]
+    unsaid: int  # of these
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,9 @@ def _question(comparison: Comparison) -> Question:
         )
         for level in shown
     ]
-    return Question(
-        comparison.title,
-        said,
-        comparison.headlines,
-        rows,
-        len(comparison.levels) - len(shown),
-        findings(comparison),
-    )
+    more, sentences = len(comparison.levels) - len(shown), findings(comparison)
+    unsaid = max(0, len(sentences) - SENTENCES)
+    return Question(comparison.title, said, comparison.headlines, rows, more, sentences[:SENTENCES], unsaid)
 
 
 def _shots(results: Results, comparisons: list[Comparison]) -> list[Shot]:
@@ -106,12 +103,12 @@ def _shots(results: Results, comparisons: list[Comparison]) -> list[Shot]:
         for one in exhibits(results, comparisons)
         if (moment := one.best or one.last)
     )
-    shots = [
+    shots = (
         Shot(label, f"seed {seed}, step {step}", url)
         for label, run, seed, step in (found if comparisons else _alone(results))
         if (url := _url(paths[run, step], results, run))
-    ]
-    return shots[:PICTURES]
+    )
+    return list(islice(shots, PICTURES))
 
 
 def _alone(results: Results) -> Iterator[tuple[str, str, int, int]]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 DAMAGE = (LookupError, TypeError, AttributeError, ValueError, RuntimeError, MemoryError, pickle.UnpicklingError)
 
 
+SAVED = "every run is saved, and the same call goes on from here"
+
+
 class Stopped(KeyboardInterrupt):
     """A grid was stopped by Ctrl-C, a notebook's "interrupt" or SIGTERM; every run is saved."""
 
@@ -73,15 +76,17 @@ def run(
     check_unsubmitted(store_of(loaded, place))
     how: dict[str, Any] = {"out": place, "fresh": fresh, "stale": stale, "verify": verify}
     how["execution"] = Execution(devices, slots, fail_fast, retries, step_seconds, any_device)
-    if most_seeds is None:
-        outcome = run_grid(loaded, only=only, **how)
-    elif only is not None:
+    if most_seeds is not None and only is not None:
         raise GanBenchError("most_seeds is about whole comparisons, and only leaves some of their runs out")
-    else:
-        grown = run_until_settled(loaded, most_seeds, **how)
-        outcome = grown.outcome
+    try:
+        if most_seeds is None:
+            outcome = run_grid(loaded, only=only, **how)
+        else:
+            outcome = run_until_settled(loaded, most_seeds, **how).outcome
+    except KeyboardInterrupt:  # before anything trained
+        raise Stopped(SAVED) from None
     if outcome.stopped:
-        raise Stopped("every run is saved, and the same call goes on from here")
+        raise Stopped(SAVED)
     return load(outcome.store)
 
 

@@ -80,7 +80,8 @@ class Grid:
 
     def arguments_in(self, store: Path) -> list[str]:
         """Of the command that reads this grid. Where no file is, its store has one."""
-        return [*(() if self.file.name else (str(store / "grid.toml"),)), *self.arguments]
+        copy = [] if self.file.name else [str(store / "grid.toml")]
+        return [*copy, *self.arguments]
 
     def check_scores(self, spec: DataSpec) -> None:
         """GridError: metrics or headlines that the grid names don't fit data of this kind."""

@@ -26,6 +26,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
 
     def run_grid(grid: Any, **options: Any) -> Outcome:
         calls.append((grid, options))
+        if options["only"] == "interrupted":
+            raise KeyboardInterrupt
         return Outcome(tmp_path, 0, 0, stopped=options["only"] == "stopped")
 
     monkeypatch.setattr("gan_bench.commands.run.run_grid", run_grid)
@@ -57,9 +59,10 @@ def test_a_grid_is_a_file_a_dictionary_or_written_in_python(asked, tmp_path):
     assert len({tuple(grid.cells) for grid, _ in asked}) == 1
 
 
-def test_a_stopped_one_is_an_interrupt_that_a_notebook_tells_in_a_line(asked, tmp_path):
+@pytest.mark.parametrize("when", ["interrupted", "stopped"])  # while data are prepared, while it trains
+def test_a_stopped_one_is_an_interrupt_that_a_notebook_tells_in_a_line(asked, tmp_path, when):
     with pytest.raises(KeyboardInterrupt) as raised:
-        gan_bench.run(write_grid(tmp_path), only="stopped")
+        gan_bench.run(write_grid(tmp_path), only=when)
     assert raised.value._render_traceback_() == ["Stopped: every run is saved, and the same call goes on from here"]
 
 

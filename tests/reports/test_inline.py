@@ -66,14 +66,16 @@ def test_names_of_a_stranger_s_store_stay_text(store, tmp_path):
     html = gan_bench.load(other)._repr_html_()
     assert "<script" not in html
     assert HOSTILE in unescape(html)
+    assert "mathjax_ignore" in html.partition(">")[0]
 
 
 def test_of_many_some_are_shown_and_the_others_counted(store, monkeypatch):
-    for name, number in (("QUESTIONS", 1), ("LEVELS", 1), ("PICTURES", 2)):
+    for name, number in (("QUESTIONS", 1), ("LEVELS", 1), ("PICTURES", 2), ("SENTENCES", 1)):
         monkeypatch.setattr(inline, name, number)
     html = gan_bench.load(store)._repr_html_()
     assert "and 2 more questions" in html
     assert "and 1 more levels" in html
+    assert "<li>and 2 more</li>" in html
     assert html.count("<img") == 2
 
 
