@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from gan_bench.commands.notebook import load, run
     from gan_bench.commands.score import score
     from gan_bench.errors import GanBenchError
+    from gan_bench.grid.written import Cluster, Compare, Evaluate, Grid, Search
     from gan_bench.scoring.walks import interpolate
 
 __version__ = "0.1.0"
@@ -50,13 +51,17 @@ __all__ = [
     "Architecture",
     "ArrayPart",
     "BinaryCrossEntropy",
+    "Cluster",
+    "Compare",
     "DataSpec",
     "Dataset",
     "Estimate",
+    "Evaluate",
     "FeatureExtractor",
     "Features",
     "Field",
     "GanBenchError",
+    "Grid",
     "Hinge",
     "Loss",
     "LossAround",
@@ -72,6 +77,7 @@ __all__ = [
     "Reading",
     "RealData",
     "Recipe",
+    "Search",
     "Seen",
     "SkipSample",
     "TrackedRun",
@@ -114,6 +120,11 @@ _HOME = {
     "score": "commands.score",
     "GanBenchError": "errors",
     "interpolate": "scoring.walks",
+    "Cluster": "grid.written",
+    "Compare": "grid.written",
+    "Evaluate": "grid.written",
+    "Grid": "grid.written",
+    "Search": "grid.written",
 }  # the others stand in api.kinds
 
 

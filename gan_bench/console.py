@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 import unicodedata
 import warnings
@@ -12,6 +13,7 @@ from typing import Any
 import click
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.status import Status
 from rich.text import Text
 
 
@@ -53,9 +55,58 @@ class PlainConsole(Console):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
+DRAW_SECONDS = 0.25  # at least, between two drawings in a notebook of what goes on
+PREFORMATTED = '<pre style="white-space: pre; overflow-x: auto; line-height: normal">{code}</pre>'
+
+
+class NotebookConsole(PlainConsole):
+    """Lines go to a cell's output, and what changes to one place in it, which any front end draws anew: it needs no widgets."""
+
+    def __init__(self, width: int | None = None) -> None:
+        super().__init__(width=width or 100, force_jupyter=False, force_terminal=False)
+        self._place: Any = None
+        self._drawn = -DRAW_SECONDS
+
+    def draw(self, what: RenderableType, *, at_once: bool = False) -> None:
+        """Show it where the last one was; not at once, only if that was there for a while."""
+        from IPython.display import display
+
+        if not at_once and time.monotonic() - self._drawn < DRAW_SECONDS:
+            return
+        page = PlainConsole(file=io.StringIO(), record=True, width=self.width, force_jupyter=False)
+        page.print(what)
+        text = page.export_text(clear=False)
+        html = page.export_html(code_format=PREFORMATTED, inline_styles=True) if text.strip() else ""
+        data = {"text/plain": text, "text/html": html}
+        if self._place is None:
+            self._place = display(data, raw=True, display_id=True)
+        else:
+            self._place.update(data, raw=True)
+        self._drawn = time.monotonic()
+
+    def status(self, status: RenderableType, **style: Any) -> Status:
+        """A line that is there while something goes on."""
+        return _NotebookStatus(self, status)
+
+
+class _NotebookStatus(Status):
+    def __init__(self, notebook: NotebookConsole, status: RenderableType) -> None:
+        super().__init__(status, console=notebook)
+        self.notebook = notebook
+
+    def start(self) -> None:
+        self.notebook.draw(self.status, at_once=True)
+
+    def update(self, status: RenderableType | None = None, **style: Any) -> None:
+        self.notebook.draw(status or self.status)
+
+    def stop(self) -> None:
+        self.notebook.draw("", at_once=True)
+
+
 def plain_console(*, stderr: bool = True, width: int | None = None) -> PlainConsole:
-    """Where progress is told: standard error, or else standard output."""
-    return PlainConsole(stderr=stderr, width=width)
+    """Where progress is told: standard error, or else standard output; in a notebook its cell's output."""
+    return NotebookConsole(width) if Console().is_jupyter else PlainConsole(stderr=stderr, width=width)
 
 
 @contextmanager
@@ -80,14 +131,15 @@ LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
 def counted(console: Console, title: str) -> Iterator[Callable[[str, int, int], None]]:
     """While something long goes on: gives a function that is told of it (what, how many are done, of how many).
 
-    On a terminal it is one line that changes; elsewhere a line now and then, of what takes more than half a minute.
+    On a terminal or in a notebook it is one line that changes; elsewhere a line now and then, of what takes more than half a
+    minute.
     """
     progress, printed = _TimeLeft(), time.monotonic()
 
     def show(what: str, done: int, total: int) -> None:
         nonlocal printed
         line = progress.line(what, done, total)
-        if console.is_terminal:
+        if console.is_terminal or isinstance(console, NotebookConsole):
             status.update(line)
         elif time.monotonic() - printed >= LINE_SECONDS:
             printed = time.monotonic()

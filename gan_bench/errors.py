@@ -10,6 +10,10 @@ from pathlib import Path
 class GanBenchError(Exception):
     """A mistake in what the user gave (grid file, plugin, data, option): printed without a traceback, exit code 2."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message alone."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ParameterError(GanBenchError):
     """A plugin's parameter asks for what its data do not have; `parameter` is its name."""

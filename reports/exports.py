@@ -89,7 +89,7 @@ def _markdown_section(comparison: Comparison) -> str:
         "",
     ]
     lines += [markdown_text(line) + "\n" for line in _about(comparison)]
-    lines += [f"- {markdown_text(sentence)}" for sentence in _sentences(comparison)]
+    lines += [f"- {markdown_text(sentence)}" for sentence in findings(comparison)]
 
     def row(cells: Iterable[str]) -> str:
         return f"| {' | '.join(cells)} |"
@@ -100,7 +100,7 @@ def _markdown_section(comparison: Comparison) -> str:
         cells = (
             f"**{markdown_text(c.text(level))}**" if c.best(level) else markdown_text(c.text(level)) for c in columns
         )
-        lines.append(row([markdown_text(_name(level)), *cells]))
+        lines.append(row([markdown_text(level_name(level)), *cells]))
     if comparison.real:
         lines.append(row([FLOOR, *(markdown_text(c.floor) for c in columns)]))
     return "\n".join([*lines, ""])
@@ -126,7 +126,7 @@ def _latex_section(comparison: Comparison) -> str:
         "",
     ]
     lines += [latex_text(line) + "\n" for line in _about(comparison)]
-    if sentences := _sentences(comparison):
+    if sentences := findings(comparison):
         lines += [
             "\\begin{itemize}",
             *(f"  \\item {latex_text(sentence)}" for sentence in sentences),
@@ -146,7 +146,7 @@ def _parts(comparison: Comparison) -> list[list[Column]]:
         width = sum(max(len(c.name), *(len(c.text(level)) for level in comparison.levels)) for c in together)
         if width > room:
             parts.append([])
-            room = WIDEST - max(len(_name(level)) for level in comparison.levels)
+            room = WIDEST - max(len(level_name(level)) for level in comparison.levels)
         parts[-1] += together
         room -= width
     return parts
@@ -163,7 +163,7 @@ def _latex_table(comparison: Comparison, columns: Sequence[Column], continued: s
         cells = (
             f"\\textbf{{{latex_text(c.text(level))}}}" if c.best(level) else latex_text(c.text(level)) for c in columns
         )
-        lines.append(row([latex_text(_name(level)), *cells]))
+        lines.append(row([latex_text(level_name(level)), *cells]))
     if comparison.real and any(column.floor for column in columns):
         lines += ["\\midrule", row([FLOOR, *(latex_text(column.floor) for column in columns)])]
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}}", "\\end{table}"])
@@ -189,7 +189,7 @@ def table_columns(comparison: Comparison) -> list[Column]:
         floor = number(comparison.real[score.label][0]) if score.label in comparison.real else "–"
         columns += [_score(score, moment, floor if moment == "last" else "") for moment in ("last", "best")]
     columns += [_verdicts(comparison, score) for score in comparison.headlines]
-    columns += [Column("", "Seeds", _seeds), Column("", "Health", _health)]
+    columns += [Column("", "Seeds", seeds_text), Column("", "Health", _health)]
     for group, size, told in (("Parameters", "parameters", count), ("FLOPs an image", "flops", scaled)):
         for net in ("generator", "discriminator"):
             columns.append(Column(group, net[0].upper(), _number(f"{net}_{size}", told)))
@@ -219,7 +219,8 @@ def _number(name: str, told: Callable[[float | None], str]) -> Callable[[Level],
     return lambda level: told(level.numbers[name])
 
 
-def _seeds(level: Level) -> str:
+def seeds_text(level: Level) -> str:
+    """How many have finished, and what is missing."""
     return f"{len(level.seeds['finished'])}{f' ({level.troubled})' if level.troubled else ''}"
 
 
@@ -235,7 +236,8 @@ def _difference(entry: Difference | None) -> str:
     return f"{amount(finding, finding.mean)}{interval}, {entry.verdict}"
 
 
-def _name(level: Level) -> str:
+def level_name(level: Level) -> str:
+    """Its label, marked where others are compared with it."""
     return f"{level.label}{' (reference)' if level.reference else ''}"
 
 
@@ -247,7 +249,8 @@ def _about(comparison: Comparison) -> list[str]:
     return [" ".join([f"Runs of {comparison.store}.", *comparison.notes, *apart])]
 
 
-def _sentences(comparison: Comparison) -> list[str]:
+def findings(comparison: Comparison) -> list[str]:
+    """A sentence for every difference and effect."""
     sentences = [entry.sentence for column in comparison.scores for entry in comparison.differences[column.label]]
     return [*sentences, *(effect.sentence for effect in comparison.effects)]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gan_bench.api.hooks import hookimpl
 
 if TYPE_CHECKING:
+    from gan_bench.findings.tables import Results
     from gan_bench_reports.live import Live
 
 
@@ -26,6 +27,14 @@ def gan_bench_export(stores: list[Path], format: str) -> str | None:
     from gan_bench_reports import exports
 
     return exports.export(stores, format) if format in exports.FORMATS else None
+
+
+@hookimpl
+def gan_bench_inline(results: Results) -> str:
+    """What a notebook shows of results in a cell's output."""
+    from gan_bench_reports import inline
+
+    return inline.inline(results)
 
 
 @hookimpl

@@ -72,8 +72,8 @@ def write_report(stores: list[Path], output: Path) -> str:
 
 
 @cache  # compiling the templates takes longer than to render a small page
-def template() -> jinja2.Template:
-    """What `content` is shown in. Its block "body" is all that a person sees."""
+def template(name: str = "page.html") -> jinja2.Template:
+    """What `content` is shown in. Its block "body" is all that a person sees. Or another of these files."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -90,7 +90,7 @@ def template() -> jinja2.Template:
     environment.filters["amount"] = lambda finding: amount(finding, finding.mean)
     environment.globals["verdict_class"] = VERDICT_CLASS
     environment.globals |= {"budget_cell": budget_cell, "chosen_values": chosen_values}
-    return environment.get_template("page.html")
+    return environment.get_template(name)
 
 
 def content(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
@@ -82,6 +82,14 @@ def gan_bench_export(stores: list[Path], format: str) -> str | None:
     """Findings and tables of the stores as text: "md", "tex" or "csv" (called by `report --format`).
 
     The first plugin that knows the format gives it.
+    """
+
+
+@hookspec(firstresult=True)
+def gan_bench_inline(results: Any) -> str | None:
+    """A piece of HTML for a notebook, of what `gan_bench.load` or `gan_bench.run` gave (called when a cell shows it).
+
+    The first plugin that has one gives it.
     """
 
 

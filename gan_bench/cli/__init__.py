@@ -14,7 +14,21 @@ from gan_bench.cli.streams import guard
 from gan_bench.errors import GanBenchError
 
 COMMANDS = (
-    *("run", "plan", "plugins", "report", "watch", "track", "sample", "export", "score", "data", "schema", "bench", "clean"),
+    *(
+        "run",
+        "plan",
+        "plugins",
+        "report",
+        "watch",
+        "track",
+        "sample",
+        "export",
+        "score",
+        "data",
+        "schema",
+        "bench",
+        "clean",
+    ),
     *("status", "stop", "work"),  # of runs on a cluster
     *("new", "check"),  # for who writes grids and plugins
 )

@@ -18,7 +18,8 @@ from gan_bench.data.prepare import files_and_spec, prepare
 from gan_bench.errors import GanBenchError, GridError, ParameterError
 from gan_bench.grid.allowed import check_plugin_files
 from gan_bench.grid.cells import Maker
-from gan_bench.grid.load import add_plugins, read_core
+from gan_bench.grid.core import read_core
+from gan_bench.grid.load import add_plugins
 from gan_bench.grid.overrides import apply_overrides, value_of
 from gan_bench.grid.source import Fault, Source
 from gan_bench.grid.toml import DocPath

@@ -18,10 +18,12 @@ import pandas as pd
 from gan_bench.api.kinds import Dataset
 from gan_bench.errors import GanBenchError
 from gan_bench.files import replace_file
+from gan_bench.findings.columns import TABLES, described
 from gan_bench.findings.contents import Contents, Sharing
 from gan_bench.findings.run_folders import Fill, RunFiles, read_run, unknown
 from gan_bench.findings.score_columns import Named, ScoreColumn, column_finder, score_columns
 from gan_bench.findings.settings_text import flatten
+from gan_bench.findings.shown import Frame, framed, inline
 from gan_bench.store.documents import (
     FileFault,
     Network,
@@ -56,7 +58,7 @@ CLASS_COLUMNS = ["run", "step", "score", "class", "value"]
 COMPARISON_COLUMNS = ["store", "comparison", "level", "reference", "run", "seed"]
 
 
-@dataclass
+@dataclass(repr=False)
 class Results:
     """Everything that one or more stores hold, as tables; `run` is the key that joins them."""
 
@@ -72,12 +74,28 @@ class Results:
     pictures: pd.DataFrame  # one row a sample grid: run, step, path
     neighbours: pd.DataFrame  # one row a picture of samples and their nearest training samples: run, step, path
     real: pd.DataFrame  # real training data scored against held-out data: store, score, value, generated
-    documents: dict[str, RunDocument] = field(repr=False)  # run.json of each run; empty before it has begun
-    outcomes: dict[str, ResultDocument] = field(repr=False)  # result.json of each run that has ended
+    documents: dict[str, RunDocument]  # run.json of each run; empty before it has begun
+    outcomes: dict[str, ResultDocument]  # result.json of each run that has ended
     # One row a run, score and class, at the last snapshot, of samples that were asked for by class.
     by_class: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CLASS_COLUMNS))
     remarks: list[str] = field(default_factory=list)  # what whoever reads the scores should know, in sentences
     faults: list[FileFault] = field(default_factory=list)  # of files that belong to no run
+
+    def __repr__(self) -> str:
+        return f"results of {' and '.join(self.stores)}: {len(self.runs)} runs, {len(self.snapshots)} scores"
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: answers, their numbers and pictures."""
+        return inline(self)
+
+    def report(self, height: int = 800) -> Frame:
+        """The whole report as it is now, which a notebook shows in a frame so many CSS pixels high."""
+        return framed(self.stores.values(), height)
+
+    def describe(self) -> pd.DataFrame:
+        """One row a column of these tables: table, column, unit, meaning."""
+        tables = {name: getattr(self, name) for name in TABLES}
+        return pd.DataFrame(described(tables, self.scores), columns=["table", "column", "unit", "meaning"])
 
 
 def load(

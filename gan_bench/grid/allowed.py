@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gan_bench.grid.source import Fault
 
 if TYPE_CHECKING:
-    from gan_bench.grid.load import CoreGrid
+    from gan_bench.grid.core import CoreGrid
 
 
 def check_plugin_files(core: CoreGrid, given: tuple[Path, ...]) -> None:

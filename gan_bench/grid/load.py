@@ -1,4 +1,4 @@
-"""From a grid file to a grid: first all that needs no plugin, then the plugins' own parameters."""
+"""From a grid file to a grid: after all that needs no plugin (`gan_bench.grid.core`), the plugins' own parameters."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.faults import cause
 from gan_bench.api.kinds import Metric
@@ -17,15 +15,15 @@ from gan_bench.api.registry import Registry
 from gan_bench.errors import GridError, ParameterError
 from gan_bench.grid.axes import Settings, replaced
 from gan_bench.grid.beside import missing
-from gan_bench.grid.cells import Cell, Choices, Maker, check_core, located
-from gan_bench.grid.expand import Expanded, baseline_of, expand
+from gan_bench.grid.cells import Cell, Choices, Maker, located
+from gan_bench.grid.core import CoreGrid, read_core
+from gan_bench.grid.expand import Expanded, baseline_of
 from gan_bench.grid.headlines import Place, headlines
 from gan_bench.grid.naming import named_cells
-from gan_bench.grid.overrides import apply_overrides
-from gan_bench.grid.schema import MAX_RUNS, Asked, Cluster, Evaluate, GridFile, Search, without_features
+from gan_bench.grid.schema import MAX_RUNS, Asked, Cluster, Evaluate, Search, without_features
 from gan_bench.grid.search import Draw, Drawing, Half, dimensions_of
-from gan_bench.grid.source import Fault, Source, fault_of, validate
-from gan_bench.grid.toml import DocPath, read_toml
+from gan_bench.grid.source import Fault, Source
+from gan_bench.grid.toml import DocPath
 
 
 @dataclass(frozen=True)
@@ -50,11 +48,11 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """A grid file, checked and expanded."""
+    """A grid, checked and expanded."""
 
     name: str
-    file: Path
-    text: str  # of the file
+    file: Path  # without a name where the grid was written in Python
+    text: str  # of the file, or of one that says the same
     seeds: tuple[int, ...]
     epochs: float | None  # of the baseline; or
     steps: int | None  # generator steps
@@ -66,7 +64,7 @@ class Grid:
     varying: tuple[str, ...]  # paths of the settings that are not the same in all cells
     registry: Registry
     plugin_files: tuple[Path, ...]
-    arguments: tuple[str, ...]  # of the command that reads this grid: the file and its options
+    arguments: tuple[str, ...]  # of the command that reads this grid: the file, if there is one, and its options
     source: Source
     origins: Mapping[Cell, tuple[Settings, Choices]]  # settings as written and the levels put in, of every cell
     search: Search | None = None  # how the levels are tuned before they are compared
@@ -79,6 +77,11 @@ class Grid:
     def conditional(self) -> bool:
         """Whether networks of any cell take labels."""
         return any(cell.architecture.takes_labels for cell in self.cells)
+
+    def arguments_in(self, store: Path) -> list[str]:
+        """Of the command that reads this grid. Where no file is, its store has one."""
+        copy = [] if self.file.name else [str(store / "grid.toml")]
+        return [*copy, *self.arguments]
 
     def check_scores(self, spec: DataSpec) -> None:
         """GridError: metrics or headlines that the grid names don't fit data of this kind."""
@@ -93,7 +96,8 @@ class Grid:
         settings, choices = self.origins[cell]
         cure, folder = "", self.file.parent.absolute()
         if lost := " and ".join(f"`{name}`" for name in missing(cell.dataset) if name in settings["dataset"]):
-            cure = f"A relative {lost} is looked for in {folder}, beside the grid file, then in {Path.cwd()}."
+            beside = f"{folder}, beside the grid file, then in " if self.file.name else ""
+            cure = f"A relative {lost} is looked for in {beside}{Path.cwd()}."
         name = f"dataset {cell.dataset.name}"
         rule = cause(error).removeprefix(f"{name}: ").removeprefix(f"{name}, ").rstrip(".")
         path: DocPath = ("dataset", error.parameter) if isinstance(error, ParameterError) else ("dataset",)
@@ -110,48 +114,20 @@ class Grid:
         return self.source.error(located(fault, settings, choices))
 
 
-@dataclass(frozen=True)
-class CoreGrid:
-    """A grid file whose own keys are checked; its plugins are not."""
-
-    source: Source
-    keys: GridFile
-    comparisons: list[Expanded]
-    arguments: tuple[str, ...]
-
-
 def load_grid(
-    file: Path, *, registry_files: Sequence[Path] = (), overrides: Sequence[str] = (), seeds: str | None = None
+    grid: Path | Mapping[str, Any],
+    *,
+    registry_files: Sequence[Path] = (),
+    overrides: Sequence[str] = (),
+    seeds: str | None = None,
 ) -> Grid:
-    """Read, check and expand a grid file.
+    """Read, check and expand a grid: a file, or what Python has in its place.
 
     `registry_files` are plugin files besides those that the grid names; `overrides` are "KEY=VALUE"; `seeds` such as "0-9".
-    GridError: a mistake in the file or in an override. Nothing that imports torch happens before the core's own keys are
+    GridError: a mistake in the grid or in an override. Nothing that imports torch happens before the core's own keys are
     found right.
     """
-    return add_plugins(read_core(Path(file), overrides, seeds), registry_files)
-
-
-def read_core(file: Path, overrides: Sequence[str] = (), seeds: str | None = None) -> CoreGrid:
-    """The first half of `load_grid`: no plugin is imported. GridError: a mistake in the core's own keys."""
-    text, document = read_toml(file)
-    document, options = apply_overrides(document, overrides, seeds)
-    source = Source(file, text, options)
-    try:
-        keys = validate(GridFile, document)
-        comparisons = expand(keys)
-        if keys.search:
-            dimensions_of(keys.search.space)
-        _check(baseline_of(keys), [])
-        for comparison in comparisons:
-            for one in comparison.combinations:
-                _check(one.settings, one.choices)
-    except ValidationError as error:
-        raise source.error(fault_of(error, GridFile, document)) from None
-    except Fault as fault:
-        raise source.error(fault) from None
-    words = [word for override in overrides for word in ("--set", override)] + (["--seeds", seeds] if seeds else [])
-    return CoreGrid(source, keys, comparisons, (str(file), *words))
+    return add_plugins(read_core(grid, overrides, seeds), registry_files)
 
 
 def add_plugins(core: CoreGrid, registry_files: Sequence[Path] = ()) -> Grid:
@@ -160,13 +136,6 @@ def add_plugins(core: CoreGrid, registry_files: Sequence[Path] = ()) -> Grid:
         return _with_plugins(core, _plugin_files(core), [Path(file) for file in registry_files])
     except Fault as fault:
         raise core.source.error(fault) from fault.__cause__
-
-
-def _check(settings: Settings, choices: Choices) -> None:
-    try:
-        check_core(settings)
-    except Fault as fault:
-        raise located(fault, settings, choices) from None
 
 
 def _plugin_files(core: CoreGrid) -> list[Path]:

@@ -72,9 +72,14 @@ class Fault(Exception):
 class Source:
     """A grid file's text, and what the command line replaced in it."""
 
-    file: Path
+    file: Path  # without a name where Python holds the grid
     text: str
     options: dict[DocPath, str] = field(default_factory=dict)  # path -> the option that set it, as it was given
+
+    @property
+    def shown(self) -> Path | None:
+        """What an error names: the file, if there is one."""
+        return self.file if self.file.name else None
 
     def error(self, fault: Fault) -> GridError:
         """The error with file and line, or with the option that brought the value."""
@@ -84,8 +89,8 @@ class Source:
             shorter = min(len(path), len(fault.path))  # the option set this value, or a part of it
             if shorter and fault.path[:shorter] == path[:shorter]:
                 return GridError(rule, file=option, path=name, value=value, cure=cure)
-        line = line_of(self.text, fault.path)
-        return GridError(rule, file=self.file, line=line, path=name, value=value, cure=cure)
+        line = line_of(self.text, fault.path) if self.shown else None
+        return GridError(rule, file=self.shown, line=line, path=name, value=value, cure=cure)
 
 
 def validate(model: type[Model], values: Any) -> Model:

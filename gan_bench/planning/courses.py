@@ -85,7 +85,7 @@ def prepare_grid(grid: Grid, console: Console) -> PreparedGrid:
         facts = _facts(grid, cell, own.fingerprint, snapshots[-1])
         if same := courses.get(facts):
             rule = f"{same.cell.label!r} and {cell.label!r} train on equal data, so they are the same runs"
-            raise GridError(rule, file=grid.file, cure="Leave one out.")
+            raise GridError(rule, file=grid.source.shown, cure="Leave one out.")
         courses[facts] = Course(cell, own, dry[cell], snapshots, required, facts)
     return PreparedGrid(grid, data, tuple(courses.values()), lengths.steps_an_epoch)
 

@@ -39,7 +39,7 @@ class Lengths:
         if len(lengths) > 1:
             raise GridError(
                 f"the runs of {cell.label!r} would need {' and '.join(map(str, sorted(lengths)))} steps",
-                file=self.grid.file,
+                file=self.grid.source.shown,
                 path="compare." + budgets["images"],
                 cure="Give all comparisons that share these runs the same budget, or put one into a grid of its own.",
             )

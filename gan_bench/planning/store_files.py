@@ -42,7 +42,7 @@ def write_store(
     There is an evaluator for each dataset; `search` is what came before these runs; `plugins` stand in for installed ones.
     """
     replace_file(store / "grid.toml", lambda beside: beside.write_text(grid.text, encoding="utf-8"))
-    document = _searching(grid, store) if grid.half == "selection" else _compared(grid, runs, looks, evaluators)
+    document = _searching(grid, store) if grid.half == "selection" else _compared(grid, store, runs, looks, evaluators)
     if search is not None:
         chosen = None if grid.half == "selection" else search.chosen()
         document.runs = {**document.runs, **search.listed()}
@@ -59,13 +59,15 @@ def _searching(grid: Grid, store: Path) -> GridDocument:
         before = read_grid(store)
     if before is None:
         seeds = (grid.written or grid).seeds
-        return GridDocument(name=grid.name, arguments=list(grid.arguments), seeds=list(seeds))
+        return GridDocument(name=grid.name, arguments=grid.arguments_in(store), seeds=list(seeds))
     compared = set[str]().union(*(one.runs for one in before.comparisons))
     known = {name: run for name, run in before.runs.items() if name in compared}
-    return before.model_copy(update={"name": grid.name, "arguments": list(grid.arguments), "runs": known})
+    return before.model_copy(update={"name": grid.name, "arguments": grid.arguments_in(store), "runs": known})
 
 
-def _compared(grid: Grid, runs: Sequence[Run], looks: Looks, evaluators: Iterable[Evaluator]) -> GridDocument:
+def _compared(
+    grid: Grid, store: Path, runs: Sequence[Run], looks: Looks, evaluators: Iterable[Evaluator]
+) -> GridDocument:
     folders = {(run.cell, run.seed): run.name for run in runs}
     comparisons = []
     for comparison in grid.comparisons:
@@ -86,7 +88,7 @@ def _compared(grid: Grid, runs: Sequence[Run], looks: Looks, evaluators: Iterabl
         comparisons.append(GridComparison(title=comparison.title, axes=axes, budget=budget, levels=levels, **added))
     return GridDocument(
         name=grid.name,
-        arguments=list(grid.arguments),
+        arguments=grid.arguments_in(store),
         seeds=list(grid.seeds),
         runs={run.name: listed(run) for run in runs},
         comparisons=comparisons,

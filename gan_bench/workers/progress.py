@@ -1,6 +1,6 @@
-"""What a person sees while a grid trains: a line for each active run and one for the whole grid.
+"""What a person sees while a grid trains: a line for each active run and one for the whole grid, also in a notebook.
 
-Without a terminal, a plain line now and then. Only the parent process draws.
+Without either, a plain line now and then. Only the parent process draws.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from gan_bench.console import duration
+from gan_bench.console import NotebookConsole, duration
 from gan_bench.planning.cost import seconds_left
 from gan_bench.workers.events import Advanced, Busy, Ended, Event, Failed, Finished, Returned, Started, Warned
 
@@ -46,6 +46,7 @@ class Display:
 
     def __init__(self, runs: Sequence[Shown], steps_an_epoch: float | None, console: Console) -> None:
         self.console = console
+        self.notebook = console if isinstance(console, NotebookConsole) else None
         self.runs = {run.name: run for run in runs}
         self.steps_an_epoch = steps_an_epoch
         self.active: dict[str, Active] = {}
@@ -71,6 +72,8 @@ class Display:
 
     def __exit__(self, *_: object) -> None:
         self.bars.stop()
+        if self.notebook:
+            self.notebook.draw(self.bars.get_renderable(), at_once=True)
 
     def __call__(self, event: Event) -> None:
         """Take in an event of a run."""
@@ -90,7 +93,7 @@ class Display:
         if before and before.task is not None:
             self.bars.remove_task(before.task)  # it begins again, from the start
         active = self.active[run.name] = Active(run, step, time.monotonic())
-        if self.console.is_terminal:
+        if self.console.is_terminal or self.notebook:
             active.task = self.bars.add_task(run.title, total=run.total_steps, completed=step, text="")
         else:
             self.console.print(f"{run.title}: from step {step} to {run.total_steps}")
@@ -121,7 +124,8 @@ class Display:
         if isinstance(event, Finished):
             self.done += 1
             self.left[run.name] = 0
-            self.console.print(f"{run.title}: finished")
+            if not self.notebook:  # whose lines stay
+                self.console.print(f"{run.title}: finished")
         elif isinstance(event, Failed):
             self.failed += 1
             self.left[run.name] = 0
@@ -142,7 +146,9 @@ class Display:
         if (rest := seconds_left(trained, left, now - self.began)) is not None:
             text += f", {duration(rest)} left"
         self.bars.update(self.whole, completed=trained, text=text)
-        if not self.console.is_terminal and now - self._line_at > PLAIN_SECONDS:
+        if self.notebook:
+            self.notebook.draw(self.bars.get_renderable())
+        elif not self.console.is_terminal and now - self._line_at > PLAIN_SECONDS:
             self._line_at = now
             self.console.print(f"grid: {text}")
 

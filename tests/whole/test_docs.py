@@ -30,6 +30,7 @@ LONG = (
     "hooks.md",
     "labels.md",
     "metric.md",
+    "notebooks.md",
     "search.md",
     "trackers.md",
     "trick.md",
