@@ -118,8 +118,8 @@ def _of_export(path: Path, step: int | None, plugins: list[Path], allow_plugins:
     if difference(generator.repeat(inputs), samples) > NEAR:
         exported = sorted({plugin.origin for plugin in document.plugins})
         raise GanBenchError(
-            f"{path} was exported of other code than is installed here (it was {', '.join(exported)}), or is damaged: its weights "
-            f"make other samples than those in {SAMPLES}"
+            f"{path} was exported of other code than is installed here (it was {', '.join(exported)}), or is damaged: its "
+            f"weights make other samples than those in {SAMPLES}"
         )
     return generator
 
