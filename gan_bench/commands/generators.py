@@ -116,13 +116,10 @@ def _of_export(path: Path, step: int | None, plugins: list[Path], allow_plugins:
     made = read_tensors(path / SAMPLES)
     samples, inputs = made["samples"], [made[name] for name in ("z", "y") if name in made]
     if difference(generator.repeat(inputs), samples) > NEAR:
-        found, here = (
-            {plugin.origin for plugin in document.plugins},
-            {registry.get(plugin.kind, plugin.name).origin for plugin in document.plugins if plugin.kind != "dataset"},
-        )
+        exported = sorted({plugin.origin for plugin in document.plugins})
         raise GanBenchError(
-            f"{path} was exported of other code than is installed here, or is damaged: its weights make other samples than "
-            f"those in {SAMPLES} (of {', '.join(sorted(found))}; here: {', '.join(sorted(here))})"
+            f"{path} was exported of other code than is installed here (it was {', '.join(exported)}), or is damaged: its "
+            f"weights make other samples than those in {SAMPLES}"
         )
     return generator
 

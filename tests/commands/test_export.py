@@ -153,7 +153,10 @@ def change_a_weight(folder: Path) -> None:
 
 DAMAGES = {
     "weights": (truncate, "model.safetensors can't be read"),
-    "other weights": (change_a_weight, "was exported of other code than is installed here, or is damaged"),
+    "other weights": (
+        change_a_weight,
+        "of other code than is installed here .* or is damaged: its weights make other samples",
+    ),
     "no step": (lambda folder: change(folder / CONFIG, step=None), "config.json is damaged: step"),
     "another shape": (
         lambda folder: change(folder / CONFIG, dataset={"name": "x", "fingerprint": "", "shape": [2, 8, 8]}),
@@ -273,8 +276,7 @@ def test_programs_run_without_gan_bench_as_the_card_says(tmp_path, labelled):
     else:
         run = write_run(tmp_path / "run", DCGAN)
     folder = package.export(run.path, tmp_path / "out", onnx=True, pt2=True)
-    follow_card(folder, OWN, "torch")
-    follow_card(folder, {*OWN, "torch"}, "onnxruntime")
+    follow_card(folder, *((OWN, "torch") if labelled else ({*OWN, "torch"}, "onnxruntime")))
     import onnxruntime
 
     made = read_tensors(folder / SAMPLES)
