@@ -36,6 +36,7 @@ class GivingOut(Engine):
         self.local = LocalEngine(command.devices, command.slots)
         self.device, self.slots = self.local.device, self.local.slots
         self.workers = self.local.workers * tasks
+        self.given = False
 
     def peaks(self, precisions: set[Precision]) -> Mapping[Precision, float]:
         """See Engine."""

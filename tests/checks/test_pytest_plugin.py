@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from importlib.metadata import entry_points
+import tomllib
+from importlib.util import find_spec
 
 import pytest
+from markdown import ROOT
 from plugin_sources import HALF_BROKEN
 
-REGISTERED = bool(entry_points(group="pytest11", name="gan_bench"))  # not where it was installed before there was one
+PLUGIN = "gan_bench.checks.pytest_plugin"
 CONFTEST = """
 import sys
 
@@ -26,12 +29,18 @@ def tests(tmp_path):
     (tmp_path / "test_own.py").write_text("def test_own(): pass\n")
 
     def tests(*options: str) -> tuple[int, str]:
-        plugin = [] if REGISTERED else ["-p", "gan_bench.checks.pytest_plugin"]
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *plugin, *options]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", PLUGIN, *options]
+        alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=alone)
         return done.returncode, done.stdout
 
     return tests
+
+
+def test_pytest_finds_it():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["pytest11"] == {"gan_bench": PLUGIN}
+    assert find_spec(PLUGIN)
 
 
 def test_without_the_option_nothing_is_imported(tests):
