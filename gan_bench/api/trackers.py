@@ -7,6 +7,7 @@ what the store's files say and reads nothing of them itself.
 from __future__ import annotations
 
 import importlib.util
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from gan_bench.api.asking import ask
 from gan_bench.errors import GanBenchError, did_you_mean
 
 SAMPLES = "samples"  # how a sample grid is called
+NAME = re.compile(r"(?!(runs|real)$)[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # of a tracker, and of its folder in the store
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,11 @@ def trackers(manager: pluggy.PluginManager, names: Iterable[str], tell: Callable
     known: dict[str, type[Tracker]] = {}
     for brought in ask(manager, "gan_bench_trackers", tell):
         for cls in brought if isinstance(brought, list | tuple) else [brought]:
-            if isinstance(cls, type) and issubclass(cls, Tracker) and isinstance(getattr(cls, "name", None), str):
+            if isinstance(cls, type) and issubclass(cls, Tracker) and NAME.fullmatch(str(getattr(cls, "name", ""))):
                 known.setdefault(cls.name, cls)  # a file's comes first: pluggy asks the last that was added first
             else:
-                tell(
-                    f"Warning: gan_bench_trackers() brings {cls!r}, which is no class of gan_bench.Tracker with a name"
-                )
+                rule = "a gan_bench.Tracker with a name of letters, digits, '_' and '-' that no folder of a store has"
+                tell(f"Warning: gan_bench_trackers() brings {cls!r}, which is no class of {rule}")
     chosen = []
     for name in dict.fromkeys(names):
         if name not in known:

@@ -236,7 +236,7 @@ def tracked(files: RunFiles, verdicts: Mapping[str, str]) -> TrackedRun:
         started=_started(files),
         seconds=files.outcome.get("seconds") or 0.0,
         settings=settings if files.seed is None else {**settings, "seed": files.seed},
-        tags={**({"health": files.health} if files.result and files.health else {}), **verdicts},
+        tags={**({"health": _name(files.health)} if files.result and files.health else {}), **verdicts},
         status=files.status,
     )
 

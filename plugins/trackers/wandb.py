@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from gan_bench import Point, TrackedRun, Tracker, hookimpl
 from ._settled import own, plain, untold
 
 TOLD = "gan-bench.json"  # in a part: whose it is, and what it holds
-NEW = ".new"  # the folder in which a part is made
+NEW = ".new"  # how a folder begins in which a part is made
 MOST_LETTERS = 64  # of a tag
 
 
@@ -60,17 +61,17 @@ class WandB(Tracker):
         parts = self._parts.setdefault(run.id, [])
         if again:
             points = list(untold(points, {(step, name) for part in parts for step, name in part["held"]}))
-        making = own(self.folder, NEW)
-        shutil.rmtree(making)
-        making.mkdir()
+        for left in self.folder.glob(f"{NEW}-*"):  # by a killed process, whose writer may be at it for a moment yet
+            shutil.rmtree(left, ignore_errors=True)
+        making = own(self.folder, f"{NEW}-{uuid.uuid4().hex}")
         first = sum(part["rows"] for part in parts)
         made = self._write(making, run, points, first)
         held = [[point.step, name] for point in points for name in (*point.values, *point.pictures)]
         told = {"run": run.id, "rows": len(points), "held": held}
         (made / TOLD).write_text(json.dumps(told), encoding="utf-8")
-        # Its name has the second at which it was made: the next part of a run is not made in the same.
+        # Its name has the second at which it was made, and two parts of a run may be made in one.
         os.rename(made, self.folder / f"{made.name}-{len(parts)}")
-        shutil.rmtree(making)
+        shutil.rmtree(making, ignore_errors=True)
         parts.append(told)
 
     def close(self) -> None:

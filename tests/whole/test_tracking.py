@@ -56,7 +56,7 @@ def server(tmp_path) -> Iterator[str]:
         start_new_session=True,
     )
     try:
-        until(lambda: urllib.request.urlopen(f"{uri}/health").status == 200, 120)
+        until(lambda: urllib.request.urlopen(f"{uri}/health").status == 200, 300)
         yield uri
     finally:
         os.killpg(process.pid, signal.SIGKILL)
@@ -105,7 +105,7 @@ def test_nothing_is_repeated_or_lost_where_a_run_and_what_tells_of_it_are_killed
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        until(lambda before=before: told(store) > before, 240)
+        until(lambda before=before: told(store) > before, 400)
         (teller,) = (
             pid for pid in children(process.pid) if b"commands.track" in Path(f"/proc/{pid}/cmdline").read_bytes()
         )
