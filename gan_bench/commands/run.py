@@ -16,7 +16,7 @@ from gan_bench.api.asking import ask
 from gan_bench.api.samples import PreparedData
 from gan_bench.console import plain_console
 from gan_bench.errors import GanBenchError
-from gan_bench.files import remove_leftovers
+from gan_bench.files import checked, remove_leftovers
 from gan_bench.findings.stand_ins import sentence, stand_ins
 from gan_bench.findings.told import lines, told_all
 from gan_bench.grid.labels import value_text
@@ -36,6 +36,7 @@ from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.neighbours import prepare_neighbours
 from gan_bench.scoring.real_scores import score_real_data
 from gan_bench.stats.sequential import Looks
+from gan_bench.store.attempt import Lost
 from gan_bench.store.index import FOLDER as INDEX
 from gan_bench.store.lock import Held, hold
 from gan_bench.training.global_state import preserved
@@ -207,7 +208,7 @@ class GridWork:
         """The store is this process's own, and computing is as in a worker. GanBenchError: another command is at work there."""
         self.store.mkdir(parents=True, exist_ok=True)
         try:
-            with hold(self.store, self.say), preserved():
+            with hold(self.store, self.say) as heart, checked(heart.go_on), preserved():
                 torch.set_num_threads(1)  # so that whoever computes features gets the same bits
                 remove_leftovers(self.store)
                 remove_leftovers(self.store / INDEX)
@@ -216,6 +217,8 @@ class GridWork:
             raise GanBenchError(
                 f"another gan-bench run is at work in {self.store} ({error}); wait for it, or give another --out"
             ) from error
+        except Lost as error:  # it was frozen, and the store is another command's by now
+            raise KeyboardInterrupt(str(error)) from error
 
     def _write(self, runs: Sequence[Run], looks: Looks) -> None:
         """What the store holds beside its runs."""
