@@ -24,6 +24,8 @@ from stand_in import job_of, setup_in
 from stores import write_grid
 
 from gan_bench.cli import main
+from gan_bench.commands.on_ray import prepare_there
+from gan_bench.commands.prepared import Prepared
 from gan_bench.errors import GanBenchError
 from gan_bench.workers.carried import carry
 from gan_bench.workers.events import Finished, Want
@@ -307,6 +309,7 @@ def bridge(terms, monkeypatch) -> Bridge:
     parent, own = Pipe()
     bridge = Bridge(own, Asked("auto", "auto", None, terms))
     bridge.parent, bridge.names = parent, {"n": "node7"}
+    threading.Thread(target=bridge._say_all, daemon=True).start()
     return bridge
 
 
@@ -389,3 +392,31 @@ def test_the_disk_of_this_machine_is_not_taken_for_a_node_s(bridge, terms):
     terms.shared[0].rmdir()
     with pytest.raises(OSError, match=f"this machine can't write {terms.shared[0]}.*: No such file"):
         asyncio.run(bridge._probed("n"))
+
+
+def test_what_is_prepared_waits_for_a_free_node_and_says_so(host, tmp_path):
+    """And is prepared on another one where the first is lost."""
+    host.bridge.send(("see", {}))
+    host.wait([], 0.1)
+    said: list[str] = []
+    prepared = Prepared(tmp_path / "features")
+
+    def free(line: str) -> None:
+        said.append(line)
+        host.bridge.send(("see", {"n": Node("cpu", 1, ()), "m": Node("cpu", 1, ())}))
+
+    begun: list[str] = []
+    begin = host.begin
+
+    def noted(place: str, *task: Any) -> Any:
+        begun.append(place)
+        handle = begin(place, *task)
+        if len(begun) == 2:
+            host.bridge.send(("told", handle.number, [pickle.dumps(prepared)]))
+        host.bridge.send(("ended", handle.number, Cause("its node was lost", place=True)))
+        return handle
+
+    host.begin = noted
+    assert prepare_there(host, tmp_path, free) == prepared
+    assert said == ["No node of Ray's cluster has a free core or GPU that gan-bench may use; waiting for one."]
+    assert begun == ["n", "m"]

@@ -138,12 +138,12 @@ class Bridge:
         self._ended = asyncio.Event()
         self._orphan = False
         self._to_say: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
-        # The parent may read nothing for minutes, and say much meanwhile: this process must always read.
-        threading.Thread(target=self._say_all, daemon=True).start()
 
     async def run(self) -> None:
         """Until the parent says that it is enough, or has ended. GanBenchError: a node can't train."""
         await self._look(patient=False)
+        # The parent may read nothing for minutes, and say much meanwhile: this process must always read.
+        threading.Thread(target=self._say_all, daemon=True).start()
         asyncio.get_running_loop().add_reader(self.connection.fileno(), self._read)
         self._begin(self._watch())
         await self._ended.wait()
