@@ -113,8 +113,8 @@ def connected(
     with console.status(f"connecting to Ray ({address})"):
         host.__enter__()
     try:
-        if nodes := len(host.nodes):
-            count = host.workers
+        if host.free():
+            nodes, count = len(host.nodes), host.workers
             console.print(f"Ray: {nodes} node{'s' * (nodes != 1)}, {count} worker{'s' * (count != 1)} at a time.")
         yield host
     finally:
