@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 60  # after which a cluster that does not answer is none: Ray itself may go on asking for ever
 WATCH_SECONDS = 1.0  # between two looks at the cluster's nodes
 PROBE_SECONDS = 60.0  # that a node has to answer; and until one that could not be asked is asked again
-SEAT_SECONDS = 60.0  # that an actor has to come into being: its core or GPU may be another job's by now
+SEAT_SECONDS = 300.0  # that an actor has to come into being: its core or GPU may be another job's by now
 AGAIN_SECONDS = 1.0  # after which an actor that can't be reached is called again: that it is dead is Ray's to say
 SAVE_SECONDS = 30.0  # that workers without a parent have
 END_SECONDS = 5  # after which nothing is waited for any more, such as an answer of a head that is gone
