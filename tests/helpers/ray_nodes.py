@@ -103,7 +103,7 @@ def kill(pids: list[int]) -> bool:
     """Kill the first of some processes, and wait until it is dead: on a busy machine it may live on for a while."""
     for pid in pids[:1]:
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: not title(pid))
+        eventually(lambda pid=pid: not title(pid))
     return bool(pids)
 
 
