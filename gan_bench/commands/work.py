@@ -103,7 +103,7 @@ def _give_out(submission: Submission, number: int, told: Told) -> Ending | None:
     if not engine.given:
         return _end(submission, Ending(runs=outcome.runs, failed=outcome.failed, stopped=outcome.stopped, lines=lines))
     if number > 1 and submission.on_slurm:
-        own = os.environ.get("SLURM_JOB_ID")
+        own = slurm.own_job()
         submission.submit(grid.cluster, [job for job in submission.living() if job.job != own], number)
     return None
 
@@ -118,10 +118,6 @@ def _silent(submission: Submission) -> str:
         f"the first job, which prepares data and features, ended without a word; {submission.logs}/prepare.log has what it "
         "printed, and is missing where the job's node does not see the store"
     )
-
-
-def _in_slurm() -> bool:
-    return "SLURM_JOB_ID" in os.environ
 
 
 class Shard:
@@ -144,7 +140,7 @@ class Shard:
             signal.signal(signal.SIGUSR1, self._near_the_limit)
         bundle = read_bundle(store)
         node = os.environ.get("SLURMD_NODENAME") or platform.node()
-        job = os.environ.get("SLURM_JOB_ID", "")
+        job = slurm.own_job()
         try:
             files, devices, slots = self._at_hand(bundle, store)
         except GanBenchError as error:
@@ -193,7 +189,7 @@ class Shard:
 
         setup: Any = replace(self.round.setup(store, files), slots=slots)
         self.executor = Executor(setup, LocalHost(devices), listen, fail_fast=rules.fail_fast, retries=rules.retries)
-        if _in_slurm():
+        if slurm.own_job():
             self.executor.grace = KILL_WAIT
             threading.Thread(target=self._end_as_orphan, daemon=True).start()
         jobs = [replace(one.job, clear=one.job.clear and run not in started) for run, one in self.left.items()]

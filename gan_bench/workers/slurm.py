@@ -81,11 +81,20 @@ def most_tasks() -> int:
     return max(1, int(found[1])) if found else MOST_TASKS
 
 
+def own_job() -> str:
+    """This process's job in Slurm's queue, as JOB_TASK where it is a task of an array; "": Slurm has not started it.
+
+    An array's last task has the array's own number as its SLURM_JOB_ID, by which Slurm would requeue every task.
+    """
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID", "")
+
+
 def node_of(job: str) -> str:
-    """The node where a job runs, as far as Slurm knows; "": it does not run."""
+    """The node where a job, or a task, runs, as far as Slurm knows; "": it does not run."""
     return ask("squeue", "--noheader", f"--jobs={job}", "--states=RUNNING", "--format=%N").strip()
 
 
 def requeue(job: str) -> None:
-    """Give up the node that this job is on, and have it started again."""
+    """Give up the node that this job, or this task, is on, and have it started again."""
     ask("scontrol", "requeue", job)

@@ -215,6 +215,23 @@ def test_the_queue_is_read(fake):
     assert asked[:3] == ["--noheader", "--array", "--name=a"]
 
 
+@pytest.mark.parametrize(
+    ("environment", "job"),
+    [
+        ({}, ""),
+        ({"SLURM_JOB_ID": "12"}, "12"),
+        ({"SLURM_JOB_ID": "13", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "0"}, "12_0"),
+        ({"SLURM_JOB_ID": "12", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "1"}, "12_1"),
+    ],
+)
+def test_a_task_is_never_named_by_the_number_of_its_array(monkeypatch, environment, job):
+    for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert slurm.own_job() == job
+
+
 def test_options_of_sbatch():
     assert as_options({"a": True, "b": False, "c": 3, "d": "x y"}) == ["--a", "--c=3", "--d=x y"]
 
