@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from gan_bench.commands.rates import keep_rates
+from gan_bench.console import say
+from gan_bench.planning.cost import Pilot
 from gan_bench.workers.engine import Engine, LocalEngine, Rules
-from gan_bench.workers.pilot import run_pilots
+from gan_bench.workers.pilot import try_pilots
 from gan_bench.workers.shards import Given, Round
 
 if TYPE_CHECKING:
@@ -66,13 +68,16 @@ class GivingOut(Engine):
         return False
 
     def _seconds(self, runs: Sequence[Run], jobs: Sequence[Job], setup: Setup) -> list[float]:
-        """How long each will take on one worker here."""
+        """How long each will take on one worker here, roughly: one of which no step can be timed is taken for a usual one."""
         alike = list({run.cell.networks: run for run in runs}.values())
         tried = alike[:: math.ceil(len(alike) / MOST_PILOTS)]
-        pilots = run_pilots({run.cell: run.data.folder for run in tried}, setup.plugin_files, self.device)
+        found = try_pilots({run.cell: run.data.folder for run in tried}, setup.plugin_files, self.device)
+        pilots = {cell: one for cell, one in found.items() if isinstance(one, Pilot)}
+        for cell in found.keys() - pilots.keys():
+            say(f"{cell.label}: no step of it could be timed: {found[cell]}", err=True)
         keep_rates(setup.store, torch.device(self.device), {cell.networks: one for cell, one in pilots.items()})
         measured = {cell.networks: (pilot.step_seconds, pilot.sample_seconds) for cell, pilot in pilots.items()}
-        usual = tuple(map(mean, zip(*measured.values(), strict=True)))
+        usual = tuple(map(mean, zip(*measured.values(), strict=True))) or (0.0, 0.0)
         seconds = []
         for run, job in zip(runs, jobs, strict=True):
             step, sample = measured.get(run.cell.networks, usual)

@@ -15,7 +15,8 @@ from gan_bench.commands import following
 from gan_bench.commands.on_slurm import seconds_of
 from gan_bench.commands.submission import Ending, Submission
 from gan_bench.errors import GanBenchError
-from gan_bench.workers import slurm
+from gan_bench.workers import pilot, slurm
+from gan_bench.workers.shards import Given
 from gan_bench.workers.slurm import Task, as_options, queue
 
 CLUSTER = """
@@ -289,3 +290,55 @@ def test_what_tasks_tell_is_followed(tmp_path, fake, monkeypatch):
     work("--finish")
     assert submission.ending == Ending(runs=2)
     assert (store / "report.html").exists()
+
+
+BROKEN = """
+import multiprocessing, os
+from gan_bench import Trick, hookimpl
+
+class Broken(Trick):
+    name = "broken"
+    def edit(self, recipe):
+        left = [3]
+        def step():
+            left[0] -= 1
+            if not left[0]:
+                raise ValueError("at its third step")
+        recipe.after_g_step(step)
+
+class Deadly(Trick):
+    name = "deadly"
+    def edit(self, recipe):
+        if multiprocessing.parent_process():
+            recipe.after_g_step(lambda: os._exit(7))
+
+@hookimpl
+def gan_bench_tricks():
+    return [Broken, Deadly]
+"""
+
+
+def prepared(folder: Path, **replaced: str) -> tuple[list[Given], str]:
+    """The runs that are given out, and what is told."""
+    grid = write_grid(folder, GRID + "\n[cluster]\nmost = 4\n", **replaced)
+    told = gan_bench("work", "store", "--prepare", "--grid", grid, cwd=folder).output
+    return Submission.latest(folder / "store").round(1).given(), told
+
+
+def test_runs_of_which_no_step_can_be_timed_are_given_out_all_the_same(tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    given, told = prepared(
+        tmp_path, name='name = "toy"\nplugins = ["broken.py"]', tricks='tricks = [[], ["broken"], ["deadly"]]'
+    )
+    seconds = [one.seconds for one in given]
+    assert min(seconds) > 0
+    assert seconds == [seconds[0]] * 3
+    assert "ValueError: at its third step" in told
+    assert "its process died" in told
+
+
+def test_what_takes_too_long_is_not_timed(tmp_path, monkeypatch):
+    monkeypatch.setattr(pilot, "TRIED_SECONDS", 0.01)
+    given, told = prepared(tmp_path)
+    assert [one.seconds for one in given] == [0.0, 0.0]
+    assert "it took longer than 0.01 s" in told
