@@ -33,12 +33,28 @@ class GivingOut(Engine):
 
     trains = False
 
-    def __init__(self, round_: Round, tasks: int, command: Command, cluster: Cluster, told: Told) -> None:
-        self.round, self.tasks, self.cluster, self.told = round_, tasks, cluster, told
+    def __init__(
+        self,
+        round_: Round,
+        tasks: int,
+        command: Command,
+        cluster: Cluster,
+        told: Told,
+        *,
+        earlier: Sequence[Round] = (),
+        enough: bool = False,
+    ) -> None:
+        """`told` is what tasks have told of the `earlier` rounds; `enough`: there is none after those."""
+        self.round, self.tasks, self.cluster, self.told, self.enough = round_, tasks, cluster, told, enough
+        if command.only == "failed":
+            self.begun = {one.job.run for before in earlier for one in before.given()}
         self.local = LocalEngine(command.devices, command.slots)
         self.device, self.slots = self.local.device, self.local.slots
         self.workers = self.local.workers * tasks
+        device = torch.device(self.device).type
+        self.kind = earlier[0].facts["device"] if earlier else device  # of which a round's tasks are
         self.given = False
+        self.left = 0  # runs that are not given out any more
 
     def peaks(self, precisions: set[Precision]) -> Mapping[Precision, float]:
         """See Engine."""
@@ -47,7 +63,10 @@ class GivingOut(Engine):
     def train(
         self, runs: Sequence[Run], jobs: Sequence[Job], setup: Setup, rules: Rules, listener: Callable[[Event], None]
     ) -> bool:
-        """Write the jobs down; False, for none of them has ended. True: a run has failed, and no others shall begin."""
+        """Write the jobs down; False, for none of them has ended. True: no others shall begin, such as after one has failed."""
+        if self.enough:
+            self.left = len(jobs)
+            return True
         if rules.fail_fast and self.told.failed:
             return True
         jobs = [replace(job, clear=job.clear and job.run not in self.told.started) for job in jobs]
@@ -60,6 +79,7 @@ class GivingOut(Engine):
             given,
             setup,
             rules,
+            device=self.kind,
             workers=self.local.workers,
             minutes=cluster.minutes,
             signal_seconds=cluster.signal_seconds,
