@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import mean
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from gan_bench.commands.rates import keep_rates
+from gan_bench.commands.rates import keep_rates, uses_gpus
 from gan_bench.console import say
+from gan_bench.errors import GanBenchError
 from gan_bench.planning.cost import Pilot
 from gan_bench.workers.engine import Engine, LocalEngine, Rules
 from gan_bench.workers.pilot import try_pilots
@@ -44,7 +46,10 @@ class GivingOut(Engine):
         earlier: Sequence[Round] = (),
         enough: bool = False,
     ) -> None:
-        """`told` is what tasks have told of the `earlier` rounds; `enough`: there is none after those."""
+        """`told` is what tasks have told of the `earlier` rounds; `enough`: there is none after those.
+
+        GanBenchError: a device that is not there.
+        """
         self.round, self.tasks, self.cluster, self.told, self.enough = round_, tasks, cluster, told, enough
         if command.only == "failed":
             self.begun = {one.job.run for before in earlier for one in before.given()}
@@ -52,6 +57,11 @@ class GivingOut(Engine):
         self.device, self.slots = self.local.device, self.local.slots
         self.workers = self.local.workers * tasks
         device = torch.device(self.device).type
+        if not earlier and device == "cpu" and command.devices == "auto" and uses_gpus(cluster):
+            raise GanBenchError(
+                f"{platform.node()} has no GPU that PyTorch can use, and cluster.sbatch asks for one: leave this node out "
+                "(cluster.sbatch.exclude), or train on cores (--devices cpu)"
+            )
         self.kind = earlier[0].facts["device"] if earlier else device  # of which a round's tasks are
         self.given = False
         self.left = 0  # runs that are not given out any more

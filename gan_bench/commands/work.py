@@ -139,10 +139,8 @@ def _give_out(submission: Submission, number: int, told: Told, *, enough: bool =
     store, earlier = submission.store, [submission.round(before) for before in range(1, number)]
     try:
         if earlier and submission.on_slurm:
-            if slurm.patiently(
-                lambda: submission.others("finish")
-            ):  # this job was started anew when it had done its work
-                return None
+            if slurm.patiently(lambda: submission.others("finish")):
+                return None  # this job has done its work, and was started anew
             if slurm.patiently(submission.cancelled):
                 return submission.end(Ending(stopped=True))
         command, grid = read_bundle(store).open(store)
@@ -159,10 +157,8 @@ def _give_out(submission: Submission, number: int, told: Told, *, enough: bool =
     except GanBenchError as error:
         return submission.end(Ending(error=str(error)))
     if engine.left:
-        line = (
-            f"{engine.left} runs were lost with their tasks {FRUITLESS} times; {submission.logs} has what those printed"
-        )
-        lines = [*lines, line]
+        lost = f"{engine.left} runs were lost with their tasks {FRUITLESS} times"
+        lines = [*lines, f"{lost}; {submission.logs} has what those printed"]
     failed = min(outcome.runs, outcome.failed + engine.left)
     return submission.end(Ending(runs=outcome.runs, failed=failed, stopped=outcome.stopped, lines=tuple(lines)))
 
@@ -267,9 +263,8 @@ class Shard:
         return False if self.out_of_time else self.executor.run(jobs)
 
     def _take(self, event: Event, journal: Journal, fail_fast: bool) -> None:
-        further = isinstance(event, Started) and event.steps > self.before.get(
-            event.run, 0
-        )  # than its life before began
+        begun = self.before.get(event.run, 0)  # where its life before stood
+        further = isinstance(event, Started) and event.steps > begun
         self.trained |= further or isinstance(event, Advanced)
         if isinstance(event, Foreign):
             self.foreign.add(event.run)

@@ -14,8 +14,10 @@ from stores import GRID, gan_bench, run_folders, write_grid
 
 from gan_bench.commands import following, submission, work
 from gan_bench.commands.on_slurm import seconds_of
+from gan_bench.commands.rates import uses_gpus, workers_of
 from gan_bench.commands.submission import Ending, Submission
 from gan_bench.errors import GanBenchError
+from gan_bench.grid.schema import Cluster
 from gan_bench.planning.runs import select
 from gan_bench.workers import pilot, slurm
 from gan_bench.workers.events import Advanced, Started
@@ -519,3 +521,23 @@ def test_runs_that_had_failed_are_selected_though_they_have_begun_since():
         for name, failed in (("begun", False), ("failed", True), ("finished", False))
     ]
     assert [run.name for run in select(runs, "failed", begun={"begun"})] == ["begun", "failed"]
+
+
+def test_a_first_job_without_the_gpu_that_it_asked_for_gives_nothing_out(tmp_path):
+    grid = write_grid(tmp_path, GRID + '\n[cluster]\nsbatch = { gres = "tmp:1,gpu:2" }\n')
+    made = ("work", "store", "--prepare", "--grid", grid)
+    assert "has no GPU that PyTorch can use" in gan_bench(*made, cwd=tmp_path, code=2).output
+
+
+@pytest.mark.parametrize(
+    ("asked", "workers", "gpus"),
+    [
+        ({"gres": "gpu:2,tmp:10"}, 2, True),
+        ({"gres": "tmp:10,gpu:a100:4"}, 4, True),
+        ({"gres": "tmp:10", "cpus-per-task": 3}, 3, False),
+        ({"gpus": "v100:2"}, 2, True),
+    ],
+)
+def test_gpus_are_counted_among_what_else_is_asked_for(asked, workers, gpus):
+    cluster = Cluster(sbatch=asked)
+    assert (workers_of(cluster), uses_gpus(cluster)) == (workers, gpus)
