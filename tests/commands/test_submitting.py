@@ -412,6 +412,7 @@ def prepared(folder: Path, **replaced: str) -> tuple[list[Given], str]:
     return Submission.latest(folder / "store").round(1).given(), told
 
 
+@pytest.mark.slow
 def test_runs_of_which_no_step_can_be_timed_are_given_out_all_the_same(tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     given, told = prepared(
@@ -431,6 +432,7 @@ def test_what_takes_too_long_is_not_timed(tmp_path, monkeypatch):
     assert "it took longer than 0.01 s" in told
 
 
+@pytest.mark.slow
 def test_arrays_in_which_runs_come_further_are_not_in_vain(tmp_path, monkeypatch):
     """A preempted run that saves again and again is given out as long as it does; one that never does is lost."""
     monkeypatch.setattr(work, "FRUITLESS", 2)
