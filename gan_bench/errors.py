@@ -11,6 +11,10 @@ class GanBenchError(Exception):
     """A mistake in what the user gave (grid file, plugin, data, option): printed without a traceback, exit code 2."""
 
 
+class OccupiedError(GanBenchError):
+    """Another command is at work in the store."""
+
+
 class ParameterError(GanBenchError):
     """A plugin's parameter asks for what its data do not have; `parameter` is its name."""
 

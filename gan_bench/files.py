@@ -198,6 +198,15 @@ def twin(file: Path, to: Path) -> None:
         flush(to)
 
 
+def listed(path: Path) -> bool:
+    """Whether a file is there, by its folder's list: NFS answers for up to a minute that a name is not there which it was once
+    asked for."""
+    try:
+        return path.name in os.listdir(path.parent)
+    except FileNotFoundError:
+        return False
+
+
 def flush(path: Path) -> None:
     """Wait until a file's content, or a folder's list of names, is on the disk."""
     if os.name == "nt" and path.is_dir():

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from gan_bench.cli.options import Seconds, grid_options, open_grid, port_option
 from gan_bench.cli.streams import Unprintable
+
+if TYPE_CHECKING:
+    from gan_bench.commands.run import Outcome
 
 
 @click.command("run")
@@ -94,12 +97,16 @@ def command(
         raise click.UsageError("--most-seeds is where --until-settled stops adding seeds; give both")
     if until_settled and only is not None:
         raise click.UsageError("--until-settled is about whole comparisons, and --only leaves some of their runs out")
-    loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=on in (None, "local"))
+    loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=True, on=on)
     on = on or loaded.cluster.on
     if address and on != "ray":
         raise click.UsageError("--address is of a Ray cluster; give --on ray too")
     if detach and on != "slurm":
         raise click.UsageError("--detach leaves a grid to Slurm; give --on slurm too")
+    if detach and watch:
+        raise click.UsageError(
+            "--watch serves a page until the grid has ended, and --detach does not wait for it; give one"
+        )
 
     from gan_bench.commands.command import Command
     from gan_bench.commands.submission import check_unsubmitted
@@ -129,6 +136,7 @@ def command(
     watcher = beside(asked.store(loaded), loaded.plugin_files, port) if watch else nullcontext()
     if on != "slurm":
         check_unsubmitted(asked.store(loaded))
+    outcome: Outcome | None  # None: nobody waits for it
     with on_stop(interrupt), watcher as page:
         if page:
             say(f"Watch it at {page}", err=True)
@@ -142,7 +150,7 @@ def command(
             outcome, said = run_on_slurm(asked, loaded, detach=detach)
         else:
             outcome, said = asked.perform(loaded)
-    if detach:
+    if outcome is None:
         for line in said:
             say(line)
         return

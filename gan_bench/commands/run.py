@@ -15,7 +15,7 @@ from rich.console import Console
 from gan_bench.api.asking import ask
 from gan_bench.api.samples import PreparedData
 from gan_bench.console import plain_console
-from gan_bench.errors import GanBenchError
+from gan_bench.errors import GanBenchError, OccupiedError
 from gan_bench.files import checked, remove_leftovers
 from gan_bench.findings.stand_ins import sentence, stand_ins
 from gan_bench.findings.told import lines, told_all
@@ -155,7 +155,7 @@ class GridWork:
         every, looks = plan_runs(
             self.prepared, self.store, keep_stale=self.keep_stale, add_looks=add_looks, verify=self.verify
         )
-        runs = select(every, only, any_match=any_match)
+        runs = select(every, only, any_match=any_match, begun=self.engine.begun)
         tested = () if self.grid.half == "selection" else no_verdict_lines(self.grid, looks)
         for line in (*tested, *stale_lines(runs)):
             self.say(line)
@@ -205,7 +205,7 @@ class GridWork:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """The store is this process's own, and computing is as in a worker. GanBenchError: another command is at work there."""
+        """The store is this process's own, and computing is as in a worker. OccupiedError: another command is at work there."""
         self.store.mkdir(parents=True, exist_ok=True)
         try:
             with hold(self.store, self.say) as heart, checked(heart.go_on), preserved():
@@ -214,7 +214,7 @@ class GridWork:
                 remove_leftovers(self.store / INDEX)
                 yield
         except Held as error:
-            raise GanBenchError(
+            raise OccupiedError(
                 f"another gan-bench run is at work in {self.store} ({error}); wait for it, or give another --out"
             ) from error
         except Lost as error:  # it was frozen, and the store is another command's by now
