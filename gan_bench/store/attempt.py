@@ -29,6 +29,7 @@ from gan_bench.files import put_back
 BEAT_SECONDS = 5.0  # between two beats
 SILENT_SECONDS = 20.0  # without a beat of its own, after which a process asks whether another one has taken over
 DEAD_SECONDS = 30.0  # without a beat: longer than network file systems keep attributes of a file that is opened
+TOKENS = ".*.attempt"  # in runs/
 LOOK_SECONDS = 0.05  # between two looks at another's token
 
 Content = dict[str, Any]  # of a token

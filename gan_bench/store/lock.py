@@ -19,7 +19,19 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from gan_bench.store.attempt import DEAD_SECONDS, Attempt, Busy, Content, take, waited, watch, where
+from gan_bench.store.attempt import (
+    DEAD_SECONDS,
+    TOKENS,
+    Attempt,
+    Busy,
+    Content,
+    read,
+    revoke,
+    take,
+    waited,
+    watch,
+    where,
+)
 
 HEART = ".heart"  # the file in the store
 HERE = "on this machine, or one that shares its locks"
@@ -60,11 +72,19 @@ def hold(store: Path, tell: Callable[[str], object], wait: float = 0.5) -> Itera
 
 
 def _heart(store: Path, tell: Callable[[str], object]) -> Attempt:
-    """Our heart, in place of a dead one; where another command takes us for dead, this one is stopped. Held: one lives."""
+    """Our heart, in place of a dead one; where another command takes us for dead, this one is stopped. Held: one lives.
+
+    What a dead command's workers have is theirs no more: one that is only frozen must not clear a run that is left as it is.
+    """
+    another = read(store / HEART) is not None
     try:
-        return waited(take(store / HEART, on_loss=_stop), _watching(store, tell))
+        heart = waited(take(store / HEART, on_loss=_stop), _watching(store, tell))
     except Busy as error:
         raise Held(str(error)) from error
+    for token in (store / "runs").glob(TOKENS) if another else ():
+        with suppress(OSError):
+            revoke(token, str((read(token) or {}).get("attempt")))
+    return heart
 
 
 def _watching(store: Path, tell: Callable[[str], object]) -> Callable[[Content], object]:
