@@ -99,7 +99,7 @@ def test_dividing_runs_among_tasks(tmp_path, jobs):
     tasks, round_ = 1_000, Round(tmp_path / "round-1")
     given = [Given(job, job.run, 0, 60.0 + job.seed % 7) for job in jobs]
     began = time.process_time()
-    round_.write(given, setup(tmp_path), Rules(), workers=1, minutes=0.1, signal_seconds=120)
+    round_.write(given, setup(tmp_path), Rules(), device="cpu", workers=1, minutes=0.1, signal_seconds=120)
     written, began = time.process_time() - began, time.process_time()
     share = round_.share(17, tasks)
     read, size = time.process_time() - began, (round_.folder / "jobs.jsonl").stat().st_size / 1e6

@@ -15,6 +15,10 @@ class GanBenchError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
+class OccupiedError(GanBenchError):
+    """Another command is at work in the store."""
+
+
 class ParameterError(GanBenchError):
     """A plugin's parameter asks for what its data do not have; `parameter` is its name."""
 

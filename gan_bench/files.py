@@ -141,7 +141,8 @@ def move(file: Path, to: Path) -> None:
 def take_away(path: Path, to: Path | None = None) -> None:
     """Rename a file or folder, or delete it. FileNotFoundError: it is not there.
 
-    The check follows as well: what a process took that was too late for it is put back.
+    The check follows as well: what a process took that was too late for it is put back. What can't be deleted, such as files
+    that are still open on NFS, is a leftover.
     """
     check, away = _check.get(), beside(path)
     check()
@@ -155,7 +156,7 @@ def take_away(path: Path, to: Path | None = None) -> None:
         os.replace(away, to)
         flush(to.parent)
     elif away.is_dir() and not away.is_symlink():
-        shutil.rmtree(away)
+        shutil.rmtree(away, ignore_errors=True)
     else:
         away.unlink()
 
@@ -163,13 +164,26 @@ def take_away(path: Path, to: Path | None = None) -> None:
 def put_back(away: Path, path: Path) -> None:
     """Rename a file or folder back, unless there is another one by now: then that stays, and this one is deleted."""
     if away.is_dir() and not away.is_symlink():
-        with suppress(OSError):  # a folder does not replace a filled one
-            away.rename(path)
-        shutil.rmtree(away, ignore_errors=True)
+        try:
+            away.rename(path)  # a folder does not replace a filled one
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise  # and nothing is deleted
+            shutil.rmtree(away, ignore_errors=True)
         return
     with suppress(FileExistsError):
-        twin(away, path)
+        _link(away, path)
     away.unlink(missing_ok=True)
+
+
+def _link(file: Path, to: Path) -> None:
+    """A second name for a file; where the file system has no such thing, a rename. FileExistsError: there is one."""
+    try:
+        os.link(file, to)
+    except OSError as error:
+        if isinstance(error, FileExistsError) or to.exists():
+            raise FileExistsError(errno.EEXIST, "there is one", str(to)) from error
+        file.rename(to)
 
 
 def twin(file: Path, to: Path) -> None:
@@ -182,6 +196,15 @@ def twin(file: Path, to: Path) -> None:
         with file.open("rb") as content, to.open("xb") as copy:
             shutil.copyfileobj(content, copy)
         flush(to)
+
+
+def listed(path: Path) -> bool:
+    """Whether a file is there, by its folder's list: NFS answers for up to a minute that a name is not there which it was once
+    asked for."""
+    try:
+        return path.name in os.listdir(path.parent)
+    except FileNotFoundError:
+        return False
 
 
 def flush(path: Path) -> None:
@@ -209,7 +232,7 @@ def remove_leftovers(folder: Path, pattern: str = ".*") -> None:
                 if path.is_dir() and not path.is_symlink():
                     gone = beside(folder / "gone")
                     path.rename(gone)  # at once, for whoever wakes up may write more into it
-                    shutil.rmtree(gone)
+                    shutil.rmtree(gone, ignore_errors=True)
                 else:
                     path.unlink()
 

@@ -130,8 +130,10 @@ def open_grid(
     *,
     allow_plugins: bool,
     workers: bool,
+    on: str | None = "local",
 ) -> Grid:
-    """The validated grid. With `workers`, their libraries are imported beside ours, once the file itself is found right.
+    """The validated grid. With `workers`, their libraries are imported beside ours, once the file itself is found right, unless
+    runs train elsewhere (`on`; None: as the grid says).
 
     GridError: also where it names plugin files that must not be run on its word alone.
     """
@@ -143,7 +145,7 @@ def open_grid(
     core = read_core(grid, overrides, seeds)
     if not allow_plugins:
         check_plugin_files(core, plugins)
-    if workers:
+    if workers and (on or core.keys.cluster.on) == "local":
         warm_up()
     loaded = add_plugins(core, plugins)
     for broken in loaded.registry.broken:  # no cell needs it, but its events will be missed

@@ -15,6 +15,7 @@ from gan_bench.cli.options import Names, Seconds, grid_options, open_grid, port_
 from gan_bench.cli.streams import Unprintable
 
 if TYPE_CHECKING:
+    from gan_bench.commands.run import Outcome
     from gan_bench.grid import Grid
 
 
@@ -105,7 +106,7 @@ def command(
         raise click.UsageError("--most-seeds is where --until-settled stops adding seeds; give both")
     if until_settled and only is not None:
         raise click.UsageError("--until-settled is about whole comparisons, and --only leaves some of their runs out")
-    loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=on in (None, "local"))
+    loaded = open_grid(grid, plugins, overrides, seeds, allow_plugins=allow_plugins, workers=True, on=on)
     on = on or loaded.cluster.on
     if address and on != "ray":
         raise click.UsageError("--address is of a Ray cluster; give --on ray too")
@@ -113,6 +114,10 @@ def command(
         raise click.UsageError("--detach leaves a grid to Slurm; give --on slurm too")
     if detach and track:
         raise click.UsageError("--track follows a grid that --detach leaves; `gan-bench track DIR` follows it later")
+    if detach and watch:
+        raise click.UsageError(
+            "--watch serves a page until the grid has ended, and --detach does not wait for it; give one"
+        )
 
     from gan_bench.commands.command import Command
     from gan_bench.commands.submission import check_unsubmitted
@@ -143,6 +148,7 @@ def command(
     if on != "slurm":
         check_unsubmitted(asked.store(loaded))
     tracking = told_beside(asked.store(loaded), loaded, track) if track else nullcontext()
+    outcome: Outcome | None  # None: nobody waits for it
     with on_stop(interrupt), watcher as page, tracking as wait_until_told:
         if page:
             say(f"Watch it at {page}", err=True)
@@ -156,9 +162,9 @@ def command(
             outcome, said = run_on_slurm(asked, loaded, detach=detach)
         else:
             outcome, said = asked.perform(loaded)
-        if wait_until_told and not outcome.stopped:
+        if wait_until_told and outcome and not outcome.stopped:
             wait_until_told()
-    if detach:
+    if outcome is None:
         for line in said:
             say(line)
         return

@@ -17,7 +17,7 @@ def command(ctx: click.Context, store: Path) -> None:
 
     Tasks save their runs first. The command that submitted them goes on from there. Exit code 1 if some don't end.
     """
-    from gan_bench.commands.submission import Submission
+    from gan_bench.commands.submission import STILL, Submission
     from gan_bench.console import say
     from gan_bench.errors import GanBenchError
 
@@ -28,6 +28,6 @@ def command(ctx: click.Context, store: Path) -> None:
         say("Slurm has no job of it.")
         return
     if not submission.stop():
-        say("Some of its jobs don't end; `squeue --me` shows them.", err=True)
+        say(STILL, err=True)
         ctx.exit(1)
     say("Its jobs have ended. The same command goes on from here.")

@@ -31,6 +31,7 @@ class Share(click.ParamType):
 @plugin_option
 @allow_option
 @click.option("--shard", type=Share(), help="Train a share of the runs, such as 0/8.")
+@click.option("--round", "number", type=click.IntRange(1), hidden=True, help="Of which array of tasks it is one.")
 @click.option("--finish", is_flag=True, help="Write tables and report, or give out what is left.")
 @click.option("--submission", hidden=True, help="The name of the submission that the job belongs to.")
 @click.pass_context
@@ -42,6 +43,7 @@ def command(
     plugins: tuple[Path, ...],
     allow_plugins: bool,
     shard: tuple[int, int] | None,
+    number: int | None,
     finish: bool,
     submission: str | None,
 ) -> None:
@@ -65,5 +67,5 @@ def command(
         work.take_on(Command(grid=grid, out=store, plugins=plugins), loaded, store)
     found = work.submission_of(store, submission)
     if shard is not None:
-        ctx.exit(work.shard(found, *shard))
+        ctx.exit(work.shard(found, *shard, number))
     ctx.exit(work.tell(work.prepare(found) if prepare else work.finish(found), again=finish and not found.on_slurm))

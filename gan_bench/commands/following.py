@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_bench.commands.run import Outcome
-from gan_bench.commands.submission import Ending, Submission, count
+from gan_bench.commands.submission import STILL, Ending, Submission, count
 from gan_bench.errors import GanBenchError
 from gan_bench.workers.events import Advanced, Ended, Started, Warned
 from gan_bench.workers.journal import Journals, Refused
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 READ_SECONDS = 1.0  # between two looks at the tasks' journals
 POLL_SECONDS = 15.0  # between two questions to Slurm
+UNSEEN = (
+    6  # polls without a job of it, after which there is none: NFS may show for a minute that its ending is not there
+)
 
 
 class Hangup(BaseException):
@@ -53,16 +56,19 @@ class Follower:
                     if time.monotonic() - self.polled > POLL_SECONDS:
                         self.polled = time.monotonic()
                         if self._poll():
-                            self.submission.end(Ending(stopped=True))
+                            ending = self.submission.end(Ending(stopped=True))
+                            break
                     time.sleep(READ_SECONDS)
                 self._look(shown)
         except KeyboardInterrupt:
             self.console.print("Stopping its tasks; they save their runs.")
-            self.submission.stop()
-            ending = Ending(stopped=True)
+            if not self.submission.stop():
+                self.console.print(STILL)
+            ending = self.submission.ending or Ending(stopped=True)
         except Hangup:
             self.console.print("Its jobs go on; the same command follows them again.")
             raise SystemExit(130) from None
+        self.submission.told.touch()
         if ending.error:
             raise GanBenchError(ending.error)
         return Outcome(store, ending.runs, ending.failed, ending.stopped), list(ending.lines)
@@ -89,7 +95,10 @@ class Follower:
         if whole:
             self.logs[log] = self.logs.get(log, 0) + len(whole) + 1
             for line in whole.decode(errors="replace").splitlines():
-                if line not in self.lines:  # the last job finds the same of the data as the first
+                known = line in self.lines  # the last job finds the same of the data as the first
+                if not known and not (
+                    line.startswith("Error: ") and self.submission.ending
+                ):  # which is told at the end
                     self.lines.add(line)
                     self.console.print(line, soft_wrap=True)
 
@@ -106,7 +115,7 @@ class Follower:
                 self.display(entry)
 
     def _poll(self) -> bool:
-        """Ask Slurm what lives; True: nothing has for two polls, and nothing has said how it ended."""
+        """Ask Slurm what lives; True: nothing has for some polls, and nothing has said how it ended."""
         try:
             living = self.submission.living()
         except GanBenchError as error:
@@ -114,9 +123,9 @@ class Follower:
             return False
         if not living:
             self.unseen += 1
-            if self.unseen == 2:
+            if self.unseen == UNSEEN:
                 self.console.print("Slurm has no job of it any more, and none has written how it ended.")
-            return self.unseen >= 2
+            return self.unseen >= UNSEEN
         self.unseen = 0
         self._say(self.submission.in_words(living))
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pickle
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from gan_bench.commands.prepared import ENTRY, Prepared
 from gan_bench.commands.run import Outcome
 from gan_bench.console import plain_console
 from gan_bench.errors import GanBenchError
-from gan_bench.store.lock import at_work
+from gan_bench.store.lock import Held, check_free
 from gan_bench.workers.engine import Engine, Rules
 from gan_bench.workers.events import Event
 from gan_bench.workers.executor import MOST_MOVES, Executor
@@ -45,7 +46,11 @@ class RayEngine(Engine):
     def __init__(self, host: RayHost, slots: int | None, prepared: Prepared) -> None:
         self.host, self.known, self.features = host, prepared, prepared.features
         self.slots = slots
-        self.workers = host.workers
+
+    @property
+    def workers(self) -> int:  # type: ignore[override]  # more once nodes have joined
+        """See Engine."""
+        return self.host.workers
 
     @property
     def lost(self) -> str:
@@ -75,13 +80,17 @@ def run_on_ray(command: Command, grid: Grid, address: str) -> tuple[Outcome, lis
     if command.devices not in DEVICES:
         raise GanBenchError(f"on Ray --devices is {', '.join(DEVICES)} (found: {command.devices!r})")
     console, store = plain_console(), command.store(grid)
-    if at_work(store):  # before its bundle takes the place of another's
-        raise GanBenchError(f"another gan-bench run is at work in {store}; wait for it, or give another --out")
+    try:  # before its bundle takes the place of another's
+        check_free(store, lambda line: console.print(line, soft_wrap=True))
+    except Held as error:
+        raise GanBenchError(
+            f"another gan-bench run is at work in {store} ({error}); wait for it, or give another --out"
+        ) from error
     store.mkdir(parents=True, exist_ok=True)
     bundle = write_bundle(command, grid, store)
     with _cache_of(bundle), connected(bundle, store.resolve(), grid, command, address, console) as host:
         with console.status("preparing data and features on the cluster"):
-            prepared = prepare_there(host, store.resolve())
+            prepared = prepare_there(host, store.resolve(), host.say_line)
         if prepared is None:
             console.print(host.lost, soft_wrap=True)
             return Outcome(store, 0, 0, stopped=True), []
@@ -104,23 +113,26 @@ def connected(
     with console.status(f"connecting to Ray ({address})"):
         host.__enter__()
     try:
-        nodes = len(host.nodes)
-        console.print(
-            f"Ray: {nodes} node{'s' * (nodes != 1)}, {host.workers} worker{'s' * (host.workers != 1)} at a time."
-        )
+        if host.free():
+            nodes, count = len(host.nodes), host.workers
+            console.print(f"Ray: {nodes} node{'s' * (nodes != 1)}, {count} worker{'s' * (count != 1)} at a time.")
         yield host
     finally:
         host.__exit__()
 
 
-def prepare_there(host: RayHost, store: Path) -> Prepared | None:
+def prepare_there(host: RayHost, store: Path, say: Callable[[str], object]) -> Prepared | None:
     """Prepare the store's command on a node; None: the cluster was lost. GanBenchError: it can't be prepared."""
+    tried: Counter[str] = Counter()  # by place
     for _ in range(MOST_MOVES):
+        if not (host.lost or host.free()):
+            say("No node of Ray's cluster has a free core or GPU that gan-bench may use; waiting for one.")
         while not (host.lost or host.free()):
             host.wait([], 1.0)
         if host.lost:
             return None
-        place = host.free()[0]
+        place = min(host.free(), key=lambda place: tried[place])
+        tried[place] += 1
         task = pickle.dumps((store, host.nodes[place].device))
         handle, answer = host.begin(place, ENTRY, task), None
         try:

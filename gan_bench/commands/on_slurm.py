@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import Timeout
 
-from gan_bench.commands.bundle import FOLDER, make_bundle, read_bundle, write_bundle
+from gan_bench.commands.bundle import FOLDER, Bundle, make_bundle, read_bundle, write_bundle
 from gan_bench.commands.following import Follower
 from gan_bench.commands.run import Outcome
-from gan_bench.commands.submission import Submission
+from gan_bench.commands.submission import STILL, Submission
 from gan_bench.console import plain_console, say
 from gan_bench.errors import GanBenchError
 from gan_bench.planning.courses import check_undecoded
@@ -24,46 +24,65 @@ if TYPE_CHECKING:
     from gan_bench.grid import Grid
 
 
-def run_on_slurm(command: Command, grid: Grid, *, detach: bool) -> tuple[Outcome, list[str]]:
-    """Train a command's grid there; returns how it ended, and lines for a person.
+def run_on_slurm(command: Command, grid: Grid, *, detach: bool) -> tuple[Outcome | None, list[str]]:
+    """Train a command's grid there; returns how it ended, None if that is not awaited, and lines for a person.
 
-    Where its jobs live already, it is followed from there on. GanBenchError: bad input, Slurm is not there or refuses the jobs,
-    or another command's jobs live in the store.
+    Where its jobs live already, it is followed from there on; where they have ended since, that is told. GanBenchError: bad
+    input, Slurm is not there or refuses the jobs, or another command's jobs live in the store.
     """
     check_time(grid)
     check_undecoded(grid)
     store = command.store(grid).resolve()
     submission, said = submit(command, grid, store)
-    if detach:
+    if detach and submission.ending is None:
         more = f"`gan-bench status {store}` tells how far it is; the same command without --detach follows it."
-        return Outcome(store, 0, 0, stopped=False), [said, more]
+        return None, [said, more]
     say(said, err=True)
     return Follower(submission, plain_console()).follow()
 
 
 def submit(command: Command, grid: Grid, store: Path) -> tuple[Submission, str]:
-    """The store's living submission, or a new one; and a line for a person."""
+    """The store's living submission, one of the same command that has ended since, or a new one; and a line for a person."""
     bundle = make_bundle(command, grid, store)
     with _one_at_a_time(store):
-        submission = Submission.latest(store)
-        waits = submission is not None and submission.on_slurm and submission.ending is None
-        if submission is not None and waits and (living := submission.living()):
-            if not bundle.same(read_bundle(store)):
-                raise GanBenchError(
-                    f"jobs of another command are at work in {store}, submitted {submission.began}; wait for them, end them by "
-                    f"`gan-bench stop {store}`, or give another --out"
-                )
-            submission.submit(grid.cluster, living, max(1, submission.rounds()))
-            return submission, f"Slurm has its jobs already, submitted {submission.began}."
+        before = Submission.latest(store)
+        if before and before.on_slurm and (said := _attached(before, bundle, grid)):
+            return before, said
         write_bundle(command, grid, store)
         tasks = min(grid.cluster.most, most_runs(grid), slurm.most_tasks())
         submission = Submission.new(store, tasks)
         try:
             submission.submit(grid.cluster, ())
-        except GanBenchError:
-            submission.stop()
+        except BaseException:  # Ctrl-C too
+            if not submission.stop():
+                say(STILL, err=True)
             raise
         return submission, f"Given to Slurm: a job that prepares, an array of {tasks} tasks, and a job that finishes."
+
+
+def _attached(submission: Submission, bundle: Bundle, grid: Grid) -> str:
+    """A line for a person where this one is to be followed, with what lacks of its jobs submitted; "": it is over.
+
+    GanBenchError: its jobs are another command's, or are being stopped, or Slurm refuses them.
+    """
+    store, ending = submission.store, submission.ending
+    if ending is not None:
+        with suppress(GanBenchError):  # a damaged bundle is made anew
+            if not ending.stopped and not submission.told.exists() and bundle.same(read_bundle(store)):
+                return f"Its jobs, submitted {submission.began}, have ended. Another such command submits new ones."
+        return ""
+    living = submission.living()
+    if not living:
+        return ""
+    if submission.is_stopped:
+        raise GanBenchError(f"the jobs of {store} are still ending; `gan-bench status {store}` shows them")
+    if not bundle.same(read_bundle(store)):
+        raise GanBenchError(
+            f"jobs of another command are at work in {store}, submitted {submission.began}; wait for them, end them by "
+            f"`gan-bench stop {store}`, or give another --out"
+        )
+    submission.submit(grid.cluster, living, max(1, submission.rounds()))
+    return f"Slurm has its jobs already, submitted {submission.began}."
 
 
 def most_runs(grid: Grid) -> int:

@@ -75,14 +75,19 @@ def cluster_line(on: str, plans: Sequence[CellPlan], samples: int, cluster: Clus
 def workers_of(cluster: Cluster) -> int:
     """How many runs a task trains at a time, at least: by the GPUs that it asks for, or else the cores."""
     options = cluster.sbatch
-    gpus = [str(options[name]).rpartition(":")[2] for name in GPU_OPTIONS if name in options]
-    number = next(iter(gpus), str(options.get("cpus-per-task", 1)))
+    number = next((one.rpartition(":")[2] for one in _gpus(cluster)), str(options.get("cpus-per-task", 1)))
     return max(1, int(number)) if number.isdecimal() else 1
 
 
 def uses_gpus(cluster: Cluster) -> bool:
     """Whether tasks ask for GPUs."""
-    return any("gpu" in f"{name}={cluster.sbatch[name]}" for name in GPU_OPTIONS if name in cluster.sbatch)
+    return bool(_gpus(cluster))
+
+
+def _gpus(cluster: Cluster) -> list[str]:
+    """What is asked for of them, such as "gpu:a100:2" among other resources, or "2"."""
+    asked = [(name, one) for name in GPU_OPTIONS for one in str(cluster.sbatch.get(name, "")).split(",") if one]
+    return [one for name, one in asked if name != "gres" or one.partition(":")[0] in ("gpu", "gres/gpu")]
 
 
 def _key(networks: str) -> str:

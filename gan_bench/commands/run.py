@@ -15,8 +15,8 @@ from rich.console import Console
 from gan_bench.api.asking import ask
 from gan_bench.api.samples import PreparedData
 from gan_bench.console import plain_console
-from gan_bench.errors import GanBenchError
-from gan_bench.files import remove_leftovers
+from gan_bench.errors import GanBenchError, OccupiedError
+from gan_bench.files import checked, remove_leftovers
 from gan_bench.findings.stand_ins import sentence, stand_ins
 from gan_bench.findings.told import lines, told_all
 from gan_bench.grid.labels import value_text
@@ -36,6 +36,7 @@ from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.neighbours import prepare_neighbours
 from gan_bench.scoring.real_scores import score_real_data
 from gan_bench.stats.sequential import Looks
+from gan_bench.store.attempt import Lost
 from gan_bench.store.index import FOLDER as INDEX
 from gan_bench.store.lock import Held, hold
 from gan_bench.training.global_state import preserved
@@ -160,7 +161,7 @@ class GridWork:
         every, looks = plan_runs(
             self.prepared, self.store, keep_stale=self.keep_stale, add_looks=add_looks, verify=self.verify
         )
-        runs = select(every, only, any_match=any_match)
+        runs = select(every, only, any_match=any_match, begun=self.engine.begun)
         tested = () if self.grid.half == "selection" else no_verdict_lines(self.grid, looks)
         for line in (*tested, *stale_lines(runs)):
             self.say(line)
@@ -212,18 +213,20 @@ class GridWork:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """The store is this process's own, and computing is as in a worker. GanBenchError: another command is at work there."""
+        """The store is this process's own, and computing is as in a worker. OccupiedError: another command is at work there."""
         self.store.mkdir(parents=True, exist_ok=True)
         try:
-            with hold(self.store, self.say), preserved():
+            with hold(self.store, self.say) as heart, checked(heart.go_on), preserved():
                 torch.set_num_threads(1)  # so that whoever computes features gets the same bits
                 remove_leftovers(self.store)
                 remove_leftovers(self.store / INDEX)
                 yield
         except Held as error:
-            raise GanBenchError(
+            raise OccupiedError(
                 f"another gan-bench run is at work in {self.store} ({error}); wait for it, or give another --out"
             ) from error
+        except Lost as error:  # it was frozen, and the store is another command's by now
+            raise KeyboardInterrupt(str(error)) from error
 
     def _write(self, runs: Sequence[Run], looks: Looks) -> None:
         """What the store holds beside its runs."""

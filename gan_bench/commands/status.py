@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from gan_bench.commands.submission import Submission
@@ -44,18 +45,27 @@ def _of_slurm(submission: Submission) -> Iterator[str]:
             yield f"ended: {ending.error}"
         else:
             yield "stopped; the same command goes on" if ending.stopped else "ended; the report is written"
+    at_work: set[str] | None = None  # jobs; None: nobody knows
     try:
-        yield submission.in_words(submission.living())
+        living = submission.living()
+        at_work = {task.number for task in living if task.node}
+        yield submission.in_words(living)
     except GanBenchError as error:
         yield f"jobs: {error}"
+    if ending is not None:  # other commands may have gone on since
+        with suppress(GanBenchError):  # it ended before there was a run
+            yield from _of_files(submission.store)
+        yield f"what the jobs print: {submission.logs}"
+        return
     rounds = submission.rounds()
     if not rounds:
         yield "No run is given out yet: the first job prepares data and features."
         return
-    round_, told = submission.round(rounds), Told()
-    given = round_.given()
-    told.take(Journals(round_.journals).new())
-    running = [one for one in given if one.job.run in told.at]
+    every, told = [submission.round(number) for number in range(1, rounds + 1)], Told()
+    given = list({one.job.run: one for round_ in every for one in round_.given()}.values())
+    for round_ in every:
+        told.take(Journals(round_.journals).new())
+    running = [one for one in given if (task := told.at.get(one.job.run)) and (at_work is None or task.job in at_work)]
     again = f" (given out for the {rounds}th time)" if rounds > 2 else " (given out again)" if rounds == 2 else ""
     waiting = len(given) - len(told.ended) - len(running)
     yield (
@@ -63,11 +73,11 @@ def _of_slurm(submission: Submission) -> Iterator[str]:
         f"{waiting} waiting{again}"
     )
     for one in running:
-        node, steps = told.at[one.job.run], told.steps[one.job.run]
+        node, steps = told.at[one.job.run].node, told.steps[one.job.run]
         yield f"  {node}: {one.title}: step {steps:,} of {one.job.snapshot_steps[-1]:,}"
     seconds = sum(_seconds_left(one, told) for one in given if one.job.run not in told.ended)
-    if ending is None and seconds:
-        yield f"It still needs about {duration(seconds)} of one worker; tasks train {round_.facts['workers']} runs at a time."
+    if seconds:
+        yield f"It still needs about {duration(seconds)} of one worker; tasks train {every[-1].facts['workers']} runs at a time."
     yield f"what the jobs print: {submission.logs}"
 
 

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gan_bench.commands.bundle import FOLDER
 from gan_bench.errors import GanBenchError
-from gan_bench.files import replace_file
+from gan_bench.files import beside, flush, listed, replace_file, twin
 from gan_bench.store.lock import at_work
 from gan_bench.workers import slurm
 from gan_bench.workers.shards import Round
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gan_bench.grid.schema import Cluster
 
 Part = Literal["prepare", "train", "finish"]
+STILL = "Some of its jobs don't end; `squeue --me` shows them."
 WHAT: dict[Part, str] = {"prepare": "preparing job", "train": "task", "finish": "finishing job"}
 STOP_SECONDS = 90.0  # for tasks to save their runs and end
 
@@ -73,14 +74,14 @@ class Submission(BaseModel):
     @classmethod
     def latest(cls, store: Path) -> Submission | None:
         """The store's; None: it has none. GanBenchError: its file is damaged."""
-        with suppress(FileNotFoundError):
+        try:
             text = _file(store).read_text(encoding="utf-8")
-            try:
-                found = cls.model_validate_json(text.replace("{", '{"store": "",', 1))
-            except ValidationError as error:
-                raise GanBenchError(f"{_file(store)} is damaged; delete it") from error
-            return found.model_copy(update={"store": store.resolve()})
-        return None
+            found = cls.model_validate_json(text.replace("{", '{"store": "",', 1))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise GanBenchError(f"{_file(store)} is damaged; delete it") from error
+        return found.model_copy(update={"store": store.resolve()})
 
     @property
     def folder(self) -> Path:
@@ -98,9 +99,7 @@ class Submission(BaseModel):
 
     def rounds(self) -> int:
         """How many times runs were given out."""
-        return next(
-            number for number in range(1_000_000) if not (self.round(number + 1).folder / "round.json").exists()
-        )
+        return next(number for number in range(1_000_000) if not listed(self.round(number + 1).folder / "round.json"))
 
     @property
     def stopped(self) -> Path:
@@ -108,44 +107,83 @@ class Submission(BaseModel):
         return self.folder / "stopped"
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether somebody has."""
+        return listed(self.stopped)
+
+    @property
+    def told(self) -> Path:
+        """A file that says that a person has been told how it ended."""
+        return self.folder / "told"
+
+    @property
     def ending(self) -> Ending | None:
         """How it has ended; None: it has not."""
+        file = self.folder / "ending.json"
         with suppress(FileNotFoundError, ValidationError):
-            return Ending.model_validate_json((self.folder / "ending.json").read_bytes())
+            return Ending.model_validate_json(file.read_bytes()) if listed(file) else None
         return None
 
-    def end(self, ending: Ending) -> None:
-        """Write down how it has ended, unless that is known."""
-        if self.ending is None:
-            text = ending.model_dump_json() + "\n"
-            replace_file(self.folder / "ending.json", lambda beside: beside.write_text(text, encoding="utf-8"))
+    def end(self, ending: Ending) -> Ending:
+        """Write down how it has ended, unless another process has; returns what is written there."""
+        file = self.folder / "ending.json"
+        new = beside(file)
+        new.write_text(ending.model_dump_json() + "\n", encoding="utf-8")
+        flush(new)
+        with suppress(FileExistsError):
+            twin(new, file)
+        new.unlink()
+        flush(self.folder)
+        return self.ending or ending
 
-    def living(self) -> list[slurm.Task]:
-        """Its jobs in Slurm's queue. GanBenchError: Slurm does not answer, or has not got them."""
+    def queued(self) -> list[slurm.Task]:
+        """Its jobs in Slurm's queue, the latest first. GanBenchError: Slurm does not answer, or has not got them."""
         if not self.on_slurm:
             raise GanBenchError("its jobs were not given to Slurm; whatever runs them tells of them, and ends them")
-        return slurm.queue(self._name(part) for part in WHAT)
+        found = slurm.queue(self._name(part) for part in WHAT)
+        return sorted(found, key=lambda task: int(task.job), reverse=True)
+
+    def living(self) -> list[slurm.Task]:
+        """Those that will train, or do: not those that are completing, which may hang there for hours. GanBenchError: as
+        `queued`."""
+        return [task for task in self.queued() if task.state != "COMPLETING"]
+
+    def others(self, *parts: Part) -> list[slurm.Task]:
+        """Those of some parts that live beside this process's own. GanBenchError: as `queued`."""
+        own, names = slurm.own_job(), [self._name(part) for part in parts or WHAT]
+        return [task for task in self.living() if task.job != own and task.name in names]
 
     def cancelled(self) -> bool:
-        """Whether somebody has lately taken tasks of its arrays out of the queue."""
-        return bool(slurm.queue([self._name("train")], "CANCELLED"))
+        """Whether somebody has lately taken tasks of its latest array out of the queue that had runs."""
+        found = slurm.queue([self._name("train")], "all")
+        latest = max((int(task.job) for task in found), default=0)
+        runs = self.round(self.rounds()).used(self.tasks)
+        own = [task for task in found if task.state == "CANCELLED" and int(task.job) == latest]
+        return any(task.index < runs for task in own)
+
+    def cancel_surplus(self) -> None:
+        """Take tasks out of the queue that get no runs, and would wait for nodes only to end. GanBenchError: as `queued`."""
+        used = self.round(1).used(self.tasks)
+        arrays = [task.job for task in self.living() if task.name == self._name("train")]
+        if arrays and used < self.tasks:
+            slurm.cancel([f"{arrays[0]}_[{used}-{self.tasks - 1}]"])
 
     def submit(self, cluster: Cluster, living: Sequence[slurm.Task], round_number: int = 1) -> None:
         """Submit those of a round's jobs that do not live. GanBenchError: Slurm refuses them."""
-        jobs = {part: task.job for part in WHAT for task in living if task.name == self._name(part)}
+        jobs = {part: task.job for part in WHAT for task in reversed(living) if task.name == self._name(part)}
         if "finish" in jobs:
             return
         if "train" not in jobs:
             needs: dict[str, str | bool] = {}
             if round_number == 1:
-                prepared = jobs.get("prepare") or self._submit("prepare", cluster)
+                prepared = jobs.get("prepare") or self._submit("prepare", cluster, 1)
                 needs = {"dependency": f"afterok:{prepared}", "kill-on-invalid-dep": "yes"}
             tasks = self.tasks if round_number == 1 else self.round(round_number).used(self.tasks)
             ahead = f"B:USR1@{cluster.signal_seconds}"
-            jobs["train"] = self._submit("train", cluster, array=f"0-{tasks - 1}", signal=ahead, **needs)
-        self._submit("finish", cluster, dependency=f"afterany:{jobs['train']}")
+            jobs["train"] = self._submit("train", cluster, round_number, array=f"0-{tasks - 1}", signal=ahead, **needs)
+        self._submit("finish", cluster, round_number, dependency=f"afterany:{jobs['train']}")
 
-    def _submit(self, part: Part, cluster: Cluster, **options: str | bool) -> str:
+    def _submit(self, part: Part, cluster: Cluster, round_number: int, **options: str | bool) -> str:
         each = "-%a" if part == "train" else ""
         own: dict[str, str | int | bool] = {
             "job-name": self._name(part),
@@ -154,11 +192,13 @@ class Submission(BaseModel):
             "requeue": True,
             **{key.replace("_", "-"): value for key, value in options.items()},
         }
-        return slurm.submit(self._script(part, cluster), {**cluster.sbatch, **own})
+        return slurm.submit(self._script(part, cluster, round_number), {**cluster.sbatch, **own})
 
-    def _script(self, part: Part, cluster: Cluster) -> str:
+    def _script(self, part: Part, cluster: Cluster, round_number: int) -> str:
         """What a job runs. The signal ahead of a time limit is ignored until Python listens to it."""
-        what = ["--shard", f'"$SLURM_ARRAY_TASK_ID"/{self.tasks}'] if part == "train" else [f"--{part}"]
+        what = [f"--{part}"]
+        if part == "train":
+            what = ["--shard", f'"$SLURM_ARRAY_TASK_ID"/{self.tasks}', "--round", str(round_number)]
         python = [shlex.quote(sys.executable), "-P", "-c", "'from gan_bench.cli import main; main()'"]
         work = ["exec", *python, "work", shlex.quote(str(self.store)), *what, "--submission", self.name]
         return "\n".join(["#!/bin/bash", "trap '' USR1", *cluster.setup, " ".join(work), ""])
@@ -172,14 +212,15 @@ class Submission(BaseModel):
         GanBenchError: Slurm does not answer.
         """
         self.stopped.touch()
-        deadline, asked = time.monotonic() + STOP_SECONDS, set[str]()
-        while living := self.living():
-            living.sort(key=lambda task: task.name != self._name("finish"))  # first what would give runs out again
-            new = [job for job in dict.fromkeys(task.job for task in living) if job not in asked]
-            slurm.cancel(new)
-            asked.update(new)
+        deadline = time.monotonic() + STOP_SECONDS
+        while tasks := self.queued():
+            living = [task for task in tasks if task.state != "COMPLETING"]
             if time.monotonic() > deadline:
-                return False
+                if living:
+                    return False
+                break
+            living.sort(key=lambda task: task.name != self._name("finish"))  # first what would give runs out again
+            slurm.cancel(list(dict.fromkeys(task.job for task in living)))
             time.sleep(1.0)
         self.end(Ending(stopped=True))
         return True

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import signal
-import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,23 +15,27 @@ from typing import TYPE_CHECKING, Any
 from gan_bench.commands.bundle import Bundle, read_bundle, write_bundle
 from gan_bench.commands.submission import Ending, Submission, check_unsubmitted
 from gan_bench.console import say
-from gan_bench.errors import GanBenchError
+from gan_bench.errors import GanBenchError, OccupiedError
 from gan_bench.workers import slurm
 from gan_bench.workers.events import Advanced, Event, Failed, Finished, Foreign, Returned, Started
 from gan_bench.workers.journal import Begun, Journal, Journals, Over, Refused, Told
+from gan_bench.workers.processes import on_stop
 from gan_bench.workers.shards import Given, Round
 
 if TYPE_CHECKING:
     from gan_bench.commands.command import Command
     from gan_bench.grid import Grid
+    from gan_bench.grid.schema import Cluster
     from gan_bench.workers.executor import Executor
 
 AGAIN = 75  # exit code of a job that finishes, where there is more to do: that of sysexits.h for trying again later
-FRUITLESS = 5  # arrays in a row in which no run ends, after which no further one is submitted
+FRUITLESS = 5  # arrays in a row in which no run ends or comes further, after which no further one is submitted
 SAVING = 0.8  # of the time between signal and limit: for workers to save their runs
 KILL_WAIT = 20.0  # seconds for that after SIGTERM, which Slurm follows by SIGKILL after 30 unless it is told otherwise
 MOST_IDLE = 2  # lives of a task without a step, after which more time is not asked for
-ORPHAN_SECONDS = 1.0  # between two looks at whether Slurm still knows of this process
+OCCUPIED_SECONDS = 600.0  # to wait for a store in which this job still works where Slurm had started it before
+LOOK_SECONDS = 10.0  # between two looks at that
+ROUND_SECONDS = 120.0  # until a node sees what another one has written
 
 
 def take_on(command: Command, grid: Grid, store: Path) -> None:
@@ -52,65 +56,124 @@ def submission_of(store: Path, name: str | None) -> Submission:
 
 
 def prepare(submission: Submission) -> Ending | None:
-    """Make data and features, and give out the runs of the first round. Returns how the grid has ended, if that was all."""
-    return _give_out(submission, 1, Told())
+    """Make data and features, and give out the runs of the first round. Returns how the grid has ended, if that was all.
+
+    OccupiedError: another process prepares it still, or finishes it; how that ends is its to say.
+    """
+    return _once_free(lambda: _prepare(submission))
 
 
 def finish(submission: Submission) -> Ending | None:
-    """Write tables and report, or give out what is left, for another array of tasks. Returns how it has ended, if it has."""
-    if (ending := submission.ending) is not None:
+    """Write tables and report, or give out what is left, for another array of tasks. Returns how it has ended, if it has.
+
+    OccupiedError: as `prepare`.
+    """
+    return _once_free(lambda: _finish(submission))
+
+
+def shard(submission: Submission, task: int, tasks: int, number: int | None = None) -> int:
+    """Train a share of the runs that were given out the `number`-th time, or last; returns the exit code.
+
+    GanBenchError: this node does not see that they were.
+    """
+    deadline = time.monotonic() + ROUND_SECONDS
+    while (rounds := submission.rounds()) < (number or 0):
+        if time.monotonic() > deadline:
+            raise GanBenchError(
+                f"{_node()} does not see {submission.round(rounds + 1).folder}, where runs were given out"
+            )
+        time.sleep(1.0)
+    if submission.ending or submission.is_stopped or not rounds or number not in (None, rounds):
+        return 0
+    return Shard(submission, rounds, task, tasks).work() if task < submission.round(rounds).used(tasks) else 0
+
+
+def _once_free(do: Callable[[], Ending | None]) -> Ending | None:
+    """Do it as soon as another process, such as one on a node that Slurm takes for dead, has let go of the store."""
+    slurm.end_as_orphan()
+    deadline = time.monotonic() + OCCUPIED_SECONDS
+    with on_stop(_interrupt):
+        while True:
+            try:
+                return do()
+            except OccupiedError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(LOOK_SECONDS)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _prepare(submission: Submission) -> Ending | None:
+    ending = _over(submission)
+    return ending if ending or submission.rounds() else _give_out(submission, 1, Told())
+
+
+def _finish(submission: Submission) -> Ending | None:
+    if (ending := _over(submission)) is not None:
         return ending
-    if submission.stopped.exists():
-        return _end(submission, Ending(stopped=True))
     rounds, told, fruitless = submission.rounds(), Told(), 0
     if not rounds:
-        return _end(submission, Ending(error=_silent(submission)))
+        return submission.end(Ending(error=_silent(submission)))
     for number in range(1, rounds + 1):
-        ended = len(told.ended)
+        before = len(told.ended), sum(told.furthest.values())
         told.take(Journals(submission.round(number).journals).new())
-        fruitless = fruitless + 1 if len(told.ended) == ended else 0
+        fruitless = fruitless + 1 if before == (len(told.ended), sum(told.furthest.values())) else 0
     if told.refused:
-        return _end(submission, Ending(error="; ".join(told.refused)))
-    if fruitless >= FRUITLESS:
-        lost = submission.round(rounds).facts["runs"]
-        line = f"{lost} runs were lost with their tasks {FRUITLESS} times; {submission.logs} has what those printed"
-        return _end(submission, Ending(runs=lost, failed=lost, lines=(line,)))
-    if submission.on_slurm and submission.cancelled():
-        return _end(submission, Ending(stopped=True))
-    return _give_out(submission, rounds + 1, told)
+        return submission.end(Ending(error="; ".join(told.refused)))
+    return _give_out(submission, rounds + 1, told, enough=fruitless >= FRUITLESS)
 
 
-def shard(submission: Submission, task: int, tasks: int) -> int:
-    """Train a share of the runs that were given out; returns the exit code."""
-    rounds = submission.rounds()
-    if submission.ending or submission.stopped.exists() or not rounds:
-        return 0
-    round_ = submission.round(rounds)
-    return Shard(round_, task, tasks).work(submission.store) if task < round_.used(tasks) else 0
+def _over(submission: Submission) -> Ending | None:
+    """How it has ended, or ends now that somebody has stopped it; None: it goes on."""
+    ending = submission.ending
+    return submission.end(Ending(stopped=True)) if ending is None and submission.is_stopped else ending
 
 
-def _give_out(submission: Submission, number: int, told: Told) -> Ending | None:
-    """Do the command with an engine that writes down what is to be trained."""
+def _give_out(submission: Submission, number: int, told: Told, *, enough: bool = False) -> Ending | None:
+    """Do the command with an engine that writes down what is to be trained, unless that was done often `enough`."""
     from gan_bench.commands.giving_out import GivingOut  # imports PyTorch, which a task without runs does without
 
-    store = submission.store
+    store, earlier = submission.store, [submission.round(before) for before in range(1, number)]
     try:
+        if earlier and submission.on_slurm:
+            if slurm.patiently(lambda: submission.others("finish")):
+                return None  # this job has done its work, and was started anew
+            if slurm.patiently(submission.cancelled):
+                return submission.end(Ending(stopped=True))
         command, grid = read_bundle(store).open(store)
-        engine = GivingOut(submission.round(number), submission.tasks, command, grid.cluster, told)
+        engine = GivingOut(
+            submission.round(number), submission.tasks, command, grid.cluster, told, earlier=earlier, enough=enough
+        )
         outcome, lines = command.perform(grid, engine, told.ended)
+        if engine.given:
+            if submission.on_slurm:
+                _have_trained(submission, grid.cluster, number)
+            return None
+    except OccupiedError:
+        raise
     except GanBenchError as error:
-        return _end(submission, Ending(error=str(error)))
-    if not engine.given:
-        return _end(submission, Ending(runs=outcome.runs, failed=outcome.failed, stopped=outcome.stopped, lines=lines))
-    if number > 1 and submission.on_slurm:
-        own = os.environ.get("SLURM_JOB_ID")
-        submission.submit(grid.cluster, [job for job in submission.living() if job.job != own], number)
-    return None
+        return submission.end(Ending(error=str(error)))
+    if engine.left:
+        lost = f"{engine.left} runs were lost with their tasks {FRUITLESS} times"
+        lines = [*lines, f"{lost}; {submission.logs} has what those printed"]
+    failed = min(outcome.runs, outcome.failed + engine.left)
+    return submission.end(Ending(runs=outcome.runs, failed=failed, stopped=outcome.stopped, lines=tuple(lines)))
 
 
-def _end(submission: Submission, ending: Ending) -> Ending:
-    submission.end(ending)
-    return ending
+def _have_trained(submission: Submission, cluster: Cluster, number: int) -> None:
+    """Have jobs that train what was given out. GanBenchError: Slurm refuses them."""
+    if number > 1:
+        slurm.patiently(lambda: submission.submit(cluster, submission.others(), number))
+    else:
+        with suppress(GanBenchError):  # else they end by themselves once they have begun
+            submission.cancel_surplus()
+
+
+def _node() -> str:
+    return os.environ.get("SLURMD_NODENAME") or platform.node()
 
 
 def _silent(submission: Submission) -> str:
@@ -120,15 +183,12 @@ def _silent(submission: Submission) -> str:
     )
 
 
-def _in_slurm() -> bool:
-    return "SLURM_JOB_ID" in os.environ
-
-
 class Shard:
     """A task's share of the runs of a round."""
 
-    def __init__(self, round_: Round, task: int, tasks: int) -> None:
-        self.round, self.task, self.tasks = round_, task, tasks
+    def __init__(self, submission: Submission, number: int, task: int, tasks: int) -> None:
+        self.submission, self.task, self.tasks = submission, task, tasks
+        self.round: Round = submission.round(number)
         self.executor: Executor | None = None
         self.left: dict[str, Given] = {}
         self.foreign: set[str] = set()  # runs that go on only on another kind of device
@@ -138,13 +198,12 @@ class Shard:
         self.lives = 0  # in which this task has begun before
         self.before: dict[str, int] = {}  # steps that its runs had then
 
-    def work(self, store: Path) -> int:
+    def work(self) -> int:
         """Train the runs, those excepted that have ended in an earlier life of this task; returns the exit code."""
         if hasattr(signal, "SIGUSR1"):
             signal.signal(signal.SIGUSR1, self._near_the_limit)
-        bundle = read_bundle(store)
-        node = os.environ.get("SLURMD_NODENAME") or platform.node()
-        job = os.environ.get("SLURM_JOB_ID", "")
+        store = self.submission.store
+        bundle, node, job = read_bundle(store), _node(), slurm.own_job()
         try:
             files, devices, slots = self._at_hand(bundle, store)
         except GanBenchError as error:
@@ -159,6 +218,10 @@ class Shard:
         journal = Journal(self.round.journals, Begun(self.task, node, job, len(devices)))
         if not self.left:
             return 0
+        kind = self.round.facts["device"]
+        if not devices[0].startswith(kind):
+            journal(Over(f"{node} has no device that is {kind}, as the other nodes have"))
+            return 1
         try:
             done = self._train(store, files, devices, slots, told.started, journal)
         except GanBenchError as error:
@@ -193,16 +256,15 @@ class Shard:
 
         setup: Any = replace(self.round.setup(store, files), slots=slots)
         self.executor = Executor(setup, LocalHost(devices), listen, fail_fast=rules.fail_fast, retries=rules.retries)
-        if _in_slurm():
+        if slurm.own_job():
             self.executor.grace = KILL_WAIT
-            threading.Thread(target=self._end_as_orphan, daemon=True).start()
+            slurm.end_as_orphan(self._orphaned)
         jobs = [replace(one.job, clear=one.job.clear and run not in started) for run, one in self.left.items()]
         return False if self.out_of_time else self.executor.run(jobs)
 
     def _take(self, event: Event, journal: Journal, fail_fast: bool) -> None:
-        further = isinstance(event, Started) and event.steps > self.before.get(
-            event.run, 0
-        )  # than its life before began
+        begun = self.before.get(event.run, 0)  # where its life before stood
+        further = isinstance(event, Started) and event.steps > begun
         self.trained |= further or isinstance(event, Advanced)
         if isinstance(event, Foreign):
             self.foreign.add(event.run)
@@ -223,31 +285,29 @@ class Shard:
             self.executor.grace = self.round.facts["signal_seconds"] * SAVING
             self.executor.stop()
 
-    def _end_as_orphan(self) -> None:
-        """Once Slurm's own process for this job is gone, save and end: Slurm will notice, and start another."""
-        parent = os.getppid()
-        while os.getppid() == parent:
-            time.sleep(ORPHAN_SECONDS)
+    def _orphaned(self) -> None:
         self.orphan = True
-        os.kill(os.getpid(), signal.SIGTERM)
 
     def _leave(self, journal: Journal, job: str, done: bool) -> int:
         """Say why this task ends; what its time limit has stopped asks for more time."""
         if not self.left:
             journal(Over("all its runs have ended"))
             return 0
-        if self.orphan and slurm.node_of(job) == os.environ.get("SLURMD_NODENAME"):  # it has not noticed yet
+        stopped = self.submission.is_stopped  # to requeue a job that is cancelled would revive it
+        if (
+            self.orphan and not stopped and slurm.patiently(lambda: slurm.node_of(job)) == _node()
+        ):  # it has not noticed yet
             journal(Over("Slurm's process for this task is gone; it goes on as soon as Slurm starts it again"))
-            slurm.requeue(job)
+            slurm.patiently(lambda: slurm.requeue(job))
             return 130
-        if not self.out_of_time or not job:
+        if stopped or not self.out_of_time or not job:
             journal(Over("it was stopped"))
             return 0 if done else 130
         if self.lives > MOST_IDLE and not self.trained:
             journal(Over("its time limit leaves no time to train: give tasks more time (cluster.sbatch.time)"))
             return 1
         journal(Over("its time limit is near; it goes on as soon as Slurm starts it again"))
-        slurm.requeue(job)
+        slurm.patiently(lambda: slurm.requeue(job))
         return 0
 
 

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import torch
 
+CPUINFO = Path("/proc/cpuinfo")
+PROCESSOR = ("vendor_id", "cpu family", "model", "CPU implementer", "CPU part")  # its lines; the last two: of ARM
+
 
 def kind(device: torch.device) -> str:
     """What a device computes depends on, in words: the GPU or the CPU's instructions, and the versions of what computes there."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
         return f"{name}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}"
-    parts = ("CPU", platform.machine(), _vendor(), torch.backends.cpu.get_cpu_capability())
+    parts = ("CPU", platform.machine(), _processor(), torch.backends.cpu.get_cpu_capability())
     return f"{' '.join(filter(None, parts))}, torch {torch.__version__}"
 
 
@@ -26,10 +29,14 @@ def features_folder(cache: Path, device: torch.device) -> Path:
 
 
 @cache
-def _vendor() -> str:
-    """Who made the processor, whose own libraries treat others' otherwise; "" where the system does not say."""
+def _processor() -> str:
+    """The processor's maker, family and model, by which libraries choose how they compute; "" where the system does not say.
+
+    Neither the instructions (AVX-512 is that of several generations) nor the name, which in clouds says nothing, tell as much.
+    """
+    found: dict[str, str] = {}
     with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
-            if line.startswith("vendor_id"):
-                return line.partition(":")[2].strip()
-    return ""
+        for line in CPUINFO.read_text(errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            found.setdefault(key.strip(), value.strip())
+    return " ".join(found[key] for key in PROCESSOR if key in found)

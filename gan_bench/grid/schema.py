@@ -22,7 +22,7 @@ class Keys(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-OPTION = re.compile(r"[a-z][a-z0-9-]*")  # a long option of sbatch, without its dashes
+OPTION = re.compile(r"[a-z][a-z0-9-]+")  # a long option of sbatch, without its dashes
 OWN_OPTIONS = {
     "array",
     "dependency",
@@ -38,6 +38,7 @@ OWN_OPTIONS = {
     "job-name",
     "kill-on-invalid-dep",
 }
+UNFIT_OPTIONS = {"wait", "test-only", "clusters", "uid", "gid", "input"}  # by which no job of our own is submitted here
 
 PluginTable = Annotated[dict[str, Any], BeforeValidator(plugin_table, json_schema_input_type=str | dict[str, Any])]
 
@@ -262,19 +263,23 @@ class Cluster(Keys):
     signal_seconds: int = Field(
         120,
         ge=10,
-        le=86_400,
+        le=65_535,
         description="of slurm: before its time limit, when a task saves its runs and asks for more time",
     )
 
     @model_validator(mode="after")
     def _no_options_of_ours(self) -> Cluster:
-        for name in self.sbatch:
+        for name, value in self.sbatch.items():
             if not OPTION.fullmatch(name):
                 raise fault(
                     "must be the long name of an option of sbatch", "sbatch", name, cure='Such as partition = "gpu".'
                 )
             if name in OWN_OPTIONS:
                 raise fault("gan-bench gives this option to sbatch itself", "sbatch", name, cure="Leave it out.")
+            if name in UNFIT_OPTIONS:
+                raise fault("gan-bench can't submit its jobs so", "sbatch", name, cure="Leave it out.")
+            if not str(value).isprintable():
+                raise fault("must be one line of readable text", "sbatch", name)
         return self
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -151,15 +151,16 @@ def seeds_of_cells(grid: Grid, looks: Looks) -> dict[Cell, set[int]]:
     return {cell: own or set(grid.seeds) for cell, own in seeds.items()}
 
 
-def select(runs: Sequence[Run], only: str | None, *, any_match: bool = False) -> list[Run]:
-    """Runs whose title or folder name contains a text; "failed" selects those that failed. All without a text.
+def select(runs: Sequence[Run], only: str | None, *, any_match: bool = False, begun: Collection[str] = ()) -> list[Run]:
+    """Runs whose title or folder name contains a text; "failed" selects those that failed, and those of them that the command
+    has `begun` since. All without a text.
 
     GanBenchError: a text that selects none, unless `any_match`.
     """
     if only is None:
         return list(runs)
     if only == "failed":
-        return [run for run in runs if run.folder.read().failed]
+        return [run for run in runs if run.name in begun or run.folder.read().failed]
     chosen = [run for run in runs if only in run.title or only in run.name]
     if not chosen and not any_match:
         raise GanBenchError(f"--only {only!r} selects none of the runs, such as {runs[0].title!r}")

@@ -24,11 +24,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gan_bench.files import beside, put_back
+from gan_bench.files import put_back
 
 BEAT_SECONDS = 5.0  # between two beats
 SILENT_SECONDS = 20.0  # without a beat of its own, after which a process asks whether another one has taken over
 DEAD_SECONDS = 30.0  # without a beat: longer than network file systems keep attributes of a file that is opened
+TOKENS = ".*.attempt"  # in runs/
 LOOK_SECONDS = 0.05  # between two looks at another's token
 
 Content = dict[str, Any]  # of a token
@@ -187,7 +188,7 @@ def revoke(path: Path, name: str) -> None:
 
 def _withdraw(path: Path, is_it: Callable[[Content], bool]) -> None:
     """Delete a token, if there is one. Busy: it is not the one that is meant, and is left, or put back."""
-    found, away = read(path), beside(path)
+    found, away = read(path), path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}")
     if found is not None and is_it(found):
         with suppress(FileNotFoundError):  # another one was faster
             path.rename(away)

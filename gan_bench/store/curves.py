@@ -43,19 +43,20 @@ class CurvesFile:
         os.fsync(self._file)
         if os.stat(self.path).st_ino != os.fstat(self._file).st_ino:
             content = os.pread(self._file, os.fstat(self._file).st_size, 0)
-            self._close()
+            self.close()
             replace_file(self.path, lambda new: self._begin(new, content))
 
     def _write(self, content: bytes) -> None:
         while content:  # a disk that fills up takes a part, and then raises
             content = content[os.write(self._file, content) :]
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Nothing more is written."""
         file, self._file = self._file, -1
         if file >= 0:
             os.close(file)
 
-    __del__ = _close
+    __del__ = close
 
 
 def cut_windows(path: Path, step: int) -> tuple[CurvesFile, int, int]:

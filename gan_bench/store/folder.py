@@ -66,6 +66,22 @@ class RunFolder(Places):
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
+    def clear(self) -> None:
+        """Delete what the run is so far, its result first: a half-deleted run is none that has ended.
+
+        Never the whole folder at once, which may be another process's by then: of single files each is looked after, and what
+        comes late is put back. run.json goes last: who is killed before finds again why it is to be cleared.
+        """
+        if self._curves is not None:
+            self._curves.close()
+        first = (self.result_file, self.checkpoint_file, self.previous_file)
+        others = sorted(self.path.iterdir(), key=lambda entry: entry == self.run_file) if self.path.exists() else []
+        snapshots = map(self.snapshot, self.snapshot_steps())
+        for entry in dict.fromkeys((*first, *snapshots, *others)):
+            if entry != self.snapshots:
+                with suppress(FileNotFoundError):
+                    take_away(entry)
+
     def forget_weights(self, step: int) -> None:
         """Set a snapshot's weights aside, which can't be read."""
         file = self.snapshot(step) / WEIGHTS

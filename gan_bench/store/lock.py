@@ -10,17 +10,37 @@ at once, and it does not say whether who is waited for beats.)
 from __future__ import annotations
 
 import _thread
+import errno
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from gan_bench.store.attempt import DEAD_SECONDS, Attempt, Busy, Content, take, waited, where
+from gan_bench.store.attempt import (
+    DEAD_SECONDS,
+    TOKENS,
+    Attempt,
+    Busy,
+    Content,
+    read,
+    revoke,
+    take,
+    waited,
+    watch,
+    where,
+)
 
 HEART = ".heart"  # the file in the store
+HERE = "on this machine, or one that shares its locks"
+LOCKLESS = {
+    errno.ENOLCK,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+    errno.ENOTSUP,
+}  # of file systems that have no locks, or none now
 
 
 class Held(Exception):
@@ -36,43 +56,75 @@ class Lock(FileLock):
 
 
 @contextmanager
-def hold(store: Path, tell: Callable[[str], object], wait: float = 0.5) -> Iterator[None]:
-    """Be the only command that works in a store. Held: another one is.
+def hold(store: Path, tell: Callable[[str], object], wait: float = 0.5) -> Iterator[Attempt]:
+    """Be the only command that works in a store; gives its heart, whose `go_on` says whether it still is. Held: another one is.
 
-    `tell` gets a line where a heart of another machine has to be watched, for at most half a minute.
+    `tell` gets a line where a heart of another machine has to be watched, for at most half a minute. Where locks don't work at
+    all the heart alone holds the store.
     """
     try:
         # A moment, for a page that is watched holds the lock for an instant to see whether anybody else does.
-        with Lock(store / ".lock", timeout=wait), _heart(store, tell):
-            yield
+        lock = nullcontext() if _refused(store, os.O_CREAT) in LOCKLESS else Lock(store / ".lock", timeout=wait)
+        with lock, _heart(store, tell) as heart:
+            yield heart
     except Timeout as error:
-        raise Held("on this machine, or one that shares its locks") from error
+        raise Held(HERE) from error
 
 
 def _heart(store: Path, tell: Callable[[str], object]) -> Attempt:
-    """Our heart, in place of a dead one; where another command takes us for dead, this one is stopped. Held: one lives."""
+    """Our heart, in place of a dead one; where another command takes us for dead, this one is stopped. Held: one lives.
 
-    def watching(found: Content) -> None:
-        tell(f"{store} was held {where(found)}; watching for up to {DEAD_SECONDS:.0f} s whether that still works")
-
+    What a dead command's workers have is theirs no more: one that is only frozen must not clear a run that is left as it is.
+    """
+    another = read(store / HEART) is not None
     try:
-        return waited(take(store / HEART, on_loss=lambda: _thread.interrupt_main(signal.SIGTERM)), watching)
+        heart = waited(take(store / HEART, on_loss=_stop), _watching(store, tell))
+    except Busy as error:
+        raise Held(str(error)) from error
+    for token in (store / "runs").glob(TOKENS) if another else ():
+        with suppress(OSError):
+            revoke(token, str((read(token) or {}).get("attempt")))
+    return heart
+
+
+def _watching(store: Path, tell: Callable[[str], object]) -> Callable[[Content], object]:
+    return lambda found: tell(
+        f"{store} was held {where(found)}; watching for up to {DEAD_SECONDS:.0f} s whether that still works"
+    )
+
+
+def _stop() -> None:
+    """Stop the main thread as SIGTERM does where something listens to that, else as Ctrl-C does."""
+    _thread.interrupt_main(signal.SIGTERM if callable(signal.getsignal(signal.SIGTERM)) else signal.SIGINT)
+
+
+def check_free(store: Path, tell: Callable[[str], object]) -> None:
+    """Held: another command is at work in a store. Nothing is changed there; `tell` is as in `hold`."""
+    if at_work(store):
+        raise Held(HERE)
+    try:
+        waited(watch(store / HEART), _watching(store, tell))
     except Busy as error:
         raise Held(str(error)) from error
 
 
 def at_work(store: Path) -> bool:
     """Whether a `gan-bench run` holds the store's lock. Asking changes nothing there, and waits for nobody."""
-    import fcntl
+    return _refused(store) in (errno.EWOULDBLOCK, errno.EAGAIN)
 
+
+def _refused(store: Path, flags: int = 0) -> int | None:
+    """Why the store's lock can't be had, as an error's number; None: it can be, or there is none."""
     try:
-        lock = os.open(store / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False
+        import fcntl
+
+        lock = os.open(store / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | flags, 0o644)
+    except (ImportError, OSError):
+        return None
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
+    except OSError as error:
+        return error.errno
     finally:
         os.close(lock)
-    return False
+    return None

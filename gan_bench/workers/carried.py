@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from gan_bench.errors import GanBenchError
+from gan_bench.files import replace_file
 
 
 class Carried(BaseModel):
@@ -46,14 +46,16 @@ class Carried(BaseModel):
 
 def carry(files: Sequence[Path], folder: Path) -> tuple[Carried, ...]:
     """Copy plugin files into a folder that every machine sees."""
-    carried = []
-    for file in files:
-        one = Carried(path=file.resolve(), sha256=_sha256(file))
-        copy = one.copy_in(folder)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, copy)
-        carried.append(one)
-    return tuple(carried)
+    return tuple(_carry(file, folder) for file in files)
+
+
+def _carry(file: Path, folder: Path) -> Carried:
+    content = file.read_bytes()
+    carried = Carried(path=file.resolve(), sha256=hashlib.sha256(content).hexdigest())
+    copy = carried.copy_in(folder)
+    if not copy.is_file() or _sha256(copy) != carried.sha256:  # else nodes may be reading it
+        replace_file(copy, lambda beside: beside.write_bytes(content))
+    return carried
 
 
 def _sha256(file: Path) -> str:

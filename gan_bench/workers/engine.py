@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,7 @@ class Engine(ABC):
     features: Path | None = None  # where features are kept that a device of the runs' kind made before; None: made here
     trains = True  # here and now; else it only notes what is to be trained
     given = False  # whether it has given runs out to others, whose end is not the command's
+    begun: Collection[str] = ()  # runs that the same command has given out before
 
     @property
     def lost(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 DEVICE_FAULT = 70  # exit code of a process whose GPU had a fault
+ASKED_TO_END = 75  # of one that has saved its runs, for it was asked to end, by its parent or somebody else
 
 
 @dataclass(frozen=True)

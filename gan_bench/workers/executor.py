@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -36,10 +36,11 @@ from gan_bench.workers.processes import on_stop
 GRACE_SECONDS = 4.0  # for workers to save their runs and end
 STILLBORN = 3  # workers of a place that may end before they are ready, one after the other
 BUSY_SECONDS = 10.0  # until a run that another process trains is looked at again
+LATE_SECONDS = 60.0  # after which a worker that is not ready is not counted on any more
 MOST_MOVES = 100  # of a run from a place that is lost to another one, after which it is no accident any more
 
 
-@dataclass
+@dataclass(eq=False)
 class Assigned:
     """A worker, and the runs that it has."""
 
@@ -47,6 +48,13 @@ class Assigned:
     jobs: dict[str, Job] = field(default_factory=dict)  # by run
     wants: int = 0  # runs that it has asked for
     ready: bool = False  # has begun to work
+    kind: str = ""  # of its device, once it is ready
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def late(self) -> bool:
+        """Whether it has been starting for so long that it may never be ready."""
+        return not self.ready and time.monotonic() - self.since > LATE_SECONDS
 
 
 class Executor:
@@ -75,7 +83,7 @@ class Executor:
         self._workers: list[Assigned] = []
         self._due: dict[str, float] = {}  # by run that another process trains: when it is given out again
         self._begun: dict[str, str] = {}  # by run: the kind of device that it goes on on alone
-        self._kinds: dict[str, str] = {}  # by place: that of its device
+        self._kinds: defaultdict[str, set[str]] = defaultdict(set)  # by place: those of its devices that are known
 
     def run(self, jobs: Sequence[Job]) -> bool:
         """Train the jobs; False if Ctrl-C, SIGTERM, the end of the terminal or the loss of the host came before all had ended."""
@@ -86,8 +94,8 @@ class Executor:
                 while self._workers or (waiting and not self.stopping and self._may_begin()):
                     self._assign(waiting)
                     self._listen(waiting)
-                    if self.host.lost and not self.interrupted:
-                        self.interrupted = True
+                    self.interrupted |= bool(self.host.lost)
+                    if self.interrupted and not self.stopping:
                         self.stop()
                     self._give_up(waiting)
                     self._begin(waiting)
@@ -100,12 +108,14 @@ class Executor:
         return not self.interrupted
 
     def _begin(self, waiting: deque[Job]) -> None:
-        """Start workers for runs that wait, as far as there are places."""
-        idle = sum(not worker.jobs and self._of_use(worker.handle.place, waiting) for worker in self._workers)
+        """Start workers for runs that wait, as far as there are places, and room for workers."""
+        idle = sum(not (worker.jobs or worker.late) and self._of_use(worker, waiting) for worker in self._workers)
         if self.stopping or idle >= len(waiting):
             return
         for place in self.host.free():
-            if idle < len(waiting) and self._stillborn[place] <= STILLBORN and self._of_use(place, waiting):
+            if idle >= len(waiting) or self.host.room <= 0:
+                return
+            if self._worth_a_try(place, waiting):
                 self._workers.append(Assigned(self.host.start(place, self.setup)))
                 idle += 1
 
@@ -125,36 +135,56 @@ class Executor:
                     worker.jobs[job.run] = job
                 else:
                     waiting.appendleft(job)
-        if self.stopping or not (waiting or any(worker.jobs for worker in self._workers)):
-            for worker in self._workers:
-                if worker.wants:
-                    worker.wants = 0
-                    worker.handle.send(None)
+        nothing_left = self.stopping or not (waiting or any(worker.jobs for worker in self._workers))
+        for worker in self._workers:
+            if worker.wants and (nothing_left or self._in_the_way(worker, waiting)):
+                worker.wants = 0
+                worker.handle.send(None)
+            elif nothing_left and not (worker.ready or self.stopping):
+                worker.handle.kill()  # it may never be ready, and has nothing to save
 
     def _next(self, worker: Assigned, waiting: deque[Job]) -> Job | None:
         """The next run for a worker."""
-        now, place = time.monotonic(), worker.handle.place
-        due = (job for job in waiting if self._due.get(job.run, 0.0) <= now and self._fits(place, job))
+        now = time.monotonic()
+        due = (job for job in waiting if self._due.get(job.run, 0.0) <= now and self._fits(worker, job))
         job = next(due, None)
         return job if job and _may_have(worker, job) else None
 
-    def _fits(self, place: str, job: Job) -> bool:
-        """Whether a run may go on at a place, as far as is known."""
-        begun, here = self._begun.get(job.run), self._kinds.get(place)
-        return not begun or not here or begun == here
+    def _fits(self, worker: Assigned, job: Job) -> bool:
+        """Whether a run may go on on a worker, as far as is known."""
+        begun = self._begun.get(job.run)
+        return not begun or not worker.kind or begun == worker.kind
 
-    def _of_use(self, place: str, waiting: deque[Job]) -> bool:
-        return any(self._fits(place, job) for job in waiting)
+    def _of_use(self, worker: Assigned, waiting: deque[Job]) -> bool:
+        return any(self._fits(worker, job) for job in waiting)
+
+    def _in_the_way(self, worker: Assigned, waiting: deque[Job]) -> bool:
+        """Whether a worker can have none of the runs that wait, and another one could that there is no room for."""
+        return not (worker.jobs or self.host.room > 0 or self._of_use(worker, waiting)) and any(
+            self._worth_a_try(place, waiting) for place in self.host.free() if place != worker.handle.place
+        )
+
+    def _worth_a_try(self, place: str, waiting: deque[Job]) -> bool:
+        """Whether a worker that is started at a free place may have any of the runs that wait, as far as is known."""
+        if self._stillborn[place] > STILLBORN:
+            return False
+        known = self._kinds[place]
+        if not known or any(self._begun.get(job.run) in (None, *known) for job in waiting):
+            return True
+        # The devices that are known have their workers; another one may be of another kind.
+        return self.host.mixed(place) and any(worker.handle.place == place for worker in self._workers)
 
     def _give_up(self, waiting: deque[Job]) -> None:
         """Runs that can't go on at any place that there is, and nothing else is left: they stay as they are."""
         if self.stopping or not waiting or not self._begun or any(worker.jobs for worker in self._workers):
             return
-        places = {place for place in self.host.free() if self._stillborn[place] <= STILLBORN}
-        places |= {worker.handle.place for worker in self._workers}
-        if not places or any(self._of_use(place, waiting) for place in places):
+        free = {place for place in self.host.free() if self._stillborn[place] <= STILLBORN}
+        if any(self._worth_a_try(place, waiting) for place in free):
             return
-        here = " and ".join(sorted({self._kinds[place] for place in places}))
+        if any(self._of_use(worker, waiting) for worker in self._workers) or not (free or self._workers):
+            return
+        kinds = {kind for place in free for kind in self._kinds[place]} | {worker.kind for worker in self._workers}
+        here = " and ".join(sorted(kinds))
         while waiting and not self.stopping:
             job = waiting.popleft()
             why = f"it was begun on {self._begun[job.run]}, and goes on only there, to the same bits; here is {here}. "
@@ -162,7 +192,7 @@ class Executor:
 
     def _listen(self, waiting: deque[Job]) -> None:
         """Take in what workers have to tell, and bury those that have ended."""
-        ready = self.host.wait([worker.handle for worker in self._workers], 0.2)
+        ready = set(self.host.wait([worker.handle for worker in self._workers], 0.2))
         for worker in [worker for worker in self._workers if worker.handle in ready]:
             try:
                 for event in worker.handle.receive():
@@ -174,8 +204,8 @@ class Executor:
     def _take(self, event: Event | Ready | Want, worker: Assigned, waiting: deque[Job]) -> None:
         """Take in what a worker says."""
         if isinstance(event, Ready):
-            worker.ready = True
-            self._kinds[worker.handle.place] = event.kind
+            worker.ready, worker.kind = True, event.kind
+            self._kinds[worker.handle.place].add(event.kind)
             del self._stillborn[worker.handle.place]
             return
         if isinstance(event, Want):
@@ -202,12 +232,14 @@ class Executor:
         """
         cause = worker.handle.bury()
         self._last_cause = cause.text
-        if not (worker.ready or cause.place or self.stopping):
+        waited_in_vain = cause.place and worker.late  # for room there: that is no broken place
+        if not (worker.ready or waited_in_vain or self.stopping):
             self._stillborn[worker.handle.place] += 1
         together = len(worker.jobs) > 1
         for run, job in worker.jobs.items():
-            with suppress(OSError):  # whoever goes on finds out by itself
-                revoke(token(self.setup.run_path(run)), job.attempt)
+            if not self.host.lost:  # else nobody goes on here, and there may be thousands
+                with suppress(OSError):  # whoever goes on finds out by itself
+                    revoke(token(self.setup.run_path(run)), job.attempt)
             if self.stopping:
                 self._tell(Stopped(run))
             elif cause.place and job.moves < MOST_MOVES:
@@ -219,7 +251,10 @@ class Executor:
     def _died(self, job: Job, cause: Cause, together: bool, waiting: deque[Job]) -> None:
         """The worker of a run, or of several `together`, has ended in its middle."""
         folder = RunFolder(self.setup.run_path(job.run))
-        hung = hung_at(folder.hang_file)
+        hung, finished_steps = None, 0
+        with suppress(OSError):  # of the disk: it is only not known then
+            hung = hung_at(folder.hang_file)
+            finished_steps = folder.read().finished_steps
         reason = (
             f"a step took longer than {self.setup.step_seconds:g} s"
             if hung
@@ -228,7 +263,7 @@ class Executor:
         if together or job.deaths < self.retries:
             waiting.append(replace(job, alone=True, deaths=job.deaths + (not together)))
             self._tell(Returned(job.run, reason))
-        elif folder.read().finished_steps >= job.snapshot_steps[-1]:
+        elif finished_steps >= job.snapshot_steps[-1]:
             self._tell(Finished(job.run))  # what ended the process came after it
         else:
             self._fail(job, folder, reason, hung, waiting)
@@ -279,11 +314,10 @@ class Executor:
             yield
             return
 
-        def interrupt(number: int, _: object) -> None:
+        def interrupt(number: int, _: object) -> None:  # maybe in the middle of a message: `run` does the rest
             if self.interrupted and number in (signal.SIGINT, signal.SIGTERM):
-                self._kill()
+                self._deadline = -math.inf
             self.interrupted = True
-            self.stop()
 
         with on_stop(interrupt):
             yield

@@ -26,6 +26,9 @@ class Begun:
     workers: int
 
 
+UNKNOWN = Begun(-1, "?", "", 0)
+
+
 @dataclass(frozen=True)
 class Refused:
     """The task can't do its work there, which only a person can change."""
@@ -122,8 +125,9 @@ class Told:
     failed: set[str] = field(default_factory=set)
     finished: set[str] = field(default_factory=set)
     refused: dict[str, None] = field(default_factory=dict)  # texts, in order
-    steps: dict[str, int] = field(default_factory=dict)  # by run, as far as they came
-    at: dict[str, str] = field(default_factory=dict)  # the node where a run trains
+    steps: dict[str, int] = field(default_factory=dict)  # by run, where it stands
+    furthest: dict[str, int] = field(default_factory=dict)  # by run, where it stood at best
+    at: dict[str, Begun] = field(default_factory=dict)  # by run, the task that trains it
     nodes: dict[str, Begun] = field(default_factory=dict)  # by journal
     tasks: dict[int, str] = field(default_factory=dict)  # by number, of those at work: their nodes
 
@@ -146,7 +150,8 @@ class Told:
             elif isinstance(entry, Started | Advanced):
                 self.started.add(entry.run)
                 self.steps[entry.run] = entry.steps
-                self.at[entry.run] = self.nodes[line.journal].node if line.journal in self.nodes else "?"
+                self.furthest[entry.run] = max(entry.steps, self.furthest.get(entry.run, 0))
+                self.at[entry.run] = self.nodes.get(line.journal, UNKNOWN)
             elif isinstance(entry, Ended):
                 self.at.pop(entry.run, None)
                 {Failed: self.failed, Finished: self.finished}.get(type(entry), set()).add(entry.run)

@@ -7,23 +7,22 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from gan_bench.api.randomness import Streams
 from gan_bench.api.registry import Registry
 from gan_bench.data.cache import open_prepared
+from gan_bench.errors import message
 from gan_bench.grid import Cell, cell_from_settings
 from gan_bench.planning.cost import Pilot
 from gan_bench.scoring.samples import BATCH, draw, draw_labels
 from gan_bench.training.build import loop_on
 from gan_bench.workers.processes import apart, end_with_parent, worker_context
 
-if TYPE_CHECKING:
-    pass
-
 PILOT_SECONDS = 1.0  # of timed steps for each cell, after its first
+TRIED_SECONDS = 120.0  # that a cell may take in all where its pilot may fail
 
 
 def run_pilots(cells: dict[Cell, Path], plugin_files: Sequence[Path], device: str) -> dict[Cell, Pilot]:
@@ -32,6 +31,41 @@ def run_pilots(cells: dict[Cell, Path], plugin_files: Sequence[Path], device: st
     with apart(), ProcessPoolExecutor(1, worker_context(), initializer=_begin_pilots, initargs=begin) as pool:
         pilots = pool.map(_pilot, [(cell.settings, folder) for cell, folder in cells.items()])
         return dict(zip(cells, pilots, strict=True))
+
+
+def try_pilots(cells: dict[Cell, Path], plugin_files: Sequence[Path], device: str) -> dict[Cell, Pilot | str]:
+    """As `run_pilots`, each cell in a process of its own; of one that fails, dies or takes too long, what became of it."""
+    begin = (tuple(plugin_files), device)
+    with apart():
+        return {cell: _tried(begin, (cell.settings, folder)) for cell, folder in cells.items()}
+
+
+def _tried(begin: tuple[tuple[Path, ...], str], task: tuple[dict[str, Any], Path]) -> Pilot | str:
+    context = worker_context()
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send_pilot, args=(sender, begin, task))
+    process.start()
+    sender.close()
+    try:
+        found: Pilot | str = (
+            receiver.recv() if receiver.poll(TRIED_SECONDS) else f"it took longer than {TRIED_SECONDS:g} s"
+        )
+    except EOFError:
+        found = "its process died"
+    finally:
+        process.kill()
+        process.join()
+        receiver.close()
+    return found
+
+
+def _send_pilot(sender: Any, begin: tuple[tuple[Path, ...], str], task: tuple[dict[str, Any], Path]) -> None:
+    try:
+        _begin_pilots(*begin)
+        found: Pilot | str = _pilot(task)
+    except Exception as error:  # noqa: BLE001 - a stranger's code
+        found = message(error)
+    sender.send(found)
 
 
 _process: dict[str, Any] = {}  # of the pilot process: its registry and device

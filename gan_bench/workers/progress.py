@@ -51,7 +51,8 @@ class Display:
         self.steps_an_epoch = steps_an_epoch
         self.active: dict[str, Active] = {}
         self.left = {run.name: run.total_steps - run.steps for run in runs}
-        self.all_steps = max(1, sum(self.left.values()))
+        self.steps_left = sum(self.left.values())
+        self.all_steps = max(1, self.steps_left)
         self.busy: dict[str, str] = {}  # by run that another process trains: what was told of it
         self.done = self.failed = 0
         self.began = self._line_at = time.monotonic()
@@ -100,7 +101,7 @@ class Display:
 
     def _advance(self, run: Shown, event: Advanced) -> None:
         active, step = self.active[run.name], event.steps
-        self.left[run.name] = run.total_steps - step
+        self._is_left(run, run.total_steps - step)
         if active.task is not None:
             sick = "".join(f"  {name}" for name in event.diagnoses)
             self.bars.update(
@@ -123,12 +124,12 @@ class Display:
             self.bars.remove_task(active.task)
         if isinstance(event, Finished):
             self.done += 1
-            self.left[run.name] = 0
+            self._is_left(run, 0)
             if not self.notebook:  # whose lines stay
                 self.console.print(f"{run.title}: finished")
         elif isinstance(event, Failed):
             self.failed += 1
-            self.left[run.name] = 0
+            self._is_left(run, 0)
             self.console.print(f"{run.title}: failed: {event.reason}", style="red")
         elif isinstance(event, Busy):
             if self.busy.get(run.name) != event.reason:
@@ -137,13 +138,16 @@ class Display:
         elif isinstance(event, Returned) and event.reason:
             self.console.print(f"{run.title}: {event.reason}; it is tried again from its checkpoint", style="yellow")
 
+    def _is_left(self, run: Shown, steps: int) -> None:
+        self.steps_left += steps - self.left[run.name]
+        self.left[run.name] = steps
+
     def _show_grid(self) -> None:
-        left = sum(self.left.values())
-        trained = self.all_steps - left
+        trained = self.all_steps - self.steps_left
         now = time.monotonic()
         failed = f", {self.failed} failed" if self.failed else ""
         text = f"{self.done} of {len(self.runs)} runs{failed}"
-        if (rest := seconds_left(trained, left, now - self.began)) is not None:
+        if (rest := seconds_left(trained, self.steps_left, now - self.began)) is not None:
             text += f", {duration(rest)} left"
         self.bars.update(self.whole, completed=trained, text=text)
         if self.notebook:

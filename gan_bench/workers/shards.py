@@ -67,9 +67,17 @@ class Round:
         return max(1, min(tasks, facts["runs"], wanted))
 
     def write(
-        self, given: Sequence[Given], setup: Setup, rules: Rules, *, workers: int, minutes: float, signal_seconds: int
+        self,
+        given: Sequence[Given],
+        setup: Setup,
+        rules: Rules,
+        *,
+        device: str,
+        workers: int,
+        minutes: float,
+        signal_seconds: int,
     ) -> None:
-        """Give runs out. `workers` is how many a task trains at a time."""
+        """Give runs out to tasks that have a type of device, such as "cuda", and train so many runs at a time."""
         self.folder.mkdir(parents=True, exist_ok=True)
         cells: dict[tuple[Any, ...], tuple[int, Job]] = {}
         rows = []
@@ -86,6 +94,7 @@ class Round:
             "rules": asdict(rules),
             "runs": len(given),
             "seconds": sum(one.seconds for one in given),
+            "device": device,
             "workers": workers,
             "minutes": minutes,
             "signal_seconds": signal_seconds,

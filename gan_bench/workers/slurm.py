@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gan_bench.errors import GanBenchError
 
 SECONDS = 60  # that a command of Slurm's may take
+PAUSES = (
+    5.0,
+    10.0,
+    20.0,
+    30.0,
+    30.0,
+)  # before a job of ours asks again: a controller that is started anew is back by then
+ORPHAN_SECONDS = 1.0  # between two looks at whether Slurm still knows of this process
 COLUMNS = "%i|%T|%N|%j|%r"
 MOST_TASKS = 1000  # of an array, where Slurm does not say
 HIDDEN = re.compile(r"CUDA_VISIBLE_DEVICES|SLURM_(?!CONF$).*")  # of where a job is submitted, wrong where it runs
+MISLEADING = re.compile(
+    r"(SQUEUE|SCANCEL)_.*|(SLURM|SBATCH)_CLUSTERS|SBATCH_(ARRAY_INX|WAIT)"
+)  # change what is asked for
+
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -31,10 +50,20 @@ class Task:
         """The number of the job, or of the array."""
         return self.number.partition("_")[0]
 
+    @property
+    def index(self) -> int:
+        """Of a task in its array."""
+        found = re.search(r"_\[?(\d+)", self.number)
+        return int(found[1]) if found else 0
+
 
 def ask(*command: str, given: str | None = None) -> str:
     """What one of Slurm's commands prints, `given` a script to submit. GanBenchError: it is not there, or does not work."""
-    environment = {key: value for key, value in os.environ.items() if given is None or not HIDDEN.fullmatch(key)}
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if not MISLEADING.fullmatch(key) and (given is None or not HIDDEN.fullmatch(key))
+    }
     try:
         done = subprocess.run(
             command, input=given, capture_output=True, text=True, errors="replace", timeout=SECONDS, env=environment
@@ -50,16 +79,30 @@ def ask(*command: str, given: str | None = None) -> str:
     return done.stdout
 
 
+def patiently(asked: Callable[[], R]) -> R:
+    """What a question is answered, which is asked again where Slurm does not answer. GanBenchError: the last time neither."""
+    for pause in PAUSES:
+        with suppress(GanBenchError):
+            return asked()
+        time.sleep(pause)
+    return asked()
+
+
 def queue(names: Iterable[str], states: str = "") -> list[Task]:
-    """Jobs of these names that wait, run or are completing; or those in some states."""
-    asked = ["squeue", "--noheader", "--array", f"--name={','.join(names)}", f"--format={COLUMNS}"]
+    """Jobs of ours that have these names and wait, run or are completing; or those in some states."""
+    own = [f"--name={','.join(names)}", f"--user={os.getuid()}"]
+    asked = ["squeue", "--noheader", "--array", *own, f"--format={COLUMNS}"]
     lines = ask(*asked, *([f"--states={states}"] if states else [])).splitlines()
     return [Task(*line.strip().split("|", 4)) for line in lines if line.count("|") >= 4]
 
 
 def submit(script: str, options: Mapping[str, str | int | bool]) -> str:
-    """Submit a script; returns the job's number."""
-    return ask("sbatch", "--parsable", *as_options(options), given=script).strip().partition(";")[0]
+    """Submit a script; returns the job's number. GanBenchError: it is refused, or no number is told."""
+    told = ask("sbatch", "--parsable", *as_options(options), given=script)
+    numbers = re.findall(r"^(\d+)(?:;.*)?$", told, re.MULTILINE)  # beside what a cluster's own plugins may print
+    if not numbers:
+        raise GanBenchError(f"sbatch tells no number of the job: {' '.join(told.split()) or 'nothing'}")
+    return str(numbers[-1])
 
 
 def as_options(options: Mapping[str, str | int | bool]) -> list[str]:
@@ -77,15 +120,40 @@ def cancel(jobs: Sequence[str]) -> None:
 
 def most_tasks() -> int:
     """How many tasks an array may have."""
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", ask("scontrol", "show", "config"), re.MULTILINE)
-    return max(1, int(found[1])) if found else MOST_TASKS
+    limits = re.findall(
+        r"^MaxArraySize\s*=\s*(\d+)|\bmax_array_tasks=(\d+)", ask("scontrol", "show", "config"), re.MULTILINE
+    )
+    return max(1, min((int(size or most) for size, most in limits), default=MOST_TASKS))
+
+
+def own_job() -> str:
+    """This process's job in Slurm's queue, as JOB_TASK where it is a task of an array; "": Slurm has not started it.
+
+    An array's last task has the array's own number as its SLURM_JOB_ID, by which Slurm would requeue every task.
+    """
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID", "")
 
 
 def node_of(job: str) -> str:
-    """The node where a job runs, as far as Slurm knows; "": it does not run."""
+    """The node where a job, or a task, runs, as far as Slurm knows; "": it does not run."""
     return ask("squeue", "--noheader", f"--jobs={job}", "--states=RUNNING", "--format=%N").strip()
 
 
 def requeue(job: str) -> None:
-    """Give up the node that this job is on, and have it started again."""
+    """Give up the node that this job, or this task, is on, and have it started again."""
     ask("scontrol", "requeue", job)
+
+
+def end_as_orphan(orphaned: Callable[[], object] = lambda: None) -> None:
+    """Once Slurm's own process for this job is gone, have it end, as SIGTERM does: Slurm will notice, and start another."""
+
+    def watch() -> None:
+        parent = os.getppid()
+        while os.getppid() == parent:
+            time.sleep(ORPHAN_SECONDS)
+        orphaned()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if own_job():
+        threading.Thread(target=watch, daemon=True).start()

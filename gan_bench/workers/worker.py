@@ -20,7 +20,7 @@ from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
 from gan_bench.data.cache import cache_root, open_prepared
 from gan_bench.errors import GanBenchError, message
-from gan_bench.files import checked, remove_leftovers, take_away
+from gan_bench.files import checked, remove_leftovers
 from gan_bench.grid import cell_from_settings
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.store.attempt import LOOK_SECONDS, Attempt, Busy, Lost, take, token
@@ -33,6 +33,7 @@ from gan_bench.training.training import Hopeless, Slot, Task, Training, record_f
 from gan_bench.workers import events
 from gan_bench.workers.device import kind
 from gan_bench.workers.events import (
+    ASKED_TO_END,
     DEVICE_FAULT,
     Advanced,
     Ended,
@@ -189,7 +190,8 @@ class Worker:
         self.active.remove(run)
         run.output.close()
         if run.attempt and not run.attempt.lost:
-            run.folder.hang_file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the disk may be away, and other runs are still to be saved
+                run.folder.hang_file.unlink(missing_ok=True)
         if run.stream is not None:
             self._streams.append(run.stream)
         if self.device.type == "cuda":
@@ -279,8 +281,7 @@ class Worker:
         for written in (folder.path, folder.snapshots, *map(folder.snapshot, folder.snapshot_steps())):
             remove_leftovers(written)
         if job.clear:
-            with contextlib.suppress(FileNotFoundError):
-                take_away(folder.path)  # at once: a half-deleted run could be taken for a whole one
+            folder.clear()
         before, faults = read_or_fault(folder.run_file, RunDocument, "it is written again")
         self._check_kind(job, folder, before)
         cell = cell_from_settings(job.settings, self.registry)
@@ -370,9 +371,11 @@ def main(connection: Connection, setup: Setup) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # so does cuBLAS with other workspaces
     code = 1
     try:
-        with contextlib.suppress(Halted), tf32_products(False):  # the parent is gone
-            Worker(connection, setup).loop()
-        code = 0
+        with tf32_products(False):
+            worker = Worker(connection, setup)
+            with contextlib.suppress(Halted):  # the parent is gone
+                worker.loop()
+        code = ASKED_TO_END if worker.stopping else 0
     except BaseException:
         traceback.print_exc()
         raise

@@ -9,6 +9,7 @@ import pytest
 import torch
 from stores import assert_equal_runs, gan_bench, run_folders, write_grid
 
+from gan_bench.data import device_kind
 from gan_bench.data.device_kind import features_folder
 from gan_bench.store.documents import write_object
 from gan_bench.workers.device import kind
@@ -87,3 +88,21 @@ def test_features_of_one_kind_are_not_those_of_another(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
     assert "DEFAULT" in kind(CPU)
     assert features_folder(tmp_path, CPU) != here
+
+
+INTEL = "vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: {}\nmodel name\t: Intel(R) Xeon(R) Processor\n"
+ARM = "CPU implementer\t: 0x41\nCPU part\t: 0xd40\n\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n"
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "said"),
+    [(INTEL.format(106), "GenuineIntel 6 106"), (INTEL.format(143), "GenuineIntel 6 143"), (ARM, "0x41 0xd40")],
+)
+def test_generations_of_processors_with_the_same_instructions_are_kinds_of_their_own(
+    tmp_path, monkeypatch, cpuinfo, said
+):
+    """Of which clouds give all the same name."""
+    (tmp_path / "cpuinfo").write_text(cpuinfo)
+    monkeypatch.setattr(device_kind, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(device_kind, "_processor", device_kind._processor.__wrapped__)
+    assert f" {said} " in kind(CPU)

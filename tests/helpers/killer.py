@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shutil
 import signal
 import time
 from functools import wraps
@@ -78,28 +77,14 @@ def replace(source, target, rename=os.replace):
     strike("after a rename")
 
 
-def clear(path, *args, remove=shutil.rmtree, **options):
-    """Strike when half of a run folder that --fresh clears is deleted."""
-    if POINT == "half cleared" and is_run_taken_away(path) and pathlib.Path(path, "result.json").exists():
-        os.unlink(pathlib.Path(path, "result.json"))
-        strike("half cleared")
-    remove(path, *args, **options)
-
-
 def rename(self, target, rename=pathlib.Path.rename):
-    """Strike before the folder of a run that --fresh clears is set aside."""
-    if is_run_taken_away(target) and self.is_dir():
-        strike("before clearing")
+    """Strike before the first file of a run that --fresh clears is set aside, or the second one."""
+    if pathlib.Path(target).name.startswith(f".{self.name}."):
+        strike({"result.json": "before clearing", "checkpoint.pt": "half cleared"}.get(self.name, ""))
     return rename(self, target)
 
 
-def is_run_taken_away(path):
-    """Whether a name is one that a run folder has while it is deleted."""
-    return Path(path).parent.name == "runs" and files.LEFTOVER.fullmatch(Path(path).name)
-
-
 os.replace = replace
-shutil.rmtree = clear
 pathlib.Path.rename = rename
 files.flush = store.flush = half_written
 store.RunFolder.append_curve = append_half

@@ -100,9 +100,10 @@ def title(pid: int) -> str:
 
 
 def kill(pids: list[int]) -> bool:
-    """Kill the first of some processes; whether there was any."""
+    """Kill the first of some processes, and wait until it is dead: on a busy machine it may live on for a while."""
     for pid in pids[:1]:
         os.kill(pid, signal.SIGKILL)
+        eventually(lambda pid=pid: not title(pid))
     return bool(pids)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,8 +22,11 @@ class StandIn(Handle):
     def __init__(self, host: StandInHost, place: str) -> None:
         super().__init__(place)
         self.host = host
-        self.told: list[Any] = [] if host.stillborn else [Ready("a kind"), *[Want()] * host.slots]
-        self.cause: Cause | None = Cause("exit code 1") if host.stillborn else None
+        self.cause = host.stillborn.get(place, host.stillborn.get(""))
+        self.told: list[Any] = []
+        if not (self.cause or place in host.silent):
+            kinds = host.kinds.get(place)
+            self.told = [Ready(kinds.pop(0) if kinds else "a kind"), *[Want()] * host.slots]
 
     def send(self, job: Job | None) -> bool:
         if job is None:
@@ -52,6 +56,7 @@ class StandIn(Handle):
 
     def bury(self) -> Cause:
         self.host.handles.remove(self)
+        self.host.left += 1
         assert self.cause
         return self.cause
 
@@ -61,7 +66,11 @@ class StandInHost(Host):
 
     def __init__(self, *places: str, acts: dict[str, list[Act]] | None = None, slots: int = 1) -> None:
         self.places, self.acts, self.slots = list(places), acts or {}, slots
-        self.stillborn = False
+        self.left = math.inf  # of workers that may be started
+        self.stillborn: dict[str, Cause] = {}  # by place, or "" for all: how workers end before they are ready
+        self.silent: set[str] = set()  # places whose workers are never ready
+        self.kinds: dict[str, list[str]] = {}  # of devices, by place, in the order in which workers get them
+        self.all_mixed = False
         self.handles: list[StandIn] = []
         self.given: list[tuple[str, Job]] = []
         self.idle: Callable[[StandInHost], object] = lambda host: None  # called when none has anything to tell
@@ -69,7 +78,15 @@ class StandInHost(Host):
     def free(self) -> Sequence[str]:
         return list((Counter(self.places) - Counter(handle.place for handle in self.handles)).elements())
 
+    @property
+    def room(self) -> float:
+        return self.left
+
+    def mixed(self, place: str) -> bool:
+        return self.all_mixed
+
     def start(self, place: str, setup: Setup) -> Handle:
+        self.left -= 1
         self.handles.append(handle := StandIn(self, place))
         return handle
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_bench.files import checked, remove_leftovers
+from gan_bench.files import LEFTOVER, checked, put_back, remove_leftovers, take_away
 from gan_bench.store import attempt
 from gan_bench.store.attempt import Attempt, Busy, Lost, read, revoke, take, waited
 from gan_bench.store.folder import RunFolder
@@ -350,3 +352,100 @@ def test_a_failure_does_not_take_the_place_of_a_finished_result(folder):
     folder.result_file.write_text(finished)
     assert folder.write_failure("no") == "no"
     assert folder.result_file.read_text() == finished
+
+
+def finished(folder: RunFolder) -> None:
+    """As a run is at its end."""
+    begun(folder)
+    with folder.new_snapshot(50) as place:
+        (place / "scores.json").write_text("{}")
+    for file in (folder.run_file, folder.output_file, folder.result_file):
+        file.write_text("{}")
+
+
+def test_what_a_run_was_is_deleted_and_its_folder_stays(folder):
+    finished(folder)
+    before = folder.path.stat().st_ino
+    folder.clear()
+    assert [path.name for path in folder.path.rglob("*")] == ["snapshots"]
+    assert folder.path.stat().st_ino == before
+    folder.clear()
+    begun(folder)
+
+
+@pytest.mark.parametrize("times", range(1, 8))
+def test_a_clearing_that_comes_late_leaves_all_that_the_other_one_has_done(path, folder, monkeypatch, times):
+    """It freezes at each of its renames; the other one ends the run before it wakes up."""
+    finished(folder)
+    ours = frozen(path, monkeypatch)
+    rename, calls = Path.rename, []
+
+    def stopped(file: Path, to: Path) -> Path:
+        calls.append(file)
+        if len(calls) == times:
+            monkeypatch.setattr(Path, "rename", rename)
+            revoke(path, ours.name)
+            with waited(take(path, "theirs")) as theirs, checked(theirs.check):
+                finished(RunFolder(folder.path))
+            before.update(contents())
+        return rename(file, to)
+
+    def contents() -> dict[str, bytes]:
+        return {str(file): file.read_bytes() for file in folder.path.rglob("*") if file.is_file()}
+
+    before: dict[str, bytes] = {}
+    monkeypatch.setattr(Path, "rename", stopped)
+    with checked(ours.check), pytest.raises(Lost):
+        folder.clear()
+    assert before == contents()
+
+
+def test_a_folder_that_can_not_be_put_back_is_kept(tmp_path, monkeypatch):
+    (tmp_path / "away").mkdir()
+    (tmp_path / "away" / "file").touch()
+
+    def broken(self: Path, to: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "rename", broken)
+    with pytest.raises(OSError, match="Input"):
+        put_back(tmp_path / "away", tmp_path / "place")
+    assert (tmp_path / "away" / "file").exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_file_is_put_back_where_there_are_no_links(tmp_path, monkeypatch, there):
+    def no_links(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    (tmp_path / "away").write_text("old")
+    if there:
+        (tmp_path / "place").write_text("new")
+    put_back(tmp_path / "away", tmp_path / "place")
+    assert (tmp_path / "place").read_text() == ("new" if there else "old")
+    assert not (tmp_path / "away").exists()
+
+
+def test_files_that_stay_open_on_a_network_disk_are_left_over(tmp_path, monkeypatch):
+    (tmp_path / "place").mkdir()
+
+    def busy(path: Path, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr(shutil, "rmtree", busy)
+    take_away(tmp_path / "place")
+    assert not (tmp_path / "place").exists()
+    remove_leftovers(tmp_path)
+    assert all(LEFTOVER.fullmatch(left.name) for left in tmp_path.iterdir())
+
+
+def test_a_token_that_is_withdrawn_is_a_leftover_by_name(path, monkeypatch):
+    ours = frozen(path, monkeypatch)
+    away: list[Path] = []
+    rename = Path.rename
+    monkeypatch.setattr(Path, "rename", lambda file, to: away.append(to) or rename(file, to))
+    revoke(path, ours.name)
+    assert LEFTOVER.fullmatch(away[0].name)
+    assert away[0].name.startswith(".a-0.attempt.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import platform
 import signal
@@ -14,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from gan_bench.files import checked, write_json
 from gan_bench.store import attempt
-from gan_bench.store.lock import HEART, Held, hold
+from gan_bench.store.lock import HEART, Held, at_work, check_free, hold
 
 # Another machine whose locks don't reach us: `gan_bench.store.lock` as it would be there.
 ELSEWHERE = """
@@ -128,3 +130,54 @@ def test_a_server_that_is_gone_at_the_end_costs_nothing(tmp_path, monkeypatch):
     monkeypatch.undo()
     with hold(tmp_path, print):
         pass
+
+
+def test_who_has_slept_and_lost_the_store_writes_nothing_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(attempt, "BEAT_SECONDS", 1e6)
+    with hold(tmp_path, print) as heart, checked(heart.go_on):
+        write_json(tmp_path / "table.json", 1)
+        (tmp_path / HEART).write_text("{}")
+        monkeypatch.setattr(attempt, "SILENT_SECONDS", 0.0)
+        with pytest.raises(attempt.Lost):
+            write_json(tmp_path / "table.json", 2)
+    assert (tmp_path / "table.json").read_text() == "1\n"
+
+
+def test_who_is_taken_for_dead_is_stopped_where_nothing_listens_to_sigterm(tmp_path):
+    """As in a notebook."""
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+    def work() -> None:
+        with hold(tmp_path, print):
+            (tmp_path / HEART).unlink()
+            for _ in range(2000):
+                time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_where_locks_do_not_work_the_heart_holds_the_store(tmp_path, monkeypatch, number):
+    def flock(file: int, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    for _ in range(2):
+        with hold(tmp_path, print):
+            assert (tmp_path / HEART).exists()
+            assert not at_work(tmp_path)
+            with pytest.raises(Held, match="on this machine"), hold(tmp_path, print):
+                pass
+            with pytest.raises(Held, match="on this machine"):
+                check_free(tmp_path, print)
+    check_free(tmp_path, print)
+
+
+def test_where_locks_work_they_tell_who_is_at_work(tmp_path):
+    with hold(tmp_path, print):
+        assert at_work(tmp_path)
+        with pytest.raises(Held, match="on this machine"):
+            check_free(tmp_path, print)
+    assert not at_work(tmp_path)
+    check_free(tmp_path, print)

@@ -29,7 +29,7 @@ def test_shares_that_are_lost_are_given_out_again(tmp_path):
     assert len(run_folders(tmp_path / "store")) == 1
     work("--finish", code=75)
     assert (
-        "0 of 1 runs finished, 0 failed, 0 training, 1 waiting (given out again)"
+        "1 of 2 runs finished, 0 failed, 0 training, 1 waiting (given out again)"
         in gan_bench("status", "store", cwd=tmp_path).stdout
     )
     work("--shard", "1/2")  # none is left for it

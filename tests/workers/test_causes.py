@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
+from multiprocessing import Pipe
+from types import SimpleNamespace
+
 import pytest
 from stand_in import StandInHost, job_of, setup_in
 
 from gan_bench.errors import GanBenchError
 from gan_bench.workers import executor
-from gan_bench.workers.events import Failed, Finished, Returned, Stopped, Want
+from gan_bench.workers.events import ASKED_TO_END, Failed, Finished, Foreign, Returned, Stopped, Want
 from gan_bench.workers.executor import Executor
 from gan_bench.workers.hosts.base import Cause
+from gan_bench.workers.hosts.local import LocalHandle
 
 LOST, CRASH = Cause("its node a was lost", place=True), Cause("exit code 3")
 
@@ -81,7 +88,7 @@ def test_places_may_come_later(train):
 @pytest.mark.parametrize("patient", [False, True])
 def test_places_where_no_worker_begins_are_not_tried_for_ever(train, patient):
     host = StandInHost("a")
-    host.patient, host.stillborn = patient, True
+    host.patient, host.stillborn = patient, {"": Cause("exit code 1")}
     with pytest.raises(GanBenchError, match=r"end before they are ready to train \(exit code 1\)"):
         train(host, "r")
 
@@ -101,3 +108,109 @@ def test_a_place_that_comes_later_gets_a_run_that_waits(train):
     assert done
     assert [(place, job.run) for place, job in host.given] == [("a", "r"), ("b", "s")]
     assert told == [Finished("s"), Finished("r")]
+
+
+def bounded(host: StandInHost) -> StandInHost:
+    """A host on which an executor that waits for nothing at all fails."""
+    looks = iter(range(50))
+    host.idle = lambda host: next(looks)
+    return host
+
+
+def test_actors_that_die_at_each_start_are_not_started_for_ever(train):
+    host = StandInHost("a", "b")
+    host.patient, host.stillborn = True, {"": Cause("its actor was killed", place=True)}
+    with pytest.raises(GanBenchError, match=r"end before they are ready to train \(its actor was killed\)"):
+        train(host, "r")
+
+
+def test_a_worker_that_is_never_ready_is_not_waited_for(train):
+    host = bounded(StandInHost("silent", "a"))
+    host.silent = {"silent"}
+    assert train(host, "r", "s") == (True, [Finished("r"), Finished("s")])
+
+
+def test_a_worker_that_is_late_is_not_counted_on(train, monkeypatch):
+    monkeypatch.setattr(executor, "LATE_SECONDS", 0.0)
+    host = bounded(StandInHost("silent", "a"))
+    host.silent = {"silent"}
+    assert train(host, "r") == (True, [Finished("r")])
+
+
+def test_a_place_without_room_for_its_workers_is_no_broken_one(train, monkeypatch):
+    monkeypatch.setattr(executor, "LATE_SECONDS", 0.0)
+    host = StandInHost("a")
+    host.stillborn = {"a": Cause("it could not begin", place=True)}
+    tries = iter(range(8))
+    start = host.start
+
+    def starts(place, setup):
+        if next(tries) == 6:
+            host.stillborn = {}
+        return start(place, setup)
+
+    host.start = starts
+    assert train(host, "r") == (True, [Finished("r")])
+
+
+def test_broken_places_leave_room_for_others(train):
+    host = bounded(StandInHost(*["broken"] * 8, "a"))
+    host.left, host.stillborn = 4, {"broken": Cause("exit code 1")}
+    assert train(host, "r") == (True, [Finished("r")])
+
+
+def test_workers_that_can_have_nothing_make_room(train):
+    host = bounded(StandInHost("a", "a", "b"))
+    host.left, host.kinds = 2, {"a": ["A", "A"], "b": ["B"]}
+    host.acts = {"r": [Foreign("r", begun="B")], "s": [Foreign("s", begun="B")]}
+    done, told = train(host, "r", "s")
+    assert done
+    assert {(place, job.run) for place, job in host.given[2:]} == {("b", "r"), ("b", "s")}
+    assert not [event for event in told if isinstance(event, Failed)]
+
+
+def test_a_node_may_have_different_devices(train):
+    host = bounded(StandInHost("a", "a"))
+    host.all_mixed, host.kinds = True, {"a": ["A", "B"]}
+    host.acts = {"r": [Foreign("r", begun="B")]}
+    done, told = train(host, "r")
+    assert done
+    assert told == [Foreign("r", begun="B"), Finished("r")]
+
+
+def test_a_run_that_no_device_of_a_node_can_go_on_with_is_given_to_each_kind_once(train):
+    host = bounded(StandInHost("a", "a"))
+    host.all_mixed, host.kinds = True, {"a": ["A", "B"]}
+    host.acts = {"r": [Foreign("r", begun="C")] * 9}
+    _, told = train(host, "r")
+    assert "here is A and B." in told[-1].reason
+    assert len(host.given) == 1
+
+
+def test_a_disk_that_is_away_costs_the_reason_and_not_the_command(train, monkeypatch):
+    monkeypatch.setattr(executor, "hung_at", lambda file: (_ for _ in ()).throw(OSError(errno.EIO, "I/O error")))
+    host = StandInHost("a", acts={"r": [CRASH]})
+    _, told = train(host, "r", retries=1)
+    assert told == [Returned("r", "the worker process ended (exit code 3)"), Finished("r")]
+
+
+def test_a_signal_in_the_middle_of_a_message_waits_for_its_end(train):
+    host = StandInHost("a", acts={"r": [None]})
+    begun: list[str] = []
+
+    def idle(host: StandInHost) -> None:
+        begun.append("message")
+        os.kill(os.getpid(), signal.SIGINT)
+        assert not host.handles[0].cause, "it was stopped in the middle of this"
+        begun.append("end")
+
+    host.idle = idle
+    assert train(host, "r", "s") == (False, [Stopped("r")])
+    assert begun == ["message", "end"]
+
+
+@pytest.mark.parametrize(("code", "place"), [(ASKED_TO_END, True), (0, False), (-signal.SIGKILL, False)])
+def test_who_asks_a_worker_to_end_blames_no_run(code, place):
+    """Such as a machine that shuts down."""
+    process = SimpleNamespace(exitcode=code, pid=None, join=lambda *_: None)
+    assert LocalHandle("cpu", process, Pipe()[0]).bury().place is place

@@ -80,7 +80,7 @@ def test_what_has_ended_and_where_the_rest_trains(tmp_path):
     assert told.finished == {"a"}
     assert told.failed == {"c"}
     assert told.started == {"a", "b", "c"}
-    assert told.at == {"b": "n1"}
+    assert {run: task.node for run, task in told.at.items()} == {"b": "n1"}
     assert told.steps["b"] == 9
     assert list(told.refused) == ["no"]
     assert told.tasks == {0: "n0"}  # the other has refused

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 import pickle
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing import Pipe
@@ -19,13 +24,16 @@ from stand_in import job_of, setup_in
 from stores import write_grid
 
 from gan_bench.cli import main
+from gan_bench.commands.on_ray import prepare_there
+from gan_bench.commands.prepared import Prepared
 from gan_bench.errors import GanBenchError
 from gan_bench.workers.carried import carry
 from gan_bench.workers.events import Finished, Want
+from gan_bench.workers.hosts import bridge as bridge_module
 from gan_bench.workers.hosts import ray as ray_host
 from gan_bench.workers.hosts import ray_seat
 from gan_bench.workers.hosts.base import Cause, Ending
-from gan_bench.workers.hosts.bridge import Asked, Node
+from gan_bench.workers.hosts.bridge import Asked, Bridge, Node
 from gan_bench.workers.hosts.ray import RayHost
 from gan_bench.workers.hosts.ray_seat import Seat, Terms, probe, sign
 
@@ -62,12 +70,41 @@ def host(tmp_path, terms):
 
 
 def test_a_node_has_a_place_for_each_core_and_no_more_are_taken_than_asked_for(host, tmp_path):
-    assert (list(host.free()), host.workers) == (["n", "n"], 2)
+    assert (list(host.free()), host.room, host.workers) == (["n", "n", "m"], 2, 2)
     first = host.start("n", setup_in(tmp_path))
-    assert list(host.free()) == ["n"]
+    assert (list(host.free()), host.room) == (["n", "m"], 1)
     first.cause = Cause("exit code 0")
     first.bury()
-    assert list(host.free()) == ["n", "n"]
+    assert (list(host.free()), host.room) == (["n", "n", "m"], 2)
+
+
+def test_workers_that_nodes_had_once_are_counted(host):
+    """Of what they could do a share is told at the end, which is none above all of it."""
+    host.most = 100
+    for nodes in ({"n": Node("cpu", 8, ())}, {"m": Node("cpu", 1, ())}):
+        host.bridge.send(("see", nodes))
+        host.wait([], 0.1)
+    assert host.workers == 8
+
+
+def test_that_a_line_can_not_be_printed_is_no_end_of_the_bridge(host):
+    def full(line: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    host.say_line = full
+    host.bridge.send(("say", "a line"))
+    with pytest.raises(OSError, match="No space"):
+        host.wait([], 5)
+    assert not host.lost
+
+
+def test_a_bridge_that_closes_its_end_and_hangs_is_killed(host, monkeypatch):
+    monkeypatch.setattr(ray_host, "LEAVE_SECONDS", 0.1)
+    host._process = subprocess.Popen(["sleep", "60"])
+    host.bridge.close()
+    host.wait([], 5)
+    assert host.lost
+    assert host._process.returncode == -signal.SIGKILL
 
 
 def test_workers_are_told_what_is_so_on_their_node(host, tmp_path, monkeypatch):
@@ -89,8 +126,8 @@ def test_workers_are_told_what_is_so_on_their_node(host, tmp_path, monkeypatch):
 def test_what_is_said_of_a_worker_comes_in_order_and_then_its_end(host, tmp_path):
     handle = host.start("n", setup_in(tmp_path))
     assert handle.send(job_of("r"))
-    host.bridge.send(("told", 1, [Want(), Finished("r")]))
-    host.bridge.send(("ended", 1, "its node n was lost", True))
+    host.bridge.send(("told", 1, [pickle.dumps(Want()), pickle.dumps(Finished("r"))]))
+    host.bridge.send(("ended", 1, Cause("its node n was lost", place=True)))
     assert host.wait([handle], 5) == [handle]
     assert handle.receive() == [Want(), Finished("r")]
     with pytest.raises(Ending):
@@ -149,35 +186,60 @@ def test_a_node_that_differs_can_not_train(terms, tmp_path, spoil: Callable[[Ter
         probe(spoilt if isinstance(spoilt, Terms) else terms, "secret", "n")
 
 
-def test_answers_that_are_lost_are_given_again_and_messages_that_come_twice_are_not(terms):
-    seat = Seat(terms)
-    ours, theirs = Pipe()
-    alive, end = Pipe()
-    passed: list[bytes] = []
+class Talker:
+    """A worker of a seat, as the test plays it."""
 
-    def receive() -> list[Any]:
-        if ours.poll():
-            return [ours.recv()]
-        if alive.poll():
+    def __init__(self) -> None:
+        self.connection, self.pipe = Pipe()
+        alive, self.end = Pipe()
+        self.process = SimpleNamespace(sentinel=alive)
+        self.passed: list[bytes] = []
+        self.done: list[str] = []
+        self.pass_on, self.kill = self.passed.append, lambda: self.done.append("killed")
+
+    def hear(self) -> list[bytes]:
+        if self.connection.poll():
+            return [self.connection.recv_bytes()]
+        if self.process.sentinel.poll():
             raise Ending
         return []
 
-    process = SimpleNamespace(sentinel=alive)
-    worker = SimpleNamespace(connection=ours, process=process, receive=receive, pass_on=passed.append)
-    worker.bury = lambda: ours.close() or Cause("exit code 3")
+    def bury(self) -> Cause:
+        self.connection.close()
+        self.done.append("buried")
+        return Cause("exit code 3")
+
+
+def test_answers_that_are_lost_are_given_again_and_messages_that_come_twice_are_not(terms):
+    seat, worker = Seat(terms), Talker()
     seat._worker, seat._number = worker, 7
     for index in (0, 1, 1, 0):
         seat.give(7, index, b"%d" % index)
     seat.give(6, 2, b"of another one")
-    assert passed == [b"0", b"1"]
-    theirs.send("a")
-    assert seat.listen(7, 0) == (["a"], None)
-    theirs.send("b")
-    assert seat.listen(7, 0) == (["a", "b"], None)
-    end.send("dead")
-    assert seat.listen(7, 2) == ([], "exit code 3")
-    assert seat.listen(7, 2) == ([], "exit code 3")
-    assert seat.listen(6, 0) == ([], "it was given up")
+    assert worker.passed == [b"0", b"1"]
+    worker.pipe.send_bytes(b"a")
+    assert seat.listen(7, 0) == ([b"a"], None)
+    worker.pipe.send_bytes(b"b")
+    assert seat.listen(7, 0) == ([b"a", b"b"], None)
+    worker.pipe.send_bytes(b"c")
+    (told, _) = seat.listen(7, 1)
+    assert told == [b"b", b"c"]
+    worker.pipe.send_bytes(b"d")
+    assert seat.listen(7, 0) == ([b"b", b"c", b"d"], None), "a call that comes late lost something"
+    assert told == [b"b", b"c"], "an answer changed under way"
+    worker.end.send("dead")
+    assert seat.listen(7, 4) == ([], Cause("exit code 3"))
+    assert seat.listen(7, 4) == ([], Cause("exit code 3"))
+    assert seat.listen(6, 0) == ([], Cause("it was given up"))
+
+
+def test_a_seat_has_one_worker(terms, monkeypatch):
+    """Of one whose listeners had an error nobody knows whether it has ended."""
+    seat, worker = Seat(terms), Talker()
+    seat._worker, seat._number = worker, 7
+    monkeypatch.setattr(ray_seat, "begin", lambda *_: None)
+    seat.begin(8, "module:function", b"a task")
+    assert worker.done == ["killed", "buried"]
 
 
 def test_a_worker_begins_where_the_command_was_typed_and_once(terms, tmp_path, monkeypatch):
@@ -219,3 +281,142 @@ def test_what_stands_between_imports_neither_torch_nor_ray():
     code += "print(sorted({'torch', 'numpy', 'ray'} & {name.partition('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
     assert done.stdout == "[]\n"
+
+
+class RayError(Exception):
+    """As all of Ray's are."""
+
+
+class RayTaskError(RayError):
+    """One of what was called."""
+
+
+class Actor:
+    """A seat that answers in some way whether it has come into being."""
+
+    def __init__(self, answer: Callable[[], Any]) -> None:
+        self.__ray_ready__ = SimpleNamespace(remote=answer)
+
+
+@pytest.fixture
+def bridge(terms, monkeypatch) -> Bridge:
+    """One without a cluster; what it says is read from `parent`."""
+    exceptions = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError, ActorUnavailableError=type(None))
+    exceptions.ActorUnavailableError = exceptions.OutOfMemoryError = type("Other", (RayError,), {})
+    ray = SimpleNamespace(remote=lambda **_: lambda what: what, exceptions=exceptions, killed=[])
+    ray.kill = ray.killed.append
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    parent, own = Pipe()
+    bridge = Bridge(own, Asked("auto", "auto", None, terms))
+    bridge.parent, bridge.names = parent, {"n": "node7"}
+    threading.Thread(target=bridge._say_all, daemon=True).start()
+    return bridge
+
+
+def test_a_bridge_reads_however_much_it_has_to_say(bridge):
+    """The parent may read nothing while it writes, and say much meanwhile: neither waits for the other one."""
+    said = threading.Thread(target=lambda: [bridge._say("say", "x" * 100_000) for _ in range(50)], daemon=True)
+    said.start()
+    said.join(20)
+    assert not said.is_alive()
+    assert [bridge.parent.recv()[0] for _ in range(50)] == ["say"] * 50
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_parent_that_is_gone_is_heard_once(bridge, left):
+    if left:
+        bridge.parent.send(("leave",))
+    bridge.parent.close()
+    reads: list[int] = []
+
+    async def run() -> None:
+        bridge._ended = asyncio.Event()
+        asyncio.get_running_loop().add_reader(bridge.connection.fileno(), lambda: (reads.append(1), bridge._read()))
+        await bridge._ended.wait()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(run())
+    assert len(reads) == 1
+    assert bridge._orphan is not left
+
+
+def begun(bridge: Bridge, seat: Any) -> Any:
+    """Begin a worker on a seat; what is said of its end."""
+
+    async def run() -> None:
+        bridge._seat = lambda working: seat
+        bridge.begin(1, "n", "cpu", "module:function", b"a task")
+        while bridge.workers:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+    assert bridge.parent.poll(5)
+    return bridge.parent.recv()
+
+
+def test_an_actor_for_which_there_is_no_room_is_given_up(bridge, monkeypatch):
+    monkeypatch.setattr(bridge_module, "SEAT_SECONDS", 0.01)
+    seat = Actor(lambda: asyncio.sleep(60))
+    said = begun(bridge, seat)
+    assert said == ("ended", 1, Cause("it could not begin on its node node7", place=True))
+    assert bridge.ray.killed == [seat]
+
+
+def test_that_the_head_does_not_answer_is_no_worker_s_fault(bridge):
+    async def lost() -> None:
+        raise RayError("no answer")
+
+    bridge._alive = lost
+    said = begun(bridge, Actor(lost))
+    assert said == ("ended", 1, Cause("its node node7 was lost", place=True))
+
+
+@pytest.mark.parametrize(
+    "error", [RayError("no room"), OSError(errno.ENOSPC, "No space left on device"), TimeoutError()]
+)
+def test_a_node_that_can_not_be_asked_is_asked_later_and_that_is_said_once(bridge, error):
+    async def probed(key: str) -> None:
+        raise error
+
+    bridge._probed = probed
+    for _ in range(2):
+        assert asyncio.run(bridge._meet("n")) == ""
+    assert bridge.ask_again["n"] > time.monotonic() + bridge_module.PROBE_SECONDS - 10
+    assert bridge.parent.poll(5)
+    name, line = bridge.parent.recv()
+    assert (name, line.startswith("Ray's node node7 can't be asked (")) == ("say", True)
+    assert not bridge.parent.poll(0.1)
+
+
+def test_the_disk_of_this_machine_is_not_taken_for_a_node_s(bridge, terms):
+    terms.shared[0].rmdir()
+    with pytest.raises(OSError, match=f"this machine can't write {terms.shared[0]}.*: No such file"):
+        asyncio.run(bridge._probed("n"))
+
+
+def test_what_is_prepared_waits_for_a_free_node_and_says_so(host, tmp_path):
+    """And is prepared on another one where the first is lost."""
+    host.bridge.send(("see", {}))
+    host.wait([], 0.1)
+    said: list[str] = []
+    prepared = Prepared(tmp_path / "features")
+
+    def free(line: str) -> None:
+        said.append(line)
+        host.bridge.send(("see", {"n": Node("cpu", 1, ()), "m": Node("cpu", 1, ())}))
+
+    begun: list[str] = []
+    begin = host.begin
+
+    def noted(place: str, *task: Any) -> Any:
+        begun.append(place)
+        handle = begin(place, *task)
+        if len(begun) == 2:
+            host.bridge.send(("told", handle.number, [pickle.dumps(prepared)]))
+        host.bridge.send(("ended", handle.number, Cause("its node was lost", place=True)))
+        return handle
+
+    host.begin = noted
+    assert prepare_there(host, tmp_path, free) == prepared
+    assert said == ["No node of Ray's cluster has a free core or GPU that gan-bench may use; waiting for one."]
+    assert begun == ["n", "m"]

@@ -47,7 +47,9 @@ def write(folder: Path, jobs: list[Job], seconds: float = 90.0, **facts) -> tupl
     )
     given = [Given(job, f"{job.run} é", 7, seconds) for job in jobs]
     round_ = Round(folder / "round-1")
-    round_.write(given, made, Rules(True, 3), **{"workers": 1, "minutes": 1.0, "signal_seconds": 60} | facts)
+    round_.write(
+        given, made, Rules(True, 3), **{"device": "cpu", "workers": 1, "minutes": 1.0, "signal_seconds": 60} | facts
+    )
     return Round(round_.folder), made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,6 +61,15 @@ class Host(ABC):
     patient = False  # whether places may come later, so that a grid without any waits
     lost = ""  # why nothing of it can be reached any more, in a sentence
 
+    @property
+    def room(self) -> float:
+        """How many workers more may be started, however many places are free."""
+        return math.inf
+
+    def mixed(self, place: str) -> bool:
+        """Whether the workers of a place may have devices of different kinds."""
+        return False
+
     def __enter__(self) -> Host:
         return self
 
@@ -68,7 +78,7 @@ class Host(ABC):
 
     @abstractmethod
     def free(self) -> Sequence[str]:
-        """Places where a worker could be started now; one that can have several stands there so often."""
+        """Places where a worker could be started now, if there is `room`; one that can have several stands there so often."""
 
     @abstractmethod
     def start(self, place: str, setup: Setup) -> Handle:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import secrets
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections import Counter, defaultdict
@@ -19,9 +21,11 @@ from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from gan_bench.errors import GanBenchError
+from gan_bench.workers.hosts.base import Cause
 from gan_bench.workers.hosts.ray_seat import Seat, Terms, probe, sign
 
 if TYPE_CHECKING:
@@ -29,7 +33,8 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 60  # after which a cluster that does not answer is none: Ray itself may go on asking for ever
 WATCH_SECONDS = 1.0  # between two looks at the cluster's nodes
-PROBE_SECONDS = 60.0  # that a node has to answer
+PROBE_SECONDS = 60.0  # that a node has to answer; and until one that could not be asked is asked again
+SEAT_SECONDS = 300.0  # that an actor has to come into being: its core or GPU may be another job's by now
 AGAIN_SECONDS = 1.0  # after which an actor that can't be reached is called again: that it is dead is Ray's to say
 SAVE_SECONDS = 30.0  # that workers without a parent have
 END_SECONDS = 5  # after which nothing is waited for any more, such as an answer of a head that is gone
@@ -122,19 +127,23 @@ class Bridge:
         self.devices = asked.devices  # auto until the first look
         self.workers: dict[int, Working] = {}
         self.idle: dict[str, list[Any]] = defaultdict(list)  # node -> seats that wait for a worker
-        self.seats: Counter[str] = Counter()  # node -> seats in all
+        self.seats: dict[str, set[Any]] = defaultdict(set)  # node -> all of its seats that have come into being
         self.met: dict[str, tuple[Path, ...]] = {}  # node that can train -> the plugin files as it has them
         self.names: dict[str, str] = {}  # of all nodes that have ever been seen
-        self.asked_of: set[str] = set()  # nodes that were probed, or are being so
+        self.ask_again: dict[str, float] = {}  # node that was asked -> when to do so again, if it could not be
+        self.silent: set[str] = set()  # nodes of which was said that they could not be asked
         self.draining: set[str] = set()
         self.said: dict[str, Node] | None = None  # to the parent
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
         self._orphan = False
+        self._to_say: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
 
     async def run(self) -> None:
         """Until the parent says that it is enough, or has ended. GanBenchError: a node can't train."""
         await self._look(patient=False)
+        # The parent may read nothing for minutes, and say much meanwhile: this process must always read.
+        threading.Thread(target=self._say_all, daemon=True).start()
         asyncio.get_running_loop().add_reader(self.connection.fileno(), self._read)
         self._begin(self._watch())
         await self._ended.wait()
@@ -160,16 +169,22 @@ class Bridge:
 
     def _read(self) -> None:
         try:
-            while self.connection.poll():
+            while not self._ended.is_set() and self.connection.poll():
                 name, *arguments = self.connection.recv()
                 getattr(self, name)(*arguments)
         except (EOFError, OSError):
             self._orphan = True
             self._ended.set()
+        if self._ended.is_set():
+            asyncio.get_running_loop().remove_reader(self.connection.fileno())
 
     def _say(self, *message: Any) -> None:
+        self._to_say.put(message)
+
+    def _say_all(self) -> None:
         with suppress(OSError):  # that the parent is gone is read
-            self.connection.send(message)
+            while True:
+                self.connection.send(self._to_say.get())
 
     # What the parent asks for.
 
@@ -202,27 +217,33 @@ class Bridge:
 
     async def _work(self, number: int, entry: str, task: bytes) -> None:
         """A worker's whole life."""
-        working, heard, place = self.workers[number], 0, False
-        ending: str | None = None
+        working, heard = self.workers[number], 0
+        ending: Cause | None = None
         try:
             async with working.changed:
                 working.seat = self._seat(working)
+                await asyncio.wait_for(self._call(working.seat.__ray_ready__), SEAT_SECONDS)
+                self.seats[working.node].add(working.seat)
                 await self._call(working.seat.begin, number, entry, task)
             while ending is None:
                 told, ending = await self._call(working.seat.listen, number, heard)
                 heard += len(told)
                 if told:
                     self._say("told", number, told)
-            ending, place = working.stopping or ending, bool(working.stopping)
+            if working.stopping:
+                ending = Cause(working.stopping, place=True)
             self._give_back(working)
         except self.ray.exceptions.RayTaskError as error:  # before RayError, of which it is one
-            ending = str(error.cause)
+            ending = Cause(str(error.cause))
             self._give_back(working)
         except self.ray.exceptions.RayError as error:
-            self.seats[working.node] -= 1
-            ending, place = await self._loss(working, error)
+            self.seats[working.node].discard(working.seat)
+            ending = await self._loss(working, error)
+        except TimeoutError:
+            self._let_go(working.node, working.seat)
+            ending = Cause(f"it could not begin on its node {self.names[working.node]}", place=True)
         del self.workers[number]
-        self._say("ended", number, ending, place)
+        self._say("ended", number, ending)
 
     async def _tell(self, working: Working, method: str, *arguments: Any) -> None:
         """Call a method of a worker's seat, after those that were called before. What becomes of the worker is heard."""
@@ -241,7 +262,6 @@ class Bridge:
     def _seat(self, working: Working) -> Any:
         if self.idle[working.node]:
             return self.idle[working.node].pop()
-        self.seats[working.node] += 1
         gpus = 0 if working.device == "cpu" else 1
         return self.seat_class.options(num_gpus=gpus, scheduling_strategy=self._at(working.node)).remote(
             self.asked.terms
@@ -255,19 +275,24 @@ class Bridge:
             self.idle[working.node].append(working.seat)
 
     def _let_go(self, node: str, seat: Any) -> None:
-        self.seats[node] -= 1
+        self.seats[node].discard(seat)
         self.ray.kill(seat)
 
-    async def _loss(self, working: Working, error: Exception) -> tuple[str, bool]:
-        """Why an actor is dead, in words, and whether the run that it had is blameless."""
+    async def _loss(self, working: Working, error: Exception) -> Cause:
+        """Why an actor is dead."""
         name = self.names[working.node]
-        if "node has died" in str(error) or working.node not in await self._alive():
-            return f"its node {name} was lost", True
+        lost = Cause(f"its node {name} was lost", place=True)
+        try:
+            if "node has died" in str(error) or working.node not in await self._alive():
+                return lost
+        except (self.ray.exceptions.RayError, RuntimeError):  # the head does not answer
+            traceback.print_exc()
+            return lost
         if working.stopping:
-            return working.stopping, True
+            return Cause(working.stopping, place=True)
         if isinstance(error, self.ray.exceptions.OutOfMemoryError) or "low on memory" in str(error):
-            return f"Ray ended it, for its node {name} ran out of memory", False
-        return f"its actor on node {name} was killed", True
+            return Cause(f"Ray ended it, for its node {name} ran out of memory")
+        return Cause(f"its actor on node {name} was killed", place=True)
 
     # Nodes.
 
@@ -297,13 +322,16 @@ class Bridge:
 
         alive = await self._alive()
         self.draining = (await asyncio.to_thread(state.get_draining_nodes)).keys() & alive.keys()
+        # What is free was told a moment ago, maybe before ours began: one that has only just come into being may be counted
+        # neither here nor there for a while, but never in both.
+        seats = {node: len(own) for node, own in self.seats.items()}
         free = await asyncio.to_thread(state.available_resources_per_node)
         self._name(alive)
         if self.devices == "auto":
             self.devices = "cuda" if any(node["Resources"].get("GPU", 0) >= 1 for node in alive.values()) else "cpu"
         room = {key: self._room(node["Resources"]) for key, node in alive.items() if key not in self.draining}
-        new = [key for key, most in room.items() if most and key not in self.asked_of]
-        self.asked_of = {*(self.asked_of & alive.keys()), *new}
+        new = [key for key, most in room.items() if most and self.ask_again.get(key, 0.0) <= time.monotonic()]
+        self.ask_again |= dict.fromkeys(new, math.inf)
         if patient:
             for key in new:
                 self._begin(self._meet_late(key))
@@ -318,10 +346,10 @@ class Bridge:
                 self._let_go(key, seat)
         device = "cpu" if self.devices == "cpu" else "cuda:0"
         nodes = {
-            key: Node(device, min(most, self._room(free.get(key, {})) + self.seats[key]), self.met[key])
+            key: Node(device, min(most, self._room(free.get(key, {})) + seats.get(key, 0)), self.met[key])
             for key, most in room.items()
             if key in self.met
-        }  # what is free was told a moment ago, maybe before ours began
+        }
         if nodes != self.said:
             self.said = nodes
             self._say("see", nodes)
@@ -339,14 +367,18 @@ class Bridge:
         return min(cpus, int(resources.get("GPU", 0)) if self.devices == "cuda" else self.asked.slots or cpus)
 
     async def _meet(self, key: str) -> str:
-        """Probe a node; why it can't train, or "". One that doesn't answer is asked again."""
+        """Probe a node; why it can't train, or "". One that can't be asked now is asked again later."""
         try:
             self.met[key] = await self._probed(key)
         except GanBenchError as error:
             return f"Ray's node {self.names[key]} {error}"
-        except (TimeoutError, self.ray.exceptions.RayError):
+        except (self.ray.exceptions.RayError, OSError) as error:  # among these that there was no answer in time
             traceback.print_exc()
-            self.asked_of.discard(key)
+            self.ask_again[key] = time.monotonic() + PROBE_SECONDS
+            if key not in self.silent:
+                self.silent.add(key)
+                why = str(error).partition("\n")[0] or "no answer"
+                self._say("say", f"Ray's node {self.names[key]} can't be asked ({why}); that is tried again")
         return ""
 
     async def _meet_late(self, key: str) -> None:
@@ -359,7 +391,10 @@ class Bridge:
         signs = {folder: (sign(folder, secret), sign(folder, secret, key)) for folder in terms.shared}
         try:
             for ours, _ in signs.values():
-                ours.write_text(secret)
+                try:
+                    ours.write_text(secret)
+                except OSError as error:
+                    raise OSError(f"this machine can't write {ours}: {error.strerror}") from error
             call = self.probe.options(scheduling_strategy=self._at(key)).remote(terms, secret, key)
             files: tuple[Path, ...] = await asyncio.wait_for(_result(call), PROBE_SECONDS)
             for folder, (_, theirs) in signs.items():
@@ -372,7 +407,8 @@ class Bridge:
             raise GanBenchError(f"can't run gan-bench ({error.cause})") from error
         finally:
             for one in (one for pair in signs.values() for one in pair):
-                one.unlink(missing_ok=True)
+                with suppress(OSError):
+                    one.unlink(missing_ok=True)
 
 
 async def _result(reference: Any) -> Any:

@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 from gan_bench.errors import GanBenchError
-from gan_bench.workers.events import DEVICE_FAULT, Event, Ready, Want
+from gan_bench.workers.events import ASKED_TO_END, DEVICE_FAULT, Event, Ready, Want
 from gan_bench.workers.hosts.base import Cause, Ending, Handle, Host
 from gan_bench.workers.processes import apart, worker_context
 
@@ -47,11 +47,15 @@ class LocalHandle(Handle):
         return True
 
     def receive(self) -> Sequence[Event | Ready | Want]:
-        """See Handle. One message, so that none of several talkative workers keeps the others waiting."""
+        """See Handle."""
+        return [pickle.loads(message) for message in self.hear()]
+
+    def hear(self) -> Sequence[bytes]:
+        """What `receive` returns, pickled. One message, so that none of several talkative workers keeps the others waiting."""
         ended = self.process.exitcode is not None  # before the pipe is looked at, into which it has written its last
         try:
             if self.connection.poll():
-                return [self.connection.recv()]
+                return [self.connection.recv_bytes()]
             if ended:  # a child of a plugin's may hold the pipe open
                 raise Ending
             return []
@@ -76,7 +80,9 @@ class LocalHandle(Handle):
                 os.kill(pid, signal.SIGKILL)
         self.process.join()
         self.connection.close()
-        return Cause("it no longer answered" if deaf else exit_cause(self.process.exitcode or 0))
+        code = self.process.exitcode or 0
+        # Who asked a worker to end, such as a machine that shuts down, meant the place, and not its runs.
+        return Cause("it no longer answered" if deaf else exit_cause(code), place=code == ASKED_TO_END and not deaf)
 
 
 class LocalHost(Host):
@@ -130,6 +136,8 @@ def exit_cause(code: int) -> str:
     """Why a process has ended, in words."""
     if code == DEVICE_FAULT:
         return "its GPU had a fault; output.txt has the traceback"
+    if code == ASKED_TO_END:
+        return "it was asked to end"
     if code >= 0:
         return f"exit code {code}"
     memory = "; the system may have run out of memory" if code == -signal.SIGKILL else ""

@@ -47,7 +47,7 @@ class RayHandle(Handle):
     def __init__(self, place: str, number: int, host: RayHost) -> None:
         super().__init__(place)
         self.number, self.host = number, host
-        self.told: list[Any] = []
+        self.told: list[bytes] = []
         self.cause: Cause | None = None  # once it has ended
         self.killed = False
 
@@ -62,7 +62,7 @@ class RayHandle(Handle):
         told, self.told = self.told, []
         if not told and self.cause:
             raise Ending
-        return told
+        return [pickle.loads(message) for message in told]
 
     def stop(self) -> None:
         """See Handle."""
@@ -93,6 +93,7 @@ class RayHost(Host):
     def __init__(self, asked: Asked, most: int, log: Path, say: Callable[[str], object]) -> None:
         self.asked, self.most, self.log, self.say_line = asked, most, log, say
         self.nodes: dict[str, Node] = {}
+        self._most_places = 0  # of all nodes at a time
         self.given_up: dict[RayHandle, float] = {}  # and when
         self._handles: dict[int, RayHandle] = {}
         self._numbers = 0
@@ -143,6 +144,10 @@ class RayHost(Host):
         self._connection.close()
         if not self._seen:  # it still asks for a cluster, and hears nothing else
             self._process.kill()
+        self._bury_bridge()
+
+    def _bury_bridge(self) -> None:
+        assert self._process is not None
         try:
             self._process.wait(LEAVE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -151,15 +156,22 @@ class RayHost(Host):
 
     @property
     def workers(self) -> int:
-        """How many there can be at a time, as far as is known."""
-        return max(1, min(self.most, sum(node.places for node in self.nodes.values())))
+        """How many there can be at a time, or could be when there were more nodes, as far as is known."""
+        return max(1, min(self.most, self._most_places))
 
     def free(self) -> Sequence[str]:
         """See Host."""
         taken = Counter(handle.place for handle in self._handles.values())
-        room = self.most - taken.total()
-        places = [key for key, node in self.nodes.items() for _ in range(node.places - taken[key])]
-        return places[: max(0, room)]
+        return [key for key, node in self.nodes.items() for _ in range(node.places - taken[key])]
+
+    @property
+    def room(self) -> float:
+        """See Host."""
+        return self.most - len(self._handles)
+
+    def mixed(self, place: str) -> bool:
+        """See Host. A node's GPUs may differ."""
+        return place in self.nodes and self.nodes[place].device != "cpu"
 
     def start(self, place: str, setup: Setup) -> RayHandle:
         """See Host."""
@@ -200,18 +212,22 @@ class RayHost(Host):
         if self.lost:
             time.sleep(min(seconds, 0.05))
             return
-        try:
-            while self._connection.poll(seconds):
+        while not self.lost:
+            try:
+                if not self._connection.poll(seconds):
+                    return
                 name, *arguments = self._connection.recv()
+            except (EOFError, OSError):
+                self._lose()
+            else:
                 getattr(self, f"_{name}")(*arguments)
                 seconds = 0
-        except (EOFError, OSError):
-            self._lose()
 
     # What the bridge says.
 
     def _see(self, nodes: dict[str, Node]) -> None:
         self.nodes, self._seen = nodes, True
+        self._most_places = max(self._most_places, sum(node.places for node in nodes.values()))
 
     def _say(self, line: str) -> None:
         self.say_line(line)
@@ -219,17 +235,16 @@ class RayHost(Host):
     def _refuse(self, fault: str) -> None:
         self._refused = fault
 
-    def _told(self, number: int, messages: list[Any]) -> None:
+    def _told(self, number: int, messages: list[bytes]) -> None:
         if handle := self._handles.get(number):
             handle.told += messages
 
-    def _ended(self, number: int, text: str, place: bool) -> None:
+    def _ended(self, number: int, cause: Cause) -> None:
         if handle := self._handles.get(number):
-            handle.cause = handle.cause or Cause(text, place)
+            handle.cause = handle.cause or cause
 
     def _lose(self) -> None:
-        assert self._process is not None
-        self._process.wait()
+        self._bury_bridge()
         self.lost = (
             "Ray's cluster is gone: its head no longer answers, or the process that is connected to it was ended. "
             f"{self.log} says more."

@@ -1,4 +1,7 @@
-"""What runs on the nodes of a Ray cluster: a seat for a worker, and the probe of a node. Neither imports torch, or Ray."""
+"""What runs on the nodes of a Ray cluster: a seat for a worker, and the probe of a node. Neither imports torch, or Ray.
+
+What a worker and its parent say to each other stays pickled here.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
 
 import gan_bench
 from gan_bench.errors import GanBenchError
 from gan_bench.workers.carried import Carried
-from gan_bench.workers.hosts.base import Ending
+from gan_bench.workers.hosts.base import Cause, Ending
 from gan_bench.workers.hosts.local import LocalHandle, begin
 
 LISTEN_SECONDS = 10.0  # that a call waits for news, so that a node that is gone leaves none behind for long
@@ -69,14 +71,17 @@ class Seat:
         self._lock = threading.Lock()
         self._number = self._given = -1  # the worker, and the last message that it was given
         self._worker: LocalHandle | None = None
-        self._told: list[Any] = []  # by the worker, of which the other side has not said yet that it has them
+        self._told: list[bytes] = []  # by the worker, of which the other side has not said yet that it has them
         self._first = 0  # the number of the first one of these
-        self._ending: str | None = None
+        self._ending: Cause | None = None
 
     def begin(self, number: int, entry: str, task: bytes) -> None:
         """Start a process, as `hosts.local.begin` does. GanBenchError: it can't be."""
         with self._lock:
             if number > self._number:
+                if self._worker and self._ending is None:
+                    self._worker.kill()  # nobody could listen to it to its end
+                    self._worker.bury()
                 self._settle()
                 self._worker = begin(platform.node(), entry, task)
                 self._number, self._given, self._told, self._first, self._ending = number, -1, [], 0, None
@@ -96,28 +101,29 @@ class Seat:
                 self._given = index
                 self._worker.pass_on(message)  # that it has ended is heard
 
-    def listen(self, number: int, heard: int) -> tuple[list[Any], str | None]:
+    def listen(self, number: int, heard: int) -> tuple[list[bytes], Cause | None]:
         """What it has told after the first `heard` messages, as soon as there is something, and why it has ended if it has."""
         worker = self._worker
         if worker is not None and not worker.connection.closed:
             wait([worker.connection, worker.process.sentinel], LISTEN_SECONDS)
         with self._lock:
             if not self._is(number):
-                return [], "it was given up"
-            del self._told[: heard - self._first]
-            self._first = heard
+                return [], Cause("it was given up")
+            if heard > self._first:  # else the call comes late, after others
+                del self._told[: heard - self._first]
+                self._first = heard
             self._hear()
-            return self._told, self._ending
+            return list(self._told), self._ending
 
     def _hear(self) -> None:
         worker = self._worker
         if worker is None or self._ending is not None:
             return
         try:
-            while len(self._told) < BATCH and (messages := worker.receive()):
+            while len(self._told) < BATCH and (messages := worker.hear()):
                 self._told += messages
         except Ending:
-            self._ending = worker.bury().text
+            self._ending = worker.bury()
 
     def stop(self, number: int) -> None:
         """Let it save its runs and end."""
