@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from gan_bench.grid.written import Cluster, Compare, Evaluate, Grid, Search
     from gan_bench.scoring.walks import interpolate
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Alarm",

@@ -57,7 +57,7 @@ class Found:
     kind: str
     name: str
     cls: type[Plugin]
-    origin: str  # "package gan-bench 0.1.0" or "file my_arch.py"
+    origin: str  # "package gan-bench 0.2.0" or "file my_arch.py"
     source: Path  # the plugin file, or the file of an installed class's module
     instead_of: tuple[str, ...] = ()  # origins of installed plugins of its kind and name, over which it wins
 

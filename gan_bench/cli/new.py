@@ -19,9 +19,10 @@ NAME = re.compile(r"[A-Za-z]([A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 @click.argument("name")
 @plugin_option
 def command(kind: str, name: str, plugins: tuple[Path, ...]) -> None:
-    """Write a file to begin with: NAME.py with a plugin that trains, NAME.toml with a grid, or NAME with a package of plugins.
+    """Write a plugin that trains, a grid or a package to begin with.
 
-    A grid asks whether the plugins of --plugin help. What is there already is never overwritten.
+    It is NAME.py, NAME.toml or the folder NAME. A grid asks whether the plugins of --plugin help. What is there already is
+    never overwritten.
     """
     from gan_bench.console import say
     from gan_bench.errors import GanBenchError

@@ -80,7 +80,7 @@ SUMMARY = "Gives words of a length that no terminal of eighty columns has room f
 def test_the_list_of_plugins_has_a_line_each(capsys, monkeypatch, columns):
     monkeypatch.setattr("sys.stdout.isatty", lambda: columns is not None)
     monkeypatch.setenv("COLUMNS", str(columns or 80))
-    origins = {"own": "package gan-bench 0.1.0", "strange": "file strange.py"}
+    origins = {"own": "package gan-bench 0.2.0", "strange": "file strange.py"}
     facts = [{"kind": "trick", "name": n, "summary": SUMMARY, "origin": o} for n, o in origins.items()]
     facts += [{"kind": "features", "name": "a", "summary": "", "origin": "package gan-bench-more 1.0"}]
     show_list(facts, [{"name": "bad", "origin": "file bad.py", "cause": "bad.py:1: " + SUMMARY}])

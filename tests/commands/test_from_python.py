@@ -16,7 +16,16 @@ from gan_bench.commands import notebook
 from gan_bench.commands.run import Execution, Outcome
 from gan_bench.errors import GanBenchError
 
-ELSEWHERE = {"allow_plugins", "until_settled", "watch", "port", "on", "address", "detach"}  # or said by calling it
+ELSEWHERE = {
+    "allow_plugins",
+    "until_settled",
+    "watch",
+    "track",
+    "port",
+    "on",
+    "address",
+    "detach",
+}  # or said by calling it
 
 
 @pytest.fixture

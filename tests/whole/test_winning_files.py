@@ -46,8 +46,8 @@ def gan_bench_metrics():
     return [Distance]
 '''
 SAID = (
-    "2 plugins of files stand in for installed ones of their names: trick ema of mine.py (for package gan-bench 0.1.0), "
-    "metric fid of mine.py (for package gan-bench 0.1.0)"
+    "2 plugins of files stand in for installed ones of their names: trick ema of mine.py (for package gan-bench 0.2.0), "
+    "metric fid of mine.py (for package gan-bench 0.2.0)"
 )
 
 
@@ -76,7 +76,7 @@ def test_the_worker_takes_the_files_and_run_json_says_so(place, run):
     last = json.loads((run / "curves.jsonl").read_text().splitlines()[-1])
     assert last["of_the_file"] == pytest.approx(0.25 * (1 + 2 + 3 + 4) / 4)
     (trick,) = (plugin for plugin in json.loads((run / "run.json").read_text())["plugins"] if plugin["kind"] == "trick")
-    assert (trick["origin"], trick["instead_of"]) == ("file mine.py", ["package gan-bench 0.1.0"])
+    assert (trick["origin"], trick["instead_of"]) == ("file mine.py", ["package gan-bench 0.2.0"])
     assert trick["file"] == str(place / "mine.py")
     scores = json.loads((run / "snapshots" / "step-00000004" / "scores.json").read_text())["scores"]
     assert [score["value"] for score in scores] == [7.0]
@@ -85,7 +85,7 @@ def test_the_worker_takes_the_files_and_run_json_says_so(place, run):
 def test_every_form_of_the_report_says_so(place):
     store = place / "runs" / "toy"
     assert SAID in (store / "report.html").read_text()
-    assert "file mine.py, instead of package gan-bench 0.1.0, source" in (store / "report.html").read_text()
+    assert "file mine.py, instead of package gan-bench 0.2.0, source" in (store / "report.html").read_text()
     assert f"toy: {SAID}.\n" in gan_bench("report", store, "--format", "md", cwd=place).stdout.replace("\\", "")
     assert f"toy: {SAID}.\n" in gan_bench("report", store, "--format", "tex", cwd=place).stdout
     rows = csv.DictReader(io.StringIO(gan_bench("report", store, "--format", "csv", cwd=place).stdout))
@@ -93,11 +93,11 @@ def test_every_form_of_the_report_says_so(place):
 
 
 def test_the_list_of_plugins_says_so(place):
-    said = "trick, from file mine.py, instead of the one of package gan-bench 0.1.0"
+    said = "trick, from file mine.py, instead of the one of package gan-bench 0.2.0"
     assert said in gan_bench("plugins", "ema", "--plugin", "mine.py", cwd=place).stdout
     listed = gan_bench("plugins", "--plugin", "mine.py", cwd=place).stdout.splitlines()
     (line,) = (line for line in listed if line.startswith("  ema "))
-    assert line.endswith("Another moving average.  (file mine.py, instead of the one of package gan-bench 0.1.0)")
+    assert line.endswith("Another moving average.  (file mine.py, instead of the one of package gan-bench 0.2.0)")
     (place / "broken").mkdir(exist_ok=True)
     (place / "broken" / "mine.py").write_text(f"{FILE}\n1 / 0\n")
     done = gan_bench("plugins", "ema", "--plugin", "broken/mine.py", cwd=place, code=2)
