@@ -30,7 +30,7 @@ def tests(tmp_path):
 
     def tests(*options: str) -> tuple[int, str]:
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", PLUGIN, *options]
-        alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=alone)
         return done.returncode, done.stdout
 

@@ -459,6 +459,7 @@ def test_arrays_in_which_runs_come_further_are_not_in_vain(tmp_path, monkeypatch
     assert (tmp_path / "store" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_job_waits_for_a_store_that_another_copy_of_it_holds(tmp_path, monkeypatch):
     monkeypatch.setattr(work, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(work, "OCCUPIED_SECONDS", 0.0)
@@ -478,6 +479,7 @@ def test_a_job_waits_for_a_store_that_another_copy_of_it_holds(tmp_path, monkeyp
     end.join()
 
 
+@pytest.mark.slow
 def test_a_job_that_can_not_submit_the_next_array_says_why(tmp_path, fake, monkeypatch):
     monkeypatch.setattr(slurm, "PAUSES", (0.0,))
     run(tmp_path)
