@@ -9,7 +9,7 @@ import re
 from html import unescape
 
 import pytest
-from browser import NEEDS_BROWSER, browser  # noqa: F401 - a fixture
+from browser import NEEDS_BROWSER
 from fake_store import write, write_store
 from PIL import Image
 
@@ -114,7 +114,7 @@ def test_without_a_report_s_plugin_that_is_told(store, monkeypatch):
 
 @NEEDS_BROWSER
 @pytest.mark.slow
-def test_the_framed_report_s_charts_and_links_work_in_a_browser(store, tmp_path, browser):  # noqa: F811
+def test_the_framed_report_s_charts_and_links_work_in_a_browser(store, tmp_path, browser):
     (tmp_path / "notebook.html").write_text(
         f"<!doctype html><meta charset=utf-8><h1>notebook</h1>{gan_bench.load(store).report()._repr_html_()}"
     )
