@@ -66,7 +66,7 @@ class Nodes:
     def workers(self, node: Any) -> list[int]:
         """Processes of its workers, which the server of each actor has forked."""
         servers = [child for actor in self.actors(node) for child in children(actor) if "forkserver" in title(child)]
-        return [worker for server in servers for worker in children(server)]
+        return [worker for server in servers for worker in children(server) if title(worker)]  # a zombie has none
 
     def kill_head(self) -> None:
         """Kill the process that knows of all nodes."""
