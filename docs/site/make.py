@@ -47,7 +47,8 @@ def write(docs: Path, stores: list[Path]) -> None:
     documents |= {Path(page): ROOT / name for name, page in ALSO.items() if Path(page) not in documents}
     for place, file in documents.items():
         _write(docs / place, as_page(file, place, documents))
-    shutil.copy(ROOT / "docs" / "report.png", docs)
+    for file in (*(ROOT / "docs").glob("*.png"), *(ROOT / "docs").glob("*.ipynb")):
+        shutil.copy(file, docs)
     for file in [*(ROOT / "grids").glob("*.toml"), *(ROOT / "benchmarks" / "results").glob("*.md")]:
         _write(docs / file.relative_to(ROOT).with_suffix(file.suffix + ".txt"), file.read_text(encoding="utf-8"))
     for page, text in pages().items():
