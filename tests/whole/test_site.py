@@ -103,4 +103,4 @@ def test_it_is_built(tmp_path):
         folder = tmp_path / "site" / name.removesuffix(".md").removesuffix("index")
         assert (folder / "index.html").exists(), name
     assert 'href="../question.html"' in (tmp_path / "site" / "gallery" / "index.html").read_text()
-    assert "<title>question" in (tmp_path / "site" / "question.html").read_text()
+    assert "<title>toy" in (tmp_path / "site" / "question.html").read_text()
