@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import platform
@@ -16,9 +15,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from gan_bench.files import beside
-from gan_bench.store.lock import Lock
-
-NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what file systems without locks answer
+from gan_bench.store.lock import Lock, lockless
 
 
 @contextlib.contextmanager
@@ -45,17 +42,14 @@ def resumable(folder: Path, waiting: Callable[[], object]) -> Iterator[Path | No
     host = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # locks may not hold between machines
     work = folder.with_name(f".{folder.name}.{host}.work")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = Lock(work.with_suffix(".lock"))
-    try:
-        held = _held(lock, waiting)
-    except (NotImplementedError, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
-            raise
+    file = work.with_suffix(".lock")
+    if lockless(file):
+        file.unlink(missing_ok=True)
         with made_whole(folder) as work:  # which goes without a lock, for nobody goes on with it
             yield work
         tidy(folder)
         return
-    with held:
+    with _held(Lock(file), waiting):
         _remove_leftovers(folder)
         if folder.exists():
             yield None
@@ -69,7 +63,7 @@ def resumable(folder: Path, waiting: Callable[[], object]) -> Iterator[Path | No
                 shutil.rmtree(work, ignore_errors=True)
                 raise
             tidy(folder)
-        Path(lock.lock_file).unlink(missing_ok=True)  # whoever still waits for it finds the folder
+        file.unlink(missing_ok=True)  # whoever still waits for it finds the folder
 
 
 def tidy(folder: Path) -> None:

@@ -35,12 +35,7 @@ from gan_bench.store.attempt import (
 
 HEART = ".heart"  # the file in the store
 HERE = "on this machine, or one that shares its locks"
-LOCKLESS = {
-    errno.ENOLCK,
-    errno.ENOSYS,
-    errno.EOPNOTSUPP,
-    errno.ENOTSUP,
-}  # of file systems that have no locks, or none now
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}  # of file systems that have none, or none now
 
 
 class Held(Exception):
@@ -64,7 +59,7 @@ def hold(store: Path, tell: Callable[[str], object], wait: float = 0.5) -> Itera
     """
     try:
         # A moment, for a page that is watched holds the lock for an instant to see whether anybody else does.
-        lock = nullcontext() if _refused(store, os.O_CREAT) in LOCKLESS else Lock(store / ".lock", timeout=wait)
+        lock = nullcontext() if lockless(store / ".lock") else Lock(store / ".lock", timeout=wait)
         with lock, _heart(store, tell) as heart:
             yield heart
     except Timeout as error:
@@ -110,15 +105,20 @@ def check_free(store: Path, tell: Callable[[str], object]) -> None:
 
 def at_work(store: Path) -> bool:
     """Whether a `gan-bench run` holds the store's lock. Asking changes nothing there, and waits for nobody."""
-    return _refused(store) in (errno.EWOULDBLOCK, errno.EAGAIN)
+    return _refused(store / ".lock") in (errno.EWOULDBLOCK, errno.EAGAIN)
 
 
-def _refused(store: Path, flags: int = 0) -> int | None:
-    """Why the store's lock can't be had, as an error's number; None: it can be, or there is none."""
+def lockless(file: Path) -> bool:
+    """Whether no file can be locked where this one lies, which is made if it is not there."""
+    return _refused(file, os.O_CREAT) in NO_LOCKS
+
+
+def _refused(file: Path, flags: int = 0) -> int | None:
+    """Why a lock can't be had, as an error's number; None: it can be, or there is no such file."""
     try:
         import fcntl
 
-        lock = os.open(store / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | flags, 0o644)
+        lock = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | flags, 0o644)
     except (ImportError, OSError):
         return None
     try:
