@@ -10,10 +10,7 @@ import hashlib
 import heapq
 import json
 import math
-import os
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,7 +32,7 @@ from gan_bench.findings.run_folders import Fill, RunFiles
 from gan_bench.findings.settings_text import flatten
 from gan_bench.findings.sides import Sides
 from gan_bench.findings.tables import Results, load
-from gan_bench.live.beside import NICE, start
+from gan_bench.live.beside import start, task_and_end
 from gan_bench.live.changes import Changes
 from gan_bench.store.cursor import FOLDER, Cursor, Cursors
 from gan_bench.store.lock import Lock
@@ -328,17 +325,7 @@ def beside(store: Path, names: Sequence[str], plugins: Sequence[Path]) -> Iterat
 
 def main() -> None:
     """The process beside a run."""
-    os.nice(NICE)
-    task = json.loads(sys.stdin.readline() or "null")
-    if task is None:
-        return
-    ended = threading.Event()
-
-    def wait() -> None:
-        sys.stdin.read()
-        ended.set()
-
-    threading.Thread(target=wait, daemon=True).start()
+    task, ended = task_and_end()
 
     def tell(line: str) -> None:
         say(line, err=True)

@@ -81,13 +81,28 @@ def start(
     return process, process.stdin
 
 
-def main() -> None:
-    """The process beside a run."""
+def task_and_end() -> tuple[dict[str, Any], threading.Event]:
+    """In a process that was started so: its task, and what is set when the other end of the pipe is closed.
+
+    SystemExit: whoever started it has ended before it could say what is to be done.
+    """
     os.nice(NICE)
     task = json.loads(sys.stdin.readline() or "null")
     if task is None:
-        return
+        sys.exit()
     ended = threading.Event()
+
+    def wait() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    return task, ended
+
+
+def main() -> None:
+    """The process beside a run."""
+    task, ended = task_and_end()
     server = make_server(
         socket.socket(fileno=task["listener"]),
         task["token"],
@@ -97,8 +112,7 @@ def main() -> None:
     )
 
     def end() -> None:
-        sys.stdin.read()
-        ended.set()
+        ended.wait()
         end = time.monotonic()
         if end - server.asked < OPEN_SECONDS or server.told < server.asked:  # or an answer is being made
             time.sleep(LAST_SECONDS)
