@@ -18,7 +18,7 @@ from reference import pages
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-ALSO = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}  # as pages
+ALSO = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}  # as pages
 LINK = re.compile(r"(?<=\]\()[^)\s#]+")
 FENCE = re.compile(r"^```(\w+) (.+)$", re.MULTILINE)
 
@@ -29,16 +29,18 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("site"), help="the folder of the site")
     parser.add_argument("stores", nargs="*", type=Path, help="stores whose reports stand in the gallery")
     arguments = parser.parse_args()
+    if arguments.output.exists() and not (arguments.output / "sitemap.xml").exists():
+        parser.error(f"{arguments.output} is there and no site, and would be deleted")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder / "docs", [store.resolve() for store in arguments.stores])
         shutil.copy(HERE / "zensical.toml", folder)
         subprocess.run([sys.executable, "-m", "zensical", "build", "--strict"], cwd=folder, check=True)
-        found = faults(folder / "site")
+        if found := faults(folder / "site"):
+            sys.exit("\n".join(found))
         shutil.rmtree(arguments.output, ignore_errors=True)
         shutil.copytree(folder / "site", arguments.output)
-    print("\n".join(found) or f"{arguments.output / 'index.html'}: every link leads somewhere")
-    sys.exit(bool(found))
+    print(f"{arguments.output / 'index.html'}: every link leads somewhere")
 
 
 def write(docs: Path, stores: list[Path]) -> None:

@@ -43,12 +43,12 @@ def cause(error: BaseException) -> str:
 
 def reason(error: BaseException) -> str:
     """Why something can't be computed: a ValueError that a plugin or the core raised in its own words, all else as `cause`."""
-    if type(error) is ValueError and _is_an_answer(error):
+    if type(error) is ValueError and is_an_answer(error):
         return message(error).removeprefix("ValueError: ")
     return cause(error)
 
 
-def _is_an_answer(error: BaseException) -> bool:
+def is_an_answer(error: BaseException) -> bool:
     """Whether a `raise` of a plugin's or the core's made it, and no library that they call."""
     innermost = error.__traceback__
     while innermost and innermost.tb_next:

@@ -91,6 +91,7 @@ class Broken:
     name: str  # of the entry point, the file or the class, as far as it got
     cause: str  # with file and line where they are known
     kind: str | None = None  # of the class or hook; None: all that the file or package brings is missing
+    source: Path | None = None  # the file, if it was given as one
 
     def __str__(self) -> str:
         return f"{self.name} ({self.origin}): {self.cause}"
@@ -122,7 +123,9 @@ class Registry:
             registry._load(entry.load, origin, entry.name)
         registry.files = tuple(dict.fromkeys(Path(file).resolve() for file in files))
         for file, load in zip(registry.files, plugin_files(registry.files), strict=True):
+            known = len(registry.broken)
             registry._load(load, f"{FILE} {file.name}", file.stem)
+            registry.broken[known:] = [replace(one, source=file) for one in registry.broken[known:]]
         return registry
 
     def _load(self, load: Callable[[], Any], origin: str, name: str) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from gan_bench.api.registry import FILE, Broken, Found, Registry
+from gan_bench.api.registry import Broken, Found, Registry
 from gan_bench.checks.check import Check, Failed, Skipped
 from gan_bench.checks.plugins import check_pair, checks_of
 from gan_bench.errors import GanBenchError, did_you_mean
@@ -52,7 +52,7 @@ def subjects(names: Sequence[str]) -> list[Subject]:
 
 def _of_file(name: str, file: Path, registry: Registry) -> Subject:
     found = [one for one in registry.found if one.of_file and one.source == file]
-    broken = [one for one in registry.broken if one.origin == f"{FILE} {file.name}"]
+    broken = [one for one in registry.broken if one.source == file]
     return _something(Subject(name, found, broken, registry))
 
 
@@ -96,7 +96,7 @@ def _fail(broken: Broken) -> None:
 
 
 def _pairs(found: Found, registry: Registry) -> None:
-    """With every other trick, in either order."""
+    """With every other trick that is sound by itself, in either order."""
     for other in registry.found:
         if other.kind != "trick" or other.cls is found.cls:
             continue
@@ -106,4 +106,15 @@ def _pairs(found: Found, registry: Registry) -> None:
             except Skipped:  # one has no defaults
                 continue
             except Failed as failure:
+                if not _trains(other, registry):
+                    break
                 raise Failed(failure.place, f"beside {other.name} ({other.origin}): {failure.rule}") from failure
+
+
+def _trains(trick: Found, registry: Registry) -> bool:
+    """Whether a trick trains by itself."""
+    try:
+        next(check for check in checks_of(trick, registry) if check.name == "trains").run()
+    except (Failed, StopIteration):
+        return False
+    return True

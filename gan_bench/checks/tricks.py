@@ -8,7 +8,7 @@ from functools import cached_property
 
 import torch
 
-from gan_bench.api.faults import cause, place_of
+from gan_bench.api.faults import cause, is_an_answer, place_of
 from gan_bench.api.kinds import Plugin, Trick
 from gan_bench.api.registry import Found, Registry
 from gan_bench.checks.check import Check, Failed, blamed, each, variants
@@ -69,7 +69,9 @@ def refusal(trial: Trial) -> str:
             trial.loop()
         except ValueError as error:
             text = cause(error)
-            if text.startswith(type(error).__name__):  # the core's own, of what the trick left
+            if text.startswith(type(error).__name__) or not is_an_answer(
+                error
+            ):  # of what the trick left, or of its code
                 raise
             if not str(error).strip():
                 raise ValueError("it refuses networks without saying why") from None

@@ -10,7 +10,6 @@ import click
 from gan_bench.cli.options import plugin_option
 
 PLUGINS = ("architecture", "trick", "dataset", "metric", "features")
-SCHEMA = ".schema.json"
 NAME = re.compile(r"[A-Za-z]([A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 
 
@@ -55,14 +54,15 @@ def write(files: Files) -> None:
     from gan_bench.files import write_text
 
     for file in files:
-        if (file.exists() or file.is_symlink()) and not file.name.endswith(SCHEMA):  # which says what is installed now
+        if file.exists() or file.is_symlink():
             raise GanBenchError(f"{file} is there already. Take another name, or move it away")
     for file, text in files.items():
         write_text(file, text)
 
 
 def plugin(kind: str, name: str) -> tuple[Files, list[str]]:
-    """A plugin file, and what to do with it."""
+    """A plugin file, and what to do with it. GanBenchError: Python could not do with such a file."""
+    check_module(name, "plugin")
     file = f"{name}.py"
     more = [
         f"Change it, check it:  gan-bench check {file}",
@@ -72,9 +72,17 @@ def plugin(kind: str, name: str) -> tuple[Files, list[str]]:
 
 
 def starter(kind: str, name: str) -> str:
-    """The text of a plugin file."""
+    """The text of a plugin file. GanBenchError: its class would have the name of something else in it."""
+    from keyword import iskeyword
+
+    from gan_bench.errors import GanBenchError
+
     text = (Path(__file__).parent / "starters" / f"{kind}.py").read_text(encoding="utf-8")
     cls = "".join(part[:1].upper() + part[1:] for part in re.split(r"[-_]+", name))
+    if iskeyword(cls) or re.search(rf"\b{cls}\b", text):
+        raise GanBenchError(
+            f"{name!r} would make a class {cls}, which means something in the file already. Take another name"
+        )
     return re.sub(r"\bMine\b", cls, text).replace('"mine"', f'"{name}"')
 
 
@@ -83,7 +91,7 @@ def grid(name: str, plugins: tuple[Path, ...]) -> tuple[Files, list[str]]:
     from gan_bench.cli.question import question
     from gan_bench.cli.schema import schema_text
 
-    file, schema = Path(f"{name}.toml"), Path(f"{name if plugins else 'grid'}{SCHEMA}")
+    file, schema = Path(f"{name}.toml"), Path(f"{name}.schema.json")
     files = {file: f"#:schema ./{schema}\n\n{question(name, plugins)}", schema: schema_text(plugins)}
     return files, [
         f"See what it would train:  gan-bench plan {file}",
@@ -93,16 +101,8 @@ def grid(name: str, plugins: tuple[Path, ...]) -> tuple[Files, list[str]]:
 
 def package(name: str) -> tuple[Files, list[str]]:
     """A package with a plugin of its own, found wherever it is installed."""
-    from importlib.util import find_spec
-    from keyword import iskeyword
-
-    from gan_bench.errors import GanBenchError
-
     module = name.lower().replace("-", "_")
-    if iskeyword(module) or find_spec(module):
-        raise GanBenchError(
-            f"a package can't be called {name!r}: {module} means something to Python. Take another name"
-        )
+    check_module(module, "package")
     folder, source = Path(name), Path(name, "src", module)
     files = {
         folder / "pyproject.toml": PYPROJECT,
@@ -116,6 +116,17 @@ def package(name: str) -> tuple[Files, list[str]]:
     files = {file: text.replace("@NAME@", name).replace("@MODULE@", module) for file, text in files.items()}
     more = [f"Install it:  pip install -e {folder}", f"check it:    gan-bench check {name}", "or, in it:   pytest"]
     return files, more
+
+
+def check_module(module: str, what: str) -> None:
+    """GanBenchError: to import a module of this name is something else, or nothing."""
+    from importlib.util import find_spec
+    from keyword import iskeyword
+
+    from gan_bench.errors import GanBenchError
+
+    if iskeyword(module) or find_spec(module):
+        raise GanBenchError(f"a {what} can't be called {module!r}, which means something to Python. Take another name")
 
 
 PYPROJECT = """\

@@ -26,11 +26,15 @@ def upload(folder: Path, repository: str) -> None:
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils import HFValidationError
 
+    refusals: tuple[type[Exception], ...] = (
+        *HfHubHTTPError.__bases__,
+        HFValidationError,
+    )  # of any HTTP library it is built on
     api = HfApi()
     try:
         name = api.create_repo(repository, private=True, exist_ok=True).repo_id
         api.upload_folder(repo_id=name, folder_path=folder, commit_message="A generator, exported by gan-bench")
-    except (*HfHubHTTPError.__bases__, HFValidationError) as error:  # those of the HTTP library that it is built on
+    except refusals as error:
         why = message(error).partition("\n")[0]
         cure = f"`hf upload {repository} {folder}` tries again"
         raise GanBenchError(f"{folder} is exported but not uploaded: {why}. {cure}") from error

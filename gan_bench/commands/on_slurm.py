@@ -16,7 +16,7 @@ from gan_bench.commands.submission import STILL, Submission
 from gan_bench.console import plain_console, say
 from gan_bench.errors import GanBenchError
 from gan_bench.planning.courses import check_undecoded
-from gan_bench.store.lock import Lock
+from gan_bench.store.lock import locked
 from gan_bench.workers import slurm
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _one_at_a_time(store: Path) -> Iterator[None]:
     """Of two equal commands, the second finds what the first has submitted."""
     (store / FOLDER).mkdir(parents=True, exist_ok=True)
     try:
-        with Lock(store / FOLDER / ".submitting", timeout=120):
+        with locked(store / FOLDER / ".submitting", 120):
             yield
     except Timeout as error:
         raise GanBenchError(f"another command is submitting jobs for {store}") from error

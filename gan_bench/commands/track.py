@@ -13,7 +13,7 @@ import math
 import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -35,7 +35,7 @@ from gan_bench.findings.tables import Results, load
 from gan_bench.live.beside import start, task_and_end
 from gan_bench.live.changes import Changes
 from gan_bench.store.cursor import FOLDER, Cursor, Cursors
-from gan_bench.store.lock import Lock
+from gan_bench.store.lock import locked
 from gan_bench.store.state import is_picture
 from gan_bench.store.trust import FINGERPRINT, strange_part
 
@@ -63,23 +63,30 @@ def follow(
     """Tell trackers of a store for as long as `at_work` says that runs train, and then what there is still to tell.
 
     Returns whether all was told; `tell` is given lines for a person. GanBenchError: the store is no sound one, or another
-    process tells one of them of it.
+    process tells the only one of it.
     """
-    changes, tellers, said, ended = Changes([store]), list[Teller](), dict[str, dict[str, str]](), -1
+    changes, tellers, said, ended = Changes([store]), [Teller(store, cls, tell) for cls in chosen], {}, -1
     try:
         while True:
             began, last = time.monotonic(), not at_work()  # asked before a look: what comes later is looked at again
-            there = (store / "grid.json").exists()
-            if there and (changes.have_come() or last or any(one.behind for one in tellers)):
-                results, files = read(store, changes)
-                project = results.grids[next(iter(results.stores))].name
-                tellers = tellers or [Teller(store, cls, project, tell) for cls in chosen]
-                if last or ended != sum(run.result is not None for run in files):
-                    ended = sum(run.result is not None for run in files)
-                    said = verdicts(compare(results, words=False))
-                for teller in tellers:
-                    teller.look(files, said, last=last)
+            try:
+                there = (store / "grid.json").exists()
+                if there and (changes.have_come() or last or any(one.behind for one in tellers)):
+                    results, files = read(store, changes)
+                    if last or ended != sum(run.result is not None for run in files):
+                        ended = sum(run.result is not None for run in files)
+                        said = verdicts(compare(results, words=False))
+                    project = results.grids[next(iter(results.stores))].name
+                    for teller in tellers:
+                        teller.look(project, files, said, last=last)
+            except OSError as error:  # of the store; the disk may be away for a while
+                if last:
+                    raise
+                changes = Changes([store])
+                tell(f"Warning: {store} can't be read ({error.strerror or error}); it is looked at again")
             if last:
+                if refused := [one.refused for one in tellers if one.refused]:
+                    raise NotOurs("; ".join(refused))
                 return not any(teller.behind for teller in tellers)
             pause(LOOK_SECONDS + REST * (time.monotonic() - began))
     finally:
@@ -124,23 +131,24 @@ class NotOurs(GanBenchError):
 class Teller:
     """Tells one tracker of one store. Whatever the tracker raises costs a warning, and what it was told is told again later."""
 
-    def __init__(self, store: Path, cls: type[Tracker], project: str, tell: Tell) -> None:
-        """NotOurs: a part of the store is a link."""
-        for name in (cls.name, FOLDER):
-            if why := strange_part(store / name):
-                raise NotOurs(f"{store}: {why}")
-        self.store, self.cls, self.project, self.tell = store, cls, project, tell
+    def __init__(self, store: Path, cls: type[Tracker], tell: Tell) -> None:
+        self.store, self.cls, self.tell = store, cls, tell
+        self.project = ""  # the grid's name, once it is known
         self.behind = False  # whether something is still to be told
+        self.refused = ""  # why it is not for us to tell
         self._said = ""
         self._rests_until = -math.inf
         self._opened: tuple[Tracker, Cursors, Collection[str]] | None = None  # with the runs that it has
         self._known: dict[str, tuple[Cursor, float]] = {}  # by run folder, with the step up to which it is not sure
-        self._lock: Lock | None = None
+        self._lock: ExitStack | None = None
 
-    def look(self, files: Sequence[RunFiles], said: Mapping[str, Mapping[str, str]], *, last: bool) -> None:
+    def look(
+        self, project: str, files: Sequence[RunFiles], said: Mapping[str, Mapping[str, str]], *, last: bool
+    ) -> None:
         """Tell what is new. The `last` look is for every tracker, whether it rests or not."""
-        if not last and (not self.cls.live or time.monotonic() < self._rests_until):
+        if self.refused or (not last and (not self.cls.live or time.monotonic() < self._rests_until)):
             return
+        self.project = project
         self.behind, failures, seen = False, 0, set[str]()
         for one in files:
             run = tracked(one, said.get(one.run, {}))
@@ -150,8 +158,10 @@ class Teller:
             try:
                 self._tell(one, run)
                 failures = 0
-            except NotOurs:
-                raise
+            except NotOurs as error:
+                self.refused, self.behind = str(error), False
+                self._say(f"Warning: {error}")
+                return
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a tracker may raise anything
                 self.behind, failures = True, failures + 1
                 self._rests_until = time.monotonic() + REST_SECONDS
@@ -171,7 +181,7 @@ class Teller:
             self._say(f"Warning: the tracker {self.cls.name} failed: {cause(error)}")
         finally:
             if self._lock:
-                self._lock.release()
+                self._lock.close()
 
     def _say(self, line: str) -> None:
         if line != self._said:
@@ -182,18 +192,19 @@ class Teller:
         if not self._opened:
             tracker = self.cls(self.project, self.store / self.cls.name)
             cursors = Cursors(self.store, self.cls.name, tracker.place)
-            if why := strange_part(cursors.folder) or strange_part(cursors.folder / LOCK):
+            places = (self.store / self.cls.name, self.store / FOLDER, cursors.folder, cursors.folder / LOCK)
+            if why := next(filter(None, map(strange_part, places)), ""):
                 raise NotOurs(f"{self.store}: {why}")
             self._lock = self._lock or self._alone(cursors)
             self._opened = tracker, cursors, tracker.runs()
             self.tell(f"{self.cls.name}: {tracker.hint}")
         return self._opened
 
-    def _alone(self, cursors: Cursors) -> Lock:
+    def _alone(self, cursors: Cursors) -> ExitStack:
         cursors.folder.mkdir(parents=True, exist_ok=True)
-        lock = Lock(cursors.folder / LOCK, timeout=WAIT_SECONDS)
+        lock = ExitStack()
         try:
-            lock.acquire()
+            lock.enter_context(locked(cursors.folder / LOCK, WAIT_SECONDS))
         except Timeout as error:
             raise NotOurs(f"another process tells {self.cls.name} of {self.store}; wait for its end") from error
         return lock

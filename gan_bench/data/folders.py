@@ -83,7 +83,7 @@ def discard(folder: Path) -> None:
 def _held(lock: Lock, waiting: Callable[[], object]) -> AbstractContextManager[object]:
     """The lock, once it is ours, until the end of the context."""
     try:
-        return lock.acquire(timeout=0)
+        return lock.acquire(timeout=0.5)  # who asks whether it is held holds it for an instant
     except Timeout:
         waiting()
         return lock.acquire()

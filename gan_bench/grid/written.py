@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
+from gan_bench.errors import GridError
 from gan_bench.grid import schema
 from gan_bench.grid.core import read_core
 
@@ -64,6 +65,10 @@ class Compare(Table):
     def _given(self) -> dict[str, Any]:
         own = super()._given()
         axes = own.pop("axes")
+        if not isinstance(axes, Mapping):
+            raise GridError("must be a dictionary of a setting's path and its levels", path="compare.axes")
+        if taken := set(axes) & {one.name for one in fields(self)}:
+            raise GridError("is no setting that can vary", path=f"compare.axes.{min(taken)}")
         return {**own, **axes}
 
 

@@ -212,6 +212,12 @@ def read(path: Path) -> Content | None:
     return value if isinstance(value, dict) else {}
 
 
+def may_live(path: Path) -> bool:
+    """Whether there is a token whose process is not known to be dead."""
+    found = read(path)
+    return found is not None and not _is_dead(found)
+
+
 def where(content: Content) -> str:
     """Where a token's process works, in words."""
     host = content.get("host")

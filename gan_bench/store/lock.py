@@ -14,7 +14,7 @@ import errno
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -25,6 +25,7 @@ from gan_bench.store.attempt import (
     Attempt,
     Busy,
     Content,
+    may_live,
     read,
     revoke,
     take,
@@ -35,6 +36,7 @@ from gan_bench.store.attempt import (
 
 HEART = ".heart"  # the file in the store
 HERE = "on this machine, or one that shares its locks"
+TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN}
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}  # of file systems that have none, or none now
 
 
@@ -58,9 +60,8 @@ def hold(store: Path, tell: Callable[[str], object], wait: float = 0.5) -> Itera
     all the heart alone holds the store.
     """
     try:
-        # A moment, for a page that is watched holds the lock for an instant to see whether anybody else does.
-        lock = nullcontext() if lockless(store / ".lock") else Lock(store / ".lock", timeout=wait)
-        with lock, _heart(store, tell) as heart:
+        # A moment, for who asks whether it is held holds it for an instant.
+        with locked(store / ".lock", wait), _heart(store, tell) as heart:
             yield heart
     except Timeout as error:
         raise Held(HERE) from error
@@ -95,7 +96,7 @@ def _stop() -> None:
 
 def check_free(store: Path, tell: Callable[[str], object]) -> None:
     """Held: another command is at work in a store. Nothing is changed there; `tell` is as in `hold`."""
-    if at_work(store):
+    if _refused(store / ".lock") in TAKEN:
         raise Held(HERE)
     try:
         waited(watch(store / HEART), _watching(store, tell))
@@ -104,8 +105,17 @@ def check_free(store: Path, tell: Callable[[str], object]) -> None:
 
 
 def at_work(store: Path) -> bool:
-    """Whether a `gan-bench run` holds the store's lock. Asking changes nothing there, and waits for nobody."""
-    return _refused(store / ".lock") in (errno.EWOULDBLOCK, errno.EAGAIN)
+    """Whether a `gan-bench run` holds the store's lock, or, where nothing can be locked, has a heart there that may beat.
+
+    Asking changes nothing there, and waits for nobody.
+    """
+    refused = _refused(store / ".lock")
+    return refused in TAKEN or (refused in NO_LOCKS and may_live(store / HEART))
+
+
+def locked(file: Path, timeout: float) -> AbstractContextManager[object]:
+    """A lock, to be held for a block; where nothing can be locked, nothing. Timeout: another process holds it."""
+    return nullcontext() if lockless(file) else Lock(file, timeout=timeout)
 
 
 def lockless(file: Path) -> bool:

@@ -45,7 +45,7 @@ def test_a_new_grid_asks_about_its_plugins(tmp_path, monkeypatch, kinds):
     plugins = [word for kind in kinds for word in ("--plugin", f"my_{kind}.py")]
     gan_bench("new", "grid", "question", *plugins, cwd=tmp_path)
     text = (tmp_path / "question.toml").read_text()
-    schema = "question.schema.json" if kinds else "grid.schema.json"
+    schema = "question.schema.json"
     assert text.startswith(f"#:schema ./{schema}\n")
     assert "dataset" in json.loads((tmp_path / schema).read_text())["properties"]
     written = tomllib.loads(text)
@@ -85,6 +85,10 @@ def test_an_editor_has_nothing_against_a_new_grid(tmp_path):
         (["trick", "../up"], "a name has letters"),
         (["package", "up-"], "a name has letters"),
         (["package", "torch"], "a package can't be called 'torch'"),
+        (["trick", "torch"], "a plugin can't be called 'torch'"),
+        (["trick", "none"], "'none' would make a class None"),
+        (["dataset", "parts"], "'parts' would make a class Parts"),
+        (["grid", "told"], "told.schema.json is there already"),
         (["package", "class"], "a package can't be called 'class'"),
         (
             ["grid", "new", "--plugin", "broken.py"],
@@ -95,14 +99,11 @@ def test_an_editor_has_nothing_against_a_new_grid(tmp_path):
     ],
 )
 def test_what_can_t_be_written_is_refused_and_nothing_is(tmp_path, words, said):
-    for name, text in {"there.py": "", "there.toml": "", "broken.py": "1 / 0"}.items():
+    there = {"there.py": "", "there.toml": "", "broken.py": "1 / 0", "told.schema.json": ""}
+    for name, text in there.items():
         (tmp_path / name).write_text(text)
     assert said in gan_bench("new", *words, cwd=tmp_path, code=2).stderr
-    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {
-        "there.py": "",
-        "there.toml": "",
-        "broken.py": "1 / 0",
-    }
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == there
 
 
 def test_a_new_package_is_named_everywhere(tmp_path):

@@ -428,7 +428,7 @@ def test_runs_of_which_no_step_can_be_timed_are_given_out_all_the_same(tmp_path)
 def test_what_takes_too_long_is_not_timed(tmp_path, monkeypatch):
     monkeypatch.setattr(pilot, "TRIED_SECONDS", 0.01)
     given, told = prepared(tmp_path)
-    assert [one.seconds for one in given] == [0.0, 0.0]
+    assert given[0].seconds == given[1].seconds >= 3600, "a task each"
     assert "it took longer than 0.01 s" in told
 
 

@@ -254,12 +254,43 @@ def test_a_store_may_come_later(tmp_path):
 
 def test_two_processes_do_not_tell_one_tracker_of_one_store(store, monkeypatch):
     monkeypatch.setattr(track, "WAIT_SECONDS", 0.1)
-    first = track.Teller(store, Memory, "quickstart", print)
+    first = track.Teller(store, Memory, print)
     first._open()
     with pytest.raises(GanBenchError, match="another process tells memory of "):
         tell(store)
     first.close()
     assert tell(store) == (True, [])
+
+
+def test_a_tracker_that_another_process_tells_keeps_no_other_from_being_told(store, monkeypatch):
+    class Other(Memory):
+        name = "other"
+        told, states, calls, fails, dies = {}, {}, [], 0, -1
+
+    monkeypatch.setattr(track, "WAIT_SECONDS", 0.1)
+    first, said = track.Teller(store, Other, print), list[str]()
+    first._open()
+    with pytest.raises(GanBenchError, match="another process tells other of "):
+        track.follow(store, [Other, Memory], lambda: False, lambda seconds: None, said.append)
+    first.close()
+    assert any(line.startswith("Warning: another process tells other of ") for line in said)
+    assert_told(store)
+    assert not Other.told
+
+
+def test_a_disk_that_is_away_for_a_while_ends_nothing(store, monkeypatch):
+    read, failures = track.read, [OSError(5, "Input/output error")] * 2
+
+    def reading(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return read(*arguments)
+
+    monkeypatch.setattr(track, "read", reading)
+    done, said = tell(store, [True] * 3)
+    assert done
+    assert said == [f"Warning: {store} can't be read (Input/output error); it is looked at again"] * 2
+    assert_told(store)
 
 
 @pytest.mark.parametrize("place", [".track", "memory", ".track/memory-*"])

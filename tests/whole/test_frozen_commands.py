@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,11 @@ def wait_for(condition: Callable[[], object], *processes: subprocess.Popen[str])
 
 def all_frozen(process: subprocess.Popen[str]) -> bool:
     """Whether every process of a command is stopped."""
-    states = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in processes(process.pid)]
-    return bool(states) and set(states) <= {"T", "Z"}
+    states = set()
+    for pid in processes(process.pid):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
+            states.add(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0])
+    return "T" in states and states <= {"T", "Z"}
 
 
 def end(process: subprocess.Popen[str], codes: set[int]) -> str:
