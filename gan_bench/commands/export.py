@@ -64,7 +64,7 @@ def export(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise GanBenchError(f"{folder} is not empty: a generator is exported into a new folder")
     generator = open_generator(path, step, plugins, allow_plugins=allow_plugins)
-    own = [Path(plugin.file) for plugin in generator.document.plugins if plugin.file and allow_plugins]
+    own = [path / plugin.file for plugin in generator.document.plugins if plugin.file and allow_plugins]
     with _new_folder(folder) as new:
         _write(new, RunFolder(path), generator, [*own, *map(Path, plugins)], pt2=pt2, onnx=onnx)
     if push:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from gan_bench.errors import GanBenchError, message
@@ -36,5 +37,5 @@ def upload(folder: Path, repository: str) -> None:
         api.upload_folder(repo_id=name, folder_path=folder, commit_message="A generator, exported by gan-bench")
     except refusals as error:
         why = message(error).partition("\n")[0]
-        cure = f"`hf upload {repository} {folder}` tries again"
+        cure = f"`{shlex.join(['hf', 'upload', '--private', repository, str(folder)])}` tries again"
         raise GanBenchError(f"{folder} is exported but not uploaded: {why}. {cure}") from error

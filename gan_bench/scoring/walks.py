@@ -90,7 +90,7 @@ def interpolate(
     `labels` are each walk's class, (walks,) int64, or one of all; a class stays the same, for labels are whole numbers
     to a generator, between which nothing lies. Noise that it draws for itself is the same in all frames. `columns` is how
     many walks stand side by side in an animation. ValueError: ends of different shapes, fewer than two frames, or labels
-    that the generator does not take.
+    of no class. TypeError: labels, to a generator that takes none.
     """
     start, end = torch.atleast_2d(start), torch.atleast_2d(end)
     if start.shape != end.shape or start.dim() != 2 or frames < 2:

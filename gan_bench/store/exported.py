@@ -51,7 +51,9 @@ def _without_folders(value: Any) -> Any:
         return {key: _without_folders(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_without_folders(item) for item in value]
-    return PurePath(value).name or value if isinstance(value, str) and PurePath(value).is_absolute() else value
+    if isinstance(value, str) and (PurePath(value).is_absolute() or value.startswith(("~", ".."))):
+        return PurePath(value).name or value
+    return value
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ def untold(points: Sequence[Point], held: Collection[tuple[int, str]]) -> Iterat
 
 def plain(text: str, others: str = "") -> str:
     """The text in letters, digits, spaces and `_.-/`, and these others: what file names and keys may hold."""
-    return " ".join(re.sub(rf"[^\w.\-/{re.escape(others)}]", " ", text, flags=re.ASCII).split()) or "_"
+    return " ".join(re.sub(rf"[^\w.\-/{re.escape(others)}]", " ", text).split()) or "_"
 
 
 def folder_name(text: str) -> str:
@@ -37,7 +37,9 @@ def own(folder: Path, *inner: str) -> Path:
 
 
 def not_a_link(path: Path) -> Path:
-    """The path. GanBenchError: it is a link, and the store may be a stranger's."""
+    """The path. GanBenchError: it is a link, a pipe or a device, and the store may be a stranger's."""
     if path.is_symlink():
         raise GanBenchError(f"{path} is a symbolic link, and none is followed in a store")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise GanBenchError(f"{path} is neither a file nor a folder")
     return path

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from PIL import Image
 
@@ -65,8 +65,9 @@ class MLflow(Tracker):
     @property
     def hint(self) -> str:
         """The command, where there is no server."""
-        http = self.uri.startswith("http")
-        return f"{self.uri}, experiment {self.project}" if http else f"mlflow ui --backend-store-uri {self.uri}"
+        shown = re.sub(r"//[^/@]*@", "//", self.uri)  # without a password
+        http = shown.startswith("http")
+        return f"{shown}, experiment {self.project}" if http else f"mlflow ui --backend-store-uri {shown}"
 
     @cached_property
     def client(self) -> MlflowClient:
@@ -86,9 +87,13 @@ class MLflow(Tracker):
     @cached_property
     def experiment(self) -> str:
         """Its number; it is made where there is none."""
-        if found := self.client.get_experiment_by_name(self.project):
-            return str(found.experiment_id)
         files = own(self.folder, "files").absolute().as_uri() if self.database else None
+        if found := self.client.get_experiment_by_name(self.project):
+            if found.lifecycle_stage == "deleted":
+                cure = f"`mlflow experiments restore -x {found.experiment_id}` brings it back, `mlflow gc` lets it be told anew"
+                raise GanBenchError(f"MLflow's experiment {self.project} was deleted: {cure}")
+            self._check_place(found.artifact_location, files)
+            return str(found.experiment_id)
         return str(self.client.create_experiment(self.project, artifact_location=files))
 
     def runs(self) -> Collection[str]:
@@ -97,9 +102,7 @@ class MLflow(Tracker):
         while token is not None:
             page = self.client.search_runs([self.experiment], max_results=1000, page_token=token or None)
             for run in page:
-                if self.database and _path(run.info.artifact_uri) != self._files(run.info.run_id):
-                    rule = f"{self.database} was made elsewhere, where it wants pictures to be written still"
-                    raise GanBenchError(f"{rule}. Delete {self.folder}, and all is told anew")
+                self._check_place(run.info.artifact_uri, self._files(run.info.run_id).as_uri())
                 if name := run.data.tags.get(ID):
                     self._numbers[name] = run.info.run_id
                     self._kept[name] = {**run.data.tags, PARAMETERS: "logged" if run.data.params else ""}
@@ -129,6 +132,12 @@ class MLflow(Tracker):
                 self.client.set_tag(number, key, short)
                 kept[key] = short
 
+    def _check_place(self, place: str, files: str | None) -> None:
+        """GanBenchError: a database in the store is one of elsewhere, and says where files go."""
+        if self.database and place != files:
+            rule = f"{self.database} was made elsewhere, where it wants pictures to be written still"
+            raise GanBenchError(f"{rule}. Delete {self.folder}, and all is told anew")
+
     def _files(self, number: str) -> Path:
         """Where files of a run lie in the store."""
         return self.folder.absolute() / "files" / number / "artifacts"
@@ -139,6 +148,7 @@ class MLflow(Tracker):
         if made is None:
             tags = {ID: run.id, CELL: run.group, "mlflow.loggedImages": "True"}
             made = self.client.create_run(self.experiment, _milliseconds(run.started), tags, run.name)
+        self._check_place(made.info.artifact_uri, self._files(made.info.run_id).as_uri())
         self._numbers[run.id] = str(made.info.run_id)
         return self._numbers[run.id]
 
@@ -185,10 +195,6 @@ def _requests(run: TrackedRun, points: Iterable[Point]) -> Iterator[list[Metric]
         request += metrics
     if request:
         yield request
-
-
-def _path(uri: str) -> Path:
-    return Path(unquote(urlsplit(uri).path))
 
 
 def _milliseconds(seconds: float) -> int:

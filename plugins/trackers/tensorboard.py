@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_bench import Point, TrackedRun, Tracker, hookimpl
 
-from ._settled import folder_name, own, untold
+from ._settled import folder_name, not_a_link, own, untold
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
@@ -69,7 +69,7 @@ class TensorBoard(Tracker):
         if not (log := self._logs.get(run.id)):
             folder = own(self.folder, folder_name(run.group), run.name)
             log = Log(folder / f"{NAME}.{int(run.started):010}.{run.id}")
-        file = os.open(log.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+        file = os.open(not_a_link(log.path), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
         try:
             if again or log.size != os.fstat(file).st_size:
                 log = _read(log.path)
@@ -98,7 +98,8 @@ def _read(path: Path) -> Log:
     while len(content) >= at + 12:
         (length,) = struct.unpack_from("<Q", content, at)
         data = content[at + 12 : at + 12 + length]
-        if content[at : at + 12] != _head(length) or len(content) < at + 16 + length:
+        end = content[at + 12 + length : at + 16 + length]
+        if content[at : at + 12] != _head(length) or end != _checksum(data):
             break
         at += 16 + length
         event: Any = Event.FromString(data)
@@ -141,11 +142,11 @@ def _events(run: TrackedRun, points: Sequence[Point], log: Log) -> Iterator[Even
     for name, text in {**run.tags, "status": run.status}.items():
         if log.texts.get(name) != text:
             log.texts[name] = text
-            yield Event(wall_time=now, step=log.step, summary=_text(name, text))
-            if name == "status" and text in ("finished", "failed"):
+            if name == "status" and text in ("finished", "failed"):  # first, for the text says that it is there
                 end = SessionEndInfo(status=STATUS_SUCCESS if text == "finished" else STATUS_FAILURE, end_time_secs=now)
                 data = HParamsPluginData(session_end_info=end)
                 yield Event(wall_time=now, summary=_of_session(SESSION_END_INFO_TAG, data))
+            yield Event(wall_time=now, step=log.step, summary=_text(name, text))
 
 
 def _of_session(tag: str, data: Any) -> Any:

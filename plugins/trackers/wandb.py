@@ -51,9 +51,12 @@ class WandB(Tracker):
     def runs(self) -> Collection[str]:
         """The ids that the folders' files name."""
         for file in sorted(self.folder.glob(f"offline-run-*/{TOLD}")):
-            if not file.is_symlink() and not file.parent.is_symlink():
-                part = json.loads(file.read_text(encoding="utf-8"))
-                self._parts.setdefault(part["run"], []).append(part)
+            if not file.parent.is_symlink() and not file.is_symlink() and file.is_file():
+                try:
+                    part = json.loads(file.read_text(encoding="utf-8"))
+                    self._parts.setdefault(part["run"], []).append(part)
+                except (ValueError, LookupError):  # the power went as it was made: its run is told anew
+                    shutil.rmtree(file.parent, ignore_errors=True)
         return set(self._parts)
 
     def tell(self, run: TrackedRun, points: Sequence[Point], *, again: bool) -> None:
@@ -68,7 +71,10 @@ class WandB(Tracker):
         made = self._write(making, run, points, first)
         held = [[point.step, name] for point in points for name in (*point.values, *point.pictures)]
         told = {"run": run.id, "rows": len(points), "held": held}
-        (made / TOLD).write_text(json.dumps(told), encoding="utf-8")
+        with (made / TOLD).open("w", encoding="utf-8") as file:
+            file.write(json.dumps(told))
+            file.flush()
+            os.fsync(file.fileno())
         # Its name has the second at which it was made, and two parts of a run may be made in one.
         os.rename(made, self.folder / f"{made.name}-{len(parts)}")
         shutil.rmtree(making, ignore_errors=True)
@@ -101,7 +107,7 @@ class WandB(Tracker):
             name=run.name,
             group=run.group[:128],
             config={**run.settings, "tags": tags},
-            tags=[plain(f"{name}: {text.partition(':')[0]}", ":,%")[:MOST_LETTERS] for name, text in tags.items()],
+            tags=[_tag(plain(name, ",%"), plain(text.partition(":")[0], ",%")) for name, text in tags.items()],
             dir=folder,
             mode="offline",
             resume="allow",
@@ -118,6 +124,12 @@ class WandB(Tracker):
             opened.log({**row, "_timestamp": run.started + point.seconds}, step=number)
         opened.finish(exit_code=1 if run.status == "failed" else 0)
         return Path(opened.settings.sync_dir)
+
+
+def _tag(name: str, said: str) -> str:
+    """What is said is kept, however long the name is."""
+    said = said[: MOST_LETTERS - 2]
+    return f"{name[: MOST_LETTERS - 2 - len(said)]}: {said}"
 
 
 @hookimpl
