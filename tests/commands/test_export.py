@@ -392,7 +392,7 @@ def test_an_export_is_uploaded_as_it_lies_there(run, tmp_path, hub):
 def test_what_the_hub_refuses_is_exported_all_the_same(run, tmp_path, hub, monkeypatch):
     said = gan_bench("export", run.path, "-o", "out", "--push", "me/other", cwd=tmp_path, code=2).stderr
     assert "out is exported but not uploaded" in said
-    assert "hf upload me/other out" in said
+    assert "hf upload --private me/other out" in said
     assert isinstance(package.load_generator(tmp_path / "out"), torch.nn.Module)
     for name, wrong in (("a b", "is no repository of the Hub"), ("me/digits", "nobody is logged in")):
         if name == "me/digits":
