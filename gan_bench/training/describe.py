@@ -93,7 +93,7 @@ def _layers(network: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
 def _type_of(module: nn.Module) -> str:
     """Class and settings of a layer, of PyTorch's class where ours or a parametrised one stands in for it."""
     ours = (quicken.__module__, is_parametrized.__module__)
-    cls = next(cls for cls in type(module).__mro__ if cls.__module__ not in ours)
+    cls = next(cls for cls in type(module).__mro__ if not cls.__module__.startswith(ours))
     settings = module.extra_repr()
     return f"{cls.__name__}({settings})" if settings else cls.__name__
 

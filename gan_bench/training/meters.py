@@ -76,6 +76,7 @@ class PeakMemory:
 
     def _begin(self) -> bool:
         if self.device.type == "cuda":
+            torch.cuda.init()  # before it there are no numbers that could begin anew
             torch.cuda.reset_peak_memory_stats(self.device)
             return True
         try:

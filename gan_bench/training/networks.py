@@ -52,8 +52,7 @@ def build_networks(architecture: Architecture, data: DataSpec, streams: Streams)
 def make_ready(network: nn.Module, device: torch.device) -> None:
     """Put a network on the device, in its memory format and with faster layers where there are any; what is ready stays."""
     network.to(device).to(memory_format=memory_format(network))
-    if device.type == "cpu":
-        quicken(network)
+    quicken(network, device)
 
 
 def memory_format(network: nn.Module) -> torch.memory_format:

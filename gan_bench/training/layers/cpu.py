@@ -1,10 +1,4 @@
-"""The same layers, computed faster on a CPU.
-
-PyTorch's CPU kernels for a few layers that most GANs have are far from what a core can do. `quicken` exchanges these
-layers for equal mathematics: same parameters and state dict, gradients and second derivatives included; what differs is
-rounding and the numbers that dropout draws. Which layers are exchanged depends on their settings alone, never on a timing.
-docs/performance.md has the measurements.
-"""
+"""Layers for a CPU: PyTorch's kernels pad few channels to a whole vector, and draw dropout element by element."""
 
 from __future__ import annotations
 
@@ -14,34 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-THIN = 3  # channels at the picture's end of a convolution up to which `scatter` beats PyTorch's kernel: grey and colour
-Pair = tuple[int, ...]  # a number for the height and one for the width
-
-
-def quicken(network: nn.Module) -> None:
-    """Exchange what this module has faster layers for, in place; subclasses of PyTorch's layers are left alone."""
-    for module in network.modules():
-        if type(module) is nn.Dropout:
-            module.__class__ = Dropout
-        elif type(module) is nn.Conv2d and module.in_channels <= THIN and _plain(module):
-            module.__class__ = ThinConv2d
-        elif type(module) is nn.ConvTranspose2d and module.out_channels <= THIN and _plain(module):
-            module.__class__ = ThinConvTranspose2d
-        elif type(module) is nn.Flatten and (module.start_dim, module.end_dim) == (1, -1):
-            module.__class__ = Flatten
-
-
-def unquicken(network: nn.Module) -> None:
-    """Put PyTorch's own layers back, in place, for tools that know no others."""
-    for module in network.modules():
-        if type(module) in (Dropout, ThinConv2d, ThinConvTranspose2d, Flatten):
-            module.__class__ = type(module).__base__  # type: ignore[assignment]
-
-
-def _plain(module: nn.Conv2d | nn.ConvTranspose2d) -> bool:
-    """Whether a convolution has nothing that `scatter` has no argument for."""
-    plain_padding = module.padding_mode == "zeros" and not isinstance(module.padding, str)
-    return plain_padding and module.groups == 1 and module.dilation == (1, 1)
+from gan_bench.training.layers.common import Flatten, Pair, computed_in, thin
 
 
 class Dropout(nn.Dropout):
@@ -71,7 +38,7 @@ class ThinConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W) to (B, D, H', W')."""
-        dtype = _computed_in(self.weight)
+        dtype = computed_in(self.weight)
         bias = None if self.bias is None else self.bias.to(dtype)
         output: Tensor = _ThinConvolution.apply(input.to(dtype), self.weight.to(dtype), bias, self.stride, self.padding)
         return output
@@ -84,24 +51,11 @@ class ThinConvTranspose2d(nn.ConvTranspose2d):
         """(B, D, H, W) to (B, C, H', W')."""
         if output_size is not None:
             return super().forward(input, output_size)
-        dtype = _computed_in(self.weight)
+        dtype = computed_in(self.weight)
         output: Tensor = _Scatter.apply(
             input.to(dtype), self.weight.to(dtype), self.stride, self.padding, self.output_padding
         )
         return output if self.bias is None else output + self.bias.to(dtype).view(-1, 1, 1)
-
-
-class Flatten(nn.Flatten):
-    """Flatten whose gradient has its input's memory format.
-
-    PyTorch's has not, and each layer before it then pays tenfold for elementwise work on two tensors laid out differently.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(B, *shape) to (B, numbers in a shape)."""
-        if not input.is_contiguous() and input.is_contiguous(memory_format=torch.channels_last):
-            input = _ChannelsLastGradient.apply(input)
-        return super().forward(input)
 
 
 def scatter(x: Tensor, weight: Tensor, stride: Pair, padding: Pair, output_padding: Pair) -> Tensor:
@@ -168,18 +122,14 @@ class _ThinConvolution(torch.autograd.Function):
         return grad_x, grad_weight, grad_bias, None, None
 
 
-class _ChannelsLastGradient(torch.autograd.Function):
-    """The identity; its gradient is laid out with the channels last."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return grad.contiguous(memory_format=torch.channels_last)
+QUICK: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Dropout: Dropout,
+    nn.Conv2d: ThinConv2d,
+    nn.ConvTranspose2d: ThinConvTranspose2d,
+    nn.Flatten: Flatten,
+}
 
 
-def _computed_in(weight: Tensor) -> torch.dtype:
-    """The type that a layer computes in: autocast does not reach into an autograd function."""
-    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weight.dtype
+def pays(module: nn.Module) -> bool:
+    """Whether a layer of a class in `QUICK` is faster here; `ThinConv2d` and its like win where channels are few."""
+    return thin(module) or not isinstance(module, (nn.Conv2d, nn.ConvTranspose2d))
