@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,6 @@ ELSEWHERE = {
     "allow_plugins",
     "until_settled",
     "watch",
-    "track",
     "port",
     "on",
     "address",
@@ -59,6 +60,33 @@ def test_options_reach_the_run(asked, tmp_path):
     [(grid, options)] = asked
     assert options["execution"] == Execution("cpu", 2, True, 3, 1.5, True)
     assert (options["out"], options["verify"], grid.seeds, grid.steps) == (tmp_path / "x", True, (3, 4), 7)
+
+
+@pytest.mark.parametrize("names", [["lines", "memory"], "lines, memory"])
+def test_trackers_are_told_while_it_runs_and_waited_for(asked, tmp_path, monkeypatch, names):
+    """One process tells them, as for the command (`tests/whole/test_tracking.py`)."""
+
+    @contextmanager
+    def beside(*task: Any) -> Iterator[Any]:
+        asked.append(task)
+        yield lambda: asked.append("waited")
+
+    monkeypatch.setattr("gan_bench.commands.track.beside", beside)
+    monkeypatch.setattr("gan_bench.commands.run.trackers", lambda manager, names, tell: None)
+    gan_bench.run(write_grid(tmp_path), out=tmp_path / "x", track=names)
+    (store, told, plugins), (grid, _), waited = asked
+    assert (store, list(told), plugins, waited) == (tmp_path / "x", ["lines", "memory"], grid.plugin_files, "waited")
+    asked.clear()
+    with pytest.raises(KeyboardInterrupt):
+        gan_bench.run(write_grid(tmp_path), track=names, only="stopped")
+    assert "waited" not in asked
+
+
+@pytest.mark.parametrize("names", ["tensorbord", ["tensorbord"], "", ["tensorboard", "tensorbord"]])
+def test_a_tracker_that_is_unknown_is_refused_before_anything_trains(asked, tmp_path, names):
+    with pytest.raises(GanBenchError, match="no tracker is called '(tensorbord|)'"):
+        gan_bench.run(write_grid(tmp_path), track=names)
+    assert not asked
 
 
 def test_a_grid_is_a_file_a_dictionary_or_written_in_python(asked, tmp_path):
