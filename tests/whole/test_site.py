@@ -40,8 +40,8 @@ def test_the_reference_names_everything():
         assert f"\n## {name}\n" in made["python"]
     for name in GridFile.model_fields:
         assert f"\n| `{name}` |" in made["grid-keys"]
-    found = Registry.load().found
-    for plugin in found:
+    registry = Registry.load()
+    for plugin in (*registry.found, *registry.trackers(print)):
         page = made["features" if plugin.kind == "features" else f"{plugin.kind}s"]
         assert f"\n## {plugin.name}\n" in page
     assert "\n| `evaluate.samples` | integer | `10000` |" in made["grid-keys"]
