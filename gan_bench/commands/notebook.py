@@ -25,7 +25,7 @@ def run(
     *,
     out: str | Path | None = None,
     overrides: Sequence[str] = (),
-    seeds: str | None = None,
+    seeds: str | Sequence[int] | None = None,
     plugins: Sequence[str | Path] = (),
     only: str | None = None,
     fresh: bool = False,
@@ -43,20 +43,22 @@ def run(
     """Run a grid as `gan-bench run` does, on this machine, and return its tables.
 
     `grid` is a grid file, a `gan_bench.Grid`, or a dictionary of what would stand in a file. `overrides` are "KEY=VALUE" as for
-    `--set`, and `track` names trackers, in a list or in one text with commas; all others are as there. With `most_seeds` it
-    adds seeds to open comparisons as `--until-settled` does. Runs that failed stand in the tables with their reason.
-    GanBenchError: bad input. KeyboardInterrupt: Ctrl-C, "interrupt" of a notebook or SIGTERM came, and every run is saved.
+    `--set`, `seeds` are whole numbers or text such as "0-7", and `track` names trackers, in a list or in one text with commas;
+    all others are as there. With `most_seeds` it adds seeds to open comparisons as `--until-settled` does. Runs that failed
+    stand in the tables with their reason. GanBenchError: bad input. KeyboardInterrupt: Ctrl-C, "interrupt" of a notebook or
+    SIGTERM came, and every run is saved.
     """
     from gan_bench.commands.run import Execution, run_grid, store_of, told_beside
     from gan_bench.commands.submission import check_unsubmitted
     from gan_bench.commands.until_settled import run_until_settled
     from gan_bench.grid import load_grid
+    from gan_bench.grid.plain import seeds_text
 
     loaded = load_grid(
         grid if isinstance(grid, Mapping) else Path(grid),
         registry_files=[Path(p) for p in plugins],
         overrides=overrides,
-        seeds=seeds,
+        seeds=seeds_text(seeds),
     )
     place = Path(out) if out else None
     store = store_of(loaded, place)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from stores import GRID, write_grid
 
@@ -60,6 +61,27 @@ def test_options_reach_the_run(asked, tmp_path):
     [(grid, options)] = asked
     assert options["execution"] == Execution("cpu", 2, True, 3, 1.5, True)
     assert (options["out"], options["verify"], grid.seeds, grid.steps) == (tmp_path / "x", True, (3, 4), 7)
+
+
+@pytest.mark.parametrize("seeds", [range(3), (0, 1, 2), np.arange(3), [np.int64(0), 1, 2], "0-2"])
+def test_seeds_are_whole_numbers_of_any_kind_or_text(asked, tmp_path, seeds):
+    gan_bench.run(write_grid(tmp_path), seeds=seeds)
+    gan_bench.run(gan_bench.Grid(**{**tomllib.loads(GRID), "seeds": seeds}))
+    gan_bench.run({**tomllib.loads(GRID), "seeds": seeds})
+    assert [grid.seeds for grid, _ in asked] == [(0, 1, 2)] * 3
+
+
+@pytest.mark.parametrize(
+    "seeds", [3, np.int64(3), [0.5], [0.0], [True], [-1], [[0]], ["x"], (), [0, 0], {0, 1}, range(10**9)]
+)
+def test_other_seeds_are_one_error(asked, tmp_path, seeds):
+    with pytest.raises(GanBenchError, match="seeds"):
+        gan_bench.run(write_grid(tmp_path), seeds=seeds)
+    with pytest.raises(GanBenchError, match="seeds"):
+        gan_bench.Grid(**{**tomllib.loads(GRID), "seeds": seeds})
+    with pytest.raises(GanBenchError, match="seeds"):
+        gan_bench.run({**tomllib.loads(GRID), "seeds": seeds})
+    assert not asked
 
 
 @pytest.mark.parametrize("names", [["lines", "memory"], "lines, memory"])
