@@ -7,7 +7,7 @@ import re
 import pytest
 from plugin_sources import HALF_BROKEN
 
-from gan_bench.checks.check import Failed
+from gan_bench.checks.check import Failed, Skipped
 from gan_bench.checks.subjects import subjects
 from gan_bench.errors import GanBenchError
 
@@ -85,6 +85,19 @@ TWICE = """        if hasattr(recipe.generator, "dimmed"):
             raise TypeError("dimmed twice")
         recipe.generator.dimmed = True
 """
+
+
+def test_another_that_is_unsound_by_itself_is_no_fault_of_a_tricks(written):
+    text = HALF_BROKEN.replace('"dim"', '"other"').replace('print("a plugin that prints")', "1 / 0")
+    subject, _ = subjects([written(HALF_BROKEN), written(text, "other.py")])
+    pairs = next(check for check in subject.checks() if check.name == PAIRS)
+    sound = [one for one in subject.registry.found if one.name in ("ema", "r1")]
+    own = [one for one in subject.registry.found if one.of_file]
+    subject.registry.found = [*own, *sound]
+    pairs.run()
+    subject.registry.found = own
+    with pytest.raises(Skipped, match="no other trick that is sound"):
+        pairs.run()
 
 
 def test_a_trick_that_another_can_t_stand_fails(written):
