@@ -258,8 +258,11 @@ class Registry:
         if not own or any(one.of_file and (one.kind, one.name) == (kind, name) for one in self.found):
             return []
         says = re.compile(rf"\bname\b[^\n]*=\s*([\"']){re.escape(name)}\1")
-        whole = {(f"{FILE} {file.name}", file.stem) for file in self.files if says.search(_text(file))}
-        return [one for one in own if one.name == name or (one.origin, one.name) in whole]
+        return [
+            one
+            for one in own
+            if one.name == name or (one.source and one.source.stem == one.name and says.search(_text(one.source)))
+        ]
 
     def those(self, plugins: Iterable[tuple[str, str]]) -> list[Found]:
         """The plugins of these kinds and names. PluginError: as `get`."""

@@ -37,6 +37,16 @@ def test_what_of_a_file_can_be_loaded_is_checked_and_the_rest_told(written):
     assert failure(checks, "cites where it is from").startswith("mine.py:5: its docstring does not say")
 
 
+def test_a_broken_file_is_no_fault_of_a_sound_one_of_its_name(written, tmp_path):
+    for folder in ("broken", "sound"):
+        (tmp_path / folder).mkdir()
+    sound = HALF_BROKEN.partition("class Half")[0] + "@hookimpl\ndef gan_bench_tricks(): return [Dim]\n"
+    one, other = subjects([written("1 / 0\n", "broken/mine.py"), written(sound, "sound/mine.py")])
+    assert [broken.cause for broken in one.broken] == ["broken/mine.py:1: ZeroDivisionError: division by zero"]
+    assert (one.found, other.broken) == ([], [])
+    assert [found.name for found in other.found] == ["dim"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

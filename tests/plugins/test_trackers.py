@@ -16,6 +16,7 @@ from gan_bench import GanBenchError, TrackedRun
 from gan_bench.commands.track import follow
 from gan_bench_plugins.trackers._settled import folder_name, plain, untold
 from gan_bench_plugins.trackers.mlflow import MLflow
+from gan_bench_plugins.trackers.wandb import WandB
 
 KILLER = Path(__file__).parents[1] / "helpers" / "track_killer.py"
 
@@ -167,6 +168,29 @@ def test_an_experiment_of_mlflows_that_is_not_as_it_was_made_is_refused(mlflow, 
     ):
         other.runs()
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_torn_part_of_wandbs_costs_its_run_that_it_is_told_again(store, monkeypatch):
+    told: list[tuple[str, list[int]]] = []
+
+    def write(self, folder, run, points, first):
+        told.append((run.id, [point.step for point in points]))
+        (made := folder / f"offline-run-{len(told)}-{run.id}").mkdir()
+        return made
+
+    def tell() -> list[tuple[str, list[int]]]:
+        before = len(told)
+        assert follow(store, [WandB], lambda: False, lambda seconds: None, lambda line: None)
+        return told[before:]
+
+    monkeypatch.setattr(WandB, "_write", write)
+    monkeypatch.setattr(WandB, "close", lambda self: None)
+    first = tell()
+    assert len(first) == len({run for run, _ in first}) > 1
+    (torn,) = (store / "wandb").glob(f"offline-run-*-{first[0][0]}-0/gan-bench.json")
+    os.truncate(torn, 20)
+    assert tell() == first[:1]
+    assert tell() == []
 
 
 def test_names_become_names_of_files_and_keys():
