@@ -24,7 +24,7 @@ SHAPE = (1, 32, 32)  # that layers are counted for
 
 def pages() -> dict[str, str]:
     """By name: their Markdown."""
-    kinds = {("features" if kind == "features" else f"{kind}s"): kind for kind in KINDS}
+    kinds = {("features" if kind == "features" else f"{kind}s"): kind for kind in (*KINDS, "tracker")}
     return {
         "commands": _page("Commands", _commands()),
         "grid-keys": _page("Keys of a grid file", _keys()),
@@ -138,7 +138,8 @@ def _annotation(annotation: Any) -> str:
 
 
 def _plugins(kind: str) -> Iterator[str]:
-    found = [one for one in Registry.load(()).found if one.kind == kind]
+    registry = Registry.load(())
+    found = [one for one in (*registry.found, *registry.trackers(print)) if one.kind == kind]
     for plugin in sorted(found, key=lambda one: one.name):
         detail = describe(plugin, SHAPE)
         yield f"## {plugin.name}\n\n{_text(detail['description'])}"

@@ -29,6 +29,7 @@ from gan_bench.api.faults import cause
 from gan_bench.api.kinds import KINDS, RECIPE_PARTS, Dataset, Plugin, Side, Trick, check_shape, shared
 from gan_bench.api.plugin_files import plugin_files
 from gan_bench.api.sources import brought_by, source_hash
+from gan_bench.api.trackers import Tracker, brought
 from gan_bench.errors import GanBenchError, did_you_mean, short_path
 
 GROUP = "gan_bench"
@@ -112,6 +113,7 @@ class Registry:
         self.found: list[Found] = []
         self.broken: list[Broken] = []
         self.files: tuple[Path, ...] = ()
+        self._origins: dict[str, str] = {}  # by module
 
     @classmethod
     def load(cls, files: Sequence[Path] = ()) -> Registry:
@@ -155,6 +157,7 @@ class Registry:
                 self.manager.unregister(module)
             self.broken.append(Broken(origin, name, f"{file}: {' '.join(str(error).split())}"))
             return
+        self._origins[getattr(module, "__name__", "")] = origin
         for kind, hook in HOOKS.items():
             for implementation in getattr(self.manager.hook, hook).get_hookimpls():
                 if implementation.plugin is not module:
@@ -199,6 +202,22 @@ class Registry:
                 new = replace(new, instead_of=tuple(one.origin for one in beaten))
             self.found.append(new)
 
+    def trackers(self, tell: Callable[[str], object]) -> list[Found]:
+        """The trackers. They stand apart from what is `found`, since no setting of a run names one; `tell` as in `brought`."""
+        named: dict[str, list[type[Tracker]]] = {}
+        for cls in brought(self.manager, tell):
+            named.setdefault(cls.name, []).append(cls)
+        return [
+            Found("tracker", name, cls, self._origin(cls), Path(inspect.getfile(cls)), tuple(map(self._origin, others)))  # type: ignore[arg-type]
+            for name, (cls, *others) in named.items()
+        ]
+
+    def _origin(self, cls: type) -> str:
+        """Of a class that stands in a plugin's module, or in a helper module beside it."""
+        top = cls.__module__.partition(".")[0]
+        near = (origin for module, origin in self._origins.items() if module.partition(".")[0] == top)
+        return self._origins.get(cls.__module__) or next(near, f"module {top}")
+
     def names(self, kind: str) -> list[str]:
         """Names of a kind, sorted."""
         return sorted({plugin.name for plugin in self.found if plugin.kind == kind})
@@ -239,8 +258,11 @@ class Registry:
         if not own or any(one.of_file and (one.kind, one.name) == (kind, name) for one in self.found):
             return []
         says = re.compile(rf"\bname\b[^\n]*=\s*([\"']){re.escape(name)}\1")
-        whole = {(f"{FILE} {file.name}", file.stem) for file in self.files if says.search(_text(file))}
-        return [one for one in own if one.name == name or (one.origin, one.name) in whole]
+        return [
+            one
+            for one in own
+            if one.name == name or (one.source and one.source.stem == one.name and says.search(_text(one.source)))
+        ]
 
     def those(self, plugins: Iterable[tuple[str, str]]) -> list[Found]:
         """The plugins of these kinds and names. PluginError: as `get`."""

@@ -66,6 +66,11 @@ class Tracker(ABC):
         self.project, self.folder = project, folder
 
     @classmethod
+    def summary(cls) -> str:
+        """The first line of the docstring."""
+        return (cls.__doc__ or "").strip().split("\n")[0]
+
+    @classmethod
     def check(cls) -> None:
         """GanBenchError: what it needs is not installed."""
         if cls.needs and importlib.util.find_spec(cls.needs) is None:
@@ -97,19 +102,25 @@ class Tracker(ABC):
         """Nothing more is told."""
 
 
+def brought(manager: pluggy.PluginManager, tell: Callable[[str], object]) -> list[type[Tracker]]:
+    """All trackers, of which the first of a name is taken: a file's, for pluggy asks the last that was added first."""
+    found = []
+    for classes in ask(manager, "gan_bench_trackers", tell):
+        for cls in classes if isinstance(classes, list | tuple) else [classes]:
+            if isinstance(cls, type) and issubclass(cls, Tracker) and NAME.fullmatch(str(getattr(cls, "name", ""))):
+                found.append(cls)
+            else:
+                rule = "a gan_bench.Tracker with a name of letters, digits, '_' and '-' that no folder of a store has"
+                tell(f"Warning: gan_bench_trackers() brings {cls!r}, which is no class of {rule}")
+    return found
+
+
 def trackers(manager: pluggy.PluginManager, names: Iterable[str], tell: Callable[[str], object]) -> list[type[Tracker]]:
     """The trackers of these names, each once. GanBenchError: one is unknown, or what it needs is not installed.
 
     `tell` is given a line for every plugin that fails to say what it brings.
     """
-    known: dict[str, type[Tracker]] = {}
-    for brought in ask(manager, "gan_bench_trackers", tell):
-        for cls in brought if isinstance(brought, list | tuple) else [brought]:
-            if isinstance(cls, type) and issubclass(cls, Tracker) and NAME.fullmatch(str(getattr(cls, "name", ""))):
-                known.setdefault(cls.name, cls)  # a file's comes first: pluggy asks the last that was added first
-            else:
-                rule = "a gan_bench.Tracker with a name of letters, digits, '_' and '-' that no folder of a store has"
-                tell(f"Warning: gan_bench_trackers() brings {cls!r}, which is no class of {rule}")
+    known = {cls.name: cls for cls in reversed(brought(manager, tell))}
     chosen = []
     for name in dict.fromkeys(names):
         if name not in known:

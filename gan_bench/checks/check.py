@@ -48,6 +48,7 @@ class Check:
     test: Callable[[], None]
     slow: bool = False
     gpu: bool = False
+    uses: bool = True  # whether the plugin is put to use, and not just read
 
     @property
     def title(self) -> str:

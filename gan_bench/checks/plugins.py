@@ -31,10 +31,10 @@ OF_KIND: dict[str, Callable[[Found, Sequence[Plugin], Registry], Iterator[Check]
 
 def checks_of(found: Found, registry: Registry) -> list[Check]:
     """All checks of a plugin. They share what they train, so that each is cheap where they run one after another."""
-    checks = [Check(found, "says what it and each parameter is", lambda: _described(found))]
-    checks.append(Check(found, "has settings that make it again", lambda: _settings(found, registry)))
+    checks = [Check(found, "says what it and each parameter is", lambda: _described(found), uses=False)]
+    checks.append(Check(found, "has settings that make it again", lambda: _settings(found, registry), uses=False))
     if found.kind in CITING:
-        checks.append(Check(found, "cites where it is from", lambda: _cites(found)))
+        checks.append(Check(found, "cites where it is from", lambda: _cites(found), uses=False))
     try:
         with blamed(found.cls):
             return [*checks, *OF_KIND[found.kind](found, variants(found), registry)]

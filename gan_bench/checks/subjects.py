@@ -96,19 +96,23 @@ def _fail(broken: Broken) -> None:
 
 
 def _pairs(found: Found, registry: Registry) -> None:
-    """With every other trick that is sound by itself, in either order."""
+    """With every other trick that is sound by itself, in either order. Skipped: there is none that it can be tried with."""
+    tried, why = False, "there is no other trick that is sound by itself"
     for other in registry.found:
         if other.kind != "trick" or other.cls is found.cls:
             continue
         for pair in ((found, other), (other, found)):
             try:
                 check_pair(*pair)
-            except Skipped:  # one has no defaults
-                continue
+                tried = True
+            except Skipped as reason:  # one has no defaults
+                why = str(reason)
             except Failed as failure:
                 if not _trains(other, registry):
                     break
                 raise Failed(failure.place, f"beside {other.name} ({other.origin}): {failure.rule}") from failure
+    if not tried:
+        raise Skipped(why)
 
 
 def _trains(trick: Found, registry: Registry) -> bool:

@@ -22,13 +22,15 @@ def command(ctx: click.Context, names: tuple[str, ...], only: str, fast: bool) -
     """Check the plugins of a FILE, or of an installed PACKAGE.
 
     They train for some steps on toys, resume, and are looked at. Each check is told, and what fails with file and line. Exit
-    code 0 if nothing has failed, 1 if something has, 2 if there is no such file or package.
+    code 0 if nothing has failed, 1 if something has or a plugin could not be tried at all, 2 if there is no such file or
+    package.
     """
     from gan_bench.checks.subjects import subjects
     from gan_bench.console import say
     from gan_bench.errors import GanBenchError
 
     counts: Counter[str] = Counter()
+    used: dict[str, set[str]] = {}  # by plugin, how the checks ended that put it to use
     for subject in subjects(names):
         title = ""
         for check in subject.checks():
@@ -39,6 +41,8 @@ def command(ctx: click.Context, names: tuple[str, ...], only: str, fast: bool) -
                 say(title)
             outcome, why = result(check)
             counts[outcome] += 1
+            if check.uses:
+                used.setdefault(title, set()).add(outcome)
             say(f"  {outcome:7}  {check.name}{f': {why}' if outcome == 'skipped' else ''}")
             if outcome == "FAILED":
                 say(f"           {why}")
@@ -46,7 +50,10 @@ def command(ctx: click.Context, names: tuple[str, ...], only: str, fast: bool) -
         raise GanBenchError(f"no check's name and no plugin's has {only!r} in it")
     told = [f"{counts[outcome]} {outcome.lower()}" for outcome in ("passed", "FAILED", "skipped") if counts[outcome]]
     say(f"{counts.total()} checks: {', '.join(told)}")
-    ctx.exit(1 if counts["FAILED"] else 0)
+    untried = [title for title, outcomes in used.items() if outcomes == {"skipped"}]
+    for title in untried:
+        say(f"NOT TRIED: {title}, for all checks that put it to use were skipped")
+    ctx.exit(1 if counts["FAILED"] or untried else 0)
 
 
 def result(check: Check) -> tuple[str, str]:

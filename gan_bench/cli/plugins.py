@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +41,11 @@ def command(name: str | None, data: tuple[int, ...], as_json: bool, plugins: tup
     That is its parameters, a metric's numbers and an architecture's layers.
     """
     from gan_bench.api.registry import Registry
+    from gan_bench.console import say
     from gan_bench.errors import GanBenchError, did_you_mean
 
     registry = Registry.load(plugins)
+    every = [*registry.found, *registry.trackers(partial(say, err=True))]
     if name is None:
         facts = [
             {
@@ -52,7 +55,7 @@ def command(name: str | None, data: tuple[int, ...], as_json: bool, plugins: tup
                 "origin": f.origin,
                 "instead_of": list(f.instead_of),
             }
-            for f in registry.found
+            for f in every
         ]
         broken = [{"name": b.name, "origin": b.origin, "cause": b.cause} for b in registry.broken]
         if as_json:
@@ -60,10 +63,10 @@ def command(name: str | None, data: tuple[int, ...], as_json: bool, plugins: tup
         else:
             show_list(facts, broken)
         return
-    found = [plugin for plugin in registry.found if plugin.name == name]
+    found = [plugin for plugin in every if plugin.name == name]
     if not found:
         causes = "".join(f" {b} could not be loaded." for b in registry.broken)
-        cure = did_you_mean(name, {plugin.name for plugin in registry.found})
+        cure = did_you_mean(name, {plugin.name for plugin in every})
         raise GanBenchError(f"no plugin is called {name!r}. {cure}{causes}")
     for plugin in found:
         if registry.lost(plugin.kind, name):
@@ -82,7 +85,8 @@ def describe(plugin: Found, shape: tuple[int, ...]) -> dict[str, Any]:
 
     from gan_bench.api.kinds import Dataset, shared
 
-    parameters = plugin.cls.model_json_schema().get("properties", {})
+    tracker = plugin.kind == "tracker"  # of which there is nothing to set
+    parameters = {} if tracker else plugin.cls.model_json_schema().get("properties", {})
     if issubclass(plugin.cls, Dataset):
         last = shared(plugin.cls)  # those that every dataset has
         parameters = dict(sorted(parameters.items(), key=lambda one: one[0] in last))
@@ -141,7 +145,7 @@ def show_list(facts: list[dict[str, Any]], broken: list[dict[str, Any]]) -> None
     from gan_bench.api.kinds import KINDS
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    for kind in KINDS:
+    for kind in (*KINDS, "tracker"):
         own = sorted((fact for fact in facts if fact["kind"] == kind), key=lambda fact: fact["name"])
         if own:
             console.print("feature extractors" if kind == "features" else f"{kind}s", style="bold")

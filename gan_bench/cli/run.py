@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +14,6 @@ from gan_bench.cli.streams import Unprintable
 
 if TYPE_CHECKING:
     from gan_bench.commands.run import Outcome
-    from gan_bench.grid import Grid
 
 
 @click.command("run")
@@ -120,6 +117,7 @@ def command(
         )
 
     from gan_bench.commands.command import Command
+    from gan_bench.commands.run import told_beside
     from gan_bench.commands.submission import check_unsubmitted
     from gan_bench.console import say
     from gan_bench.live.beside import beside
@@ -147,7 +145,7 @@ def command(
     watcher = beside(asked.store(loaded), loaded.plugin_files, port) if watch else nullcontext()
     if on != "slurm":
         check_unsubmitted(asked.store(loaded))
-    tracking = told_beside(asked.store(loaded), loaded, track) if track else nullcontext()
+    tracking = told_beside(loaded, asked.store(loaded), track or ())
     outcome: Outcome | None  # None: nobody waits for it
     with on_stop(interrupt), watcher as page, tracking as wait_until_told:
         if page:
@@ -182,16 +180,6 @@ def command(
     except Unprintable as error:  # the grid has ended as it has
         error.show()
     ctx.exit(outcome.exit_code)
-
-
-def told_beside(store: Path, grid: Grid, names: tuple[str, ...]) -> AbstractContextManager[Callable[[], None]]:
-    """What tells trackers. GanBenchError: one is unknown, or not installed; nothing has trained yet then."""
-    from gan_bench.api.trackers import trackers
-    from gan_bench.commands.track import beside
-    from gan_bench.console import say
-
-    trackers(grid.registry.manager, names, partial(say, err=True))
-    return beside(store, names, grid.plugin_files)
 
 
 def interrupt(*_: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,7 +14,8 @@ from rich.console import Console
 
 from gan_bench.api.asking import ask
 from gan_bench.api.samples import PreparedData
-from gan_bench.console import plain_console
+from gan_bench.api.trackers import trackers
+from gan_bench.console import plain_console, say
 from gan_bench.errors import GanBenchError, OccupiedError
 from gan_bench.files import checked, remove_leftovers
 from gan_bench.findings.stand_ins import sentence, stand_ins
@@ -91,6 +92,19 @@ class Outcome:
 def store_of(grid: Grid, out: Path | None = None) -> Path:
     """The folder of a grid's runs."""
     return out or Path("runs") / grid.name
+
+
+def told_beside(grid: Grid, store: Path, names: Sequence[str]) -> AbstractContextManager[Callable[[], None] | None]:
+    """What tells trackers of these names of the grid's store, if any are named, as `gan_bench.commands.track.beside` does.
+
+    GanBenchError: one is unknown, or not installed; nothing has trained yet then.
+    """
+    if not names:
+        return nullcontext()
+    from gan_bench.commands.track import beside  # imports pandas
+
+    trackers(grid.registry.manager, names, partial(say, err=True))
+    return beside(store, names, grid.plugin_files)
 
 
 def prepare_evaluators(

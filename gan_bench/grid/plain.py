@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import tomlkit
 
 from gan_bench.grid.schema import MAX_RUNS
-from gan_bench.grid.source import Fault
+from gan_bench.grid.source import Fault, Source
 from gan_bench.grid.toml import MAX_DEPTH, DocPath, unusable
 
 
@@ -48,6 +48,19 @@ def _plain(value: Any, path: DocPath) -> Any:
             raise Fault(f"a list of a grid has at most {MAX_RUNS:,} items", path, value=len(value))
         return [_plain(item, (*path, index)) for index, item in enumerate(value)]
     raise Fault("a setting is text, a number, true or false, a list or a table", path, value=value)
+
+
+def seeds_text(seeds: Any) -> str | None:
+    """Seeds as `--seeds` takes them, of text or of a list, range or array of numbers. GridError: they are neither."""
+    if seeds is None or isinstance(seeds, str):
+        return seeds
+    try:
+        numbers = _plain(seeds, ("seeds",))
+        if not isinstance(numbers, list):
+            raise Fault("must be a list", ("seeds",), value=seeds, cure='Write seeds = [0, 1], range(8) or "0-7".')
+    except Fault as fault:
+        raise Source(Path(), "").error(fault) from None
+    return ",".join(map(str, numbers))
 
 
 def toml_text(document: Mapping[str, Any]) -> str:

@@ -86,6 +86,7 @@ class Training:
             self.streams = Streams(self.seed, self.device)
             self.loop = loop_on(self.cell, data, self.streams, self.total_steps)
             self.recipe = self.loop.recipe
+            self.log_odds = self.recipe.loss.log_odds  # asked once: a trick may take the loss away while it trains
             self.steps = Steps(self.loop, CudaCapture(self.loop, self.stream) if self.stream and slot.graphs else None)
             self.batches = self.steps.batches
             self.curves = CurveWriter(self.folder, self.loop.window, late=self.stream is not None)
@@ -207,7 +208,7 @@ class Training:
         """What diagnoses are made from: windows that have been written, and snapshots, up to where the run stands."""
         steps = [step for step in self.folder.snapshot_steps() if step <= self.loop.steps]
         shots = [{"step": step, "scores": [], **self.folder.scores(step).as_json()} for step in steps]
-        return Record(self.curves.rows, shots, self.recipe.loss.log_odds)
+        return Record(self.curves.rows, shots, self.log_odds)
 
     def _is_checkup(self) -> bool:
         """Whether a run, interrupted or not, is diagnosed where it stands."""

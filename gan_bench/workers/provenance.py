@@ -52,7 +52,7 @@ def provenance(
         "execution": {
             "memory_format": dry.memory_format,
             "joined_pass": dry.joined,
-            "log_odds": training.recipe.loss.log_odds,
+            "log_odds": training.log_odds,
         },
         "sessions": [*([past.as_json() for past in before.sessions] if before else ()), session],
     }

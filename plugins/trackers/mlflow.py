@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric
 
 ID, CELL = "gan_bench.run", "gan_bench.cell"  # tags that runs have: which one it is, and of which cell
-PARAMETERS = "gan_bench.parameters"
 MOST_METRICS, MOST_PARAMETERS = 1000, 100  # of a request, which is kept or refused as a whole
 MOST_LETTERS = 4000  # of a parameter or tag
 IMAGES = "images/"  # before the name of what is drawn over them
@@ -45,7 +44,8 @@ class MLflow(Tracker):
     def __init__(self, project: str, folder: Path) -> None:
         super().__init__(project, folder)
         self._numbers: dict[str, str] = {}  # of runs: MLflow's own ids, by ours
-        self._kept: dict[str, dict[str, str]] = {}  # by our id the tags, and whether there are parameters
+        self._kept: dict[str, dict[str, str]] = {}  # by our id the tags
+        self._parameters: dict[str, set[str]] = {}  # by our id their names
 
     @property
     def database(self) -> Path | None:
@@ -105,7 +105,8 @@ class MLflow(Tracker):
                 self._check_place(run.info.artifact_uri, self._files(run.info.run_id).as_uri())
                 if name := run.data.tags.get(ID):
                     self._numbers[name] = run.info.run_id
-                    self._kept[name] = {**run.data.tags, PARAMETERS: "logged" if run.data.params else ""}
+                    self._kept[name] = dict(run.data.tags)
+                    self._parameters[name] = set(run.data.params)
             token = page.token or None
         return set(self._numbers)
 
@@ -113,9 +114,7 @@ class MLflow(Tracker):
         """Log what is new in requests that hold whole points; each picture as a file of a name of its own."""
         number = self._numbers.get(run.id) or self._create(run)
         kept = self._kept.setdefault(run.id, {})
-        if kept.get(PARAMETERS) != "logged":
-            self._log_parameters(number, run)
-            kept[PARAMETERS] = "logged"
+        self._log_parameters(number, run)
         untold_numbers = untold(points, _held(self.client, number, points)) if again else iter(points)
         for metrics in _requests(run, untold_numbers):
             self.client.log_batch(number, metrics=metrics)
@@ -153,11 +152,15 @@ class MLflow(Tracker):
         return self._numbers[run.id]
 
     def _log_parameters(self, number: str, run: TrackedRun) -> None:
+        """Those that it has not; several requests of them are not kept or refused as a whole."""
         from mlflow.entities import Param
 
+        held = self._parameters.setdefault(run.id, set())
         every = [Param(plain(name, ":"), str(value)[:MOST_LETTERS]) for name, value in run.settings.items()]
-        for at in range(0, len(every), MOST_PARAMETERS):
-            self.client.log_batch(number, params=every[at : at + MOST_PARAMETERS])
+        new = [one for one in every if one.key not in held]
+        for at in range(0, len(new), MOST_PARAMETERS):
+            self.client.log_batch(number, params=new[at : at + MOST_PARAMETERS])
+        held.update(one.key for one in new)
 
     def _log_picture(self, number: str, run: TrackedRun, point: Point, name: str, png: bytes) -> None:
         """Under the name by which MLflow shows a picture of every step; `log_image` would give it another one each time."""

@@ -111,6 +111,16 @@ def test_what_is_installed_is_taken_where_no_file_has_its_name(install, write):
     )
 
 
+def test_a_broken_file_takes_nothing_that_a_sound_one_of_its_name_speaks_of(install, write, tmp_path):
+    install("gan-bench")
+    for folder in ("broken", "sound"):
+        (tmp_path / folder).mkdir()
+    only = PLUGINS.replace("[D]", "[]").replace("[T]", "[]").replace("[M]", "[]").replace("[F]", "[]")
+    registry = Registry.load([write("broken/mine.py", text="1 / 0\n"), write("sound/mine.py", text=only)])
+    assert registry.get("architecture", "same").of_file
+    assert registry.get("trick", "same").origin == "package gan-bench 1.2"
+
+
 def test_two_files_and_two_packages_clash(install, write):
     install("gan-bench", "strange")
     with pytest.raises(

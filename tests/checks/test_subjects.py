@@ -7,7 +7,7 @@ import re
 import pytest
 from plugin_sources import HALF_BROKEN
 
-from gan_bench.checks.check import Failed
+from gan_bench.checks.check import Failed, Skipped
 from gan_bench.checks.subjects import subjects
 from gan_bench.errors import GanBenchError
 
@@ -35,6 +35,16 @@ def test_what_of_a_file_can_be_loaded_is_checked_and_the_rest_told(written):
     assert failure(checks, "can be loaded") == "mine.py:16: class Half lacks discriminator()"
     assert failure(checks, "says what it and each parameter is").startswith("mine.py:9: `by` needs Field(")
     assert failure(checks, "cites where it is from").startswith("mine.py:5: its docstring does not say")
+
+
+def test_a_broken_file_is_no_fault_of_a_sound_one_of_its_name(written, tmp_path):
+    for folder in ("broken", "sound"):
+        (tmp_path / folder).mkdir()
+    sound = HALF_BROKEN.partition("class Half")[0] + "@hookimpl\ndef gan_bench_tricks(): return [Dim]\n"
+    one, other = subjects([written("1 / 0\n", "broken/mine.py"), written(sound, "sound/mine.py")])
+    assert [broken.cause for broken in one.broken] == ["broken/mine.py:1: ZeroDivisionError: division by zero"]
+    assert (one.found, other.broken) == ([], [])
+    assert [found.name for found in other.found] == ["dim"]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +95,19 @@ TWICE = """        if hasattr(recipe.generator, "dimmed"):
             raise TypeError("dimmed twice")
         recipe.generator.dimmed = True
 """
+
+
+def test_another_that_is_unsound_by_itself_is_no_fault_of_a_tricks(written):
+    text = HALF_BROKEN.replace('"dim"', '"other"').replace('print("a plugin that prints")', "1 / 0")
+    subject, _ = subjects([written(HALF_BROKEN), written(text, "other.py")])
+    pairs = next(check for check in subject.checks() if check.name == PAIRS)
+    sound = [one for one in subject.registry.found if one.name in ("ema", "r1")]
+    own = [one for one in subject.registry.found if one.of_file]
+    subject.registry.found = [*own, *sound]
+    pairs.run()
+    subject.registry.found = own
+    with pytest.raises(Skipped, match="no other trick that is sound"):
+        pairs.run()
 
 
 def test_a_trick_that_another_can_t_stand_fails(written):

@@ -37,6 +37,26 @@ def test_what_fails_has_file_and_line(folder):
     assert "a plugin that prints" not in done.stdout
 
 
+def test_a_plugin_that_could_not_be_tried_has_not_passed(folder):
+    text = """from gan_bench import Field, Trick, hookimpl
+class Dim(Trick):
+    "All that D sees is dimmed (no paper's)."
+    name = "dim"
+    by: float = Field(description="the factor")
+    def edit(self, recipe):
+        raise NotImplementedError
+@hookimpl
+def gan_bench_tricks():
+    return [Dim]
+"""
+    (folder / "dim.py").write_text(text)
+    told = gan_bench("check", "dim.py", cwd=folder, code=1).stdout.splitlines()
+    assert "  skipped  goes with every other trick, or is refused by name: it has no defaults for by" in told
+    assert told[-2] == "5 checks: 2 passed, 3 skipped"
+    assert told[-1] == "NOT TRIED: trick dim, for all checks that put it to use were skipped"
+    gan_bench("check", "dim.py", "--only", "cites", cwd=folder)
+
+
 @pytest.mark.parametrize("names", [["nowhere.py"], ["nothing"], ["mine.py", "--only", "xyz"]])
 def test_what_can_t_be_checked_is_exit_code_2(folder, names):
     assert gan_bench("check", *names, cwd=folder, code=2).stderr.startswith("Error: ")

@@ -68,9 +68,30 @@ def test_plugins_lists_every_kind_with_its_origin(tmp_path):
         ("trick", "wgan_gp"),
         ("metric", "fid"),
         ("features", "inception"),
+        ("tracker", "tensorboard"),
     }
     assert all(p["origin"].startswith("package gan-bench ") and p["summary"] for p in facts["plugins"])
-    assert "Gaussian" in gan_bench("plugins", cwd=tmp_path).stdout
+    listed = gan_bench("plugins", cwd=tmp_path).stdout
+    assert "Gaussian" in listed
+    assert "\ntrackers\n" in listed
+
+
+def test_a_tracker_of_a_file_is_listed_and_described(tmp_path):
+    file = """
+from gan_bench import Tracker, hookimpl
+class Mine(Tracker):
+    "Tells nobody."
+    name = "tensorboard"
+@hookimpl
+def gan_bench_trackers():
+    return [Mine]
+"""
+    (tmp_path / "mine.py").write_text(file)
+    shown = gan_bench("plugins", "tensorboard", "--plugin", "mine.py", cwd=tmp_path).stdout
+    assert re.match(r"tensorboard  tracker, from file mine.py, instead of the one of package\s+gan-bench ", shown)
+    assert "Tells nobody." in shown
+    done = gan_bench("plugins", "tensorbord", cwd=tmp_path, code=2)
+    assert "Did you mean 'tensorboard'?" in done.stderr
 
 
 SUMMARY = "Gives words of a length that no terminal of eighty columns has room for beside a name and where it is from."

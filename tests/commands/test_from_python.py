@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import inspect
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from stores import GRID, write_grid
 
@@ -20,7 +23,6 @@ ELSEWHERE = {
     "allow_plugins",
     "until_settled",
     "watch",
-    "track",
     "port",
     "on",
     "address",
@@ -59,6 +61,54 @@ def test_options_reach_the_run(asked, tmp_path):
     [(grid, options)] = asked
     assert options["execution"] == Execution("cpu", 2, True, 3, 1.5, True)
     assert (options["out"], options["verify"], grid.seeds, grid.steps) == (tmp_path / "x", True, (3, 4), 7)
+
+
+@pytest.mark.parametrize("seeds", [range(3), (0, 1, 2), np.arange(3), [np.int64(0), 1, 2], "0-2"])
+def test_seeds_are_whole_numbers_of_any_kind_or_text(asked, tmp_path, seeds):
+    gan_bench.run(write_grid(tmp_path), seeds=seeds)
+    gan_bench.run(gan_bench.Grid(**{**tomllib.loads(GRID), "seeds": seeds}))
+    gan_bench.run({**tomllib.loads(GRID), "seeds": seeds})
+    assert [grid.seeds for grid, _ in asked] == [(0, 1, 2)] * 3
+
+
+@pytest.mark.parametrize(
+    "seeds", [3, np.int64(3), [0.5], [0.0], [True], [-1], [[0]], ["x"], (), [0, 0], {0, 1}, range(10**9)]
+)
+def test_other_seeds_are_one_error(asked, tmp_path, seeds):
+    with pytest.raises(GanBenchError, match="seeds"):
+        gan_bench.run(write_grid(tmp_path), seeds=seeds)
+    with pytest.raises(GanBenchError, match="seeds"):
+        gan_bench.Grid(**{**tomllib.loads(GRID), "seeds": seeds})
+    with pytest.raises(GanBenchError, match="seeds"):
+        gan_bench.run({**tomllib.loads(GRID), "seeds": seeds})
+    assert not asked
+
+
+@pytest.mark.parametrize("names", [["lines", "memory"], "lines, memory"])
+def test_trackers_are_told_while_it_runs_and_waited_for(asked, tmp_path, monkeypatch, names):
+    """One process tells them, as for the command (`tests/whole/test_tracking.py`)."""
+
+    @contextmanager
+    def beside(*task: Any) -> Iterator[Any]:
+        asked.append(task)
+        yield lambda: asked.append("waited")
+
+    monkeypatch.setattr("gan_bench.commands.track.beside", beside)
+    monkeypatch.setattr("gan_bench.commands.run.trackers", lambda manager, names, tell: None)
+    gan_bench.run(write_grid(tmp_path), out=tmp_path / "x", track=names)
+    (store, told, plugins), (grid, _), waited = asked
+    assert (store, list(told), plugins, waited) == (tmp_path / "x", ["lines", "memory"], grid.plugin_files, "waited")
+    asked.clear()
+    with pytest.raises(KeyboardInterrupt):
+        gan_bench.run(write_grid(tmp_path), track=names, only="stopped")
+    assert "waited" not in asked
+
+
+@pytest.mark.parametrize("names", ["tensorbord", ["tensorbord"], "", ["tensorboard", "tensorbord"]])
+def test_a_tracker_that_is_unknown_is_refused_before_anything_trains(asked, tmp_path, names):
+    with pytest.raises(GanBenchError, match=r"no tracker is called '(tensorbord|)'"):
+        gan_bench.run(write_grid(tmp_path), track=names)
+    assert not asked
 
 
 def test_a_grid_is_a_file_a_dictionary_or_written_in_python(asked, tmp_path):

@@ -117,6 +117,12 @@ def loop() -> dict[str, Any]:
         ({"evaluate": gan_bench.Evaluate(samples=1)}, "evaluate.samples: must be at least 2 (found: 1)."),
         ({"evaluate": {"sample": 1}}, "evaluate.sample: is no known key (found: 1). Did you mean 'samples'?"),
         ({"compare": [gan_bench.Compare("", {"tricks": [[], ["a"]]})]}, "compare[0].title: must not be empty"),
+        (
+            {"compare": [gan_bench.Compare("?", ["tricks"])]},
+            "compare.axes: must be a dictionary of a setting's path and",
+        ),  # type: ignore[arg-type]
+        ({"compare": [gan_bench.Compare("?", {"title": ["a"]})]}, "compare.axes.title: is no setting that can vary"),
+        ({"compare": [gan_bench.Compare("?", {"axes": [1]})]}, "compare.axes.axes: is no setting that can vary"),
         ({"compare": [gan_bench.Compare("?", {"seeds": [1, 2]})]}, "compare[0].seeds: seeds is the same for all runs"),
         ({"optimizer": {"lr": float("nan")}}, "optimizer.lr: must be a finite number (found: nan)."),
         ({"dataset": object}, "dataset: a setting is text, a number, true or false, a list or a table"),

@@ -16,6 +16,7 @@ from gan_bench import GanBenchError, TrackedRun
 from gan_bench.commands.track import follow
 from gan_bench_plugins.trackers._settled import folder_name, plain, untold
 from gan_bench_plugins.trackers.mlflow import MLflow
+from gan_bench_plugins.trackers.wandb import WandB
 
 KILLER = Path(__file__).parents[1] / "helpers" / "track_killer.py"
 
@@ -118,6 +119,78 @@ def test_mlflow_writes_no_pictures_where_a_database_wants_them(store, tmp_path, 
     moved = (store / "mlflow").rename(tmp_path / "mlflow")
     with pytest.raises(GanBenchError, match=r"was made elsewhere, .* Delete .*/mlflow, and all is told anew"):
         MLflow("quickstart", moved).runs()
+
+
+@pytest.fixture
+def mlflow(tmp_path, monkeypatch):
+    """Makes trackers of one SQLite file, each as another process has it."""
+    pytest.importorskip("mlflow")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return lambda: MLflow("quickstart", tmp_path / "mlflow")
+
+
+@pytest.mark.slow
+def test_parameters_of_mlflows_that_were_half_written_are_completed(mlflow, monkeypatch):
+    monkeypatch.setattr("gan_bench_plugins.trackers.mlflow.MOST_PARAMETERS", 2)
+    settings = {f"setting.{number}": number for number in range(5)}
+    run, first, batches = TrackedRun("ab" * 8, "run-0", "cell", 0.0, 1.0, settings, {}, "unfinished"), mlflow(), []
+    log = first.client.log_batch
+
+    def die(number, **facts):
+        if facts.get("params") and len(batches) == 2:
+            raise KeyboardInterrupt
+        batches.append(facts)
+        log(number, **facts)
+
+    monkeypatch.setattr(first.client, "log_batch", die)
+    with pytest.raises(KeyboardInterrupt):
+        first.tell(run, [], again=False)
+    second = mlflow()
+    assert second.runs() == {run.id}
+    second.tell(run, [], again=True)
+    (kept,) = second.client.search_runs([second.experiment])
+    assert kept.data.params == {name: str(value) for name, value in settings.items()}
+
+
+@pytest.mark.slow
+def test_an_experiment_of_mlflows_that_is_not_as_it_was_made_is_refused(mlflow, tmp_path):
+    first = mlflow()
+    assert first.runs() == set()
+    first.client.delete_experiment(first.experiment)
+    with pytest.raises(
+        GanBenchError, match=r"experiment quickstart was deleted: `mlflow experiments restore -x \d+` brings"
+    ):
+        mlflow().runs()
+    other = MLflow("strange", first.folder)
+    other.client.create_experiment("strange", artifact_location=(tmp_path / "elsewhere").as_uri())
+    with pytest.raises(
+        GanBenchError, match=r"mlflow\.db was made elsewhere, .* Delete .*/mlflow, and all is told anew"
+    ):
+        other.runs()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_torn_part_of_wandbs_costs_its_run_that_it_is_told_again(store, monkeypatch):
+    told: list[tuple[str, list[int]]] = []
+
+    def write(self, folder, run, points, first):
+        told.append((run.id, [point.step for point in points]))
+        (made := folder / f"offline-run-{len(told)}-{run.id}").mkdir()
+        return made
+
+    def tell() -> list[tuple[str, list[int]]]:
+        before = len(told)
+        assert follow(store, [WandB], lambda: False, lambda seconds: None, lambda line: None)
+        return told[before:]
+
+    monkeypatch.setattr(WandB, "_write", write)
+    monkeypatch.setattr(WandB, "close", lambda self: None)
+    first = tell()
+    assert len(first) == len({run for run, _ in first}) > 1
+    (torn,) = (store / "wandb").glob(f"offline-run-*-{first[0][0]}-0/gan-bench.json")
+    os.truncate(torn, 20)
+    assert tell() == first[:1]
+    assert tell() == []
 
 
 def test_names_become_names_of_files_and_keys():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from links import faults
-from make import as_page
+from make import as_page, main
 from markdown import ROOT
 from reference import pages
 from stores import GRID, gan_bench, write_grid
@@ -40,8 +40,8 @@ def test_the_reference_names_everything():
         assert f"\n## {name}\n" in made["python"]
     for name in GridFile.model_fields:
         assert f"\n| `{name}` |" in made["grid-keys"]
-    found = Registry.load().found
-    for plugin in found:
+    registry = Registry.load()
+    for plugin in (*registry.found, *registry.trackers(print)):
         page = made["features" if plugin.kind == "features" else f"{plugin.kind}s"]
         assert f"\n## {plugin.name}\n" in page
     assert "\n| `evaluate.samples` | integer | `10000` |" in made["grid-keys"]
@@ -82,6 +82,16 @@ def test_links_that_lead_nowhere_are_found(tmp_path):
         "#nowhere has no such part",
         "no.png is not there",
     ]
+
+
+def test_a_folder_that_is_no_site_is_not_written_over(tmp_path, monkeypatch, capsys):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    monkeypatch.setattr(sys, "argv", ["make.py", "-o", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert f"{tmp_path} is there and no site, and would be deleted" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 @pytest.mark.slow
