@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gan_bench.grid.schema import Precision
 
 ENTRY = f"{__name__}:main"
-PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16", "fp16")
 
 
 @dataclass(frozen=True)

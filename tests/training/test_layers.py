@@ -166,7 +166,7 @@ def test_kernels_compile_for_gpus_that_are_not_here(architecture):
         for dtype in (torch.float32, torch.bfloat16):
             assert compile_for(architecture, source, GEOMETRIES[0].constants(dtype)).startswith(b"\x7fELF")
     with pytest.raises(RuntimeError, match=r"does not compile(.|\n)*identifier"):
-        compile_for(architecture, 'extern "C" __global__ void kernel() { unknown(); }', {"BYTES": 4})
+        compile_for(architecture, 'extern "C" __global__ void kernel() { unknown(); }', {"FLOAT32": 1})
 
 
 @pytest.mark.gpu
