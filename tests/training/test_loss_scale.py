@@ -1,6 +1,6 @@
 """float16: gradients computed at a scale, updates that are skipped where they are not finite, and what goes on from there.
 
-The widest of these is a CPU's autocast; a GPU has the same operations (tests/whole/test_gpu.py).
+On a CPU, whose autocast knows float16 too. What a GPU needs of it beyond that is in tests/whole/test_gpu.py.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import math
 import pytest
 import torch
 from edited import OPTIMIZERS, TINY, edited
-from small_runs import finish, interrupt, make_loop, open_run
+from small_runs import CPU, finish, interrupt, make_loop, open_run
 from stores import assert_equal_runs
 from torch import nn
 
 from gan_bench.grid import cell_from_settings
+from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.training import loss_scale
+from gan_bench.training.window import Window
 from gan_bench_plugins.tricks.clip_gradients import ClipGradients
 from gan_bench_plugins.tricks.ema import EMA
 from gan_bench_plugins.tricks.extra_gradient import ExtraGradient
@@ -135,9 +137,7 @@ def test_without_a_scale_small_gradients_would_be_lost():
     """What it is for: logits whose gradients are smaller than float16 has numbers."""
 
     def gradients(precision, scale=2.0**16):
-        loop = edited(
-            lambda recipe: recipe.g_penalty(lambda discriminator, seen: 0 * seen.fake.mean()), precision=precision
-        )
+        loop = make_loop(TINY, precision=precision)
         loop.recipe.loss.generator = lambda fake, real=None, *seen: 1e-7 * fake.mean()
         set_scale(loop, scale)
         loop.step()
@@ -146,15 +146,14 @@ def test_without_a_scale_small_gradients_would_be_lost():
     true = gradients("fp32")
     assert true.any()
     assert (gradients("fp16") - true).norm() < 0.02 * true.norm()
-    assert not (gradients("fp16", 1.0) - true).norm() < 0.5 * true.norm()
+    assert (gradients("fp16", 1.0) - true).norm() > 0.5 * true.norm()
 
 
 @pytest.mark.parametrize("name", [*OPTIMIZERS, *CALLED])
 @pytest.mark.parametrize("begun", [False, True], ids=["at first", "later"])
 @pytest.mark.parametrize("tricks", [[], [ExtraGradient()]], ids=["alone", "extra_gradient"])
 def test_an_update_whose_gradient_is_not_finite_is_skipped(name, begun, tricks):
-    loop = trained_by((OPTIMIZERS | CALLED)[name], tricks)
-    plain = trained_by((OPTIMIZERS | CALLED)[name], tricks)  # is never skipped, and sees what it sees a step later
+    loop, plain = (trained_by((OPTIMIZERS | CALLED)[name], tricks) for _ in range(2))
     for _ in range(2 if begun else 0):
         loop.step()
     before, steps = all_that_changes(loop), loop.steps
@@ -163,30 +162,22 @@ def test_an_update_whose_gradient_is_not_finite_is_skipped(name, begun, tricks):
     loop.step()
     assert [float(scale.value) for scale in loop.scales.values()] == [TOO_LARGE / 2] * 2
     now = all_that_changes(loop)
-    if tricks or not begun:  # fused Adam makes its state in a step that it skips: of zeros
-        assert equal(now[0], before[0])
-    else:
-        assert equal(now, before)
+    assert equal(now[0], before[0])
     assert loop.steps == steps + 1
     means = loop.window.means()
     assert (means["skipped_d"], means["skipped_g"]) == (1, 1)
     assert math.isfinite(means["loss_d"])
     assert math.isfinite(means["loss_g"])
     if begun:
+        assert equal(now[1], before[1])
         return
-    # What comes then is as if nothing had been.
-    set_scale(loop, 2.0**10)
-    set_scale(plain, 2.0**10)
-    for other, own in zip(loop.learns.values(), plain.learns.values(), strict=True):
-        for p, q in zip(other[0], own[0], strict=True):
-            q.grad = torch.ones_like(q)
-            p.grad = torch.ones_like(p)
-    for one in (loop, plain):
-        for scale in one.scales.values():
-            scale.skipped.zero_()
-        for _ in range(2):
-            one.g_optimizer.step()
-            one.d_optimizer.step()
+    for one in (loop, plain):  # what comes then is as if nothing had been
+        for network, (parameters, optimizer) in one.learns.items():
+            one.scales[network].skipped.zero_()
+            for p in parameters:
+                p.grad = torch.ones_like(p)
+            optimizer.step()
+            optimizer.step()
     assert equal(all_that_changes(loop), all_that_changes(plain))
 
 
@@ -221,6 +212,22 @@ def test_the_scale_doubles_after_2000_good_updates_of_its_own_network():
         "discriminator": 2.0**16,
     }
     assert int(loop.scales["generator"]._good) == 1
+
+
+def test_a_window_s_mean_is_that_of_what_was_not_left_out():
+    window, again = (Window(CPU) for _ in range(2))
+    for value, skipped in ((1.0, 0), (math.nan, 1), (3.0, 0)):
+        window.add("norm", torch.tensor(value), unless=torch.tensor(float(skipped)))
+    window.add("other", torch.tensor(math.inf), unless=torch.tensor(1.0))
+    assert window.means() == {"norm": 2, "other": None}
+    again.load_state_dict(window.state_dict())
+    assert again.means() == window.means()
+    again.clear()
+    again.add("norm", torch.tensor(5.0))
+    assert again.means() == {"norm": 5, "other": None}
+    first = Window(CPU)  # as the first versions saved it
+    first.load_state_dict({"sums": {"norm": torch.tensor(4.0)}, "counts": {"norm": 2}})
+    assert first.means() == {"norm": 2}
 
 
 def test_hooks_find_zeros_in_an_update_that_is_skipped():
@@ -282,27 +289,27 @@ def test_a_run_goes_on_with_its_scale_wherever_it_is_interrupted(open_edited, mo
 
 
 @pytest.mark.slow
-def test_scores_are_those_of_float32_within_the_spread_of_seeds(parts, tmp_path):
-    registry, data, evaluator = parts
-    scores = {}
-    for precision in ("fp32", "fp16"):
+@pytest.mark.parametrize(("architecture", "width"), [("dcgan", 8), ("fcgan", 32)])
+def test_scores_are_those_of_float32_within_the_spread_of_seeds(parts, tmp_path, architecture, width):
+    registry, data, _ = parts
+    evaluator = Evaluator(data, [registry.create("metric", "fid")], registry.create("features", "random"), 500, CPU)
+
+    def score(precision, seed):
         settings = {
             "dataset": {"name": "digits", "size": 8},
-            "architecture": {"name": "dcgan", "width": 8, "latent": 8, "depth": 1},
+            "architecture": {"name": architecture, "width": width, "latent": 8, "depth": 1},
             "tricks": [],
             "optimizer": {"name": "adam", "lr": 2e-3, "betas": [0.5, 0.999]},
             "batch_size": 32,
             "precision": precision,
         }
-        scores[precision] = []
-        for seed in range(5):
-            cell = cell_from_settings(settings, registry)
-            run = open_run(cell, (1, 300), tmp_path / f"{precision} {seed}", data, evaluator, seed=seed)
-            finish(run)
-            begun, ended = (run.folder.scores(step).scores[0].value for step in (1, 300))
-            assert ended < begun / 2
-            scores[precision].append(ended)
-    single, half = (torch.tensor(found) for found in scores.values())
+        cell, folder = cell_from_settings(settings, registry), tmp_path / f"{precision} {seed}"
+        run = open_run(cell, (1, 300), folder, data, evaluator, seed=seed)
+        finish(run)
+        begun, ended = (run.folder.scores(step).scores[0].value for step in (1, 300))
+        assert ended < begun / 2
+        return ended
+
+    single, half = (torch.tensor([score(precision, seed) for seed in range(8)]) for precision in ("fp32", "fp16"))
     assert not torch.equal(single, half)
     assert (single.mean() - half.mean()).abs() < single.std()
-    print(single, half)
