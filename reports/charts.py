@@ -14,10 +14,19 @@ KNOWN: list[tuple[tuple[str, ...], str, bool | None]] = [
     (("logit_real", "logit_fake"), "D’s outputs (logits)", None),
     (("grad_norm_g",), "Gradient norm of G", True),
     (("grad_norm_d",), "Gradient norm of D", True),
+    (("loss_scale_g", "loss_scale_d"), "Loss scale", True),
+    (("skipped_g", "skipped_d"), "Share of updates that were skipped", False),
     (("r1",), "R1 penalty", True),
     (("gradient_penalty",), "Gradient penalty", True),
 ]
-PARTS = {"logit_real": "real", "logit_fake": "fake"}
+PARTS = {
+    "logit_real": "real",
+    "logit_fake": "fake",
+    "loss_scale_g": "G",
+    "loss_scale_d": "D",
+    "skipped_g": "G",
+    "skipped_d": "D",
+}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from gan_bench.workers.peak import peak, training_flops
 
 PRECISIONS: dict[str, tuple[Precision, ...]] = {
     "cpu": ("fp32", "bf16"),
-    "cuda": ("fp32", "tf32", "bf16"),
+    "cuda": ("fp32", "tf32", "bf16", "fp16"),
 }  # of this engine
 USUAL_PRECISION: dict[str, Precision] = {"cpu": "fp32", "cuda": "tf32"}  # of convolutions, PyTorch's default
 BATCHES = {"cpu": (64,), "cuda": (64, 256)}

@@ -10,7 +10,7 @@ import traceback
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import torch
 from rich.console import Console
@@ -20,6 +20,7 @@ from gan_bench.commands.run import prepare_evaluators
 from gan_bench.data.cache import cache_root
 from gan_bench.data.device_kind import features_folder
 from gan_bench.errors import GanBenchError
+from gan_bench.grid.schema import Precision
 from gan_bench.grid.stages import drawn, tuned
 from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.draws import undrawn
@@ -31,10 +32,8 @@ from gan_bench.workers.processes import end_with_parent, ignore_the_terminal
 
 if TYPE_CHECKING:
     from gan_bench.grid import Grid
-    from gan_bench.grid.schema import Precision
 
 ENTRY = f"{__name__}:main"
-PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Prepared:
 def prepare(store: Path, device: str) -> Prepared:
     """Prepare the command whose bundle a store has, on this machine. GanBenchError: bad input, or a bundle that is none here."""
     _, grid = read_bundle(store).open(store)
-    asked: set[Precision] = set(PRECISIONS) if grid.search and "precision" in grid.search.space else set()
+    asked: set[Precision] = set(get_args(Precision)) if grid.search and "precision" in grid.search.space else set()
     console = Console(quiet=True)  # whoever plans the runs tells it all
     with preserved():
         torch.set_num_threads(1)  # so that whoever computes features gets the same bits

@@ -93,7 +93,12 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {  # by name: what a row is,
                 "L2 norm of the gradient that the discriminator's optimiser was given, mean over the window",
             ),
             ("grad_norm_g", "", "the same of the generator's"),
-            (REPORTED, "the trick's", "what a trick reports, mean over the window"),
+            (
+                REPORTED,
+                "the trick's",
+                "what a trick reports, mean over the window; in fp16 also the share of updates that were skipped_d and "
+                "skipped_g, and loss_scale_d and loss_scale_g",
+            ),
         ),
     ),
     "snapshots": (

@@ -114,7 +114,7 @@ Headline = Annotated[str, AfterValidator(_line)]
 Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_line)]  # one line
 Count = Annotated[int, Field(ge=1, le=10**9)]
 BatchSize = Annotated[int, Field(ge=1, le=2**20)]
-Precision = Literal["fp32", "tf32", "bf16"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 Length = Annotated[float, Field(gt=0, le=10**9)]
 
 
@@ -299,7 +299,8 @@ class GridFile(Keys):
     steps: Count | None = Field(None, description="or: length of a run in generator steps")
     batch_size: BatchSize = Field(256, description="samples a batch")
     precision: Precision = Field(
-        "fp32", description="arithmetic of the networks: float32, TF32 in products on a GPU, or bfloat16 by autocast"
+        "fp32",
+        description="arithmetic of the networks: float32, TF32 in products on a GPU, or bfloat16 or float16 by autocast",
     )
     optimizer: dict[str, Any] = Field({}, description="optimiser of both networks, with overrides for one")
     evaluate: Evaluate = Field(Evaluate(), description="when and how the generator is scored")

@@ -132,7 +132,7 @@ class Grid(Table):
     epochs: float | None = None
     steps: int | None = None
     batch_size: int | None = None
-    precision: Literal["fp32", "tf32", "bf16"] | None = None
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] | None = None
     optimizer: Mapping[str, Any] | None = None
     evaluate: Evaluate | Mapping[str, Any] | None = None
     plugins: Sequence[str | Path] | None = None

@@ -95,6 +95,8 @@ def _dry_pass(cell: Cell) -> tuple[DryPass, bool]:
             data = _spec(cell.dataset)
             networks = describe_architecture(cell.architecture, data)
             if _work(cell, data, networks) < REAL_WORK:
+                if cell.precision == "fp16":  # in which a CPU is slow, and the first gradients may well not be finite
+                    cell = replace(cell, precision="bf16")
                 return _dry_step(cell, data, networks, torch.device("cpu"))
             cell = replace(cell, precision="fp32")  # the meta device knows no autocast
             return on_meta_or_cpu(lambda device: _dry_step(cell, data, networks, device))

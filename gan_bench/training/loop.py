@@ -12,6 +12,7 @@ from gan_bench.api.losses import NetworkName
 from gan_bench.api.randomness import Streams
 from gan_bench.api.recipe import NETWORKS, Recipe
 from gan_bench.api.seen import Hook, Penalty, Seen
+from gan_bench.training.loss_scale import LossScale, skipping
 from gan_bench.training.optimizers import Schedule, build_optimizer
 from gan_bench.training.passes import Batch, Passes, seen_of
 from gan_bench.training.window import Window
@@ -46,6 +47,10 @@ class Loop(Passes):
         around = recipe.optimizers_around
         self.g_optimizer = build_optimizer(settings["generator"], self.g_parameters, around["generator"])
         self.d_optimizer = build_optimizer(settings["discriminator"], self.d_parameters, around["discriminator"])
+        self.scales = {name: LossScale(recipe, name) for name in NETWORKS} if precision == "fp16" else {}
+        if self.scales:
+            self.g_optimizer = skipping(self.g_optimizer, self.scales["generator"].skipped)
+            self.d_optimizer = skipping(self.d_optimizer, self.scales["discriminator"].skipped)
         self.learns: dict[NetworkName, tuple[list[nn.Parameter], torch.optim.Optimizer]] = {
             "generator": (self.g_parameters, self.g_optimizer),
             "discriminator": (self.d_parameters, self.d_optimizer),
@@ -112,17 +117,25 @@ class Loop(Passes):
 
     def descend(self, network: NetworkName, objective: Tensor, updates: int) -> None:
         """One step of a network's optimiser against the gradient by its parameters, and by nothing else."""
-        parameters, optimizer = self.learns[network]
+        (parameters, optimizer), scale = self.learns[network], self.scales.get(network)
         for parameter in parameters:
             parameter.grad = None
-        objective.backward(inputs=parameters)
+        objective.backward(scale.value if scale else None, inputs=parameters)
+        if scale:
+            scale.unscale(parameters, seen=bool(self.recipe.before[network] or self.recipe.after[network]))
         for hook in due(self.recipe.before[network], updates + 1):
             hook.function()
         if schedule := self.schedules.get(network):
             schedule.update()
         optimizer.step()
+        if scale:
+            scale.update()
+            self.window.add(f"skipped_{network[0]}", scale.skipped)
+            self.window.add(f"loss_scale_{network[0]}", scale.value)
         if updates % NORM_EVERY == 0:
-            self.window.add(f"grad_norm_{network[0]}", gradient_norm(parameters))
+            self.window.add(
+                f"grad_norm_{network[0]}", gradient_norm(parameters), unless=scale.skipped if scale else None
+            )
 
     def g_needs_real(self) -> bool:
         """Whether G's next update looks at real samples."""

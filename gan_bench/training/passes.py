@@ -14,6 +14,8 @@ from gan_bench.api.recipe import Recipe
 from gan_bench.api.seen import Seen
 from gan_bench.training.networks import mixes_batch
 
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}  # that networks compute in by autocast
+
 
 class Batch(NamedTuple):
     """Samples (B, *shape), labels (B,) where the networks take them, and the latents (B, latent) that fakes were made of."""
@@ -117,10 +119,10 @@ class Passes:
 
     def arithmetic(self) -> AbstractContextManager[None]:
         """What the networks' forward passes run under. Weights, losses, penalties and optimisers stay in float32."""
-        if self.precision != "bf16":
+        if (half := HALVES.get(self.precision)) is None:
             return nullcontext()
         # No weight is used twice in a pass, and a cached cast would outlive the update of its weight.
-        return torch.autocast(self.streams.device.type, torch.bfloat16, cache_enabled=False)
+        return torch.autocast(self.streams.device.type, half, cache_enabled=False)
 
 
 def seen_of(real: Look | None, fake: Look) -> Seen:

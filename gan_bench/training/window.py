@@ -14,6 +14,7 @@ REPORTS = 64  # scalars that a run may report
 TAKEN = TIMES | {
     *("run", "step", "d_steps", "images", "crc"),
     *("loss_d", "loss_g", "logit_real", "logit_fake", "grad_norm_d", "grad_norm_g"),
+    *("skipped_d", "skipped_g", "loss_scale_d", "loss_scale_g"),
 }  # names of the curves' other columns
 
 
@@ -21,8 +22,10 @@ class Window:
     """Sums of reported scalars since the window began; they stay on the device until the window ends."""
 
     def __init__(self, device: torch.device) -> None:
-        self.table = torch.zeros(REPORTS, dtype=torch.float64, device=device)  # a sum for each name, in order
+        # For each name, in order, a sum, and how many values were left out of it.
+        self.table = torch.zeros(2, REPORTS, dtype=torch.float64, device=device)
         self.sums: dict[str, Tensor] = {}  # views into the table
+        self.left_out: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
 
     def report(self, name: str, value: Tensor) -> None:
@@ -31,11 +34,15 @@ class Window:
             raise ValueError(f"a trick can't report {name!r}, which the curves have already")
         self.add(name, value)
 
-    def add(self, name: str, value: Tensor) -> None:
-        """Count one more value of this name."""
+    def add(self, name: str, value: Tensor, *, unless: Tensor | None = None) -> None:
+        """Count one more value of this name, `unless` that scalar on the device is 1 in place of 0."""
         if name not in self.sums:
             self._make_room(name)
-        self.sums[name] += value.detach()
+        value = value.detach()
+        if unless is not None:
+            value = torch.where(unless > 0, 0, value)
+            self.left_out[name] += unless
+        self.sums[name] += value
         self.counts[name] += 1
 
     def read(self) -> Callable[[], dict[str, float | None]]:
@@ -51,8 +58,8 @@ class Window:
         def means() -> dict[str, float | None]:
             if self.table.device.type != "cpu":
                 copied.synchronize()
-            sums = table.tolist()
-            return {name: sums[i] / count if count else None for i, (name, count) in enumerate(counts.items())}
+            columns = zip(counts.items(), *table.tolist(), strict=False)
+            return {name: total / (count - out) if count > out else None for (name, count), total, out in columns}
 
         return means
 
@@ -67,7 +74,11 @@ class Window:
 
     def state_dict(self) -> dict[str, Any]:
         """Partial sums, for the checkpoint."""
-        return {"sums": {name: total.clone() for name, total in self.sums.items()}, "counts": dict(self.counts)}
+        parts = {"sums": self.sums, "left_out": self.left_out}
+        return {
+            **{part: {name: number.clone() for name, number in own.items()} for part, own in parts.items()},
+            "counts": dict(self.counts),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from partial sums."""
@@ -75,6 +86,8 @@ class Window:
             if name not in self.sums:
                 self._make_room(name)
             self.sums[name].copy_(total)
+        for name, number in state.get("left_out", {}).items():  # the first checkpoints have none
+            self.left_out[name].copy_(number)
         self.counts = dict(state["counts"])
 
     def _make_room(self, name: str) -> None:
@@ -82,5 +95,5 @@ class Window:
             raise ValueError(f"what is reported needs a name of 1 to 100 readable characters (found: {name!r})")
         if len(self.sums) == REPORTS:
             raise ValueError(f"a run reports at most {REPORTS} scalars; {name!r} is one too many")
-        self.sums[name] = self.table[len(self.sums)]
+        self.sums[name], self.left_out[name] = self.table[:, len(self.sums)]
         self.counts[name] = 0

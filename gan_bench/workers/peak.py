@@ -16,6 +16,7 @@ from gan_bench.data.cache import cache_root, caching
 from gan_bench.errors import GanBenchError
 from gan_bench.files import read_json, write_json
 from gan_bench.training.global_state import preserved, tf32_products
+from gan_bench.training.passes import HALVES
 from gan_bench.workers.device import device_name
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _measure(device: torch.device, dtype: Precision) -> float:
     with preserved(), tf32_products(dtype == "tf32"), torch.no_grad():
         torch.set_num_threads(1)
         best = 0.0
-        for flops, kernel in _kernels(device, torch.bfloat16 if dtype == "bf16" else torch.float32):
+        for flops, kernel in _kernels(device, HALVES.get(dtype, torch.float32)):
             if not best or flops / best < SECONDS:
                 best = max(best, flops / _shortest(kernel, device))
         return best

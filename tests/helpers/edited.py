@@ -56,8 +56,8 @@ def open_edited(parts, tmp_path):
     """Open a run whose recipe is edited so; the same name goes on in the same folder."""
     registry, data, evaluator = parts
 
-    def opened(how, name, steps=(9,), architecture=FLAT, optimizer="adam"):
-        cell = cell_from_settings(settings_of(architecture, optimizer), registry)
+    def opened(how, name, steps=(9,), architecture=FLAT, optimizer="adam", precision="fp32"):
+        cell = cell_from_settings(settings_of(architecture, optimizer) | {"precision": precision}, registry)
         object.__setattr__(cell, "tricks", (Edited(how=how),))
         return open_run(cell, steps, tmp_path / name, data, evaluator)
 

@@ -121,3 +121,5 @@ def test_charts_have_titles_in_words_and_say_which_line_is_which():
     assert [chart.title for chart in found] == ["Loss of D", "D’s outputs (logits)", "Gradient norm of D", "x y"]
     assert found[1].note == "solid: real, dotted: fake"
     assert charts([], ["logit_fake"])[0].note == ""
+    (scales,) = charts([], ["loss_scale_d", "loss_scale_g"])
+    assert (scales.title, scales.note, scales.log) == ("Loss scale", "solid: G, dotted: D", True)

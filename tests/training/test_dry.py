@@ -8,7 +8,7 @@ import pytest
 
 from gan_bench.errors import GanBenchError
 from gan_bench.grid import Grid, load_grid
-from gan_bench.training import dry
+from gan_bench.training import dry, loss_scale
 
 GRID = """
 name = "dry"
@@ -139,6 +139,14 @@ def test_what_is_seldom_done_is_tried_as_well(tmp_path, passes, monkeypatch, wor
     for cell in grid(tmp_path, *axes, **{"steps = 10": 'tricks = ["rarely"]\nsteps = 10'}).cells:
         with pytest.raises(GanBenchError, match=r"plugin.py:34: RuntimeError: The size of tensor"):
             dry.dry_pass(cell)
+
+
+@pytest.mark.parametrize("work", [0.0, 1e9], ids=["meta", "real"])
+def test_float16_passes_though_its_first_gradients_may_not_be_finite(tmp_path, passes, monkeypatch, work):
+    monkeypatch.setattr(dry, "REAL_WORK", work)
+    monkeypatch.setattr(loss_scale, "START", 2.0**100)
+    single, half = (dry.dry_pass(cell) for cell in grid(tmp_path, 'precision = ["fp32", "fp16"]').cells)
+    assert half == single
 
 
 def test_what_a_trick_trains_is_in_the_checkpoints_size(tmp_path, passes):

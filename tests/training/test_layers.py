@@ -13,7 +13,7 @@ from torch import nn
 from gan_bench.training.layers import cpu, gpu, quicken, unquicken
 from gan_bench.training.layers.common import Flatten
 from gan_bench.training.layers.cpu import Dropout
-from gan_bench.training.layers.kernels import available, compile_for
+from gan_bench.training.layers.kernels import TYPES, available, compile_for
 from gan_bench_plugins.architectures.dcgan import DCGAN
 
 # Those for GPUs compute without one by PyTorch's own unfold and fold.
@@ -163,14 +163,14 @@ GEOMETRIES = [
 @pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90", "sm_100"])
 def test_kernels_compile_for_gpus_that_are_not_here(architecture):
     for source in (gpu.PATCHES, gpu.SCATTER):
-        for dtype in (torch.float32, torch.bfloat16):
+        for dtype in TYPES:
             assert compile_for(architecture, source, GEOMETRIES[0].constants(dtype)).startswith(b"\x7fELF")
     with pytest.raises(RuntimeError, match=r"does not compile(.|\n)*identifier"):
-        compile_for(architecture, 'extern "C" __global__ void kernel() { unknown(); }', {"BYTES": 4})
+        compile_for(architecture, 'extern "C" __global__ void kernel() { unknown(); }', {"FLOAT32": 1})
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_kernels_do_what_unfold_and_fold_do(dtype, geometry, memory_format):
@@ -181,24 +181,25 @@ def test_kernels_do_what_unfold_and_fold_do(dtype, geometry, memory_format):
     rows = torch.randn(rows.shape, generator=random).to(dtype)
     exact, found = gpu.Scatter.apply(rows.double(), geometry), gpu.Scatter.apply(rows.cuda(), geometry).cpu()
     assert (found.dtype, found.shape) == (dtype, exact.shape)
-    assert torch.allclose(found.double(), exact, rtol=2**-8 if dtype == torch.bfloat16 else 1e-5, atol=1e-5)
+    assert torch.allclose(found.double(), exact, rtol=max(torch.finfo(dtype).eps, 1e-5), atol=1e-5)
     assert torch.equal(gpu.Scatter.apply(rows.cuda(), geometry).cpu(), found)
 
 
 @pytest.mark.gpu
-def test_a_gpu_rounds_to_bfloat16_as_pytorch_does():
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_gpu_rounds_to_16_bits_as_pytorch_does(dtype):
     """Sums of one number each: what is stored is what was read."""
     geometry = gpu.Geometry((1, 4, 4), (4, 4), (1, 1), (1, 1), (0, 0), False)
-    numbers = torch.tensor([0.0, -0.0, 1e-40, 3e38, -3e38, math.inf, -math.inf, math.nan] * 2).bfloat16()
-    rows = torch.zeros(16, 8, dtype=torch.bfloat16)
+    numbers = torch.tensor([0.0, -0.0, 1e-40, 3e38, -3e38, math.inf, -math.inf, math.nan] * 2).to(dtype)
+    rows = torch.zeros(16, 8, dtype=dtype)
     rows[:, 0] = numbers
     found = gpu.Scatter.apply(rows.cuda(), geometry).cpu().flatten()
     assert torch.equal(found.nan_to_num(7), (numbers + 0).nan_to_num(7))
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("bf16", [False, True])
-def test_thin_convolutions_on_a_gpu_are_those_of_pytorch(bf16):
+@pytest.mark.parametrize("half", [None, torch.bfloat16, torch.float16])
+def test_thin_convolutions_on_a_gpu_are_those_of_pytorch(half):
     torch.manual_seed(0)
     network = nn.Sequential(
         nn.Conv2d(1, 64, 5, 2, 2), nn.LeakyReLU(0.3), nn.ConvTranspose2d(64, 1, 5, 2, 2, 1, bias=False), nn.Tanh()
@@ -207,7 +208,7 @@ def test_thin_convolutions_on_a_gpu_are_those_of_pytorch(bf16):
     x = torch.randn(8, 1, 28, 28, device="cuda", requires_grad=True)
 
     def derivatives(one, exact=False):
-        with torch.autocast("cuda", torch.bfloat16, enabled=bf16 and not exact):
+        with torch.autocast("cuda", half, enabled=half is not None and not exact):
             out = one(x.double() if exact else x).double()
         (slope,) = torch.autograd.grad(out.square().sum(), x, create_graph=True)
         return [g.double() for g in torch.autograd.grad(slope.square().sum(), [x, *one.parameters()])]

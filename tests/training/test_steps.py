@@ -82,6 +82,7 @@ def train(folder: Path, tricks: str, capture=None) -> Training:
         pytest.param('["optimistic", "ragan", "top_k"]', marks=pytest.mark.slow),
         pytest.param('["saturating", { name = "unrolled", steps = 2 }]', marks=pytest.mark.slow),
         pytest.param('["wgan_clip"]', marks=pytest.mark.slow),
+        '["ema"]\nprecision = "fp16"',
     ],
 )
 def test_replayed_blocks_train_the_same_bits_and_count_the_same(tmp_path, tricks):

@@ -18,6 +18,7 @@ from gan_bench.api.registry import Registry
 from gan_bench.data.prepare import prepare
 from gan_bench.grid import load_grid
 from gan_bench.scoring.evaluator import Evaluator
+from gan_bench.training import loss_scale
 from gan_bench.training.global_state import tf32_products
 from gan_bench.training.networks import build_networks
 from gan_bench.training.training import Slot, Training
@@ -116,7 +117,7 @@ def test_graphs_take_mirrored_and_repeated_samples(tmp_path):
     assert_equal_ends(graphed, eager)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp16"])
 def test_packed_runs_train_the_bits_of_lone_ones(tmp_path, precision):
     alone = [finish(make(tmp_path / f"alone {i}", tricks, precision)) for i, tricks in enumerate(TRICKS)]
     packed = [make(tmp_path / f"packed {i}", tricks, precision) for i, tricks in enumerate(TRICKS)]
@@ -128,6 +129,16 @@ def test_packed_runs_train_the_bits_of_lone_ones(tmp_path, precision):
     for one, two in zip(alone, packed, strict=True):
         assert two.steps.reason is None, two.steps.reason
         assert_equal_ends(one, two)
+
+
+@pytest.mark.parametrize("tricks", ["[]", '["ema", "clip_gradients"]', '["extra_gradient"]', '["wgan_gp"]'])
+def test_graphs_hold_a_loss_scale_and_the_updates_that_it_skips(tmp_path, monkeypatch, tricks):
+    monkeypatch.setattr(loss_scale, "START", 2.0**20)  # the first updates are skipped
+    monkeypatch.setattr(loss_scale, "PATIENCE", 7)  # and so are others, once the scale has risen again
+    graphed, eager = (finish(make(tmp_path / str(on), tricks, "fp16", graphs=on)) for on in (True, False))
+    assert graphed.steps.reason is None, graphed.steps.reason
+    assert all(0 < row["skipped_d"] < 1 for row in graphed.curves.rows)
+    assert_equal_ends(graphed, eager)
 
 
 EDITS = '''

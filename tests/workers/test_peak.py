@@ -95,7 +95,7 @@ def test_leaves_torch_as_it_was():
     torch.set_num_threads(2)
     try:
         state, arithmetic = torch.get_rng_state(), torch.backends.cuda.matmul.fp32_precision
-        for dtype in ("fp32", "tf32", "bf16"):
+        for dtype in ("fp32", "tf32", "bf16", "fp16"):
             peak(CPU, dtype)
         assert torch.get_num_threads() == 2
         assert torch.equal(torch.get_rng_state(), state)
@@ -106,7 +106,8 @@ def test_leaves_torch_as_it_was():
 
 @pytest.mark.gpu
 def test_of_a_gpu():
-    assert peak(torch.device("cuda:0"), "bf16") > peak(CPU, "fp32")
+    for dtype in ("bf16", "fp16"):
+        assert peak(torch.device("cuda:0"), dtype) > peak(CPU, "fp32")
 
 
 @pytest.mark.parametrize(("d_steps", "g_per_d"), [(1, 1), (2, 1), (3, 1), (1, 2)])

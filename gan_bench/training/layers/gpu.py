@@ -81,7 +81,7 @@ class Geometry(NamedTuple):
         """The kernels' macros."""
         pairs = {"KERNEL": self.kernel, "STRIDE": self.stride, "PADDING": self.padding}
         return {
-            "BYTES": TYPES[dtype],
+            TYPES[dtype]: 1,
             "ONES": int(self.ones),
             "COLUMNS": self.columns,
             **dict(zip(("CHANNELS", "HEIGHT", "WIDTH"), self.picture, strict=True)),

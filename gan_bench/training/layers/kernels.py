@@ -13,11 +13,24 @@ from torch import Tensor
 
 BLOCK = 256  # threads
 NUMBERS = """
-#if BYTES == 4
+// Of 16 bits NVRTC knows nothing without headers.
+#if FLOAT32
 typedef float Number;
 __device__ float read(Number x) { return x; }
 __device__ Number written(float x) { return x; }
-#else  // bfloat16, of which NVRTC knows nothing without headers: the upper half of a float, rounded to nearest even
+#elif FLOAT16
+typedef unsigned short Number;
+__device__ float read(Number x) {
+    float found;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(found) : "h"(x));
+    return found;
+}
+__device__ Number written(float x) {
+    Number found;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(found) : "f"(x));
+    return found;
+}
+#else  // bfloat16: the upper half of a float, rounded to nearest even
 typedef unsigned short Number;
 __device__ float read(Number x) { return __uint_as_float((unsigned)x << 16); }
 __device__ Number written(float x) {
@@ -27,7 +40,7 @@ __device__ Number written(float x) {
 }
 #endif
 """
-TYPES = {torch.float32: 4, torch.bfloat16: 2}
+TYPES = {torch.float32: "FLOAT32", torch.float16: "FLOAT16", torch.bfloat16: "BFLOAT16"}  # macros, of which one is 1
 
 
 @functools.cache
