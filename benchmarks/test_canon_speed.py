@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -23,15 +24,15 @@ BATCH, SECONDS, ROUNDS = 64, 1.0, 3
 
 
 @pytest.fixture(scope="module")
-def lines() -> Iterator[list[str]]:
-    """Rows of the table, which is printed when all are there."""
-    rows = ["| case | hand-written, images/s | gan-bench | ratio |", "|---|---|---|---|"]
-    yield rows
-    print("", *rows, f"load average {os.getloadavg()[0]:.1f}", sep="\n")
+def table() -> Iterator[Callable[[str], None]]:
+    """Prints a row."""
+    print("\n| case | hand-written, images/s | gan-bench | ratio |\n|---|---|---|---|")
+    yield partial(print, flush=True)
+    print(f"load average {os.getloadavg()[0]:.1f}")
 
 
 @pytest.mark.parametrize("case", canon(), ids=lambda case: case.title)
-def test_case(benchmark, lines, case: Case) -> None:
+def test_case(benchmark, table, case: Case) -> None:
     benchmark.group = "canon"
     fp32 = [team for team in cpu_teams(case, BATCH) if team.precision == "fp32"]
     hand = [team for team in fp32 if team.usual]
@@ -41,4 +42,4 @@ def test_case(benchmark, lines, case: Case) -> None:
     medians = {name: statistics.median(own) for name, own in speeds.items()}
     best = max(medians[team.name] for team in hand)
     benchmark.extra_info |= {"images_per_second": medians, "ratio": medians[ours.name] / best}
-    lines.append(f"| {case.title} | {best:,.0f} | {medians[ours.name]:,.0f} | {medians[ours.name] / best:.2f} x |")
+    table(f"| {case.title} | {best:,.0f} | {medians[ours.name]:,.0f} | {medians[ours.name] / best:.2f} x |")

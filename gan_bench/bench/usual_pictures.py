@@ -112,8 +112,7 @@ def _by_matrix(x: Tensor, p: float) -> Tensor:
 
 
 def _by_colour_matrix(x: Tensor, p: float) -> Tensor:
-    batch, channels, height, width = x.shape
-    device = x.device
+    (batch, channels), device = x.shape[:2], x.device
 
     def sometimes(value: Tensor, otherwise: float) -> Tensor:
         return torch.where(torch.rand(batch, device=device) < p, value, torch.full_like(value, otherwise))

@@ -6,7 +6,6 @@ in an order that the loops share, so that augmented pictures, interpolated point
 
 from __future__ import annotations
 
-import copy
 import itertools
 
 import pytest
@@ -122,7 +121,7 @@ def test_the_engine_and_the_loop_train_to_equal_weights(title):
 
 
 def test_spectral_norms_are_those_of_pytorch_once_their_iteration_has_converged():
-    """The engine iterates after each update of D, PyTorch's parametrisation in every pass: the same but for what is left to converge."""
+    """The engine iterates after each update of D, PyTorch's parametrisation in every pass: equal but for what is left of it."""
     case = BY_TITLE["canon: spectral norm"]
     loop = ours(case)
     for _ in range(200):

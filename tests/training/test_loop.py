@@ -236,6 +236,23 @@ def test_a_gradients_norm_is_that_of_what_the_optimiser_was_given():
         assert means[name] == pytest.approx(sum(norms) / 3, rel=1e-6)
 
 
+def test_pictures_require_gradients_only_when_a_lazy_penalty_is_due():
+    """Their derivative through D's first layer would be a tenth of an update, and thrown away."""
+    loop = make_loop(DCGAN_8, [R1(every=3)])
+    seen = []
+    loop.recipe.discriminator.register_forward_pre_hook(
+        lambda module, given: seen.append(given[0].is_leaf and given[0].requires_grad)
+    )
+    for _ in range(4):
+        loop.step()
+    assert [any(seen[i : i + 3]) for i in range(0, 12, 3)] == [
+        True,
+        False,
+        False,
+        True,
+    ]  # real, fake, and fake in G's step
+
+
 def test_every_network_counts_its_own_updates_to_the_next_norm():
     loop = make_loop(DCGAN_8, [DEvery(n=3)])
     for _ in range(3 * NORM_EVERY + 1):
