@@ -121,7 +121,8 @@ class Sampled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, grid: Tensor) -> Tensor:
         ctx.save_for_backward(grid)
-        return torch.grid_sampler_2d(x, grid, BILINEAR, REFLECTION, True)
+        picture = torch.grid_sampler_2d(x, grid, BILINEAR, REFLECTION, True)
+        return picture.contiguous(memory_format=torch.channels_last)  # as the networks have it
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
@@ -137,7 +138,7 @@ class Spread(torch.autograd.Function):
         picture, _ = torch.ops.aten.grid_sampler_2d_backward(
             grad, torch.empty_like(grad), grid, BILINEAR, REFLECTION, True, [True, False]
         )
-        return picture
+        return picture.contiguous(memory_format=torch.channels_last)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
@@ -171,7 +172,9 @@ def coloured(x: Tensor, p: Tensor) -> Tensor:
         colours = (luma + angle.cos() * (one - luma) + angle.sin() * across) @ colours
     colours = (luma + torch.exp2(maybe(normal(), 0)) * (one - luma)) @ colours
     shift = brightness * colours.sum(2, keepdim=True)
-    return torch.baddbmm(shift, colours, x.flatten(2)).view(x.shape)
+    pixels = x.permute(0, 2, 3, 1)  # which is how they lie in memory
+    changed = torch.baddbmm(shift.transpose(1, 2), pixels.flatten(1, 2), colours.transpose(1, 2))
+    return changed.view(pixels.shape).permute(0, 3, 1, 2)
 
 
 @hookimpl
