@@ -45,7 +45,7 @@ def cut_out(x: Tensor) -> Tensor:
         torch.randint(0, side + 1 - own % 2, [batch, 1, 1], device=x.device)
         for side, own in zip((height, width), cut, strict=True)
     ]
-    pictures, rows, columns = _indices(batch, *cut, x.device)
+    pictures, rows, columns = _indices(batch, cut[0], cut[1], x.device)
     rows = torch.clamp(rows + centre[0] - cut[0] // 2, 0, height - 1)
     columns = torch.clamp(columns + centre[1] - cut[1] // 2, 0, width - 1)
     mask = torch.ones(batch, height, width, device=x.device)

@@ -24,10 +24,15 @@ BATCH, STEPS, RATE = 8, 3, 0.01
 EXACT = 0.01  # an activation that rounding has put on the other side of 0 moves that much
 LAZY = 17  # steps, of which two have R1 in every 16th
 BY_TITLE = {case.title: case for case in [*cases(), *canon()]}
+DEEP = {"stylegan2", "r3gan"}  # networks that take a second
+TITLES = [
+    pytest.param(title, marks=[pytest.mark.slow] if case.architecture.name in DEEP else [])
+    for title, case in BY_TITLE.items()
+]
 # Dropout's masks differ by design. The two kinds of power iteration are compared below.
 EQUAL = [
-    title
-    for title, case in BY_TITLE.items()
+    param
+    for param, case in zip(TITLES, BY_TITLE.values(), strict=True)
     if case.loop != "SpectrallyNormalised" and getattr(case.architecture, "dropout", 0) == 0
 ]
 
@@ -138,7 +143,7 @@ def test_spectral_norms_are_those_of_pytorch_once_their_iteration_has_converged(
     assert apart(start[1], weights(hand.discriminator), weights(loop.recipe.discriminator)) < 0.02
 
 
-@pytest.mark.parametrize("title", BY_TITLE)
+@pytest.mark.parametrize("title", TITLES)
 def test_contestants_of_a_case_count_the_images_they_take(title, monkeypatch):
     monkeypatch.setattr("gan_bench.bench.cases.PICTURES", 20)
     case = BY_TITLE[title]
