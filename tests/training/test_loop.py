@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from small_runs import CPU, make_loop, some_data
@@ -16,6 +18,7 @@ from gan_bench.training.networks import mixes_batch
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.tricks.d_every import DEvery
+from gan_bench_plugins.tricks.lecam import LeCam
 from gan_bench_plugins.tricks.r1 import R1
 from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 
@@ -251,6 +254,16 @@ def test_pictures_require_gradients_only_when_a_lazy_penalty_is_due():
         False,
         True,
     ]  # real, fake, and fake in G's step
+
+
+def test_a_penalty_of_logits_alone_trains_to_the_bits_that_it_has_while_pictures_require_gradients():
+    saving, other = (make_loop(DCGAN_8, [LeCam()]) for _ in range(2))
+    assert not any(penalty.by_samples for penalty in saving.recipe.penalties)
+    other.recipe.penalties = [replace(penalty, by_samples=True) for penalty in other.recipe.penalties]
+    for loop in (saving, other):
+        for _ in range(3):
+            loop.step()
+    assert all(map(torch.equal, saving.d_parameters, other.d_parameters))
 
 
 def test_every_network_counts_its_own_updates_to_the_next_norm():
