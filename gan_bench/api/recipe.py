@@ -194,12 +194,13 @@ class Recipe:
         """Transform targets (B, k): `transform(target, network, real)`, `network` being whose loss it is."""
         self.target_transforms.append(self._own(transform))
 
-    def penalty(self, term: Term, *, every: int = 1, pairs: bool = True) -> None:
+    def penalty(self, term: Term, *, every: int = 1, pairs: bool = True, by_samples: bool = True) -> None:
         """Add `term(discriminator, seen)`, a scalar, to D's loss in every `every`-th update, weighted by `every`.
 
-        Where networks take labels, one that pairs real and fake samples has fakes made of the real batch's labels.
+        Where networks take labels, one that pairs real and fake samples has fakes made of the real batch's labels. One that
+        does not differentiate by the samples that `seen` holds saves D's update their derivatives with `by_samples = False`.
         """
-        self.penalties.append(Penalty(self._own(term), every, pairs, needs_real=True))
+        self.penalties.append(Penalty(self._own(term), every, pairs, needs_real=True, by_samples=by_samples))
 
     def g_penalty(self, term: Term, *, every: int = 1, needs_real: bool = False) -> None:
         """Add `term(discriminator, seen)`, a scalar, to G's loss in every `every`-th update, weighted by `every`.

@@ -22,9 +22,9 @@ class Discriminate(Protocol):
 class Seen:
     """What an update of D or of G was made from.
 
-    In D's update all of it is there. With a penalty, `real` and `fake` require gradients, and so do the samples that they were
-    made of, so that logits can be differentiated by either; nothing leads to G. In G's update gradients lead from `fake` to G
-    and its `latents`; what is real, which has no gradient, is there if the loss or a penalty of G says that it needs it.
+    In D's update all of it is there. With a penalty `by_samples`, `real` and `fake` require gradients, and so do the samples that
+    they were made of, so that logits can be differentiated by either; nothing leads to G. In G's update gradients lead from
+    `fake` to G and its `latents`; what is real, which has no gradient, is there if the loss or a penalty of G says it needs it.
     """
 
     real: Tensor | None  # (B, *shape), after `d_inputs`: what D was given
@@ -51,6 +51,7 @@ class Penalty:
     every: int
     pairs: bool  # whether it goes by real and fake samples of one class
     needs_real: bool  # in G's update
+    by_samples: bool = True  # whether it differentiates logits by the samples that `Seen` holds, in D's update
 
 
 @dataclass(frozen=True)

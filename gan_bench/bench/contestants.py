@@ -11,26 +11,25 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from gan_bench.api.randomness import Streams
 from gan_bench.api.samples import Samples
 from gan_bench.bench.cases import Case
+from gan_bench.bench.usual_loops import BETAS, LOOPS, LR
 from gan_bench.data.batches import Batches
 from gan_bench.training.build import build_loop
 from gan_bench.training.global_state import keep_freed_memory, tf32_products
 from gan_bench.training.steps import BLOCK, CudaCapture, Steps
 
 Advance = Callable[[], int]
-LR, BETAS = 2e-4, (0.5, 0.999)
 
 
 def engine(case: Case, batch: int, device: torch.device, slots: int, precision: str) -> Advance:
     """gan-bench with so many slots in this process, each a run of its own; all of them advance by a block of steps."""
     torch.backends.cudnn.deterministic = True  # as in a worker
     keep_freed_memory()
-    samples = Samples(case.pictures(), None).to(device)
+    samples = Samples(case.pictures(), case.labels()).to(device)
     streams = [torch.cuda.Stream(device) if device.type == "cuda" else None for _ in range(slots)]
     runs = []
     for seed, stream in enumerate(streams):
@@ -57,7 +56,8 @@ def _steps(
         case.architecture,
         case.data,
         Streams(seed, samples.device),
-        partial(Batches, samples, batch, seed),
+        partial(Batches, samples, batch, seed, labelled=samples.labels is not None),
+        tricks=case.tricks,
         optimizer={"generator": adam, "discriminator": adam},
         batch_size=batch,
         precision=precision,
@@ -66,55 +66,36 @@ def _steps(
 
 
 def usual(case: Case, batch: int, device: torch.device, *, resident: bool = False, compiled: bool = False) -> Advance:
-    """The loop of PyTorch's DCGAN example (pytorch/examples, dcgan/main.py), on logits; PyTorch's defaults throughout.
+    """The case's loop written by hand (`usual_loops`).
 
     `resident`: the data lies on the device, instead of coming through a DataLoader. `compiled`: both networks go through
     `torch.compile`.
     """
-    generator = case.architecture.generator(case.data).to(device)
-    discriminator = case.architecture.discriminator(case.data).to(device)
+    parts = [case.pictures().float().div_(127.5).sub_(1)]
+    if (labels := case.labels()) is not None:
+        parts.append(labels)
+    batches = _resident([part.to(device) for part in parts], batch) if resident else _loaded(parts, batch, device)
+    loop = LOOPS[case.loop](case, batch, device, batches, **case.settings)
     if compiled:
         logging.getLogger("torch").setLevel(logging.ERROR)  # it warns of GPUs that are missing
-        generator.compile()
-        discriminator.compile()
-    g_optimizer = torch.optim.Adam(generator.parameters(), lr=LR, betas=BETAS)
-    d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=LR, betas=BETAS)
-    pictures = case.pictures().float().div_(127.5).sub_(1)
-    batches = _resident(pictures.to(device), batch) if resident else _loaded(pictures, batch, device)
-    ones, zeros = torch.ones(batch, 1, device=device), torch.zeros(batch, 1, device=device)
-
-    def advance() -> int:
-        real = next(batches)
-        discriminator.zero_grad()
-        loss_real = F.binary_cross_entropy_with_logits(discriminator(real), ones)
-        loss_real.backward()
-        fake = generator(torch.randn(batch, case.architecture.latent, device=device))
-        loss_fake = F.binary_cross_entropy_with_logits(discriminator(fake.detach()), zeros)
-        loss_fake.backward()
-        d_optimizer.step()
-        generator.zero_grad()
-        loss_g = F.binary_cross_entropy_with_logits(discriminator(fake), ones)
-        loss_g.backward()
-        g_optimizer.step()
-        (loss_real + loss_fake).item(), loss_g.item()
-        return batch
-
-    return advance
+        loop.generator.compile()
+        loop.discriminator.compile()
+    return loop.advance
 
 
-def _loaded(pictures: Tensor, batch: int, device: torch.device) -> Iterator[Tensor]:
+def _loaded(parts: list[Tensor], batch: int, device: torch.device) -> Iterator[list[Tensor]]:
     """Batches without end through a DataLoader: beside a GPU with the example's two workers, which on a CPU take its cores."""
     workers = 2 if device.type == "cuda" else 0
-    data = TensorDataset(pictures)
+    data = TensorDataset(*parts)
     loader = DataLoader(data, batch, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0)
     while True:
-        for (real,) in loader:
-            yield real.to(device)
+        for taken in loader:
+            yield [part.to(device) for part in taken]
 
 
-def _resident(pictures: Tensor, batch: int) -> Iterator[Tensor]:
+def _resident(parts: list[Tensor], batch: int) -> Iterator[list[Tensor]]:
     """Batches without end of what lies on the device."""
     while True:
-        for indices in torch.randperm(len(pictures), device=pictures.device).split(batch):
+        for indices in torch.randperm(len(parts[0]), device=parts[0].device).split(batch):
             if len(indices) == batch:
-                yield pictures[indices]
+                yield [part[indices] for part in parts]

@@ -43,7 +43,7 @@ class Row:
     name: str
     speeds: list[float]  # real images a second, of each round
     ratio: float  # to the best of the usual loops, by medians
-    share: float  # of the device's peak
+    share: float | None  # of the device's peak; None: what tricks compute is not counted
 
     @property
     def speed(self) -> float:
@@ -66,7 +66,7 @@ def measure(
             team.name,
             speeds[team.name],
             medians[team.name] / best,
-            medians[team.name] * flops / device_peak(device, team.precision),
+            None if case.tricks else medians[team.name] * flops / device_peak(device, team.precision),
         )
         for team in teams
     ]
@@ -91,6 +91,7 @@ def cpu_teams(case: Case, batch: int) -> list[Team]:
     teams += [
         Team(f"usual loop, compiled, threads: {n}", precision, [Contestant(compiled, n, optional=True)], True)
         for n in counts
+        if case.compiles
     ]
     for precision in PRECISIONS["cpu"]:
         build = partial(engine, case, batch, device, 1, precision)
@@ -107,8 +108,9 @@ def gpu_teams(case: Case, batch: int, device: torch.device) -> list[Team]:
     teams = [
         Team("usual loop, DataLoader", precision, [Contestant(loaded, threads)], True),
         Team("usual loop, data on the GPU", precision, [Contestant(resident, threads)], True),
-        Team("usual loop, data on the GPU, compiled", precision, [compiled], True),
     ]
+    if case.compiles:
+        teams.append(Team("usual loop, data on the GPU, compiled", precision, [compiled], True))
     for precision in PRECISIONS["cuda"]:
         for slots in GPU_SLOTS:
             own = Contestant(partial(engine, case, batch, device, slots, precision), threads)

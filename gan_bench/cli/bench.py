@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("bench")
-@click.option("--case", "text", default="", metavar="TEXT", help="Only cases whose title contains TEXT.")
+@click.option("--case", "text", default="", metavar="TEXT", help="Only cases with TEXT in their title.")
 @click.option("--seconds", type=Seconds(0.01, 600), default=4, show_default=True, help="Length of a turn.")
 @click.option("--rounds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Turns of each contestant.")
 @click.option(
@@ -30,10 +30,13 @@ def command(text: str, seconds: float, rounds: int, devices: str) -> None:
     on the same networks. Contestants take turns in rounds. The table gives medians and ranges over rounds, the ratio to the
     best of the usual loops, and the share of the device's peak, the speed of its fastest matrix products and convolutions.
     Other work on the machine shows in the ranges: compare ratios.
+
+    Without --case it measures a few networks without tricks. `--case canon` measures losses, penalties, augmentations and
+    other architectures, each against a loop written by hand with the same trick.
     """
     import torch
 
-    from gan_bench.bench.cases import cases
+    from gan_bench.bench.cases import canon, cases
     from gan_bench.bench.teams import BATCHES, measure, precisions
     from gan_bench.console import plain_console
     from gan_bench.data.cores import cores
@@ -42,9 +45,10 @@ def command(text: str, seconds: float, rounds: int, devices: str) -> None:
     from gan_bench.workers.peak import peak
 
     console = plain_console(stderr=False, width=None if sys.stdout.isatty() else 200)
-    chosen = [case for case in cases() if text in case.title]
+    every = [*cases(), *canon()]
+    chosen = [case for case in every if text in case.title] if text else cases()
     if not chosen:
-        raise GanBenchError(f"no case has {text!r} in its title; there are {', '.join(c.title for c in cases())}")
+        raise GanBenchError(f"no case has {text!r} in its title; there are {'; '.join(case.title for case in every)}")
     names = dict.fromkeys(resolve_devices(devices, 1))
     for device in map(torch.device, list(names)[: 1 if devices == "auto" else None]):
         on_gpu = device.type == "cuda"
@@ -71,7 +75,6 @@ def table(title: str, rows: Sequence[Row]) -> Table:
         shown.add_column(column, justify="left" if column == "" else "right")
     for row in rows:
         low, high = min(row.speeds), max(row.speeds)
-        shown.add_row(
-            row.name, f"{row.speed:,.0f}", f"{low:,.0f} to {high:,.0f}", f"{row.ratio:.2f} x", f"{row.share:.0%}"
-        )
+        share = "" if row.share is None else f"{row.share:.0%}"
+        shown.add_row(row.name, f"{row.speed:,.0f}", f"{low:,.0f} to {high:,.0f}", f"{row.ratio:.2f} x", share)
     return shown

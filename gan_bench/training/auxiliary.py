@@ -23,7 +23,7 @@ def classify(recipe: Recipe) -> None:
         recipe.report("class_loss_d", loss)
         return loss
 
-    recipe.penalty(of_both, pairs=False)
+    recipe.penalty(of_both, pairs=False, by_samples=False)
     recipe.g_penalty(of_fakes)
 
 

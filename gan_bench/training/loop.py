@@ -72,7 +72,8 @@ class Loop(Passes):
     def update_discriminator(self, real: Batch, fake: Batch) -> None:
         """One update of D on a real and a fake batch."""
         recipe = self.recipe
-        of_real, of_fake = self.look_at_both(real, self.learnt_from(fake))
+        by_samples = any(penalty.by_samples for penalty in due(recipe.penalties, self.d_steps))
+        of_real, of_fake = self.look_at_both(real, self.learnt_from(fake), by_samples)
         seen = seen_of(of_real, of_fake)
         with self.streams["loss"]:
             loss = recipe.loss.discriminator(of_real.logits, of_fake.logits, *recipe.loss.given(seen))

@@ -86,9 +86,9 @@ class Passes:
             samples, labels = transform(samples, labels)
         return Batch(samples.detach(), labels, fake.latents)
 
-    def look_at_both(self, real: Batch, fake: Batch) -> tuple[Look, Look]:
-        """D's look at what it learns from, which penalties can differentiate by either batch, before and after `d_inputs`."""
-        seen = self.show(real.samples), self.show(fake.samples)
+    def look_at_both(self, real: Batch, fake: Batch, differentiable: bool) -> tuple[Look, Look]:
+        """D's look at what it learns from; if `differentiable` by either batch, before and after `d_inputs`."""
+        seen = self.show(real.samples, differentiable), self.show(fake.samples, differentiable)
         if not self.joined:
             return self.look_at(real, seen[0]), self.look_at(fake, seen[1])
         labels = None if real.labels is None or fake.labels is None else torch.cat((real.labels, fake.labels))
@@ -96,9 +96,9 @@ class Passes:
         (of_real, of_fake), told = logits.chunk(2), (None, None) if classes is None else classes.chunk(2)
         return Look(real, seen[0], of_real, told[0]), Look(fake, seen[1], of_fake, told[1])
 
-    def show(self, samples: Tensor) -> Tensor:
+    def show(self, samples: Tensor, differentiable: bool) -> Tensor:
         """What D is to see of samples (B, *shape) that it learns from."""
-        if not self.recipe.penalties:
+        if not differentiable:
             return self.recipe.see(samples)
         return self.recipe.see(samples.requires_grad_()).requires_grad_()
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gan_bench import Field, Recipe, Trick, hookimpl
-
-from ._pixels import reflect
 
 
 class ADA(Trick):
@@ -89,7 +88,9 @@ def moved(x: Tensor, p: Tensor) -> Tensor:
     columns, rows = torch.meshgrid(
         *(torch.arange(side, device=device) - (side - 1) / 2 for side in sides), indexing="xy"
     )
-    return sampled(x, linear @ torch.stack((columns.flatten(), rows.flatten())) + offset)
+    found = sampled(x, linear @ torch.stack((columns.flatten(), rows.flatten())) + offset)
+    still = (linear == torch.eye(2, device=device)).flatten(1).all(1) & (offset == 0).flatten(1).all(1)
+    return torch.where(still.view(-1, 1, 1, 1), x, found)  # to the bit
 
 
 def scale(across: Tensor, down: Tensor) -> Tensor:
@@ -104,46 +105,76 @@ def turn(angle: Tensor) -> Tensor:
 
 
 def sampled(x: Tensor, where: Tensor) -> Tensor:
-    """Pictures (B, C, H, W) at positions (B, 2, HW), column and row from the centre, bilinearly, mirrored at the borders.
-
-    Made of `gather`, which unlike `grid_sample` can be differentiated twice.
-    """
+    """Pictures (B, C, H, W) at positions (B, 2, HW), column and row from the centre, bilinearly, mirrored at the borders."""
     height, width = x.shape[2:]
-    column, row = (
-        reflect(at + (side - 1) / 2, side) for at, side in zip(where.unbind(1), (width, height), strict=True)
-    )
-    left, top = column.floor(), row.floor()
-    result = torch.zeros_like(x)
-    for down in (0, 1):
-        for right in (0, 1):
-            weight = (1 - (row - top - down).abs()) * (1 - (column - left - right).abs())
-            index = (top + down).clamp(max=height - 1) * width + (left + right).clamp(max=width - 1)
-            taken = x.flatten(2).gather(2, index.long()[:, None].expand(-1, x.shape[1], -1))
-            result = result + (weight[:, None] * taken).view(x.shape)
-    return result
+    halves = torch.tensor([max(side - 1, 1) / 2 for side in (width, height)], device=x.device)
+    picture: Tensor = Sampled.apply(x, (where.transpose(1, 2) / halves).view(len(x), height, width, 2))
+    return picture
+
+
+BILINEAR, REFLECTION = 0, 2  # as PyTorch's kernels number them
+
+
+class Sampled(torch.autograd.Function):
+    """`grid_sample` of corners aligned, of which PyTorch has no second derivative; it is linear in the pictures."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, grid: Tensor) -> Tensor:
+        ctx.save_for_backward(grid)
+        picture = torch.grid_sampler_2d(x, grid, BILINEAR, REFLECTION, True)
+        return picture.contiguous(memory_format=torch.channels_last)  # as the networks have it
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return Spread.apply(grad, *ctx.saved_tensors), None
+
+
+class Spread(torch.autograd.Function):
+    """The transpose of `Sampled`: each number is added to the pixels that it was taken from."""
+
+    @staticmethod
+    def forward(ctx: Any, grad: Tensor, grid: Tensor) -> Tensor:
+        ctx.save_for_backward(grid)
+        picture, _ = torch.ops.aten.grid_sampler_2d_backward(
+            grad, torch.empty_like(grad), grid, BILINEAR, REFLECTION, True, [True, False]
+        )
+        return picture.contiguous(memory_format=torch.channels_last)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return Sampled.apply(grad, *ctx.saved_tensors), None
 
 
 def coloured(x: Tensor, p: Tensor) -> Tensor:
-    """Pictures (B, C, H, W) after brightness, contrast, luma flip, hue and saturation, each changed with probability p."""
+    """Pictures (B, C, H, W) after brightness, contrast, luma flip, hue and saturation, each changed with probability p.
+
+    They are composed into one affine map of a pixel's channels.
+    """
+    channels, device = x.shape[1], x.device
 
     def normal() -> Tensor:
-        return torch.randn(len(x), 1, 1, 1, device=x.device)
+        return torch.randn(len(x), 1, 1, device=device)
 
     def uniform() -> Tensor:
-        return torch.rand(len(x), 1, 1, 1, device=x.device)
+        return torch.rand(len(x), 1, 1, device=device)
 
     def maybe(value: Tensor, otherwise: float) -> Tensor:
         return torch.where(uniform() < p, value, otherwise)
 
-    x = x + maybe(0.2 * normal(), 0)
-    x = x * torch.exp2(maybe(0.5 * normal(), 0))
-    luma = x.mean(1, keepdim=True)
-    flip = maybe((2 * uniform()).floor(), 0)
-    x, luma = x - 2 * flip * luma, luma - 2 * flip * luma
-    if x.shape[1] == 3:  # a turn around the axis of greys (Rodrigues' formula)
+    one = torch.eye(channels, device=device)
+    luma = torch.full_like(one, 1 / channels)  # onto the axis of greys
+    brightness = maybe(0.2 * normal(), 0)
+    contrast = torch.exp2(maybe(0.5 * normal(), 0))
+    colours = contrast * (one - 2 * maybe((2 * uniform()).floor(), 0) * luma)
+    if channels == 3:  # a turn around the axis of greys (Rodrigues' formula)
         angle = maybe(math.pi * (2 * uniform() - 1), 0)
-        x = x + (angle.cos() - 1) * (x - luma) + angle.sin() * (x.roll(1, 1) - x.roll(-1, 1)) / math.sqrt(3)
-    return x + (torch.exp2(maybe(normal(), 0)) - 1) * (x - luma)
+        across = (one.roll(1, 0) - one.roll(-1, 0)) / math.sqrt(3)
+        colours = (luma + angle.cos() * (one - luma) + angle.sin() * across) @ colours
+    colours = (luma + torch.exp2(maybe(normal(), 0)) * (one - luma)) @ colours
+    shift = brightness * colours.sum(2, keepdim=True)
+    pixels = x.permute(0, 2, 3, 1)  # which is how they lie in memory
+    changed = torch.baddbmm(shift.transpose(1, 2), pixels.flatten(1, 2), colours.transpose(1, 2))
+    return changed.view(pixels.shape).permute(0, 3, 1, 2)
 
 
 @hookimpl

@@ -77,7 +77,7 @@ class Consistency(Trick):
 
         for weight, term in ((self.weight, at_real), (self.fake, at_fake), (self.latent, at_latents)):
             if weight:
-                recipe.penalty(reported(term), pairs=False)
+                recipe.penalty(reported(term), pairs=False, by_samples=False)
         if self.spread:
             recipe.g_penalty(reported(apart))
 

@@ -28,7 +28,7 @@ class DRAGAN(Trick):
             recipe.report("dragan", penalty)
             return self.weight * penalty
 
-        recipe.penalty(gradient_penalty, pairs=False)
+        recipe.penalty(gradient_penalty, pairs=False, by_samples=False)
 
 
 @hookimpl

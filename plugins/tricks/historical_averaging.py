@@ -28,7 +28,7 @@ class HistoricalAveraging(Trick):
             recipe.before_g_step(remember)
         if self.network != "generator":
             term, remember = self.of(recipe, "discriminator", recipe.discriminator)
-            recipe.penalty(term, pairs=False)
+            recipe.penalty(term, pairs=False, by_samples=False)
             recipe.before_d_step(remember)
 
     def of(self, recipe: Recipe, name: str, network: nn.Module):

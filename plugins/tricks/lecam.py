@@ -46,7 +46,7 @@ class LeCam(Trick):
             recipe.report("lecam", penalty)
             return self.weight * (recipe.step >= self.start) * penalty
 
-        recipe.penalty(lecam, pairs=False)
+        recipe.penalty(lecam, pairs=False, by_samples=False)
 
 
 @hookimpl

@@ -40,7 +40,8 @@ class GroupStd(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """(B, *features) -> (B, 1)."""
         h = h.to(torch.promote_types(h.dtype, torch.float32))
-        variance = h.reshape(self.group, -1, *h.shape[1:]).var(0, correction=0)
+        groups = h.reshape(self.group, -1, *h.shape[1:])
+        variance = (groups - groups.mean(0)).square().mean(0)  # `var` takes ten times as long over a first dimension
         return torch.sqrt(variance + 1e-8).flatten(1).mean(1).repeat(self.group)[:, None]
 
     def extra_repr(self) -> str:

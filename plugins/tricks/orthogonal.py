@@ -33,7 +33,7 @@ class Orthogonal(Trick):
         if self.network != "discriminator":
             recipe.g_penalty(of("generator"))
         if self.network != "generator":
-            recipe.penalty(of("discriminator"), pairs=False)
+            recipe.penalty(of("discriminator"), pairs=False, by_samples=False)
 
 
 def filters(network: nn.Module) -> Iterator[Tensor]:

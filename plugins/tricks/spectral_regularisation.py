@@ -44,7 +44,7 @@ class SpectralRegularisation(Trick):
             recipe.report("squared_spectral_norms", penalty)
             return self.weight / 2 * penalty
 
-        recipe.penalty(squared_norms, pairs=False)
+        recipe.penalty(squared_norms, pairs=False, by_samples=False)
 
 
 @hookimpl

@@ -32,7 +32,7 @@ class WassersteinGP(Trick):
 
         recipe.loss = Wasserstein()
         recipe.d_steps = self.d_steps
-        recipe.penalty(gradient_penalty)
+        recipe.penalty(gradient_penalty, by_samples=False)
 
 
 @hookimpl

@@ -23,7 +23,7 @@ class ZeroCentredGP(Trick):
             recipe.report("zero_centred_gp", penalty)
             return self.weight * penalty
 
-        recipe.penalty(squared_gradient)
+        recipe.penalty(squared_gradient, by_samples=False)
 
 
 @hookimpl

@@ -126,7 +126,7 @@ def test_a_gradient_can_be_that_by_samples_before_they_were_transformed(trick):
         linear = nn.Sequential(nn.Linear(3, 1))
         loop.recipe.discriminator = linear
         real = loop.take_real()
-        of_real, of_fake = loop.look_at_both(real, loop.generate("G", train=False))
+        of_real, of_fake = loop.look_at_both(real, loop.generate("G", train=False), differentiable=True)
         seen = Seen(of_real.seen, of_fake.seen, of_real.logits, of_fake.logits, real.samples, of_fake.batch.samples)
         value = loop.recipe.penalties[0].term(loop.discriminate, seen)
         assert value.item() == pytest.approx(times / 2 * linear[0].weight.square().sum().item(), rel=1e-5)

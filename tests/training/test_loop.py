@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from small_runs import CPU, make_loop, some_data
@@ -16,6 +18,7 @@ from gan_bench.training.networks import mixes_batch
 from gan_bench_plugins.architectures.dcgan import DCGAN
 from gan_bench_plugins.architectures.fcgan import FCGAN
 from gan_bench_plugins.tricks.d_every import DEvery
+from gan_bench_plugins.tricks.lecam import LeCam
 from gan_bench_plugins.tricks.r1 import R1
 from gan_bench_plugins.tricks.wgan_gp import WassersteinGP
 
@@ -234,6 +237,33 @@ def test_a_gradients_norm_is_that_of_what_the_optimiser_was_given():
     for name, norms in expected.items():
         assert len(norms) == loop.window.counts[name] == 3
         assert means[name] == pytest.approx(sum(norms) / 3, rel=1e-6)
+
+
+def test_pictures_require_gradients_only_when_a_lazy_penalty_is_due():
+    """Their derivative through D's first layer would be a tenth of an update, and thrown away."""
+    loop = make_loop(DCGAN_8, [R1(every=3)])
+    seen = []
+    loop.recipe.discriminator.register_forward_pre_hook(
+        lambda module, given: seen.append(given[0].is_leaf and given[0].requires_grad)
+    )
+    for _ in range(4):
+        loop.step()
+    assert [any(seen[i : i + 3]) for i in range(0, 12, 3)] == [
+        True,
+        False,
+        False,
+        True,
+    ]  # real, fake, and fake in G's step
+
+
+def test_a_penalty_of_logits_alone_trains_to_the_bits_that_it_has_while_pictures_require_gradients():
+    saving, other = (make_loop(DCGAN_8, [LeCam()]) for _ in range(2))
+    assert not any(penalty.by_samples for penalty in saving.recipe.penalties)
+    other.recipe.penalties = [replace(penalty, by_samples=True) for penalty in other.recipe.penalties]
+    for loop in (saving, other):
+        for _ in range(3):
+            loop.step()
+    assert all(map(torch.equal, saving.d_parameters, other.d_parameters))
 
 
 def test_every_network_counts_its_own_updates_to_the_next_norm():

@@ -187,7 +187,10 @@ def imported(file: Path) -> set[str]:
 HOMONYMS = {"d_steps", "folder", "modes", "random", "schedule"}
 NAMED = {  # each with why it stands in the core, and nowhere else
     "api/tables.py": {"classifier", "pixels"},  # the features where nothing else is said
-    "bench/cases.py": {"dcgan", "fcgan"},  # the networks that `gan-bench bench` measures
+    "bench/cases.py": {  # the networks and tricks that `gan-bench bench` measures
+        *("dcgan", "fcgan", "resnet", "stylegan2", "r3gan", "hinge", "lsgan", "wgan_gp", "relativistic", "r1", "r2"),
+        *("diff_augment", "ada", "ema", "spectral_norm", "lecam", "consistency", "minibatch_std"),
+    },
     "cli/question.py": {  # what a new grid asks
         *("digits", "dcgan", "fcgan", "kid", "precision_recall", "label_smoothing", "input_noise"),
     },
