@@ -10,6 +10,8 @@ from torch import Tensor
 
 from gan_bench import Field, Recipe, Trick, hookimpl
 
+from ._pixels import reflect
+
 
 class ADA(Trick):
     """Augmentation of all that D sees, as probable as D's overfitting asks for (ADA, Karras et al. 2020).
@@ -107,8 +109,11 @@ def turn(angle: Tensor) -> Tensor:
 def sampled(x: Tensor, where: Tensor) -> Tensor:
     """Pictures (B, C, H, W) at positions (B, 2, HW), column and row from the centre, bilinearly, mirrored at the borders."""
     height, width = x.shape[2:]
-    halves = torch.tensor([max(side - 1, 1) / 2 for side in (width, height)], device=x.device)
-    picture: Tensor = Sampled.apply(x, (where.transpose(1, 2) / halves).view(len(x), height, width, 2))
+    halves = (
+        max(side - 1, 1) / 2 for side in (width, height)
+    )  # no tensor of theirs, which a CUDA graph could not hold
+    grid = torch.stack([at / half for at, half in zip(where.unbind(1), halves, strict=True)], 2)
+    picture: Tensor = Sampled.apply(x, grid.view(len(x), height, width, 2))
     return picture
 
 
@@ -135,14 +140,40 @@ class Spread(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, grad: Tensor, grid: Tensor) -> Tensor:
         ctx.save_for_backward(grid)
-        picture, _ = torch.ops.aten.grid_sampler_2d_backward(
-            grad, torch.empty_like(grad), grid, BILINEAR, REFLECTION, True, [True, False]
-        )
+        if grad.device.type == "cuda":
+            picture = spread(grad, grid)
+        else:
+            picture, _ = torch.ops.aten.grid_sampler_2d_backward(
+                grad, torch.empty_like(grad), grid, BILINEAR, REFLECTION, True, [True, False]
+            )
         return picture.contiguous(memory_format=torch.channels_last)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         return Sampled.apply(grad, *ctx.saved_tensors), None
+
+
+def spread(grad: Tensor, grid: Tensor) -> Tensor:
+    """What `Spread` says, in whole numbers: a GPU adds in any order, and sums of floats depend on it.
+
+    The largest number gets 40 bits, so that rounding is finer than a float's and sums have 23 bits left.
+    """
+    sides = grad.shape[:1:-1]  # width and height
+    column, row = (
+        reflect((at + 1) * ((side - 1) / 2), side) for at, side in zip(grid.flatten(1, 2).unbind(2), sides, strict=True)
+    )
+    left, top = column.floor(), row.floor()
+    largest = grad.abs().amax()
+    power = 40 - torch.frexp(largest).exponent
+    sums = torch.zeros_like(grad.flatten(2), dtype=torch.int64)
+    for down in (0, 1):
+        for right in (0, 1):
+            weight = (1 - (row - top - down).abs()) * (1 - (column - left - right).abs())
+            index = (top + down).clamp(max=sides[1] - 1) * sides[0] + (left + right).clamp(max=sides[0] - 1)
+            parts = torch.ldexp((weight[:, None] * grad.flatten(2)).double(), power).round().long()
+            sums.scatter_add_(2, index.long()[:, None].expand(sums.shape), parts)
+    found = torch.ldexp(sums.double(), -power).to(grad.dtype).view(grad.shape)
+    return torch.where(largest.isfinite(), found, torch.nan)
 
 
 def coloured(x: Tensor, p: Tensor) -> Tensor:

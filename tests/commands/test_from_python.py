@@ -104,7 +104,7 @@ def test_trackers_are_told_while_it_runs_and_waited_for(asked, tmp_path, monkeyp
     assert "waited" not in asked
 
 
-@pytest.mark.parametrize("names", ["tensorbord", ["tensorbord"], "", ["tensorboard", "tensorbord"]])
+@pytest.mark.parametrize("names", ["tensorbord", ["tensorbord"], "", ["tensorbord", "mlflow"]])
 def test_a_tracker_that_is_unknown_is_refused_before_anything_trains(asked, tmp_path, names):
     with pytest.raises(GanBenchError, match=r"no tracker is called '(tensorbord|)'"):
         gan_bench.run(write_grid(tmp_path), track=names)

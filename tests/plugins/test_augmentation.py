@@ -188,6 +188,24 @@ def test_bilinear_sampling_is_pytorchs_and_can_be_differentiated_twice():
     assert gradgradcheck(lambda x: ada.sampled(x, where), x)
 
 
+@pytest.mark.parametrize("shape", [(4, 3, 8, 6), (2, 1, 5, 5), (3, 2, 1, 4)])
+def test_what_a_gpu_adds_in_any_order_is_what_pytorch_adds(shape):
+    torch.manual_seed(0)
+    grad, grid = 1e-3 * torch.randn(shape), 6 * torch.rand(shape[0], *shape[2:], 2) - 3
+    theirs = ada.Spread.apply(grad, grid)
+    torch.testing.assert_close(ada.spread(grad, grid), theirs, atol=1e-6 * theirs.abs().max().item(), rtol=0)
+    assert not ada.spread(0 * grad, grid).any()
+    grad[0, 0, 0, 0] = torch.nan
+    assert ada.spread(grad, grid).isnan().all()  # a run that diverges is told, in whole numbers too
+
+
+@pytest.mark.gpu
+def test_a_gpu_adds_to_the_same_bits_every_time():
+    grad, grid = torch.randn(16, 3, 32, 32, device="cuda"), torch.rand(16, 32, 32, 2, device="cuda") / 4
+    first = ada.Spread.apply(grad, grid)
+    assert all(torch.equal(ada.Spread.apply(grad, grid), first) for _ in range(10))
+
+
 def test_adas_flips_and_quarter_turns_keep_every_value():
     x = torch.arange(64.0).view(1, 1, 8, 8)
     moved = ada.moved(x.repeat(MANY, 1, 1, 1), torch.tensor(0.3))
