@@ -73,13 +73,15 @@ def plugin(kind: str, name: str) -> tuple[Files, list[str]]:
 
 def starter(kind: str, name: str) -> str:
     """The text of a plugin file. GanBenchError: its class would have the name of something else in it."""
+    import ast
     from keyword import iskeyword
 
     from gan_bench.errors import GanBenchError
 
     text = (Path(__file__).parent / "starters" / f"{kind}.py").read_text(encoding="utf-8")
     cls = "".join(part[:1].upper() + part[1:] for part in re.split(r"[-_]+", name))
-    if iskeyword(cls) or re.search(rf"\b{cls}\b", text):
+    used = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)} - {"Mine"}
+    if iskeyword(cls) or cls in used:
         raise GanBenchError(
             f"{name!r} would make a class {cls}, which means something in the file already. Take another name"
         )

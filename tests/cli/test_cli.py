@@ -18,6 +18,7 @@ from gan_bench.cli.plan import table
 from gan_bench.cli.plugins import show_list
 
 
+@pytest.mark.slow
 def test_plan_trains_nothing_and_tells_what_it_would_take(tmp_path):
     done = gan_bench("plan", write_grid(tmp_path), cwd=tmp_path)
     assert "2 cells, 2 runs, 2 of them to train, in runs/toy" in done.stdout
@@ -50,6 +51,7 @@ def test_a_plans_table_fits_its_width():
     assert len(lines) == 3, "nothing is folded where there is room"
 
 
+@pytest.mark.slow
 def test_plan_counts_origins_parameters(tmp_path):
     grid = GRID.replace("size = 8", "size = 28").replace("depth = 1, width = 4, latent = 8", "")
     (tmp_path / "grid.toml").write_text(grid.replace('"dcgan", ', '"dcgan"'))

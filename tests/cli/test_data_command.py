@@ -71,6 +71,7 @@ def test_words_stay_out_of_a_stream_that_the_sheet_goes_to(place):
     assert "18 training, 2 held out" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_grids_datasets_are_shown_all_and_what_they_share_once(place, tmp_path):
     more = '\n[[compare]]\ntitle = "How many?"\n"dataset.subset" = [1.0, 6]\n'
     (place / "two.toml").write_text((place / "grid.toml").read_text() + more)
@@ -145,6 +146,7 @@ def test_names_that_a_terminal_would_obey_are_written_out(tmp_path):
     assert "b\\u202e\\n" in shown
 
 
+@pytest.mark.slow
 def test_samples_are_scored_against_a_grids_data(place):
     words = ("--metrics", "kid", "--features", "pixels")
     done = gan_bench("score", "pile/cats/0.png", "--against", "two.toml", *words, cwd=place, code=2)

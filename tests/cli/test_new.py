@@ -24,6 +24,15 @@ def test_a_new_plugin_passes_every_check(tmp_path, kind):
     assert "failed" not in told
 
 
+@pytest.mark.parametrize("name", ["mine", "perceptrons"])  # the class of the text, and a word of it
+def test_what_only_stands_in_the_text_is_a_name(tmp_path, name):
+    gan_bench("new", "architecture", name, cwd=tmp_path)
+    assert name in [
+        one["name"]
+        for one in json.loads(gan_bench("plugins", "--json", "--plugin", f"{name}.py", cwd=tmp_path).stdout)["plugins"]
+    ]
+
+
 @pytest.mark.slow
 def test_new_plugins_train_in_a_new_grid(tmp_path):
     plugins = [word for kind in KINDS for word in ("--plugin", f"{kind}-1.py")]

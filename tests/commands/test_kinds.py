@@ -45,6 +45,7 @@ def kinds(run: Path) -> list[str]:
     return [session["kind"] for session in json.loads((run / "run.json").read_text())["sessions"]]
 
 
+@pytest.mark.slow
 def test_it_is_left_as_it_is_until_a_person_says_otherwise(begun, tmp_path):
     before = contents(begun)
     done = gan_bench("run", tmp_path / "grid.toml", "--out", "store", cwd=tmp_path, code=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from stores import write_grid
 
@@ -11,6 +12,7 @@ from gan_bench.commands.prepared import prepare
 from gan_bench.workers.engine import LocalEngine
 
 
+@pytest.mark.slow
 def test_nobody_computes_again_what_a_node_has_prepared(tmp_path, monkeypatch):
     monkeypatch.setenv("GAN_BENCH_CACHE", str(tmp_path / "cache"))
     command, store = Command(grid=write_grid(tmp_path, steps="steps = 10"), out=tmp_path / "store"), tmp_path / "store"

@@ -245,6 +245,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 def test_failing_runs_are_recorded_and_the_others_go_on(finished, tmp_path):
     (tmp_path / "fault.py").write_text(FAULTY)
     faults = ", ".join(f'[{{ name = "fault", how = "{how}" }}]' for how in FAULTS)
@@ -346,6 +347,7 @@ def test_a_script_without_a_guard_runs_a_grid_once(tmp_path):
     assert done.stdout == "here\n2 runs\n"
 
 
+@pytest.mark.slow
 def test_brackets_in_names_and_reasons_are_text(tmp_path):
     code = FAULTY.replace('RuntimeError("a deliberate fault")', 'KeyError("bad path [/usr/x]")')
     grid = run_with_plugin(tmp_path, code, tricks='tricks = [[], ["fault"]]', steps="steps = 10")
@@ -386,6 +388,7 @@ def strange(tmp_path_factory) -> Path:
     return run
 
 
+@pytest.mark.slow
 def test_a_listener_that_raises_does_no_harm(strange):
     assert json.loads((strange / "result.json").read_text())["status"] == "finished"
     assert "a listener's fault" in (strange / "output.txt").read_text()
@@ -405,6 +408,7 @@ def test_scores_are_not_made_again_where_no_weights_were_kept(tmp_path):
     assert "nothing is trained" in done.stderr
 
 
+@pytest.mark.slow
 def test_fail_fast_stops_at_the_first_failure(tmp_path):
     (tmp_path / "fault.py").write_text(FAULTY + ENDED)
     grid = write_grid(tmp_path, tricks='tricks = [["fault"], []]', name='name = "toy"\nplugins = ["fault.py"]')

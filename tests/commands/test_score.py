@@ -41,6 +41,7 @@ def flat(pictures: Path) -> np.ndarray:
     return np.stack([np.asarray(Image.open(file), dtype=np.float64).ravel() for file in files]) / 127.5 - 1
 
 
+@pytest.mark.slow
 def test_agrees_with_independent_implementations(folder):
     import torch
     from prdc import compute_prdc
@@ -168,6 +169,7 @@ def test_a_number_that_cannot_be_computed_says_why(folder):
     assert "at least 20 generated samples, not 19" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_writes(folder, tmp_path):
     text = gan_bench("score", "pictures", *COMMAND, cwd=folder).stdout
     found = api.score(folder / "pictures", **QUICK)

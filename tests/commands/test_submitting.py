@@ -343,6 +343,7 @@ def test_status_counts_what_is_there(tmp_path, fake):
     assert "is damaged; delete it" in gan_bench("status", "a store", cwd=tmp_path, code=2).output
 
 
+@pytest.mark.slow
 def test_what_tasks_tell_is_followed(tmp_path, fake, monkeypatch):
     """Its jobs are done by hand, as Slurm would."""
     monkeypatch.setattr(following, "READ_SECONDS", 0.05)
@@ -491,6 +492,7 @@ def test_a_job_that_can_not_submit_the_next_array_says_why(tmp_path, fake, monke
     assert told.count("QOSMaxSubmitJobPerUserLimit") == 1
 
 
+@pytest.mark.slow
 def test_a_task_trains_what_its_array_was_given_on_a_device_of_its_kind(tmp_path, monkeypatch):
     monkeypatch.setattr(work, "ROUND_SECONDS", 0.0)
     prepared(tmp_path)
@@ -507,6 +509,7 @@ def test_a_task_trains_what_its_array_was_given_on_a_device_of_its_kind(tmp_path
     assert not run_folders(tmp_path / "store")
 
 
+@pytest.mark.slow
 def test_a_run_trains_only_while_its_task_does(tmp_path, fake):
     run(tmp_path)
     latest = Submission.latest(tmp_path / "a store")

@@ -257,6 +257,7 @@ prepare(test_decoding.Both(divided=False), Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_decoding_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = content(at_once(tmp_path, divided=False))
     command = [sys.executable, "-c", KILLED, str(tmp_path / "cache"), str(Path(__file__).parent)]

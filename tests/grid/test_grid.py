@@ -202,6 +202,7 @@ def test_data_errors_are_told_where_the_grid_names_the_dataset():
     assert str(of_axis.data_error(of_axis.cells[1], error)).startswith(f"{file}:10: dataset: ")
 
 
+@pytest.mark.slow
 def test_many_cells_are_expanded_quickly():
     lines = f'"architecture.width" = {list(range(1, 101))}\n"optimizer.lr" = {[n / 1000 for n in range(1, 101)]}'
     start = time.process_time()

@@ -159,6 +159,7 @@ def test_watching_and_its_end_change_no_file(tmp_path):
     assert contents(store) == before
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_sent_again(tmp_path):
     store = write_store(tmp_path / "store", seeds=2, snapshots=2, steps=100)
     live = Live([store], lambda: True)

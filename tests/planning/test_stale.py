@@ -109,6 +109,7 @@ def test_nothing_is_stale_where_nothing_has_changed(place, monkeypatch):
     assert set(table(place)["stale"]) == {""}
 
 
+@pytest.mark.slow
 def test_a_changed_source_is_said_and_trains_again(place):
     before = names(place)
     change(place / "tiny.py", "nn.Tanh()", "nn.Hardtanh()")

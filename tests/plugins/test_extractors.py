@@ -59,6 +59,7 @@ def small(**settings) -> Classifier:
     return Classifier(**{"steps": 20, "width": 4, "dimension": 8, **settings})
 
 
+@pytest.mark.slow
 def test_classifier_learns_the_digits(digits, tmp_path):
     features = Classifier(steps=300).prepare(digits, tmp_path, CPU)
     assert features.protocol["test_accuracy"] > 0.97

@@ -32,6 +32,7 @@ def test_agrees_with_torch_fidelity():
     assert score(x, y).value == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_agrees_with_torchmetrics():
     from torchmetrics.image.kid import poly_mmd
 
@@ -69,6 +70,7 @@ def test_normal_distributions_in_closed_form(shift):
     assert np.std(found) / 40**0.5 < 0.15 * max(expected, 1)
 
 
+@pytest.mark.slow
 def test_is_unbiased_and_not_clipped():
     found = [score(normal(60, 8, 2 * i), normal(60, 8, 2 * i + 1)) for i in range(150)]
     values = np.array([estimate.value for estimate in found])

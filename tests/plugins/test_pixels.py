@@ -406,6 +406,7 @@ architecture = ["dcgan", "fcgan"]
 """
 
 
+@pytest.mark.slow
 def test_a_grid_of_shapes_and_of_deep_pictures(tmp_path: Path) -> None:
     write(tmp_path / "mine", [png_16(one) for one in scaled(twelve(3), 8)], ".png")
     (tmp_path / "grid.toml").write_text(GRID)

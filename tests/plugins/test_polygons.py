@@ -100,6 +100,7 @@ def test_distance_from_the_manifold_in_closed_form(pictures):
     assert truth(large)["true precision"] == 0
 
 
+@pytest.mark.slow
 def test_precision_and_recall_are_as_they_were_made(pictures):
     samples, labels = pictures
     holed = samples[:COUNT].clone()

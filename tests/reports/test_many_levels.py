@@ -54,6 +54,7 @@ def test_charts_draw_those_named_beside_the_answer_at_first(store):
     assert pressed.count("true") == 6
 
 
+@pytest.mark.slow
 def test_the_references_look_stays_its_own_and_no_other_is_used_more_than_need_be(store):
     results = load(store)
     builder = Builder(results, Pictures())

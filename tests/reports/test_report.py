@@ -128,6 +128,7 @@ def test_it_says_whether_best_snapshots_were_scored_on_other_samples(tmp_path):
     assert "77.2" in page.text
 
 
+@pytest.mark.slow
 def test_a_finished_run_without_a_score_is_said(tmp_path):
     store = write_store(tmp_path / "s", seeds=3, snapshots=2, steps=100, trouble=False)
     file = next((store / "runs").glob("fcgan-1-*")) / "snapshots" / "step-00000100" / "scores.json"
@@ -259,6 +260,7 @@ def test_damaged_pictures_and_runs_do_not_stop_it(tmp_path):
     assert "run.json is damaged" in text
 
 
+@pytest.mark.slow
 def test_two_stores_in_one_page(store, tmp_path):
     other = write_store(tmp_path / "later", seeds=2, snapshots=1, steps=100)
     write_report([store, other], tmp_path / "both.html")

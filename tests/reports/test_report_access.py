@@ -39,6 +39,7 @@ def axe_findings(page, looks, leave_out):
 
 
 # What Plotly draws stands behind a label of its own; axe would look at each of its thousands of elements.
+@pytest.mark.slow
 def test_axe_finds_nothing(visit):
     page = visit(bypass_csp=True)  # axe's own script is no part of the page
     page.locator("#comparison-1 .plot").first.scroll_into_view_if_needed()

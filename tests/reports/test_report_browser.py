@@ -59,6 +59,7 @@ def shown(page, comparison: int) -> list[str]:
     return pictures.evaluate_all("all => all.map(one => getComputedStyle(one).backgroundImage)")
 
 
+@pytest.mark.slow
 def test_one_slider_moves_every_comparison(page):
     rewind(page)
     before = {i: shown(page, i) for i in (1, 2, 3)}

@@ -101,6 +101,7 @@ def few(tmp_path):
 ALL = ["fid", "fid_inf", "kid", "precision_recall", "density_coverage"]
 
 
+@pytest.mark.slow
 def test_a_grid_whose_every_metric_is_refused_stops_before_it_trains(few, tmp_path):
     said = few(ALL, training=9, held_out=1, code=2)
     assert said.startswith(
@@ -136,6 +137,7 @@ def test_and_has_values_once_it_is_trained(few, tmp_path):
     assert load(tmp_path / "runs" / "few").snapshots["value"].notna().all()
 
 
+@pytest.mark.slow
 def test_a_number_of_real_samples_that_is_not_finite_is_told_before_training(few):
     said = few(["odd"], training=60, held_out=20, code=0)
     assert "Warning: lost[random] of folder's training samples has no value: lost is nan" in said
@@ -145,6 +147,7 @@ def test_a_number_of_real_samples_that_is_not_finite_is_told_before_training(few
     assert "kept[random] has" not in said
 
 
+@pytest.mark.slow
 def test_too_few_samples_for_a_covariance_are_told_before_training_and_in_the_report(few, tmp_path):
     said = few(["fid", "kid"], training=60, held_out=20, code=0, change=("width = 2", "width = 5"))  # 20 features
     remark = "FD[random]: 20 held-out samples are too few for the covariance of 20 features, so that the distance is "

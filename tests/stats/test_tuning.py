@@ -30,6 +30,7 @@ def test_without_a_score_there_is_no_mean():
     assert best_of([], 0, "lower") == []
 
 
+@pytest.mark.slow
 def test_of_many_draws_not_every_number_is_told():
     found = best_of(RNG.lognormal(size=990).tolist(), 10, "lower")
     assert [one.k for one in found] == [*range(1, 21), 30, 50, 100, 200, 500, 1000]

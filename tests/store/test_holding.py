@@ -60,6 +60,7 @@ def test_nothing_is_left_behind(tmp_path):
     assert not (tmp_path / HEART).exists()
 
 
+@pytest.mark.slow
 def test_one_that_works_on_another_machine_is_left_alone_and_a_dead_one_is_not_waited_for_long(tmp_path, monkeypatch):
     monkeypatch.setattr(attempt, "DEAD_SECONDS", 60.0)  # however busy this machine is; the first beat ends it
     told: list[str] = []

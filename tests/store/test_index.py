@@ -135,6 +135,7 @@ def test_all_that_is_wrong_with_an_index_costs_time_alone(grid):
     assert_equal(expected, tables(store))
 
 
+@pytest.mark.slow
 def test_an_index_that_lies_is_taken_for_none(grid):
     """With a right checksum, as a stranger could write it."""
     store = grid[1]
@@ -178,6 +179,7 @@ def test_an_index_does_not_vouch_for_folders_that_are_not_there(grid, tmp_path):
     assert set(tables(store).runs["status"]) == {"unfinished"}
 
 
+@pytest.mark.slow
 def test_other_files_in_the_index_are_left_alone(grid):
     store = grid[1]
     (store / index.FOLDER / "runs-000001.bak").touch()

@@ -282,6 +282,7 @@ def test_conditions_on_curves(curves, expected):
     assert names(Record(rows(100, **curves), shots(3, 2, 1, 1), log_odds=True)) == expected
 
 
+@pytest.mark.slow
 def test_random_curves_do_not_oscillate():
     random = np.random.default_rng(0)
     for count in (80, 200, 800):
@@ -490,6 +491,7 @@ def test_only_hopeless_diagnoses_end_a_run():
     assert hopeless(diagnose(ends[1]), 2500, 2500) is None
 
 
+@pytest.mark.slow
 def test_tables_and_report_tell_the_health_of_runs(tmp_path):
     store = write_store(tmp_path / "store")
     ill, healthy = sorted((store / "runs").glob("dcgan-0-*"))[:2]

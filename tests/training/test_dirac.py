@@ -239,6 +239,7 @@ def test_with_r1_it_arrives_at_the_analytic_rate():
     assert measured < 0.98
 
 
+@pytest.mark.slow
 def test_with_instance_noise_it_arrives():
     start = (0.5, 0.5)
     path = train(600, start, [InputNoise(sigma=1.0)], batch_size=4096)

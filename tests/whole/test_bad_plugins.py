@@ -570,6 +570,7 @@ def test_metrics_that_no_samples_of_this_data_can_have(tmp_path: Path, evaluate:
     assert not (tmp_path / "runs" / "bad" / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_metric_that_some_of_the_data_can_have_is_computed_there(tmp_path: Path) -> None:
     grid = GRID.replace('plugins = ["plugin.py"]', "").replace("ARCHITECTURE", '"fcgan"').replace("TRICKS", "[]")
     levels = '[[compare]]\ntitle = "?"\ndataset = [{ name = "digits", size = 8 }, "ring"]\n'

@@ -29,6 +29,7 @@ LONG = (
     "grid.md",
     "hooks.md",
     "labels.md",
+    "learn.md",
     "metric.md",
     "notebooks.md",
     "search.md",

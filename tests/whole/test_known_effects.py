@@ -43,6 +43,7 @@ def test_equal_runs_as_two_levels_differ_by_exactly_nothing(n, scale, better):
     )
 
 
+@pytest.mark.slow
 def test_failures_that_hide_the_worst_runs_make_no_level_better():
     """The level's worst runs fail, so that its mean over successes looks better though its runs are no better."""
     rng, trials, seen = np.random.default_rng(0), 60, {"better": 0, "conditional": 0}

@@ -72,6 +72,7 @@ def run(place) -> Path:
     )
 
 
+@pytest.mark.slow
 def test_the_worker_takes_the_files_and_run_json_says_so(place, run):
     last = json.loads((run / "curves.jsonl").read_text().splitlines()[-1])
     assert last["of_the_file"] == pytest.approx(0.25 * (1 + 2 + 3 + 4) / 4)

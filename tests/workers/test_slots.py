@@ -121,6 +121,7 @@ def test_a_run_without_memory_goes_back_and_is_repeated_beside_fewer(tmp_path):
     assert [folder for kind, folder in events if kind is Returned] == [folders(events)[1]]
 
 
+@pytest.mark.slow
 def test_a_run_that_has_the_device_to_itself_and_no_memory_has_failed(tmp_path):
     levels = f'[[], [{{ name = "trouble", kind = "memory", marker = "{tmp_path / "was here"}" }}]]'
     events = train(tmp_path / "runs", 1, levels)
