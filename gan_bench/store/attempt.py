@@ -58,6 +58,7 @@ class Attempt:
         self._beats, self._ended = 0, threading.Event()
         try:
             self._write()
+            self._folder = os.open(path.parent, os.O_RDONLY)  # as long as it is open no other one gets its number
         except BaseException:
             os.close(self._file)
             path.unlink(missing_ok=True)
@@ -69,12 +70,23 @@ class Attempt:
         """Lost: the token is another's, or gone. OSError: that can't be known now."""
         if not self.lost:
             found = read(self.path)
-            if found is None and not self.path.parent.exists():
-                return  # somebody has deleted the store: what is to be written says so
+            if found is None and self._is_deleted():
+                return  # what is to be written says so
             if (found or {}).get("attempt") == self.name:
                 return
             self.lost = True
         raise Lost("another process has taken over")
+
+    def _is_deleted(self) -> bool:
+        """Whether somebody has deleted the token's folder, which may have been made anew.
+
+        While this process beats nobody has a reason to take over; where it has not, a new folder may be of one who did.
+        """
+        try:
+            there = os.stat(self.path.parent)
+        except FileNotFoundError:
+            return True
+        return clock() - self._beaten <= SILENT_SECONDS and not os.path.samestat(there, os.fstat(self._folder))
 
     def go_on(self) -> None:
         """Lost: as `check`, but asks only a process that has not beaten for long: it was frozen, or the disk away."""
@@ -94,8 +106,9 @@ class Attempt:
         with suppress(OSError):
             revoke(self.path, self.name)
         if not self._thread.is_alive():  # else a slow disk has it, and another file must not get its number
-            with suppress(OSError):
-                os.close(self._file)
+            for descriptor in (self._file, self._folder):
+                with suppress(OSError):
+                    os.close(descriptor)
 
     def __enter__(self) -> Attempt:
         return self

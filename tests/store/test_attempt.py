@@ -207,6 +207,17 @@ def test_a_store_that_was_deleted_is_not_another_process_s_doing(path):
         ours.check()
 
 
+def test_nor_is_one_that_was_deleted_and_made_anew_but_for_who_was_silent_meanwhile(path, monkeypatch):
+    ours = frozen(path, monkeypatch)
+    path.unlink()
+    path.parent.rmdir()
+    path.parent.mkdir()
+    ours.check()
+    monkeypatch.setattr(attempt, "SILENT_SECONDS", 0.0)
+    with pytest.raises(Lost):  # another process may have begun and finished there
+        ours.check()
+
+
 @pytest.fixture
 def folder(tmp_path, path) -> RunFolder:
     made = RunFolder(tmp_path / "runs" / "a-0")
