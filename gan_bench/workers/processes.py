@@ -42,6 +42,29 @@ def warm_up() -> None:
             ensure_running()
 
 
+def server() -> int | None:
+    """The number of the process that starts workers, if one does."""
+    from multiprocessing import forkserver
+
+    number: int | None = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    return number
+
+
+def has_ended(child: int | None, within: float = 0.0) -> bool:
+    """Whether a child of this process has ended, or does so in so many seconds: its files are closed some time before."""
+    if child is None or not hasattr(os, "waitid"):  # which macOS has from Python 3.13
+        return False
+    deadline = time.monotonic() + within
+    try:
+        while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
+    except ChildProcessError:
+        pass  # it is buried already
+    return True
+
+
 @contextmanager
 def apart() -> Iterator[None]:
     """Processes started here, and theirs, import neither the caller's script nor what lies in the current folder.

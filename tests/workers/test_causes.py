@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import signal
 from multiprocessing import Pipe
 from types import SimpleNamespace
@@ -16,7 +17,8 @@ from gan_bench.workers import executor
 from gan_bench.workers.events import ASKED_TO_END, Failed, Finished, Foreign, Returned, Stopped, Want
 from gan_bench.workers.executor import Executor
 from gan_bench.workers.hosts.base import Cause
-from gan_bench.workers.hosts.local import LocalHandle
+from gan_bench.workers.hosts.local import LocalHandle, begin
+from gan_bench.workers.processes import has_ended, server
 
 LOST, CRASH = Cause("its node a was lost", place=True), Cause("exit code 3")
 
@@ -214,3 +216,16 @@ def test_who_asks_a_worker_to_end_blames_no_run(code, place):
     """Such as a machine that shuts down."""
     process = SimpleNamespace(exitcode=code, pid=None, join=lambda *_: None)
     assert LocalHandle("cpu", process, Pipe()[0]).bury().place is place
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system does not tell of ended children")
+def test_a_run_is_not_blamed_for_the_end_of_what_starts_processes():
+    waits = "multiprocessing.connection:answer_challenge"  # for a message
+    handle = begin("cpu", waits, pickle.dumps(b"key"))
+    assert not has_ended(server())
+    os.kill(server(), signal.SIGKILL)
+    cause = handle.bury()
+    assert cause == Cause("what starts worker processes has ended", place=True)
+    after = begin("cpu", waits, pickle.dumps(b"key"))
+    after.kill()
+    assert after.bury().place is False

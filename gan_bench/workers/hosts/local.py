@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 from gan_bench.errors import GanBenchError
 from gan_bench.workers.events import ASKED_TO_END, DEVICE_FAULT, Event, Ready, Want
 from gan_bench.workers.hosts.base import Cause, Ending, Handle, Host
-from gan_bench.workers.processes import apart, worker_context
+from gan_bench.workers.processes import apart, has_ended, server, worker_context
 
 if TYPE_CHECKING:
     from gan_bench.workers.jobs import Job, Setup
 
 WORKER = "gan_bench.workers.worker:main"  # what a worker process does
+UNKNOWN = 255  # exit code that multiprocessing gives where the server of processes, which would know it, has ended
 PAUSES = (0.0, 0.5, 4.0)  # seconds before tries to start a process: a busy system buries a dead server late
 
 
@@ -33,6 +34,7 @@ class LocalHandle(Handle):
     def __init__(self, place: str, process: BaseProcess, connection: Connection) -> None:
         super().__init__(place)
         self.process, self.connection = process, connection
+        self._server = server()
 
     def send(self, job: Job | None) -> bool:
         """See Handle."""
@@ -81,6 +83,8 @@ class LocalHandle(Handle):
         self.process.join()
         self.connection.close()
         code = self.process.exitcode or 0
+        if code == UNKNOWN and has_ended(self._server, within=1.0):
+            return Cause("what starts worker processes has ended", place=True)
         # Who asked a worker to end, such as a machine that shuts down, meant the place, and not its runs.
         return Cause("it no longer answered" if deaf else exit_cause(code), place=code == ASKED_TO_END and not deaf)
 
