@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
@@ -283,6 +284,12 @@ def test_what_stands_between_imports_neither_torch_nor_ray():
     assert done.stdout == "[]\n"
 
 
+def run_alone(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """As `asyncio.run`, also where a browser's tests have left a loop running in this thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 class RayError(Exception):
     """As all of Ray's are."""
 
@@ -335,7 +342,7 @@ def test_a_parent_that_is_gone_is_heard_once(bridge, left):
         await bridge._ended.wait()
         await asyncio.sleep(0.05)
 
-    asyncio.run(run())
+    run_alone(run())
     assert len(reads) == 1
     assert bridge._orphan is not left
 
@@ -349,7 +356,7 @@ def begun(bridge: Bridge, seat: Any) -> Any:
         while bridge.workers:
             await asyncio.sleep(0.01)
 
-    asyncio.run(run())
+    run_alone(run())
     assert bridge.parent.poll(5)
     return bridge.parent.recv()
 
@@ -380,7 +387,7 @@ def test_a_node_that_can_not_be_asked_is_asked_later_and_that_is_said_once(bridg
 
     bridge._probed = probed
     for _ in range(2):
-        assert asyncio.run(bridge._meet("n")) == ""
+        assert run_alone(bridge._meet("n")) == ""
     assert bridge.ask_again["n"] > time.monotonic() + bridge_module.PROBE_SECONDS - 10
     assert bridge.parent.poll(5)
     name, line = bridge.parent.recv()
@@ -391,7 +398,7 @@ def test_a_node_that_can_not_be_asked_is_asked_later_and_that_is_said_once(bridg
 def test_the_disk_of_this_machine_is_not_taken_for_a_node_s(bridge, terms):
     terms.shared[0].rmdir()
     with pytest.raises(OSError, match=f"this machine can't write {terms.shared[0]}.*: No such file"):
-        asyncio.run(bridge._probed("n"))
+        run_alone(bridge._probed("n"))
 
 
 def test_what_is_prepared_waits_for_a_free_node_and_says_so(host, tmp_path):
