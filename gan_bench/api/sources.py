@@ -44,6 +44,11 @@ def source_hash(cls: type) -> str:
     return digest.hexdigest()
 
 
+def has_source(cls: type) -> bool:
+    """Whether there is a file that says what a plugin's class is: of one typed into a notebook nothing does."""
+    return _source(cls.__module__) is not None
+
+
 def _source(name: str) -> tuple[Code, Territory] | None:
     """A module's code, and the modules that may belong to it. None: it has no file, or is a library's."""
     top = name.partition(".")[0]

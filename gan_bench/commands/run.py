@@ -15,6 +15,7 @@ from rich.console import Console
 from gan_bench.api.asking import ask
 from gan_bench.api.samples import PreparedData
 from gan_bench.api.trackers import trackers
+from gan_bench.commands.outputs import write_outputs
 from gan_bench.console import plain_console, say
 from gan_bench.errors import GanBenchError, OccupiedError
 from gan_bench.files import checked, remove_leftovers
@@ -40,7 +41,9 @@ from gan_bench.stats.sequential import Looks
 from gan_bench.store.attempt import Lost
 from gan_bench.store.index import FOLDER as INDEX
 from gan_bench.store.lock import Held, hold
+from gan_bench.training.dry import dry_pass
 from gan_bench.training.global_state import preserved
+from gan_bench.training.known_passes import known_pass
 from gan_bench.workers.engine import Engine, LocalEngine, Rules
 from gan_bench.workers.events import Event, Failed
 from gan_bench.workers.jobs import Job, Setup, make_job
@@ -148,7 +151,7 @@ class GridWork:
         self.fresh, self.keep_stale, self.verify = fresh, stale == "keep", verify
         self.console = console or plain_console()
         self.engine = engine or LocalEngine(execution.devices, execution.slots)
-        self.prepared = prepare_grid(grid, self.console)
+        self.prepared = prepare_grid(grid, self.console, known_pass)
         self.search = search  # of which its runs are the second stage; or, once it has run, which it is itself
         self.untold = True  # what its data and plugins were found to be
 
@@ -193,6 +196,8 @@ class GridWork:
             new = [run for run, what in todo if what == "train"]
             check_space(self.store, new, self.grid.evaluate.keep, self.engine.workers)
             self._tell_found()
+            for run, _ in todo:
+                dry_pass(run.cell)  # once a cell; what was known of it says nothing of today
             done, failed = self._train([run for run, _ in todo], self._jobs(todo, fresh))
             if not (
                 self.store / "grid.json"
@@ -202,7 +207,10 @@ class GridWork:
                 self.say(self.engine.lost)
             if done or self.engine.lost:  # who stops the command waits for its end
                 remember([run for run, _ in todo], self.evaluators)
-                self._report()
+                shown = {
+                    run.name: run for run in (*every, *(self.search.runs.values() if self.search else ()))
+                }.values()
+                write_outputs(self.store, shown, self.grid.registry.manager, self.say, verify=self.verify)
         failed |= unreadable
         attempted = {run.name for run, _ in todo}  # what is known of these was read before
         others = [run for run in runs if run.name not in failed]
@@ -276,13 +284,6 @@ class GridWork:
             write_speed(self.store, session)
             self.console.print(speed_text(session))
         return done, failed
-
-    def _report(self) -> None:
-        from gan_bench.findings.tables import load, write_tables  # imports pandas, which a plan does without
-
-        write_tables(self.store, load(self.store, verify=self.verify, keep=True))
-        manager = self.grid.registry.manager
-        ask(manager, "gan_bench_report", self.say, stores=[self.store], output=self.store / "report.html")
 
 
 def run_grid(

@@ -14,6 +14,8 @@ from gan_bench.planning.lengths import Lengths
 from gan_bench.training.dry import DryPass, dry_pass
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from gan_bench.api.samples import PreparedData
@@ -60,20 +62,20 @@ class PreparedGrid:
         return [(described(self.data[key]), cell.settings["dataset"]) for key, cell in cells.items()]
 
 
-def check_undecoded(grid: Grid) -> dict[Cell, DryPass]:
+def check_undecoded(grid: Grid, try_cell: Callable[[Cell], DryPass] = dry_pass) -> dict[Cell, DryPass]:
     """Try every cell, before anything is decoded. GanBenchError: data is missing, or a cell's networks or tricks don't fit it."""
     check_data(grid)
     check_labels(grid)
-    return {cell: dry_pass(cell) for cell in (*grid.cells, grid.baseline)}
+    return {cell: try_cell(cell) for cell in (*grid.cells, grid.baseline)}
 
 
-def prepare_grid(grid: Grid, console: Console) -> PreparedGrid:
-    """Decode the data and try every cell.
+def prepare_grid(grid: Grid, console: Console, try_cell: Callable[[Cell], DryPass] = dry_pass) -> PreparedGrid:
+    """Decode the data and try every cell; with `known_pass` those that were not tried before.
 
     GanBenchError: data is missing or damaged, or a cell's networks or tricks don't fit it, which is found before anything is
     decoded; two cells are the same runs; scores can't be asked of it.
     """
-    dry = check_undecoded(grid)
+    dry = check_undecoded(grid, try_cell)
     data = prepare_data(grid, console)
     check_labels(grid, data)
     for prepared in data.values():

@@ -143,14 +143,14 @@ def finding_of(seeds: tuple[int, ...], d: NDArray[np.float64], scale: Scale, bet
     Differences that are all the same have no spread for a t test (a score that takes few values, or equal runs): their p is
     that of the sign flips, which is 2 / 2^n, and 1 where they are 0.
     """
-    from scipy import stats  # takes half a second to import
+    from scipy.special import stdtr  # scipy.stats, which has the same by another name, takes half a second to import
 
     n = len(d)
     mean = float(d.mean()) if n else math.nan
     if n < 2:
         return Finding(scale, better, seeds, tuple(d.tolist()), mean, None, None)
     error = _deviation(d) / math.sqrt(n)
-    p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error > 0 else 2 / 2**n if mean else 1.0
+    p = float(2 * stdtr(n - 1, -abs(mean) / error)) if error > 0 else 2 / 2**n if mean else 1.0
     return Finding(scale, better, seeds, tuple(d.tolist()), mean, t_interval(d), p)
 
 
@@ -159,12 +159,12 @@ def t_interval(differences: Sequence[float] | NDArray[np.float64], share: float 
 
     None of fewer than two, and of differences that are all the same: without spread it would be a point.
     """
-    from scipy import stats
+    from scipy.special import stdtrit
 
     d = np.asarray(differences, dtype=np.float64)
     if len(d) < 2 or not _deviation(d):
         return None
-    half = float(stats.t.isf((1 - CONFIDENCE) * share / 2, len(d) - 1)) * _deviation(d) / math.sqrt(len(d))
+    half = -float(stdtrit(len(d) - 1, (1 - CONFIDENCE) * share / 2)) * _deviation(d) / math.sqrt(len(d))
     return float(d.mean()) - half, float(d.mean()) + half
 
 
@@ -184,13 +184,12 @@ def _badness(finding: Finding) -> float:
 
 def _signed_ranks(finding: Finding) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Of each pair its sign (above 0 where the level is worse) and the rank of its size, failures as infinite differences."""
-    from scipy import stats
-
     worse = np.array(finding.differences) * (1 if finding.better == "lower" else -1)
     level, reference = finding.failures
     d = np.concatenate((worse, [math.inf] * level, [-math.inf] * reference))
     d = d[d != 0]
-    return np.sign(d), stats.rankdata(np.abs(d))
+    _, which, times = np.unique(np.abs(d), return_inverse=True, return_counts=True)
+    return np.sign(d), (np.cumsum(times) - (times - 1) / 2)[which]
 
 
 def rank_p(finding: Finding) -> float:
@@ -239,13 +238,18 @@ def interquartile_mean(differences: Sequence[float], share: float = 1.0) -> tupl
     Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", section 4.3; strata are
     tasks there, and a finding is about one. For `SEEDS_FOR_QUARTILES` pairs and more.
     """
-    from scipy import stats
-
     d = np.array(differences)
     drawn = np.random.default_rng(0).choice(d, (RESAMPLES // 4, len(d)))
     tail = (1 - CONFIDENCE) * share / 2
-    low, high = np.quantile(stats.trim_mean(drawn, 0.25, axis=1), [tail, 1 - tail])
-    return float(stats.trim_mean(d, 0.25)), float(low), float(high)
+    low, high = np.quantile(_middle(drawn), [tail, 1 - tail])
+    return float(_middle(d)), float(low), float(high)
+
+
+def _middle(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of the middle half of the last axis; a quarter of an odd number is rounded down."""
+    cut = values.shape[-1] // 4
+    mean: NDArray[np.float64] = np.sort(values, axis=-1)[..., cut : values.shape[-1] - cut].mean(axis=-1)
+    return mean
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -45,13 +45,14 @@ def stamp(folder: str, steps: Iterable[int]) -> str:
 
     Nothing is opened.
     """
-    facts = [_facts(f"{folder}/{name}") for name in PARTS]
+    facts = [facts_of(f"{folder}/{name}") for name in PARTS]
     for step in steps:
-        facts += [_facts(f"{folder}/snapshots/{snapshot_name(step)}/{name}") for name in SNAPSHOT_PARTS]
+        facts += [facts_of(f"{folder}/snapshots/{snapshot_name(step)}/{name}") for name in SNAPSHOT_PARTS]
     return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest() if facts[0] else ""
 
 
-def _facts(path: str) -> tuple[int, ...] | None:
+def facts_of(path: str) -> tuple[int, ...] | None:
+    """What changes with a file; None: there is none."""
     try:
         found = os.lstat(path.rstrip("/"))
     except FileNotFoundError:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
-from torch.utils.flop_counter import FlopCounterMode
 
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.kinds import Architecture
@@ -31,6 +29,8 @@ def describe(network: nn.Module, *inputs: torch.Tensor) -> dict[str, Any]:
     are trained; `flops` are those of the forward pass of one sample (a multiply-add is two). The layers' numbers add up to the
     network's: one that several layers share stands with the first.
     """
+    from gan_bench.training.flops import Flops  # takes a while to import, which a finished grid does without
+
     layers: list[dict[str, Any]] = []
     counted: set[int] = set()  # ids of tensors
 
@@ -52,7 +52,7 @@ def describe(network: nn.Module, *inputs: torch.Tensor) -> dict[str, Any]:
         for name, module, whole in found
     ]
     try:
-        with evaluating(network), _Flops() as counter:
+        with evaluating(network), Flops() as counter:
             network(*inputs)
     finally:
         for hook in hooks:
@@ -61,18 +61,6 @@ def describe(network: nn.Module, *inputs: torch.Tensor) -> dict[str, Any]:
         if any(id(tensor) not in counted for tensor in _numbers(module, whole)):
             record(name, module, whole)
     return {**_count(network, set()), "flops": counter.get_total_flops() // len(inputs[0]), "layers": layers}
-
-
-class _Flops(FlopCounterMode):
-    """Counts for the whole network. PyTorch's own counts for each module, and then none may be given a view of a parameter."""
-
-    def __init__(self) -> None:
-        super().__init__(display=False)
-        self.mod_tracker = _NoModules()  # type: ignore[assignment]
-
-
-class _NoModules(nullcontext[None]):
-    parents = frozenset({"Global"})
 
 
 def _layers(network: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:

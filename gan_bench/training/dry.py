@@ -92,7 +92,7 @@ def _dry_pass(cell: Cell) -> tuple[DryPass, bool]:
     try:
         with preserved(), contextlib.redirect_stdout(sys.stderr):  # standard output is for results
             torch.set_num_threads(1)  # what is computed for real is too small for more
-            data = _spec(cell.dataset)
+            data = spec_of(cell.dataset)
             networks = describe_architecture(cell.architecture, data)
             if _work(cell, data, networks) < REAL_WORK:
                 if cell.precision == "fp16":  # in which a CPU is slow, and the first gradients may well not be finite
@@ -108,7 +108,7 @@ def _dry_pass(cell: Cell) -> tuple[DryPass, bool]:
         raise GanBenchError(f"{cell.label}: {told(error, cell)}") from error
 
 
-def _spec(dataset: Dataset) -> DataSpec:
+def spec_of(dataset: Dataset) -> DataSpec:
     """What networks must know of a dataset, asked for once: a folder of 100,000 pictures is searched through for its classes."""
     if id(dataset) not in _specs:
         _specs[id(dataset)] = dataset, dataset.spec()

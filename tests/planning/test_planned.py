@@ -7,19 +7,18 @@ from stores import gan_bench, write_grid
 
 from gan_bench.console import plain_console
 from gan_bench.grid import load_grid
-from gan_bench.planning import courses
 from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.planned import plan_runs
 from gan_bench.planning.store_files import write_store
 from gan_bench.stats.sequential import with_look
+from gan_bench.training.dry import dry_pass
 
 
 @pytest.fixture
-def prepared(tmp_path, monkeypatch):
+def prepared(tmp_path):
     tried = []
-    dry_pass = courses.dry_pass
-    monkeypatch.setattr(courses, "dry_pass", lambda cell: (tried.append(cell), dry_pass(cell))[1])
-    found = prepare_grid(load_grid(write_grid(tmp_path, seeds="seeds = [0, 1]")), plain_console())
+    grid = load_grid(write_grid(tmp_path, seeds="seeds = [0, 1]"))
+    found = prepare_grid(grid, plain_console(), lambda cell: (tried.append(cell), dry_pass(cell))[1])
     assert tried == [*found.grid.cells, found.grid.baseline]
     return found
 

@@ -115,7 +115,7 @@ def test_all_that_is_wrong_with_an_index_costs_time_alone(grid):
     store = grid[1]
     expected = tables(store, verify=True)
     files = sorted((store / index.FOLDER).iterdir())
-    assert [file.name for file in files] == ["checked.json", "runs-000001"]
+    assert [file.name for file in files] == ["checked.json", "outputs", "runs-000001"]
     whole = [file.read_bytes() for file in files]
     for damage in (
         lambda content: b"",
@@ -131,6 +131,9 @@ def test_all_that_is_wrong_with_an_index_costs_time_alone(grid):
         assert found["open"] >= RUNS * 5
     resume(*grid)
     assert len(read_checked(store)) == RUNS, "it is made anew"
+    with counted() as found:
+        assert_equal(expected, tables(store))
+    assert not found
     index.forget(store)
     assert_equal(expected, tables(store))
 
@@ -315,4 +318,4 @@ def test_a_small_store_has_none(grid, monkeypatch):
     monkeypatch.setattr("gan_bench.findings.contents.FEWEST", RUNS + 1)
     index.forget(grid[1])
     resume(*grid)
-    assert not (grid[1] / index.FOLDER).exists()
+    assert not list((grid[1] / index.FOLDER).glob("runs-*"))
