@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,9 @@ class Follower:
         try:
             with ExitStack() as shown, _hangups():
                 while (ending := self.submission.ending) is None:
+                    if self._replaced():
+                        self.console.print("Another command has begun it anew; the same command follows that one.")
+                        raise SystemExit(130)
                     self._look(shown)
                     if time.monotonic() - self.polled > POLL_SECONDS:
                         self.polled = time.monotonic()
@@ -68,10 +71,15 @@ class Follower:
         except Hangup:
             self.console.print("Its jobs go on; the same command follows them again.")
             raise SystemExit(130) from None
-        self.submission.told.touch()
+        with suppress(FileNotFoundError):  # another command has just put one in its place
+            self.submission.told.touch()
         if ending.error:
             raise GanBenchError(ending.error)
         return Outcome(store, ending.runs, ending.failed, ending.stopped), list(ending.lines)
+
+    def _replaced(self) -> bool:
+        latest = Submission.latest(self.submission.store)
+        return latest is not None and latest.name != self.submission.name
 
     def _look(self, shown: ExitStack) -> None:
         """Tell what is new in logs and journals."""

@@ -57,19 +57,24 @@ def _made(store: Path) -> list[str]:
 
 
 def _made_of(store: Path, runs: Iterable[Run], manager: pluggy.PluginManager) -> str:
-    """What changes with everything that tables and report are made of; "" where others make one: what they write isn't known."""
+    """What changes with everything that tables and report are made of; "" where that can't be told.
+
+    Where others make a report as well nobody knows what they write, nor what is in folders that the system does not open.
+    """
     reports = manager.hook.gan_bench_report.get_hookimpls()
     if len(reports) != 1:
         return ""
-    found: list[Any] = [
-        code_stamp(Path(gan_bench.__file__).parent),
-        code_stamp(Path(inspect.getfile(reports[0].function)).parent),
-        hashlib.sha256((store / "grid.json").read_bytes()).hexdigest(),  # which is written anew by every command
-        facts_of(f"{store}/speed.json"),
-        [(str(file), facts_of(str(file))) for file in sorted((store / "real").rglob("*"))],
-        sorted((run.name, stamp(os.fspath(run.path), _steps(run))) for run in runs),
-    ]
-    return hashlib.sha256(repr(found).encode()).hexdigest()
+    with suppress(OSError):
+        found: list[Any] = [
+            code_stamp(Path(gan_bench.__file__).parent),
+            code_stamp(Path(inspect.getfile(reports[0].function)).parent),
+            hashlib.sha256((store / "grid.json").read_bytes()).hexdigest(),  # which is written anew by every command
+            facts_of(f"{store}/speed.json"),
+            [(str(file), facts_of(str(file))) for file in sorted((store / "real").rglob("*"))],
+            sorted((run.name, stamp(os.fspath(run.path), _steps(run))) for run in runs),
+        ]
+        return hashlib.sha256(repr(found).encode()).hexdigest()
+    return ""
 
 
 def _steps(run: Run) -> list[int]:

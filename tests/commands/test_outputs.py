@@ -99,6 +99,14 @@ def test_where_others_write_too_nobody_knows_what(folder):
         os.unlink(folder / "runs/toy/report.txt")
 
 
+def test_what_the_system_does_not_let_us_look_at_is_no_reason_to_end(folder, monkeypatch):
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(outputs, "facts_of", refuse)
+    assert made_again(folder)
+
+
 def test_a_stamp_of_code_changes_with_every_file_of_it(tmp_path):
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "page.html").write_text("a")

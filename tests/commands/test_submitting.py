@@ -380,6 +380,18 @@ def test_what_tasks_tell_is_followed(tmp_path, fake, monkeypatch):
     assert (store / "report.html").exists()
 
 
+def test_who_follows_what_another_command_has_replaced_says_so(tmp_path, fake, monkeypatch):
+    monkeypatch.setattr(following, "READ_SECONDS", 0.05)
+    run(tmp_path)
+    store = tmp_path / "a store"
+    (fake / "queue").write_text(f"101_0|PENDING||{Submission.latest(store).name}-train|None\n")
+    anew = Timer(0.5, Submission.new, [store, 2])
+    anew.start()
+    told = gan_bench("run", "grid.toml", "--on", "slurm", "--out", "a store", cwd=tmp_path, code=130).output
+    anew.join()
+    assert "Another command has begun it anew; the same command follows that one." in told
+
+
 BROKEN = """
 import multiprocessing, os
 from gan_bench import Trick, hookimpl

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import fuzz
 import pytest
 from slurm import PLUGIN, Cluster, missing
 from stores import assert_equal_stores, command, gan_bench, run_folders, write_grid
@@ -129,6 +130,13 @@ class Desk:
         rounds = range(1, self.submission.rounds() + 1)
         return [line for number in rounds for line in Journals(self.submission.round(number).journals).new()]
 
+    def at_work(self) -> set[str]:
+        """Journals of tasks that train now."""
+        told = self.told()
+        return {line.journal for line in told if isinstance(line.entry, Started)} - {
+            line.journal for line in told if isinstance(line.entry, Over)
+        }
+
     def calls(self, name: str) -> list[str]:
         """Calls of one of Slurm's commands by those that were typed."""
         lines = [line.split(" ", 2) for line in self.cluster.calls.read_text().splitlines()]
@@ -216,12 +224,16 @@ def test_what_is_killed_at_random_goes_on(desk):
 
 
 def test_a_preemption_costs_a_run_nothing_and_a_crash_does(desk):
-    text = GRID.replace('"slow"', '{ name = "slow", milliseconds = 100 }').replace('"ema"]', '"ema"], ["crash"]')
+    """With `--fuzz 10` there are ten in a row."""
+    slow = f'{{ name = "slow", milliseconds = {80 + 20 * fuzz.times} }}'
+    text = GRID.replace('"slow"', slow).replace('"ema"]', '"ema"], ["crash"]')
     desk.write(text)
     follower = desk.start("--retries", "1")
     until(lambda: desk.trains(2), "no run began")
-    desk.cluster.ask("sbatch", "--partition=high", "--array=1-2", "--output=/dev/null", "--wrap=sleep 1")
-    until(lambda: any(isinstance(line.entry, Over) for line in desk.told()), "not preempted")
+    for _ in range(fuzz.times):
+        until(lambda: len(desk.at_work()) == 2, "no run goes on")
+        desk.cluster.ask("sbatch", "--partition=high", "--array=1-2", "--output=/dev/null", "--wrap=sleep 1")
+        until(lambda: not desk.at_work(), "not preempted")
     output = follower.communicate(timeout=600)[0]
     assert follower.returncode == 1, output
     assert "2 of 6 runs failed" in output
