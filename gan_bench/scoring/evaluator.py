@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -145,20 +145,29 @@ class Evaluator:
                 self._alarm(index, name)
 
     def score(
-        self, generated: Tensor, parts: Sequence[Part] = PARTS, labels: Tensor | None = None
+        self,
+        generated: Tensor,
+        parts: Sequence[Part] = PARTS,
+        labels: Tensor | None = None,
+        wanted: Collection[str] | None = None,
     ) -> list[dict[str, Any]]:
         """Scores of `self.count` generated samples (N, *shape), against these parts of the data.
 
         `labels` (N,) are the classes that they were asked for; None: no classes were, so that whatever reads labels is left out.
+        Metrics of which no number's protocol is `wanted` are left out, too.
         """
-        scores = self._scores(generated, parts, labels)
-        for one, score in zip(self.scored(labels is not None), scores, strict=True):
+        scored = self.scored(labels is not None)
+        places = {one.place[0] for one in scored if wanted is None or one.protocol_id in wanted}
+        scores = self._scores(generated, parts, labels, places)
+        for one, score in zip([one for one in scored if one.place[0] in places], scores, strict=True):
             if alarm := self._alarm(*one.place):
                 score["alarm"] = alarm
         return scores
 
-    def _scores(self, generated: Tensor, parts: Sequence[Part], labels: Tensor | None) -> list[dict[str, Any]]:
-        """The same, without alarms, which rest on scores themselves."""
+    def _scores(
+        self, generated: Tensor, parts: Sequence[Part], labels: Tensor | None, places: Collection[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """The same, without alarms, which rest on scores themselves; of the metrics at these places, or all."""
         self.seconds = defaultdict(float)
         if self.data.spec.kind == "image":
             # In batches, since at once it would take thrice the room.
@@ -166,6 +175,8 @@ class Evaluator:
         extracted: dict[Extraction, Tensor] = {}  # once for all metrics that read them
         scores = []
         for index, measure in self._measures(labels is not None):
+            if places is not None and index not in places:
+                continue
             extraction = measure.extraction
             if not measure.reads_samples and extraction not in extracted:
                 with self._timed("features"):

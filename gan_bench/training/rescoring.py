@@ -79,7 +79,7 @@ def score_best_again(training: Training) -> None:
                 asked = (evaluator.count, training.seed, training.device, "evaluation of the best")
                 labels = draw_labels(recipe.draw_labels, *asked)
                 samples = draw(network, training.latent, *asked, labels)
-                scored = evaluator.score(samples, ("held_out",), labels)
+                scored = evaluator.score(samples, ("held_out",), labels, wanted)
                 again = [score for score in scored if score["protocol_id"] in wanted]
         if again != found:
             write_object(folder.snapshot(step) / "scores.json", scores | ({"again": again} if again else {}))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Binomial
 from torch.nn.functional import cross_entropy
 
 from gan_bench import DataSpec, FeatureExtractor, Field, NetworkFeatures, hookimpl
@@ -127,11 +128,10 @@ def _accuracy(network: nn.Sequential, samples: Samples) -> float:
 
 def _remarks(accuracy: float, samples: Samples) -> list[str]:
     """That the classifier gets no more samples right than a guess does, as far as a one-sided binomial test can tell."""
-    from scipy.special import bdtrc  # not from scipy.stats, which takes a second to import, of each worker
-
     assert samples.labels is not None, "it has an accuracy"
     count, chance = len(samples), int(samples.labels.unique(return_counts=True)[1].max()) / len(samples)
-    if bdtrc(round(accuracy * count) - 1, count, chance) < SURE:
+    right = torch.arange(round(accuracy * count), count + 1, dtype=torch.float64)
+    if Binomial(count, torch.tensor(chance, dtype=torch.float64)).log_prob(right).exp().sum() < SURE:
         return []
     return [
         f"the classifier gets {accuracy:.0%} of {count:,} held-out samples right, and can't be told from one that always names "

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from weakref import ReferenceType, ref
+
 import torch
+from pydantic import PrivateAttr
 from torch import Tensor
 
 from gan_bench import Alarm, Features, Field, Metric, Number, PreparedData, hookimpl
@@ -25,6 +28,8 @@ class PrecisionRecall(NeighbourMetric):
         "recall": Number("higher", unit="share", side="diversity", alarm=NEARLY_ALL),
     }
     k: int = Field(3, ge=1, description="nearest neighbours that make a ball's radius")
+    # Generated features and their radii, since the same are scored against training data too.
+    _latest: tuple[ReferenceType[Tensor], Tensor] | None = PrivateAttr(None)
 
     def reference(self, real: Tensor) -> dict[str, Tensor]:
         """`features` (M, d) and `radii` (M,)."""
@@ -36,13 +41,19 @@ class PrecisionRecall(NeighbourMetric):
 
     def score(self, generated: Tensor, reference: dict[str, Tensor]) -> dict[str, float]:
         """Both in [0, 1]. ValueError: k samples or fewer, or features that are not finite."""
-        radii = self.radii(self.finite(generated, "generated", self.k + 1), self.k)
+        radii = self._radii_of(generated)
         inside = torch.zeros(len(generated), dtype=torch.bool)
         reached = torch.zeros(len(reference["features"]), dtype=torch.bool)
         for rows, block in self.distances(generated, reference["features"]):
             inside[rows] = (block <= reference["radii"]).any(1)
             reached |= (block <= radii[rows, None]).any(0)
         return {"precision": inside.double().mean().item(), "recall": reached.double().mean().item()}
+
+    def _radii_of(self, generated: Tensor) -> Tensor:
+        if self._latest is None or self._latest[0]() is not generated:
+            radii = self.radii(self.finite(generated, "generated", self.k + 1), self.k)
+            self._latest = ref(generated), radii
+        return self._latest[1]
 
 
 @hookimpl

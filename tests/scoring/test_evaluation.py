@@ -22,6 +22,7 @@ from gan_bench_plugins.datasets.digits import Digits
 from gan_bench_plugins.metrics.classifier import Classifier
 from gan_bench_plugins.metrics.fid import FrechetDistance
 from gan_bench_plugins.metrics.pixels import Pixels
+from gan_bench_plugins.metrics.precision_recall import PrecisionRecall
 from gan_bench_plugins.metrics.random_features import RandomFeatures
 
 made: list[torch.Tensor] = []  # what references were made of
@@ -264,6 +265,15 @@ def test_what_scores_cost_is_told(evaluator, samples):
     assert slow.seconds["plain"] > 0
     slow.score(samples)
     assert slow.seconds["slow"] < 2, "of the latest scores alone"
+
+
+def test_what_is_not_wanted_is_not_computed(evaluator, samples):
+    both = evaluator(FrechetDistance(), PrecisionRecall())
+    distance, precision, recall = both.score(samples)
+    assert both.score(samples, wanted=[recall["protocol_id"]]) == [precision, recall]
+    assert set(both.seconds) == {"features", "precision_recall"}
+    assert both.score(samples, wanted=[distance["protocol_id"], "of none"]) == [distance]
+    assert not both.score(samples, wanted=[])
 
 
 def test_several_numbers_are_a_score_each(evaluator, samples):
