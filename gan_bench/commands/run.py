@@ -196,8 +196,8 @@ class GridWork:
             new = [run for run, what in todo if what == "train"]
             check_space(self.store, new, self.grid.evaluate.keep, self.engine.workers)
             self._tell_found()
-            for run, _ in todo:
-                dry_pass(run.cell)  # once a cell; what was known of it says nothing of today
+            for cell in dict.fromkeys(run.cell for run, _ in todo):
+                dry_pass(cell)  # what was known of it says nothing of today
             done, failed = self._train([run for run, _ in todo], self._jobs(todo, fresh))
             if not (
                 self.store / "grid.json"
