@@ -1,7 +1,7 @@
 """Thousands of runs in one store: what plan, run, load, the tables and the page take, each in a process of its own.
 
 pytest benchmarks/test_many_runs.py -s    10,000 runs; half an hour
-MANY=100000 pytest benchmarks/test_many_runs.py -s    hours on a busy machine
+MANY=100000 pytest benchmarks/test_many_runs.py -s    an hour; leave the sources alone meanwhile
 
 Workers are stood for by one that copies one real run (`many_runs.Template`); its processor time is told apart.
 """
