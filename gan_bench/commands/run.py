@@ -42,7 +42,7 @@ from gan_bench.store.attempt import Lost
 from gan_bench.store.index import FOLDER as INDEX
 from gan_bench.store.lock import Held, hold
 from gan_bench.training.dry import dry_pass
-from gan_bench.training.global_state import preserved
+from gan_bench.training.global_state import keep_freed_memory, preserved
 from gan_bench.training.known_passes import known_pass
 from gan_bench.workers.engine import Engine, LocalEngine, Rules
 from gan_bench.workers.events import Event, Failed
@@ -240,6 +240,7 @@ class GridWork:
         try:
             with hold(self.store, self.say) as heart, checked(heart.go_on), preserved():
                 torch.set_num_threads(1)  # so that whoever computes features gets the same bits
+                keep_freed_memory()
                 remove_leftovers(self.store)
                 remove_leftovers(self.store / INDEX)
                 yield

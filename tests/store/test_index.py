@@ -271,8 +271,8 @@ def flip(file: Path) -> None:
 @pytest.mark.slow
 def test_verify_finds_what_leaves_no_trace(grid, monkeypatch):
     """A bit that a disk has flipped changes no time; one that is flipped here does."""
-    facts_of = index._facts
-    monkeypatch.setattr(index, "_facts", lambda path: (found := facts_of(path)) and (*found[:2], *found[3:]))
+    facts_of = index.facts_of
+    monkeypatch.setattr(index, "facts_of", lambda path: (found := facts_of(path)) and (*found[:2], *found[3:]))
     store, run = grid[1], a_run(grid[1])
     index.forget(store)
     resume(*grid)
