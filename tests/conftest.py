@@ -41,9 +41,8 @@ def parts():
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Tests run in two processes, for many of them wait for processes of their own; slow ones, most of which do, in three;
-    those of a GPU in one."""
-    return {"gpu": 0, "slow": 3}.get(config.getoption("markexpr"), 2)
+    """Tests run in two processes, for many of them wait for processes of their own; those of a GPU in one."""
+    return 0 if config.getoption("markexpr") == "gpu" else 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

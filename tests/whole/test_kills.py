@@ -7,6 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
+import fuzz
 import pytest
 from stores import assert_equal_stores, gan_bench, run_folders, write_grid
 from victim import Victim
@@ -75,7 +76,7 @@ def test_killed_at_every_point_and_at_random_it_ends_with_the_same_bits(tmp_path
     began = time.monotonic()
     gan_bench("run", victim.grid, "--out", "again", cwd=tmp_path)
     seconds = time.monotonic() - began + 4  # a process of its own has to import
-    while victim.kills < 25:
+    while victim.kills < 10 * fuzz.times:
         for point, count, who in CHOSEN:
             victim.kill_at(point, count, who)
         victim.finish_and_compare(f"chosen-{stores}")
