@@ -27,7 +27,7 @@ from gan_bench.errors import GanBenchError
 
 # What `beside` names; the others were called so by earlier versions: a snapshot, a checkpoint, a run that was discarded.
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}|\.step-\d+|\.checkpoint\.new\.pt|\..+\.discarded")
-CODE = (".py", ".html", ".css", ".js")
+CODE = ("*.py", "*.html", "*.css", "*.js")
 _check: ContextVar[Callable[[], object]] = ContextVar("check", default=lambda: None)
 
 
@@ -211,8 +211,8 @@ def listed(path: Path) -> bool:
 
 def code_stamp(folder: Path) -> str:
     """What changes whenever a file of Python or of a page in the folder does: names, sizes and times of change."""
-    found = sorted(file for suffix in CODE for file in folder.rglob(f"*{suffix}"))
-    facts = [(str(file.relative_to(folder)), one.st_size, one.st_mtime_ns) for file in found if (one := file.stat())]
+    found = [(file, file.stat()) for pattern in CODE for file in folder.rglob(pattern)]
+    facts = sorted((str(file.relative_to(folder)), one.st_size, one.st_mtime_ns) for file, one in found)
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

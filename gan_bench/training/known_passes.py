@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from gan_bench.grid import Cell
 
 
+@cache  # a grid has thousands of cells
+def _core() -> str:
+    return code_stamp(Path(gan_bench.__file__).parent)
+
+
 def known_pass(cell: Cell) -> DryPass:
     """What a dry pass of the same settings, code and PyTorch once found; else one is made, and kept.
 
@@ -30,8 +36,7 @@ def known_pass(cell: Cell) -> DryPass:
     classes = type(cell.architecture), *map(type, cell.tricks)
     if not all(map(has_source, classes)):  # nobody can tell whether they are what they were
         return dry_pass(cell)
-    core = code_stamp(Path(gan_bench.__file__).parent)
-    facts = [core, torch.__version__, cell.key, [source_hash(one) for one in classes], repr(spec_of(cell.dataset))]
+    facts = [_core(), torch.__version__, cell.key, [source_hash(one) for one in classes], repr(spec_of(cell.dataset))]
     file = cache_root() / "dry" / f"{canonical_hash(facts)}.json"
     with suppress(GanBenchError, OSError, TypeError, KeyError):  # it is damaged, or not there
         found = read_json(file)

@@ -86,7 +86,7 @@ def test_another_is_made_where_anything_differs(folder, made, monkeypatch, chang
     if change == "plugin":
         (folder / "needy.py").write_text(NEEDY + "\n")
     elif change == "core":
-        monkeypatch.setattr(known_passes, "code_stamp", lambda folder: "of tomorrow")
+        monkeypatch.setattr(known_passes, "_core", lambda: "of tomorrow")
     elif change == "damaged":
         (file,) = (folder / "cache" / "dry").iterdir()
         file.write_text("{}")
