@@ -49,6 +49,7 @@ def visiting(browser, address):
 
     def open_page(at=address, script="", **options):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "offline": True, **options})
+        context.set_default_timeout(120_000)  # milliseconds: on a busy machine half a minute was once too short
         contexts.append(context)
         page = context.new_page()
         page.add_init_script(script)

@@ -86,7 +86,7 @@ def test_play_goes_to_the_end_and_stops(visit):
     assert (button.inner_text(), page.locator("#comparison-2 .play").inner_text()) == ("Pause", "Play")
     assert page.locator("#comparison-2 .strip output").inner_text() == "step 75"
     assert button.bounding_box()["width"] == width
-    page.locator("#comparison-1 .play", has_text="Play").wait_for(timeout=20_000)
+    page.locator("#comparison-1 .play", has_text="Play").wait_for()
     assert page.locator(".strip output").all_inner_texts() == ["step 300"] * 3
     button.click()
     button.click()
@@ -136,7 +136,7 @@ def test_pixels_are_crisp_and_the_strip_is_one_row(page):
 
 @pytest.mark.slow
 def test_log_switch_legend_and_hover(visit):
-    page = visit()
+    page = visit(reduced_motion="reduce")  # where the mouse goes must not scroll any longer
     draw_all(page)
     figure = page.locator("#comparison-2 .charts figure", has_text="Loss of G")
     kind = "plot => plot.layout.yaxis.type"
@@ -155,7 +155,7 @@ def test_log_switch_legend_and_hover(visit):
     figure.locator(".plot").scroll_into_view_if_needed()
     box = figure.locator(".plot").bounding_box()
     page.mouse.move(box["x"] + 200, box["y"] + 100, steps=3)
-    figure.locator(".hoverlayer .legendtext").first.wait_for(timeout=5000)
+    figure.locator(".hoverlayer .legendtext").first.wait_for()
     assert "generator steps" in figure.locator(".hoverlayer").text_content()
 
 
