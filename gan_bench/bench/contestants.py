@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ from gan_bench.training.global_state import keep_freed_memory, tf32_products
 from gan_bench.training.steps import BLOCK, CudaCapture, Steps
 
 Advance = Callable[[], int]
+Compiled = Literal["default", "reduce-overhead"]
 
 
 def engine(case: Case, batch: int, device: torch.device, slots: int, precision: str) -> Advance:
@@ -65,22 +67,30 @@ def _steps(
     return Steps(loop, CudaCapture(loop, stream) if stream else None)
 
 
-def usual(case: Case, batch: int, device: torch.device, *, resident: bool = False, compiled: bool = False) -> Advance:
+def usual(
+    case: Case, batch: int, device: torch.device, *, resident: bool = False, compiled: Compiled | None = None
+) -> Advance:
     """The case's loop written by hand (`usual_loops`).
 
-    `resident`: the data lies on the device, instead of coming through a DataLoader. `compiled`: both networks go through
-    `torch.compile`.
+    `resident`: the data lies on the device, instead of coming through a DataLoader. `compiled`: the mode of `torch.compile`
+    that both networks go through; "reduce-overhead" replays CUDA graphs of them.
     """
     parts = [case.pictures().float().div_(127.5).sub_(1)]
     if (labels := case.labels()) is not None:
         parts.append(labels)
     batches = _resident([part.to(device) for part in parts], batch) if resident else _loaded(parts, batch, device)
     loop = LOOPS[case.loop](case, batch, device, batches, **case.settings)
-    if compiled:
-        logging.getLogger("torch").setLevel(logging.ERROR)  # it warns of GPUs that are missing
-        loop.generator.compile()
-        loop.discriminator.compile()
-    return loop.advance
+    if compiled is None:
+        return loop.advance
+    logging.getLogger("torch").setLevel(logging.ERROR)  # it warns of GPUs that are missing
+    loop.generator.compile(mode=compiled)
+    loop.discriminator.compile(mode=compiled)
+
+    def advance() -> int:
+        torch.compiler.cudagraph_mark_step_begin()  # what graphs gave in the step before may be written over
+        return loop.advance()
+
+    return advance
 
 
 def _loaded(parts: list[Tensor], batch: int, device: torch.device) -> Iterator[list[Tensor]]:

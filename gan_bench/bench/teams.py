@@ -86,7 +86,7 @@ def cpu_teams(case: Case, batch: int) -> list[Team]:
     """The usual loop, plain and compiled, at several numbers of threads; this engine with as many processes of one thread."""
     device, counts = torch.device("cpu"), doublings(cores())
     loop, precision = partial(usual, case, batch, device), USUAL_PRECISION["cpu"]
-    compiled = partial(loop, compiled=True)
+    compiled = partial(loop, compiled="default")
     teams = [Team(f"usual loop, threads: {n}", precision, [Contestant(loop, n)], True) for n in counts]
     teams += [
         Team(f"usual loop, compiled, threads: {n}", precision, [Contestant(compiled, n, optional=True)], True)
@@ -101,16 +101,17 @@ def cpu_teams(case: Case, batch: int) -> list[Team]:
 
 
 def gpu_teams(case: Case, batch: int, device: torch.device) -> list[Team]:
-    """The usual loop with a DataLoader, with data on the GPU, and compiled; and this engine with several slots."""
+    """The usual loop with a DataLoader, with data on the GPU, and compiled in two ways; and this engine with several slots."""
     threads, precision = cores(), USUAL_PRECISION["cuda"]
     loaded, resident = (partial(usual, case, batch, device, resident=resident) for resident in (False, True))
-    compiled = Contestant(partial(resident, compiled=True), threads, optional=True)
     teams = [
         Team("usual loop, DataLoader", precision, [Contestant(loaded, threads)], True),
         Team("usual loop, data on the GPU", precision, [Contestant(resident, threads)], True),
     ]
     if case.compiles:
-        teams.append(Team("usual loop, data on the GPU, compiled", precision, [compiled], True))
+        for mode, name in (("default", "compiled"), ("reduce-overhead", "compiled to CUDA graphs")):
+            compiled = Contestant(partial(resident, compiled=mode), threads, optional=True)
+            teams.append(Team(f"usual loop, data on the GPU, {name}", precision, [compiled], True))
     for precision in PRECISIONS["cuda"]:
         for slots in GPU_SLOTS:
             own = Contestant(partial(engine, case, batch, device, slots, precision), threads)
