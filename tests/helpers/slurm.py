@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -165,7 +165,7 @@ class Cluster:
         if "slurmctld" in self.daemons:
             self.ask("scancel", "--user=root", "--signal=KILL", "--full")
             self.ask("scancel", "--user=root")
-        for pid in self.processes():
+        for pid in [*self.step_daemons(), *self.processes()]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         for daemon in self.daemons.values():
@@ -175,25 +175,24 @@ class Cluster:
     def processes(self, *words: str) -> list[int]:
         """Living processes of this cluster's jobs, whose command lines hold these words."""
         found = []
-        for folder in Path("/proc").glob("[0-9]*"):
+        for pid, environment in self._started():
             with suppress(OSError):
-                environment = (folder / "environ").read_bytes()
-                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                ours = (
-                    f"SLURM_CONF={self.config}".encode() in environment.split(b"\0") and b"SLURM_JOB_ID=" in environment
-                )
-                if ours and all(word in line for word in words):
-                    found.append(int(folder.name))
+                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if b"SLURM_JOB_ID=" in environment and all(word in line for word in words):
+                    found.append(pid)
         return found
 
     def step_daemons(self) -> list[int]:
         """Slurm's own processes of jobs that run."""
-        parents = set()
-        for pid in self.processes():
+        return [pid for pid, _ in self._started() if _name(pid).startswith("slurmstepd")]
+
+    def _started(self) -> Iterator[tuple[int, bytes]]:
+        """Processes that were told of this cluster, and their environments."""
+        for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                parents.add(int(stat[1]))
-        return [pid for pid in parents if _name(pid).startswith("slurmstepd")]
+                environment = (folder / "environ").read_bytes()
+                if f"SLURM_CONF={self.config}".encode() in environment.split(b"\0"):
+                    yield int(folder.name), environment
 
 
 def _name(pid: int) -> str:
@@ -214,8 +213,10 @@ def _until(condition, what: str) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """A row of ports that nobody listens at."""
-    for first in range(27000, 32000, 10):
+    """A row of ports that nobody listens at; each process of the tests begins elsewhere, for two clusters may start at a time."""
+    rows = range(27000, 32000, 10)
+    for i in range(len(rows)):
+        first = rows[(os.getpid() + i) % len(rows)]
         sockets: list[socket.socket] = []
         try:
             for port in range(first, first + count):
