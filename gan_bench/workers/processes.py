@@ -12,8 +12,9 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from types import ModuleType
 from typing import Any
@@ -33,13 +34,55 @@ def worker_context() -> Any:
 
 
 def warm_up() -> None:
-    """Let the server begin to import, while the caller does so too."""
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        worker_context()
-        from multiprocessing.forkserver import ensure_running
+    """Let the server begin to import, while the caller goes on.
 
-        with apart():
-            ensure_running()
+    On Linux it is forked from here once PyTorch is imported, which so is done once, and whose memory both share.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return
+    worker_context()
+    from multiprocessing import forkserver, resource_tracker, util
+
+    starter: Any = util
+    alone = sys.platform == "linux" and threading.active_count() == 1  # a fork takes no other thread along
+    if alone:
+        import torch  # noqa: F401
+    with apart():
+        resource_tracker.ensure_running()  # which is a fresh process in any case
+        start = starter.spawnv_passfds
+        starter.spawnv_passfds = _fork if alone else start
+        try:
+            forkserver.ensure_running()
+        finally:
+            starter.spawnv_passfds = start
+
+
+def _fork(path: str, args: list[str], passed: list[int]) -> int:
+    """In place of `multiprocessing.util.spawnv_passfds`: a fork of this process runs the code that `python -c` would."""
+    from multiprocessing import forkserver, resource_tracker
+
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # else both would write it
+    if child := os.fork():
+        return child
+    code = 1
+    try:
+        ignore_the_terminal()
+        for number in map(int, os.listdir("/proc/self/fd")):
+            if number > 2 and number not in passed:
+                with suppress(OSError):  # the listing's own
+                    os.close(number)
+        known: list[Any] = [forkserver._forkserver, resource_tracker._resource_tracker]
+        for one in known:  # nothing of them is this process's, and a lock is held
+            vars(one).update(vars(type(one)()))
+        exec(args[-1], {})
+        code = 0
+    except SystemExit:
+        code = 0
+    except BaseException:  # noqa: BLE001 - told as an interpreter would, and no more of the caller is run
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 def server() -> int | None:
