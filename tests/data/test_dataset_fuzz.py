@@ -83,7 +83,7 @@ def files() -> list[bytes]:
     return [*found, heif.getvalue()]
 
 
-@pytest.mark.parametrize("inputs", [300, pytest.param(6000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [300, pytest.param(2000, marks=pytest.mark.slow)])
 def test_a_damaged_picture(inputs: int) -> None:
     outcomes: Counter[str] = Counter()
 
@@ -116,7 +116,7 @@ def test_a_damaged_picture(inputs: int) -> None:
     assert min(outcomes.values()) > inputs / 10
 
 
-@pytest.mark.parametrize("inputs", [60, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [60, pytest.param(250, marks=pytest.mark.slow)])
 def test_a_damaged_profile(inputs: int) -> None:
     """It is used or ignored, and the picture read."""
     told: Counter[str] = Counter()
@@ -148,7 +148,7 @@ def prepared_or_refused(dataset: Dataset, outcomes: Counter[str]) -> None:
     assert told.startswith(f"dataset {dataset.name}") or not told
 
 
-@pytest.mark.parametrize("inputs", [20, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [20, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("packed", [False, True], ids=["idx", "gz"])
 @pytest.mark.parametrize("name", FILES[:2], ids=["pictures", "labels"])
 def test_damaged_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, packed: bool, inputs: int) -> None:
@@ -205,7 +205,7 @@ def stl10(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Dataset, Path]:
     return Stl10(root=root, size=8), write_stl10(root, 3, 3, 1, monkeypatch) / "train_y.bin"
 
 
-@pytest.mark.parametrize("inputs", [20, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [20, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "written",
     [pets, celeba("list_eval_partition.csv"), celeba("list_attr_celeba.csv"), imagenet, stl10],

@@ -33,7 +33,7 @@ def simulated(rng: np.random.Generator, shifts: dict[str, float]):
 
 @pytest.mark.slow
 def test_a_report_without_any_effect_claims_one_in_5_percent_at_most():
-    rng, reports = np.random.default_rng(0), 600
+    rng, reports = np.random.default_rng(0), 300
     wrong = sum(any(verdict in TOLD for verdict in simulated(rng, {}).values()) for _ in range(reports))
     assert wrong / reports <= 0.05 + 3 * (0.05 * 0.95 / reports) ** 0.5
     assert wrong, "the tests are not that shy"

@@ -82,7 +82,7 @@ def inputs(default: int, slow: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("inputs", [default, pytest.param(slow, marks=pytest.mark.slow)])
 
 
-@inputs(120, 4000)
+@inputs(120, 1500)
 def test_any_value_of_any_key(inputs: int) -> None:
     def check(case: tuple[int, Any]) -> None:
         number, value = case
@@ -95,13 +95,13 @@ def test_any_value_of_any_key(inputs: int) -> None:
     fuzz(inputs, st.tuples(st.sampled_from(LINES), VALUES), check)
 
 
-@inputs(80, 2000)
+@inputs(80, 1000)
 def test_any_override(inputs: int) -> None:
     keys = st.sampled_from([line.split(" = ")[0] for line in WHOLE.splitlines()[:19]])
     fuzz(inputs, st.tuples(keys, VALUES), lambda case: error_of(WHOLE, overrides=[f"{case[0]}={toml(case[1])}"]))
 
 
-@inputs(80, 2000)
+@inputs(80, 1000)
 def test_any_option_text(inputs: int) -> None:
     def check(case: tuple[str, str]) -> None:
         override, seeds = case
@@ -111,17 +111,17 @@ def test_any_option_text(inputs: int) -> None:
     fuzz(inputs, st.tuples(st.text(max_size=30), st.text(max_size=30)), check)
 
 
-@inputs(80, 2000)
+@inputs(80, 1000)
 def test_any_bytes(inputs: int) -> None:
     fuzz(inputs, st.binary(max_size=100) | st.text(max_size=100).map(str.encode), error_of)
 
 
-@inputs(80, 2000)
+@inputs(80, 1000)
 def test_any_damage(inputs: int) -> None:
     fuzz(inputs, damaged_bytes(WHOLE.encode()), error_of)
 
 
-@inputs(100, 4000)
+@inputs(100, 1500)
 def test_any_typing_mistake(inputs: int) -> None:
     typed = st.text("[]{}=.,\"'\n #ae1-", max_size=5)
 
@@ -132,7 +132,7 @@ def test_any_typing_mistake(inputs: int) -> None:
     fuzz(inputs, st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 5), typed), check)
 
 
-@inputs(80, 2000)
+@inputs(80, 1000)
 def test_any_comparison(inputs: int) -> None:
     paths = st.text(max_size=8) | st.sampled_from(["architecture.depth", "tricks", "optimizer"])
 

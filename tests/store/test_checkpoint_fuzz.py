@@ -70,7 +70,7 @@ class Touch:
         return Path.touch, (self.path,)
 
 
-@pytest.mark.parametrize("inputs", [100, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_a_damaged_checkpoint(saved: tuple[Path, list[dict[str, Any]]], tmp_path: Path, inputs: int) -> None:
     whole, (before, last) = saved
     content = (whole / "checkpoint.pt").read_bytes()
@@ -116,7 +116,7 @@ def forged(archive: bytes) -> SearchStrategy[bytes]:
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-@pytest.mark.parametrize("inputs", [100, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_a_forged_checkpoint_raises_nothing(
     saved: tuple[Path, list[dict[str, Any]]], tmp_path: Path, inputs: int
 ) -> None:

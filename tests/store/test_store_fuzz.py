@@ -120,7 +120,7 @@ def check(store: Path, file: Path, content: bytes) -> None:
         file.write_bytes(before)
 
 
-@pytest.mark.parametrize("inputs", [5, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [5, pytest.param(40, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("file", FILES)
 def test_a_damaged_file(whole: Path, tmp_path: Path, file: str, inputs: int) -> None:
     store = Path(shutil.copytree(whole, tmp_path / "store"))
@@ -129,7 +129,7 @@ def test_a_damaged_file(whole: Path, tmp_path: Path, file: str, inputs: int) -> 
     fuzz(inputs, damage(path), partial(check, store, path))
 
 
-@pytest.mark.parametrize("inputs", [4, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [4, pytest.param(40, marks=pytest.mark.slow)])
 def test_a_damaged_list_of_draws(tmp_path: Path, inputs: int) -> None:
     store = search_store.write_search(tmp_path / "store", draws=3, seeds=1)
     document = json.loads((store / "grid.json").read_text())
@@ -164,7 +164,7 @@ def test_what_fuzzing_has_found(whole: Path, tmp_path: Path, file: str, change: 
     check(store, place(store, file), json.dumps(change).encode())
 
 
-@pytest.mark.parametrize("inputs", [50, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [50, pytest.param(500, marks=pytest.mark.slow)])
 def test_damaged_curves_of_a_run_that_is_to_go_on(whole: Path, tmp_path: Path, inputs: int) -> None:
     """What can be read of them, up to the checkpoint's step, stays."""
     store = Path(shutil.copytree(whole, tmp_path / "store"))
@@ -181,7 +181,7 @@ def test_damaged_curves_of_a_run_that_is_to_go_on(whole: Path, tmp_path: Path, i
     fuzz(inputs, damage(folder.curves_file), check)
 
 
-@pytest.mark.parametrize("inputs", [50, pytest.param(800, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [50, pytest.param(400, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("file", ["result.json", "scores.json"])
 def test_what_is_left_to_do_for_a_damaged_run_can_be_told(whole: Path, tmp_path: Path, file: str, inputs: int) -> None:
     store = Path(shutil.copytree(whole, tmp_path / "store"))

@@ -16,7 +16,7 @@ GRIDS = {
 dataset = { name = "ring", training = 4000 }
 architecture = { name = "fcgan", width = 32, depth = 2, latent = 4 }
 seeds = [0, 1]
-steps = 900
+steps = 450
 batch_size = 64
 [evaluate]
 metrics = ["fid", "modes", "memorization"]
@@ -90,7 +90,7 @@ tricks = [[], ["r1"]]
 dataset = "dirac"
 architecture = "dirac"
 seeds = [0, 1, 2]
-steps = 1000
+steps = 500
 batch_size = 4
 [evaluate]
 metrics = ["fid"]

@@ -80,7 +80,7 @@ def test_killed_at_every_point_and_at_random_it_ends_with_the_same_bits(tmp_path
         for point, count, who in CHOSEN:
             victim.kill_at(point, count, who)
         victim.finish_and_compare(f"chosen-{stores}")
-        for _ in range(6):
+        for _ in range(3):
             victim.kill_after(chance.uniform(0, seconds), chance)
         victim.finish_and_compare(f"random-{stores}")
         stores += 1
