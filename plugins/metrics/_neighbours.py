@@ -25,7 +25,16 @@ class NeighbourMetric(Metric):
         return features
 
     def distances(self, rows: Tensor, columns: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Euclidean distances (B, M) between (N, d) and (M, d), float32, some rows at a time, with the slice of these rows.
+        """Euclidean distances (B, M) between (N, d) and (M, d), float32, some rows at a time, with the slice of these rows."""
+        return ((block, square.sqrt_().float()) for block, square in self._squares(rows, columns))
+
+    def radii(self, features: Tensor, k: int) -> Tensor:
+        """(N,): each sample's distance from its k-th nearest other."""
+        nearest = [block.topk(k + 1, largest=False).values[:, k] for _, block in self._squares(features, features)]
+        return torch.cat(nearest).sqrt_().float()
+
+    def _squares(self, rows: Tensor, columns: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Squares of the distances, float64.
 
         By products, some twenty times as fast as by differences where features are many. In float64 round the mean they lose
         nothing that float32 features hold; equal samples are exactly 0 apart, and equal distances are equal once rounded.
@@ -38,10 +47,4 @@ class NeighbourMetric(Metric):
             some = rows[block].double() - centre
             sizes = some.square().sum(1, keepdim=True) + squares
             square = torch.addmm(sizes, some, columns.T, alpha=-2)
-            yield block, square.where(square > EQUAL * sizes, 0).sqrt_().float()
-
-    def radii(self, features: Tensor, k: int) -> Tensor:
-        """(N,): each sample's distance from its k-th nearest other."""
-        return torch.cat(
-            [block.topk(k + 1, largest=False).values[:, k] for _, block in self.distances(features, features)]
-        )
+            yield block, square.where(square > EQUAL * sizes, 0)

@@ -82,7 +82,7 @@ class Classifier(FeatureExtractor):
             for stage in range(3):
                 width = self.width * 2**stage
                 layers.append(nn.Conv2d(channels, width, 3, stride=1 if stage == 0 else 2, padding=1, bias=False))
-                layers += [nn.BatchNorm2d(width), nn.ReLU()]
+                layers += [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
                 channels = width
             pooled = {-(-side // 4) for side in data.shape[1:]} == {4}  # pooling would only copy the maps, and slowly
             layers += [nn.Identity() if pooled else nn.AdaptiveAvgPool2d(4), nn.Flatten()]

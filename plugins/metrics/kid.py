@@ -68,12 +68,14 @@ class KernelDistance(Metric):
         """(groups, groups): the kernel's sums over pairs from one group each; without `columns` of rows, but none with itself."""
         sums = torch.zeros(self.groups, self.groups, dtype=torch.float64)
         for i, x in enumerate(rows):
-            for j, y in enumerate(columns or rows):
-                if columns is None and j < i:
-                    sums[i, j] = sums[j, i]
-                    continue
-                kernel = (x @ y.T / x.shape[1] + 1) ** 3
-                sums[i, j] = kernel.sum() - (kernel.trace() if columns is None and i == j else 0)
+            first = i if columns is None else 0
+            others = (columns or rows)[first:]
+            kernel = (x @ torch.cat(others).T / x.shape[1] + 1) ** 3
+            found = torch.stack([part.sum() for part in kernel.sum(0).split([len(y) for y in others])])
+            if columns is None:
+                found[0] -= kernel.trace()
+                sums[i:, i] = found
+            sums[i, first:] = found
         return sums
 
 

@@ -37,7 +37,7 @@ class RandomFeatures(FeatureExtractor):
         if data.kind == "image":
             layers, channels = [], data.shape[0]
             for stride in (1, 2, 2):
-                layers += [nn.Conv2d(channels, self.width, 3, stride, padding=1), nn.ReLU()]
+                layers += [nn.Conv2d(channels, self.width, 3, stride, padding=1), nn.ReLU(inplace=True)]
                 channels = self.width
             layers += [nn.AdaptiveAvgPool2d(2), nn.Flatten()]
         else:
