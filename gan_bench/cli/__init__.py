@@ -33,6 +33,8 @@ COMMANDS = (
     *("new", "check"),  # for who writes grids and plugins
 )
 
+COLLECTING = gc.get_threshold()  # thresholds of garbage collection as they were, and as workers have them
+
 
 class BadInput(click.ClickException):
     """The user's mistake: its text, and exit code 2."""

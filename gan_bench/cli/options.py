@@ -137,6 +137,7 @@ def open_grid(
 
     GridError: also where it names plugin files that must not be run on its word alone.
     """
+    from gan_bench.cli import COLLECTING
     from gan_bench.console import say
     from gan_bench.grid import add_plugins, read_core
     from gan_bench.grid.allowed import check_plugin_files
@@ -146,7 +147,7 @@ def open_grid(
     if not allow_plugins:
         check_plugin_files(core, plugins)
     if workers and (on or core.keys.cluster.on) == "local":
-        warm_up()
+        warm_up(COLLECTING)
     loaded = add_plugins(core, plugins)
     for broken in loaded.registry.broken:  # no cell needs it, but its events will be missed
         say(f"Warning: the plugin {broken} can't be loaded", err=True)

@@ -6,6 +6,7 @@ starts from nothing.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -15,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.connection import wait
 from types import ModuleType
 from typing import Any
@@ -33,10 +35,12 @@ def worker_context() -> Any:
     return context
 
 
-def warm_up() -> None:
+def warm_up(thresholds: tuple[int, int, int]) -> None:
     """Let the server begin to import, while the caller goes on.
 
-    On Linux it is forked from here once PyTorch is imported, which so is done once, and whose memory both share.
+    On Linux it is forked from here once PyTorch is imported, which so is done once, and whose memory both share: but only from
+    a process that had no use of PyTorch yet, for a fork takes neither threads nor a GPU along. `thresholds` are those of garbage
+    collection that workers have, whatever this process has.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return
@@ -44,45 +48,56 @@ def warm_up() -> None:
     from multiprocessing import forkserver, resource_tracker, util
 
     starter: Any = util
-    alone = sys.platform == "linux" and threading.active_count() == 1  # a fork takes no other thread along
-    if alone:
+    fresh = sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
+    if fresh:
         import torch  # noqa: F401
     with apart():
-        resource_tracker.ensure_running()  # which is a fresh process in any case
+        resource_tracker.ensure_running()  # which is an interpreter of its own in any case
         start = starter.spawnv_passfds
-        starter.spawnv_passfds = _fork if alone else start
+        starter.spawnv_passfds = partial(_fork, start, thresholds) if fresh else start
         try:
             forkserver.ensure_running()
         finally:
             starter.spawnv_passfds = start
 
 
-def _fork(path: str, args: list[str], passed: list[int]) -> int:
-    """In place of `multiprocessing.util.spawnv_passfds`: a fork of this process runs the code that `python -c` would."""
-    from multiprocessing import forkserver, resource_tracker
+def _fork(start: Any, thresholds: tuple[int, int, int], path: str, args: list[Any], passed: list[int]) -> int:
+    """In place of `start`, `multiprocessing.util.spawnv_passfds`: a fork of this process runs the code that `python -c` would."""
+    from multiprocessing import forkserver, resource_tracker, util
 
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()  # else both would write it
-    if child := os.fork():
-        return child
-    code = 1
+    starter: Any = util
+    starter._flush_std_streams()  # else both would write what they hold
+    blocked = signal.pthread_sigmask(
+        signal.SIG_BLOCK, {*TERMINAL, signal.SIGTERM}
+    )  # a handler's exception would leave here
     try:
-        ignore_the_terminal()
-        for number in map(int, os.listdir("/proc/self/fd")):
-            if number > 2 and number not in passed:
-                with suppress(OSError):  # the listing's own
-                    os.close(number)
-        known: list[Any] = [forkserver._forkserver, resource_tracker._resource_tracker]
-        for one in known:  # nothing of them is this process's, and a lock is held
-            vars(one).update(vars(type(one)()))
-        exec(args[-1], {})
-        code = 0
-    except SystemExit:
-        code = 0
-    except BaseException:  # noqa: BLE001 - told as an interpreter would, and no more of the caller is run
-        traceback.print_exc()
+        if child := os.fork():
+            return child
+        code = 1
+        try:
+            ignore_the_terminal()
+            starter.spawnv_passfds = start
+            gc.set_threshold(*thresholds)
+            for number in map(int, os.listdir("/proc/self/fd")):
+                if number > 2 and number not in passed:
+                    with suppress(OSError):  # the listing's own
+                        os.close(number)
+            known: list[Any] = [forkserver._forkserver, resource_tracker._resource_tracker]
+            for one in known:  # nothing of them is this process's, and a lock is held
+                vars(one).update(vars(type(one)()))
+            at = args.index("-c") + 1
+            sys.argv = ["-c", *args[at + 1 :]]
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            exec(args[at], {})
+            code = 0
+        except SystemExit:
+            code = 0
+        except BaseException:  # noqa: BLE001 - told as an interpreter would, and no more of the caller is run
+            traceback.print_exc()
+        finally:
+            os._exit(code)
     finally:
-        os._exit(code)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def server() -> int | None:

@@ -499,7 +499,7 @@ def test_what_starts_processes_may_be_killed_while_it_starts_one(tmp_path, monke
 
     grid = write_grid(tmp_path, steps="steps = 2", snapshots="snapshots = 1")
     monkeypatch.setattr(
-        "gan_bench.workers.processes.warm_up", lambda: None
+        "gan_bench.workers.processes.warm_up", lambda *_: None
     )  # it is killed when the first worker is to come
     monkeypatch.setattr(forkserver.ForkServer, "ensure_running", and_kill_it_once)
     monkeypatch.setattr(os, "waitpid", after_a_second)
