@@ -45,6 +45,9 @@ class NeighbourMetric(Metric):
         for start in range(0, len(rows), BLOCK):
             block = slice(start, start + BLOCK)
             some = rows[block].double() - centre
-            sizes = some.square().sum(1, keepdim=True) + squares
+            own = some.square().sum(1, keepdim=True)
+            sizes = own + squares
             square = torch.addmm(sizes, some, columns.T, alpha=-2)
-            yield block, square.where(square > EQUAL * sizes, 0)
+            if square.amin() <= EQUAL * (own.amax() + squares.amax()):  # else none can be so near
+                square = square.where(square > EQUAL * sizes, 0)
+            yield block, square

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gan_bench import Estimate, Features, Field, Metric, hookimpl
 
+COLUMNS = 1000  # of the kernel that are held at a time, in whole groups: few enough for the cache
 INCEPTION = "inception-2048"  # the features of the published KID
 
 
@@ -67,15 +68,18 @@ class KernelDistance(Metric):
     def _sums(self, rows: tuple[Tensor, ...], columns: tuple[Tensor, ...] | None = None) -> Tensor:
         """(groups, groups): the kernel's sums over pairs from one group each; without `columns` of rows, but none with itself."""
         sums = torch.zeros(self.groups, self.groups, dtype=torch.float64)
+        together = max(1, COLUMNS // len((columns or rows)[0]))
         for i, x in enumerate(rows):
             first = i if columns is None else 0
-            others = (columns or rows)[first:]
-            kernel = (x @ torch.cat(others).T / x.shape[1] + 1) ** 3
-            found = torch.stack([part.sum() for part in kernel.sum(0).split([len(y) for y in others])])
+            for j in range(first, self.groups, together):
+                others = (columns or rows)[j : j + together]
+                kernel = (x @ torch.cat(others).T / x.shape[1] + 1) ** 3
+                found = [part.sum() for part in kernel.sum(0).split([len(y) for y in others])]
+                sums[i, j : j + together] = torch.stack(found)
+                if columns is None and j == i:
+                    sums[i, i] -= kernel.trace()
             if columns is None:
-                found[0] -= kernel.trace()
-                sums[i:, i] = found
-            sums[i, first:] = found
+                sums[i:, i] = sums[i, i:].clone()
         return sums
 
 

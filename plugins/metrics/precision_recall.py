@@ -45,8 +45,8 @@ class PrecisionRecall(NeighbourMetric):
         inside = torch.zeros(len(generated), dtype=torch.bool)
         reached = torch.zeros(len(reference["features"]), dtype=torch.bool)
         for rows, block in self.distances(generated, reference["features"]):
-            inside[rows] = (block <= reference["radii"]).any(1)
-            reached |= (block <= radii[rows, None]).any(0)
+            inside[rows] = _any(block <= reference["radii"], 1)
+            reached |= _any(block <= radii[rows, None], 0)
         return {"precision": inside.double().mean().item(), "recall": reached.double().mean().item()}
 
     def _radii_of(self, generated: Tensor) -> Tensor:
@@ -54,6 +54,11 @@ class PrecisionRecall(NeighbourMetric):
             radii = self.radii(self.finite(generated, "generated", self.k + 1), self.k)
             self._latest = ref(generated), radii
         return self._latest[1]
+
+
+def _any(found: Tensor, dim: int) -> Tensor:
+    """`found.any(dim)`, which looks at one value at a time, and takes six times as long."""
+    return found.view(torch.uint8).amax(dim).bool()
 
 
 @hookimpl
