@@ -63,7 +63,8 @@ class NetworkFeatures:
     def __call__(self, samples: Tensor) -> Tensor:
         """(B, *shape) in [-1, 1] -> (B, d), float32, on the extractor's device."""
         samples = samples.to(self.device)
-        finite = samples.flatten(1).sum(1, keepdim=True, dtype=torch.float64).isfinite()  # float32 can't overflow it
+        # A sum is finite where all are, for no values of float32 overflow float64.
+        finite = samples.flatten(1).sum(1, keepdim=True, dtype=torch.float64).isfinite()
         inputs = from_uint8(to_uint8(samples)) if self.quantised else samples.float()
         features: Tensor = self.network(inputs).float()
         return features.masked_fill(~finite, torch.nan)

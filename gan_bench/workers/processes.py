@@ -67,9 +67,8 @@ def _fork(start: Any, thresholds: tuple[int, int, int], path: str, args: list[An
 
     starter: Any = util
     starter._flush_std_streams()  # else both would write what they hold
-    blocked = signal.pthread_sigmask(
-        signal.SIG_BLOCK, {*TERMINAL, signal.SIGTERM}
-    )  # a handler's exception would leave here
+    # An exception of a handler's would leave here, and the caller's code would run twice.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {*TERMINAL, signal.SIGTERM})
     try:
         if child := os.fork():
             return child
