@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Binomial
 from torch.nn.functional import cross_entropy
+from torch.nn.utils import fuse_conv_bn_eval
 
 from gan_bench import DataSpec, FeatureExtractor, Field, NetworkFeatures, hookimpl
 from gan_bench.api.randomness import Stream
@@ -66,7 +67,8 @@ class Classifier(FeatureExtractor):
         network.load_state_dict(saved["network"])
         more = {"resize": "none", "test_accuracy": saved["test_accuracy"]}
         remarks = _remarks(saved["test_accuracy"], held_out)
-        return NetworkFeatures(network[:-1], self.name, data.spec, device, self.dimension, more, network[-1], remarks)
+        body = _folded(network.eval()[:-1]).to(memory_format=torch.channels_last)  # twice as fast at 28x28
+        return NetworkFeatures(body, self.name, data.spec, device, self.dimension, more, network[-1], remarks)
 
     def _key(self, data: PreparedData) -> str:
         """A name for everything that determines the weights."""
@@ -112,6 +114,17 @@ def _train(network: nn.Sequential, samples: Samples, labels: Tensor, steps: int,
                 schedule.step()
     finally:
         torch.set_num_threads(threads)
+
+
+def _folded(network: nn.Sequential) -> nn.Sequential:
+    """The same function, where normalisation by running statistics is part of the convolution before it."""
+    layers: list[nn.Module] = []
+    for layer in network:
+        if isinstance(layer, nn.BatchNorm2d) and isinstance(layers[-1], nn.Conv2d):
+            layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
+        else:
+            layers.append(layer)
+    return nn.Sequential(*layers)
 
 
 @torch.no_grad()

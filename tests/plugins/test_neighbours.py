@@ -74,6 +74,27 @@ def test_agree_with_prdc(k, dimension):
     assert found == pytest.approx(theirs)
 
 
+@pytest.mark.parametrize("scale", [1e-18, 1, 1e18])
+@pytest.mark.parametrize("offset", [0, 1000])
+@pytest.mark.parametrize("kind", ["apart", "copies", "lattice", "repeats"])
+def test_precision_and_recall_are_decided_as_by_exact_distances(kind, offset, scale):
+    """Products in float32 alone would decide by rounding who lies on a ball's surface, as ties and copies do."""
+    metric = PrecisionRecall()
+    for dimension, seed in ((1, 0), (3, 1), (64, 2)):
+        x, y = 1.1 * normal(130, dimension, seed), normal(170, dimension, seed + 10)
+        if kind == "copies":
+            x = y[:130].clone()
+        elif kind == "lattice":
+            x, y = (2 * x).round(), (2 * y).round()
+        elif kind == "repeats":
+            x[:60], y[:60] = y[0], y[0]
+        x, y = (x + offset) * scale, (y + offset) * scale
+        found = score(metric, x, y)
+        near = torch.cat([block for _, block in metric.distances(x, y)])
+        assert found["precision"] == (near <= metric.radii(y, 3)).any(1).double().mean()
+        assert found["recall"] == (near <= metric.radii(x, 3)[:, None]).any(0).double().mean()
+
+
 def test_agree_far_from_the_origin():
     generated, real = 1.1 * normal(300, 6), normal(300, 6, 1)
     for metric in (PrecisionRecall(), DensityCoverage()):

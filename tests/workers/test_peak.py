@@ -22,7 +22,7 @@ from gan_bench_plugins.architectures.fcgan import FCGAN
 def _quick(tmp_path, monkeypatch):
     """A cache of its own, and little time."""
     monkeypatch.setenv("GAN_BENCH_CACHE", str(tmp_path))
-    monkeypatch.setattr(module, "SECONDS", 0.02)
+    monkeypatch.setattr(module, "SECONDS", {"cpu": 0.02, "cuda": 0.02})
 
 
 def test_is_measured_once_a_machine_and_type(tmp_path):
@@ -83,7 +83,7 @@ def test_the_time_of_loading_a_library_leaves_no_kernel_out(monkeypatch):
         return mm(a, b, out=out)
 
     monkeypatch.setattr(torch, "mm", slow_at_first)
-    monkeypatch.setattr(module, "SECONDS", 1.0)  # a busy machine is not taken for a slow one
+    monkeypatch.setattr(module, "SECONDS", {"cpu": 1.0, "cuda": 1.0})  # a busy machine is not taken for a slow one
     monkeypatch.setattr(module, "SIZES", {"cpu": (256, 512)})
     monkeypatch.setattr(module, "CONVOLUTIONS", {"cpu": ()})
     peak(CPU, "fp32")
