@@ -48,9 +48,6 @@ class Extraction(Embedding):
     ) -> None:
         super().__init__(extractor, data, kept.folder, device)
         self.data, self.kept = against or data, kept
-        self._divided: tuple[Tensor, Tensor] | None = (
-            None  # the latest features that were standardised, and what they became
-        )
 
     def real(self, part: Part = "held_out") -> Tensor:
         """Features (M, d) of the held-out data, or of as many training samples; computed once for a dataset."""
@@ -62,11 +59,7 @@ class Extraction(Embedding):
         """The features (N, d), or logits (N, classes) of them, whichever a metric reads."""
         if metric.reads == "logits":
             return self.features.logits(features)  # type: ignore[attr-defined]
-        if not self.standardised(metric):
-            return features
-        if self._divided is None or self._divided[0] is not features:
-            self._divided = features, features / self._size  # of generated ones once, whatever they are scored against
-        return self._divided[1]
+        return features / self._size if self.standardised(metric) else features
 
     def standardised(self, metric: Metric) -> bool:
         """Whether a metric's features are divided by their size."""

@@ -213,9 +213,9 @@ def rank_p(finding: Finding) -> float:
 def sign_flip_p(differences: Sequence[float]) -> float:
     """Two-sided p of the mean under all flips of signs: exact to `ENUMERATED` pairs, beyond by `RESAMPLES` random ones.
 
-    Fisher (1935), "The design of experiments", section 21. At n pairs no p is below 2 / 2^n.
+    Fisher (1935), "The design of experiments", section 21. At n pairs that differ no p is below 2 / 2^n.
     """
-    d = np.array(differences)
+    d = np.array([one for one in differences if one != 0])  # a 0 has no sign to flip
     if len(d) <= ENUMERATED:
         signs = 1 - 2 * ((np.arange(2 ** len(d))[:, None] >> np.arange(len(d))) & 1)
         extra = 0
@@ -227,9 +227,9 @@ def sign_flip_p(differences: Sequence[float]) -> float:
 
 
 def smallest_sign_flip_p(differences: Sequence[float]) -> float:
-    """The least that `sign_flip_p` can be with so many pairs; a difference of 0 has no sign to flip."""
+    """The least that `sign_flip_p` can be with as many pairs that differ."""
     n = sum(d != 0 for d in differences)
-    return 2 / 2**n if len(differences) <= ENUMERATED and n else 1 / (RESAMPLES + 1) if n else 1.0
+    return min(1.0, 2 / 2**n) if n <= ENUMERATED else 1 / (RESAMPLES + 1)
 
 
 def interquartile_mean(differences: Sequence[float], share: float = 1.0) -> tuple[float, float, float]:

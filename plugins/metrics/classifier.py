@@ -67,7 +67,7 @@ class Classifier(FeatureExtractor):
         network.load_state_dict(saved["network"])
         more = {"resize": "none", "test_accuracy": saved["test_accuracy"]}
         remarks = _remarks(saved["test_accuracy"], held_out)
-        body = _folded(network.eval()[:-1]).to(memory_format=torch.channels_last)  # twice as fast at 28x28
+        body = _folded(network.eval()[:-1])
         return NetworkFeatures(body, self.name, data.spec, device, self.dimension, more, network[-1], remarks)
 
     def _key(self, data: PreparedData) -> str:
@@ -93,7 +93,8 @@ class Classifier(FeatureExtractor):
             units = 8 * self.width
             layers = [nn.Flatten(), nn.Linear(data.numel, units), nn.ReLU()]
         layers += [nn.Linear(units, self.dimension), nn.ReLU()]
-        return nn.Sequential(*layers, nn.Linear(self.dimension, len(data.classes or ())))
+        layers.append(nn.Linear(self.dimension, len(data.classes or ())))
+        return nn.Sequential(*layers).to(memory_format=torch.channels_last)  # a third faster at 28x28
 
 
 def _train(network: nn.Sequential, samples: Samples, labels: Tensor, steps: int, batch_size: int, seed: int) -> None:

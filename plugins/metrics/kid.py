@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from weakref import ReferenceType, ref
 
 import torch
-from pydantic import PrivateAttr
 from torch import Tensor
 
 from gan_bench import Estimate, Features, Field, Metric, hookimpl
@@ -29,8 +27,6 @@ class KernelDistance(Metric):
     better = "lower"
     side = "distance"
     groups: int = Field(10, ge=2, description="parts of the samples that are left out by turns for the standard error")
-    # Generated features and their own sums, since the same are scored against training data too.
-    _latest: tuple[ReferenceType[Tensor], Tensor] | None = PrivateAttr(None)
 
     def label(self, features: Features) -> str:
         """ "KID" is the name for Inception's 2048 features alone; with others the values do not compare."""
@@ -48,9 +44,7 @@ class KernelDistance(Metric):
     def score(self, generated: Tensor, reference: dict[str, Tensor]) -> Estimate:
         """Any sign. ValueError: fewer than two samples for each group, or features that are not finite."""
         given, real = self._split(generated, "generated"), self._split(reference["features"], "real")
-        if self._latest is None or self._latest[0]() is not generated:
-            self._latest = ref(generated), self._sums(given)
-        within, across = self._latest[1], self._sums(given, real)
+        within, across = self._sums(given), self._sums(given, real)
         n, m = (torch.tensor([len(part) for part in parts], dtype=torch.float64) for parts in (given, real))
 
         def distance(without: Any, pairs: Any) -> Any:
@@ -69,20 +63,17 @@ class KernelDistance(Metric):
             raise ValueError(f"kid needs at least {2 * self.groups} {which} samples, not {len(features)}")
         if broken := int((~features.isfinite().all(1)).sum()):
             raise ValueError(f"{broken} of {len(features)} {which} samples have features that are not finite")
-        return features.float().tensor_split(self.groups)
+        return features.double().tensor_split(self.groups)
 
     def _sums(self, rows: tuple[Tensor, ...], columns: tuple[Tensor, ...] | None = None) -> Tensor:
-        """(groups, groups): the kernel's sums over pairs from one group each; without `columns` of rows, but none with itself.
-
-        Products alone are float32: half the time, and in sums of so many their rounding is lost.
-        """
+        """(groups, groups): the kernel's sums over pairs from one group each; without `columns` of rows, but none with itself."""
         sums = torch.zeros(self.groups, self.groups, dtype=torch.float64)
-        one, together = torch.ones(1, 1), max(1, COLUMNS // len((columns or rows)[0]))
+        together = max(1, COLUMNS // len((columns or rows)[0]))
         for i, x in enumerate(rows):
             first = i if columns is None else 0
             for j in range(first, self.groups, together):
                 others = (columns or rows)[j : j + together]
-                kernel = torch.addmm(one, x, torch.cat(others).T, alpha=1 / x.shape[1]).double().pow_(3)
+                kernel = (x @ torch.cat(others).T / x.shape[1] + 1) ** 3
                 found = [part.sum() for part in kernel.sum(0).split([len(y) for y in others])]
                 sums[i, j : j + together] = torch.stack(found)
                 if columns is None and j == i:

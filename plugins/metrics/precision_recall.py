@@ -52,33 +52,36 @@ class PrecisionRecall(NeighbourMetric):
         Found by products in float32, twice as fast: |x - y|^2 - r^2 is least where x lies deepest in a ball. The few for
         which its sign might be rounding's are looked at again, as exactly as `distances` are.
         """
-        centre = real.double().mean(0)
+        centre = self.centre(real)
         x, y = generated.double() - centre, real.double() - centre
         scale = max(float(x.abs().amax()), float(y.abs().amax())) or 1.0  # else squares may overflow
         own, others = x.div_(scale).square().sum(1), y.div_(scale).square().sum(1)
         r, s = radii.double() / scale, real_radii.double() / scale
+        # |error| of a product of d terms, of its factors and of what is added, each half a unit in the last place.
+        rounding = (x.shape[1] + 16) * torch.finfo(torch.float32).eps / 2
+        rounding *= float(own.amax() + others.amax() + max(r.amax(), s.amax()).square())
+
         rows, columns = y.mul_(-2).float(), x.float().T
         from_generated, from_real = (own - r.square()).float(), (others - s.square()).float()
-        inside, reached = torch.full((len(x),), torch.inf), []
-        products = torch.empty(ROWS, len(x))
+        inside, reached = rows.new_full((len(x),), torch.inf), []
+        products = rows.new_empty(ROWS, len(x))
         for some, sizes in zip(rows.split(ROWS), from_real.split(ROWS), strict=True):
             block = torch.mm(some, columns, out=products[: len(some)])
             reached.append((block + from_generated).amin(1))
             torch.minimum(inside, block.add_(sizes[:, None]).amin(0), out=inside)
-        # |error| of a product of d terms, of its factors and of what is added, each half a unit in the last place.
-        rounding = (x.shape[1] + 16) * torch.finfo(torch.float32).eps / 2
-        most = own.amax() + others.amax() + max(r.amax(), s.amax()).square()
-        found = []
-        for depth, size, points, balls, reach in (
-            (inside.double(), own, generated, real, real_radii),
-            (torch.cat(reached).double(), others, real, generated, radii),
-        ):
-            within = depth + size <= 0
-            doubtful = ((depth + size).abs() <= rounding * most).nonzero()[:, 0]
-            for those, near in self.distances(points[doubtful], balls):
-                within[doubtful[those]] = (near <= reach).any(1)
-            found.append(within)
-        return found[0], found[1]
+        return (
+            self._decided(inside + own, rounding, generated, real, real_radii),
+            self._decided(torch.cat(reached) + others, rounding, real, generated, radii),
+        )
+
+    def _decided(self, depths: Tensor, rounding: float, points: Tensor, balls: Tensor, radii: Tensor) -> Tensor:
+        """(N,) whether each point lies in a ball, by how deep it does, (N,), or by distances where that may be rounding's."""
+        within = depths <= 0
+        doubtful = (depths.abs() <= rounding).nonzero()[:, 0]
+        if len(doubtful):
+            for rows, near in self.distances(points[doubtful], balls):
+                within[doubtful[rows]] = (near <= radii).any(1)
+        return within
 
     def _radii_of(self, generated: Tensor) -> Tensor:
         if self._latest is None or self._latest[0]() is not generated:

@@ -16,6 +16,7 @@ from gan_bench.stats.paired import (
     paired_difference,
     rank_p,
     sign_flip_p,
+    smallest_sign_flip_p,
 )
 
 
@@ -197,6 +198,9 @@ def test_sign_flips_agree_with_scipy():
     theirs = stats.permutation_test((d,), np.mean, permutation_type="samples", n_resamples=np.inf).pvalue
     assert sign_flip_p(d) == pytest.approx(theirs)
     assert sign_flip_p([1.0] * 6) == 2 / 2**6
+    ties = [0.0] * 14 + [1.0] * 3  # three signs can be flipped, of however many pairs
+    assert sign_flip_p(ties) == smallest_sign_flip_p(ties) == 2 / 2**3
+    assert sign_flip_p([0.0] * 20) == smallest_sign_flip_p([0.0] * 20) == 1
     many = np.random.default_rng(4).normal(0.3, 1, 30)
     assert sign_flip_p(many) == pytest.approx(stats.ttest_1samp(many, 0).pvalue, abs=0.02)
 
