@@ -13,7 +13,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -104,6 +104,15 @@ class Broken:
         return self.origin.startswith(FILE) and self.kind in (None, kind)
 
 
+def _put_back() -> AbstractContextManager[Any]:
+    """What an import may change of PyTorch's settings for all runs; without PyTorch there are none yet."""
+    if "torch" not in sys.modules:
+        return nullcontext()
+    from gan_bench.api.global_state import preserved
+
+    return preserved()
+
+
 class Registry:
     """The plugins of this process, by kind and name, and the manager that event hooks are called through."""
 
@@ -133,7 +142,8 @@ class Registry:
     def _load(self, load: Callable[[], Any], origin: str, name: str) -> None:
         """Adds a module; of a package without hooks of its own each module whose name does not begin with `_`."""
         try:
-            module = load()
+            with _put_back(), redirect_stdout(sys.stderr):  # standard output is for results
+                module = load()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything
             self.broken.append(Broken(origin, name, cause(error)))
             return

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
+from gan_bench.api.global_state import keep_freed_memory, tf32_products
 from gan_bench.api.randomness import Streams
 from gan_bench.api.samples import Samples
 from gan_bench.bench.cases import Case
 from gan_bench.bench.usual_loops import BETAS, LOOPS, LR
 from gan_bench.data.batches import Batches
 from gan_bench.training.build import build_loop
-from gan_bench.training.global_state import keep_freed_memory, tf32_products
 from gan_bench.training.steps import BLOCK, CudaCapture, Steps
 
 Advance = Callable[[], int]

@@ -15,10 +15,10 @@ import torch
 from pydantic import ValidationError
 
 from gan_bench.api.faults import cause, place_of
+from gan_bench.api.global_state import preserved
 from gan_bench.api.kinds import Plugin
 from gan_bench.api.registry import Broken, Found
 from gan_bench.errors import GanBenchError
-from gan_bench.training.global_state import preserved
 
 T = TypeVar("T")
 PLACE = re.compile(r"(.+?):(\d+): ")  # what an error that has the plugin's line begins with

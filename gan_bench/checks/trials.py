@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gan_bench.api.faults import place_of
+from gan_bench.api.global_state import preserved
 from gan_bench.api.kinds import Architecture, Trick
 from gan_bench.api.randomness import Stream, Streams, derive
 from gan_bench.canonical import canonical
@@ -28,7 +29,6 @@ from gan_bench.scoring.samples import evaluating
 from gan_bench.store.checksums import TIMES
 from gan_bench.store.folder import RunFolder
 from gan_bench.training.build import loop_on
-from gan_bench.training.global_state import preserved
 from gan_bench.training.loop import Loop
 from gan_bench.training.training import Slot, Task, Training
 

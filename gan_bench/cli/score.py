@@ -133,7 +133,11 @@ def _print(found: SampleScores, console: Console) -> None:
         numbers = [_number(row[key]) for key in ("value", "standard_error", "real_data")]
         table.add_row(row["score"], *numbers, row["better"], row["protocol_id"])
     console.print(table)
-    errors = [f"{row['score']} has no value: {row['error']}" for row in rows.to_dict("records") if row["error"]]
+    errors = [
+        f"{row['score']} has no value: {row['error']}"
+        for row in rows.to_dict("records")
+        if isinstance(row["error"], str)  # pandas may hold NaN where there is none
+    ]
     for line in (*errors, *found.remarks):
         console.print(f"\n{line}")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, get_args
 import torch
 from rich.console import Console
 
+from gan_bench.api.global_state import preserved
 from gan_bench.commands.bundle import FOLDER, read_bundle
 from gan_bench.commands.run import prepare_evaluators
 from gan_bench.data.cache import cache_root
@@ -26,7 +27,6 @@ from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.draws import undrawn
 from gan_bench.planning.optuna import with_more_draws
 from gan_bench.scoring.real_scores import score_real_data
-from gan_bench.training.global_state import preserved
 from gan_bench.workers.peak import peak
 from gan_bench.workers.processes import end_with_parent, ignore_the_terminal
 

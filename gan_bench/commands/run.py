@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 
 from gan_bench.api.asking import ask
+from gan_bench.api.global_state import keep_freed_memory, preserved
 from gan_bench.api.samples import PreparedData
 from gan_bench.api.trackers import trackers
 from gan_bench.commands.outputs import write_outputs
@@ -42,7 +43,6 @@ from gan_bench.store.attempt import Lost
 from gan_bench.store.index import FOLDER as INDEX
 from gan_bench.store.lock import Held, hold
 from gan_bench.training.dry import dry_pass
-from gan_bench.training.global_state import keep_freed_memory, preserved
 from gan_bench.training.known_passes import known_pass
 from gan_bench.workers.engine import Engine, LocalEngine, Rules
 from gan_bench.workers.events import Event, Failed

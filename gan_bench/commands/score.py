@@ -12,6 +12,7 @@ import torch
 from pydantic import ValidationError
 from rich.console import Console
 
+from gan_bench.api.global_state import preserved
 from gan_bench.api.samples import PreparedData
 from gan_bench.commands.asked import asked as asked_for
 from gan_bench.console import plain_console
@@ -23,7 +24,6 @@ from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.scoring.fitting import fitted
 from gan_bench.scoring.sample_files import SampleSet, from_array, read_samples
 from gan_bench.store.documents import Score
-from gan_bench.training.global_state import preserved
 from gan_bench.workers.device import resolve_devices
 
 if TYPE_CHECKING:

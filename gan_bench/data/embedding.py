@@ -53,7 +53,7 @@ class Embedding:
     def extract(self, batches: Callable[[], Iterator[Tensor]]) -> Tensor:
         """Features (N, d) on the CPU of batches of samples (B, *shape) in [-1, 1]."""
         with torch.no_grad(), make_stream(0, "features", self.device):
-            return torch.cat([self.features(batch.to(self.device)) for batch in batches()]).cpu()
+            return torch.cat([self.features(batch.to(self.device, copy=True)) for batch in batches()]).cpu()
 
     def remarks(self) -> list[str]:
         """What the features say of themselves, in whole sentences."""

@@ -101,6 +101,8 @@ def validate(model: type[Model], values: Any) -> Model:
 def lookup(document: Any, path: DocPath) -> tuple[DocPath, Any]:
     """The longest part of `path` that exists, and the value there."""
     for index, key in enumerate(path):
+        if isinstance(document, str):  # a place in a text is none in the document
+            return path[:index], document
         try:
             document = document[key]
         except (KeyError, IndexError, TypeError):

@@ -19,7 +19,7 @@ from gan_bench.api.sources import source_hash
 from gan_bench.canonical import canonical_hash
 from gan_bench.data.embedding import line
 from gan_bench.data.kept import Kept
-from gan_bench.errors import GanBenchError
+from gan_bench.errors import GanBenchError, shortened
 from gan_bench.scoring.extraction import Extraction, Part, fingerprint, real_batches
 from gan_bench.store.documents import LARGEST
 
@@ -148,8 +148,11 @@ class Measure:
         try:
             with Stream(0, f"metric:{metric.name}", torch.device("cpu")), torch.no_grad():
                 given = samples if features is None or self.reads_samples else self.extraction.read(metric, features)
-                found = metric.score(given, self.reference(against), **asked)
-        except Exception as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
+                reference = self.reference(against)
+                if isinstance(reference, Tensor):
+                    reference = reference.clone()  # others read the same features, and this metric may work in place
+                found = metric.score(given, reference, **asked)
+        except (Exception, SystemExit) as fault:  # noqa: BLE001 - a number that can't be computed must not cost the run
             error = {"error": reason(fault)}
             return lambda name: error
         values: Mapping[str, Any] = found if isinstance(found, Mapping) else {"": found}
@@ -188,14 +191,21 @@ def _valued(name: str, found: Any, metric: Metric) -> dict[str, Any]:
     try:
         value, *spread = map(float, found[:2] if isinstance(found, tuple) else (found,))
         of_classes = [None if one is None or not abs(one) < LARGEST else float(one) for one in by_class]
-    except (TypeError, ValueError):
-        return {"error": f"{name} is {found!r}, not a number (score() at {place_of(type(metric).score)})"}
+    except (TypeError, ValueError, OverflowError):
+        return {"error": f"{name} is {_shown(found)}, not a number (score() at {place_of(type(metric).score)})"}
     if not abs(value) < LARGEST:  # nor is NaN
         return {"error": f"{name} is {value}"}
     valued: dict[str, Any] = {"value": value}
-    if spread and math.isfinite(spread[0]):
+    if spread and 0 <= spread[0] < math.inf:
         valued["standard_error"] = spread[0]
     return valued | ({"by_class": of_classes} if of_classes else {})
+
+
+def _shown(found: Any) -> str:
+    try:
+        return shortened(repr(found), 200)
+    except Exception:  # noqa: BLE001 - it is a plugin's
+        return f"of type {type(found).__name__}"
 
 
 def _takes(function: Callable[..., Any], count: int, *names: str) -> bool:

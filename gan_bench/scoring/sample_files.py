@@ -240,6 +240,8 @@ def _picture(content: bytes) -> tuple[Image.Image, str]:
             raise ValueError(f"it holds {frames} pictures, and a sample is one")
         if image.mode not in GREY + COLOUR:
             raise ValueError(f"its pixels are of mode {image.mode}, and samples have 8 bits a channel")
+        if any(";16" in str(args) for *_, args in image.tile):  # which Pillow would cut to 8
+            raise ValueError("it has 16 bits a channel, and samples have 8")
         image.load()
         if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] != 255:
             raise ValueError("it is transparent in places")

@@ -62,12 +62,16 @@ def write_tensors(file: Path, tensors: Mapping[str, Any]) -> None:
     GanBenchError: a state dict holds something else than tensors.
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     if other := [name for name, value in tensors.items() if not isinstance(value, torch.Tensor)]:
         raise GanBenchError(f"a safetensors file holds tensors alone, and {other[0]} is none")
     copies = {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
-    replace_file(file, lambda beside: save_file(copies, beside, metadata={"format": "pt"}))
+    try:
+        replace_file(file, lambda beside: save_file(copies, beside, metadata={"format": "pt"}))
+    except SafetensorError as error:  # such as a full disk
+        raise GanBenchError(f"{file} can't be written: {error}") from error
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from gan_bench.api.global_state import preserved
 from gan_bench.api.randomness import Streams
 from gan_bench.api.recipe import NETWORKS
 from gan_bench.canonical import canonical
 from gan_bench.errors import GanBenchError
 from gan_bench.training.build import loop_of
 from gan_bench.training.describe import describe, describe_architecture, on_meta_or_cpu
-from gan_bench.training.global_state import preserved
 from gan_bench.training.networks import NetworkError, logits_of, memory_format, output_of, some_samples
 from gan_bench.training.suspects import suspects, told
 

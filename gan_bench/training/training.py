@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gan_bench.api.faults import cause
+from gan_bench.api.global_state import tf32_products
 from gan_bench.api.randomness import Streams
 from gan_bench.errors import shortened
 from gan_bench.scoring.evaluator import Evaluator
@@ -21,7 +22,6 @@ from gan_bench.store.folder import RunFolder
 from gan_bench.training.build import loop_on
 from gan_bench.training.curve_writer import CurveWriter, Diverged
 from gan_bench.training.diagnosis import Diagnosis, Record, as_json, diagnose, hopeless
-from gan_bench.training.global_state import tf32_products
 from gan_bench.training.meters import Clock, PeakMemory
 from gan_bench.training.optimizers import load_optimizer
 from gan_bench.training.snapshots import draw_samples, drop_weights, unscored, write_snapshot

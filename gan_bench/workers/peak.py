@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gan_bench.api.global_state import preserved, tf32_products
 from gan_bench.data.cache import cache_root, caching
 from gan_bench.errors import GanBenchError
 from gan_bench.files import read_json, write_json
-from gan_bench.training.global_state import preserved, tf32_products
 from gan_bench.training.passes import HALVES
 from gan_bench.workers.device import device_name
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from gan_bench.api.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
 from gan_bench.api.registry import Registry
 from gan_bench.api.samples import PreparedData
 from gan_bench.data.cache import cache_root, open_prepared
@@ -27,7 +28,6 @@ from gan_bench.store.attempt import LOOK_SECONDS, Attempt, Busy, Lost, take, tok
 from gan_bench.store.documents import RunDocument, read_or_fault, write_object
 from gan_bench.store.folder import RunFolder
 from gan_bench.training.curve_writer import Diverged
-from gan_bench.training.global_state import keep_freed_memory, preserved, resident_bytes, tf32_products
 from gan_bench.training.rescoring import rescore, score_best_again
 from gan_bench.training.training import Hopeless, Slot, Task, Training, record_failure
 from gan_bench.workers import events

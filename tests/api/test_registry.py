@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 from gan_bench.api.faults import cause
@@ -71,6 +72,19 @@ def test_file(write):
     trick = registry.create("trick", "shrink")
     assert pickle.loads(pickle.dumps(trick)) == trick
     assert Registry.load([file]).get("trick", "shrink").cls is found.cls  # unchanged: the same module
+
+
+def test_what_a_file_changes_when_it_is_imported_is_put_back(write, tmp_path, capsys):
+    """Else equal runs would have other bits beside it, and a command's results its words among them."""
+    before = torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled(), Path.cwd()
+    changes = (
+        f"import os, torch\ntorch.set_num_threads({before[0] + 1})\ntorch.set_default_dtype(torch.float64)\n"
+        f'torch.set_grad_enabled(False)\nos.chdir({str(tmp_path)!r})\nprint("hello")\n'
+    )
+    registry = Registry.load([write(changes + TRICK)])
+    assert registry.get("trick", "shrink")
+    assert (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled(), Path.cwd()) == before
+    assert capsys.readouterr() == ("", "hello\n")
 
 
 def test_changed_file_is_another_module(write):

@@ -399,3 +399,14 @@ def test_what_the_hub_refuses_is_exported_all_the_same(run, tmp_path, hub, monke
             monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
         assert wrong in gan_bench("export", run.path, "-o", "new", "--push", name, cwd=tmp_path, code=2).stderr
         assert not (tmp_path / "new").exists(), "said before anything is done"
+
+
+def test_a_full_disk_is_told(tmp_path, monkeypatch):
+    def full(tensors, file, metadata):
+        from safetensors import SafetensorError
+
+        raise SafetensorError("No space left on device (os error 28)")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(GanBenchError, match=r"model\.safetensors can't be written: No space left on device"):
+        write_tensors(tmp_path / WEIGHTS, {"x": torch.zeros(3)})

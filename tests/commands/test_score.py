@@ -164,8 +164,9 @@ def test_the_callers_random_numbers_and_threads_are_left_alone(folder):
 
 
 def test_a_number_that_cannot_be_computed_says_why(folder):
-    done = gan_bench("score", "pictures", *COMMAND, "--samples", 19, cwd=folder)
+    done = gan_bench("score", "pictures", *COMMAND[:-1], "duplicates,kid", "--samples", 19, cwd=folder)
     assert "KID[pixels] has no value: " in done.stdout
+    assert done.stdout.count("has no value") == 1, "the others have one"
     assert "at least 20 generated samples, not 19" in done.stdout
 
 

@@ -82,7 +82,8 @@ def test_no_file():
         (replaced("[0, 1]", "true"), "5: seeds: must be a list (found: True)."),
         (replaced("[0, 1]", '"5-1"'), '5: seeds: must be a list of whole numbers, or text such as "0-9" or "0-4,7"'),
         (replaced("[0, 1]", '"0-9999999999"'), "5: seeds: these are 10,000,000,000 seeds, and a grid has at most"),
-        (replaced("[0, 1]", '"9223372036854775808"'), "5: seeds[0]: must be at most 9223372036854775807"),
+        (replaced("[0, 1]", '"9223372036854775808"'), "5: seeds: must be at most 9223372036854775807 (found: '92"),
+        (replaced("[0, 1]", '"0,0"'), "5: seeds: stands there twice (found: '0,0')."),
         (replaced('"toy"', '"../toy"'), "1: name: becomes a folder's name, so it may hold only"),
         (
             replaced('"toy"', '"a/b"'),

@@ -124,6 +124,10 @@ REFUSED = [
     ('"dataset.size" = { choice = [8, 16] }', "draws with other data can't be compared with each other"),
     ('"architecture" = { choice = ["dcgan"] }', "a search draws parameters; this would be a comparison"),
     ('"steps" = { choice = [1, 2] }', "'steps' is no setting that can be drawn"),
+    ('"optimizer.name" = { choice = [0.5, "adam"] }\n' + LR, "optimizer.name: "),
+    ('"optimizer.name" = { choice = [["sgd"], "adam"] }\n' + LR, "optimizer.name: "),
+    ('"architecture.name" = { choice = [0.5, "dcgan"] }\n' + LR, "architecture.name: "),
+    ('"architecture.name" = { choice = [["dcgan"], "dcgan"] }\n' + LR, "architecture.name: "),
     ('"optimizer.lr" = { loguniform = [0.1, 1] }', "says how the setting is drawn"),
     ('"optimizer.lr" = [0.1, 1]', "says how the setting is drawn"),
     (

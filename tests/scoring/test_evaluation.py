@@ -77,7 +77,14 @@ class Broken(Noisy):
             return np.zeros(2).reshape(3)
         if self.how == "subclass":
             return json.loads("{")
-        return None
+        if self.how == "exit":
+            raise SystemExit("enough")
+        return {"none": None, "huge": 10**400, "long": [0] * 10_000, "unspeakable": Unspeakable()}[self.how]
+
+
+class Unspeakable:
+    def __repr__(self):
+        raise RuntimeError("not to be said")
 
 
 class Several(Noisy):
@@ -213,6 +220,10 @@ def test_missing_reference_costs_its_own_score_only(evaluator, samples):
         ("library", "return np.zeros(2).reshape(3)", "ValueError: cannot reshape array of size 2 into shape (3,)"),
         ("subclass", 'return json.loads("{")', "JSONDecodeError: Expecting property name"),
         ("none", "def score(self, generated, reference):", "broken is None, not a number"),
+        ("huge", "def score(self, generated, reference):", "broken is 1000000"),
+        ("long", "def score(self, generated, reference):", "broken is [0, 0, 0"),
+        ("unspeakable", "def score(self, generated, reference):", "broken is of type Unspeakable, not a number"),
+        ("exit", 'raise SystemExit("enough")', "SystemExit: enough"),
     ],
 )
 def test_a_metrics_fault_has_file_and_line(evaluator, samples, how, line, said):
@@ -248,6 +259,46 @@ def test_copies_of_training_data_score_better_against_them(data, tmp_path):
     evaluator = Evaluator(data, [FrechetDistance()], RandomFeatures(), 200, CPU, tmp_path, against_training=True)
     (score,) = evaluator.score(data.training.batch(shuffled(len(data.training))[:200]))
     assert score["against_training"]["value"] < score["value"] / 2
+
+
+class Careless(Noisy):
+    """Works in place on all that it is given."""
+
+    name = "careless"
+    reference = Metric.reference
+
+    def score(self, generated, real):
+        return float((generated.mul_(100).mean(0) - real.mul_(3).mean(0)).norm())
+
+
+class CarelessFeatures(Pixels):
+    """As pixels, but of samples that it changes."""
+
+    name = "careless"
+
+    def prepare(self, data, cache, device):
+        features = super().prepare(data, cache, device)
+
+        def careless(samples):
+            return features(samples.add_(1).div_(2))
+
+        careless.protocol, careless.label = features.protocol, "careless"
+        return careless
+
+
+def test_what_a_plugin_does_in_place_changes_no_other_score(data, samples, tmp_path):
+    others = [Plain(), PrecisionRecall()]
+    alone = Evaluator(data, others, Pixels(), 100, CPU, tmp_path, against_training=True).score(samples)
+    beside = Evaluator(
+        data, [Careless(), *others], Pixels(), 100, CPU, tmp_path, against_training=True, own={0: CarelessFeatures()}
+    )
+    kept = samples.clone()
+    for _ in range(2):  # snapshots
+        assert beside.score(samples)[1:] == alone
+    assert samples.equal(kept)
+    beside = Evaluator(data, [Careless(), *others], Pixels(), 100, CPU, tmp_path, against_training=True)
+    for _ in range(2):
+        assert beside.score(samples)[1:] == alone
 
 
 def test_what_scores_cost_is_told(evaluator, samples):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from picture_files import png_16
 from PIL import Image
 
 from gan_bench.api.data_spec import DataSpec
@@ -264,6 +265,7 @@ HUGE = header((10**7, 1024, 1024, 3))
         ({"a.tif": FRAMES}, "it holds 2 pictures"),
         ({"a.png": CLEAR}, "it is transparent in places"),
         ({"a.png": png(PIXELS[0, ..., 0].astype(np.uint16))}, "mode I;16"),
+        ({"a.png": png_16(PIXELS[0].astype(np.uint16))}, "it has 16 bits a channel, and samples have 8"),
         ({"a.png": SMALL, "b.png": png(PIXELS[0, 1:])}, r"one size, and a\.png is 5x6, b\.png is 5x5"),
     ],
 )

@@ -13,13 +13,13 @@ from small_runs import open_run
 from stores import GRID, assert_equal, assert_equal_runs, gan_bench, run_folders, write_grid
 from victim import Victim
 
+from gan_bench.api.global_state import tf32_products
 from gan_bench.api.randomness import Streams
 from gan_bench.api.registry import Registry
 from gan_bench.data.prepare import prepare
 from gan_bench.grid import load_grid
 from gan_bench.scoring.evaluator import Evaluator
 from gan_bench.training import loss_scale
-from gan_bench.training.global_state import tf32_products
 from gan_bench.training.networks import build_networks
 from gan_bench.training.training import Slot, Training
 
