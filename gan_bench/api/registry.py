@@ -105,7 +105,7 @@ class Broken:
 
 
 def _put_back() -> AbstractContextManager[Any]:
-    """What an import may change of PyTorch's settings for all runs; without PyTorch there are none yet."""
+    """Puts back what an import changes for all runs: PyTorch's settings, the working folder. Before PyTorch is there, nothing."""
     if "torch" not in sys.modules:
         return nullcontext()
     from gan_bench.api.global_state import preserved

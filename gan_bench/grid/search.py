@@ -233,8 +233,10 @@ def fields_of(settings: Settings, path: tuple[str, ...], registry: Registry) -> 
     shared = settings["optimizer"]
     own = shared.get(rest[0], {}) if rest[0] in NETWORKS else {}
     name = own.get("name", shared.get("name", DEFAULT))
-    # A name that is drawn may be none: the level that is made with it says so.
-    return (OPTIMIZERS[name].model_fields if name in [*OPTIMIZERS] else {}), rest[-1]
+    known = (
+        OPTIMIZERS.get(name) if isinstance(name, str) else None
+    )  # a name that is drawn may be none: its level says so
+    return (known.model_fields if known else {}), rest[-1]
 
 
 def draw(dimension: Dimension, field: FieldInfo, seed: int, index: int) -> Any:

@@ -274,10 +274,9 @@ class Evaluator:
     ) -> list[dict[str, Any]]:
         """The score of each of a metric's numbers. `features` are the samples' own; whoever reads samples needs none."""
         measure = self.measures[index]
-        if measure.reads_samples or features is None:
-            samples = samples.clone()  # others read the same, and this metric may work in place
-        else:
-            features = features.clone()
+        # Others read the same, and this metric may work in place.
+        samples = samples.clone() if measure.reads_samples else samples
+        features = None if features is None else features.clone()
         found = {part: measure.found(samples, features, part, labels) for part in measure.parts if part in parts}
         scores = []
         for name, (label, number) in measure.numbers().items():
