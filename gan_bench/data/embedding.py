@@ -17,6 +17,10 @@ from gan_bench.api.sources import source_hash
 from gan_bench.canonical import canonical
 from gan_bench.data.cache import caching
 
+PIXELS = (
+    40_000  # of the pictures that a CPU looks at at a time: few enough for the maps between layers to fit the cache
+)
+
 
 class Embedding:
     """An extractor that is ready for a dataset, which it keeps in a folder. GanBenchError: what it needs is missing."""
@@ -53,7 +57,13 @@ class Embedding:
     def extract(self, batches: Callable[[], Iterator[Tensor]]) -> Tensor:
         """Features (N, d) on the CPU of batches of samples (B, *shape) in [-1, 1]."""
         with torch.no_grad(), make_stream(0, "features", self.device):
-            return torch.cat([self.features(batch.to(self.device, copy=True)) for batch in batches()]).cpu()
+            parts = (part for batch in batches() for part in batch.split(self._together(batch)))
+            return torch.cat([self.features(part.to(self.device, copy=True)) for part in parts]).cpu()
+
+    def _together(self, batch: Tensor) -> int:
+        """How many of a batch's samples go through the network at a time."""
+        pixels = batch[0, 0].numel() if batch.dim() == 4 and self.device.type == "cpu" else 1
+        return max(1, PIXELS // pixels)
 
     def remarks(self) -> list[str]:
         """What the features say of themselves, in whole sentences."""

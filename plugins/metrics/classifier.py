@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CPU = torch.device("cpu")
 SURE = 1e-3  # probability of so many right answers by chance, below which it has learnt something
+FEWEST, PASSES, MOST = 500, 10, 1000  # training steps, and passes over the samples, of a length that nobody chose
 
 
 class Classifier(FeatureExtractor):
@@ -30,11 +31,13 @@ class Classifier(FeatureExtractor):
 
     The network is trained once, on one CPU thread and from its own seed, so that the same weights come out whatever the
     device and the number of threads; processors of another kind may round differently, which the weights' hash shows.
-    The length is counted in steps, since a small dataset needs more epochs than a large one.
+    The length is counted in steps, since a small dataset needs more passes than a large one.
     """
 
     name = "classifier"
-    steps: int = Field(1000, ge=1, description="training steps")
+    steps: int | None = Field(
+        None, ge=1, description="training steps; as many as make 10 passes, but at least 500 and at most 1000"
+    )
     batch_size: int = Field(64, ge=2, description="samples a training step")
     width: int = Field(16, ge=1, description="channels of the first convolution; doubled by each of the next two")
     dimension: int = Field(64, ge=1, description="features: units of the penultimate layer")
@@ -59,7 +62,7 @@ class Classifier(FeatureExtractor):
         except (FileNotFoundError, ValueError):  # there is none yet, or a damaged one
             with Stream(self.seed, "classifier", CPU):
                 network = self._network(data.spec)
-            _train(network, training, labels, self.steps, self.batch_size, self.seed)
+            _train(network, training, labels, self._length(len(training)), self.batch_size, self.seed)
             saved = {"network": network.state_dict(), "test_accuracy": _accuracy(network, held_out)}
             write_tensors(file, saved)
         with Stream(self.seed, "classifier", CPU):
@@ -69,6 +72,10 @@ class Classifier(FeatureExtractor):
         remarks = _remarks(saved["test_accuracy"], held_out)
         body = _folded(network.eval()[:-1])
         return NetworkFeatures(body, self.name, data.spec, device, self.dimension, more, network[-1], remarks)
+
+    def _length(self, count: int) -> int:
+        """Training steps for so many samples."""
+        return self.steps or min(max(FEWEST, PASSES * count // self.batch_size), MOST)
 
     def _key(self, data: PreparedData) -> str:
         """A name for everything that determines the weights."""
@@ -100,7 +107,7 @@ class Classifier(FeatureExtractor):
 def _train(network: nn.Sequential, samples: Samples, labels: Tensor, steps: int, batch_size: int, seed: int) -> None:
     """Adam under a one-cycle learning rate (Smith & Topin 2019), which gets far in few steps."""
     order = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(network.parameters())
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=5e-3, total_steps=steps + 1)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums over several threads round differently

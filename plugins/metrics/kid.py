@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -68,14 +69,15 @@ class KernelDistance(Metric):
     def _sums(self, rows: tuple[Tensor, ...], columns: tuple[Tensor, ...] | None = None) -> Tensor:
         """(groups, groups): the kernel's sums over pairs from one group each; without `columns` of rows, but none with itself."""
         sums = torch.zeros(self.groups, self.groups, dtype=torch.float64)
-        together = max(1, COLUMNS // len((columns or rows)[0]))
+        sizes = [len(y) for y in columns or rows]
+        whole, ends = torch.cat(columns or rows).T, [0, *accumulate(sizes)]
+        together, one = max(1, COLUMNS // sizes[0]), whole.new_ones(())
         for i, x in enumerate(rows):
             first = i if columns is None else 0
             for j in range(first, self.groups, together):
-                others = (columns or rows)[j : j + together]
-                kernel = (x @ torch.cat(others).T / x.shape[1] + 1) ** 3
-                found = [part.sum() for part in kernel.sum(0).split([len(y) for y in others])]
-                sums[i, j : j + together] = torch.stack(found)
+                some = slice(j, min(j + together, self.groups))
+                kernel = torch.addmm(one, x / x.shape[1], whole[:, ends[some.start] : ends[some.stop]]).pow_(3)
+                sums[i, some] = torch.stack([part.sum() for part in kernel.sum(0).split(sizes[some])])
                 if columns is None and j == i:
                     sums[i, i] -= kernel.trace()
             if columns is None:

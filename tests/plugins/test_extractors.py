@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from gan_bench import FeatureExtractor
 from gan_bench.api.data_spec import DataSpec
 from gan_bench.api.pictures import from_uint8, to_uint8
 from gan_bench.api.samples import PreparedData, Samples
+from gan_bench.data.embedding import Embedding
 from gan_bench.data.prepare import prepare
 from gan_bench.errors import GanBenchError
 from gan_bench_plugins.datasets.digits import Digits
@@ -95,6 +97,39 @@ def test_the_commonest_class_is_chance(points, tmp_path, labels):
     noise = torch.randn(600, 2, generator=torch.Generator().manual_seed(0))
     (remark,) = small(steps=20).prepare(prepared(noise, labels, 2, "points", 100), tmp_path, CPU).remarks
     assert f"commonest class ({(labels[:100] == 0).double().mean():.0%})" in remark
+
+
+@pytest.mark.parametrize(("count", "steps"), [(100, 500), (1437, 500), (5000, 781), (60_000, 1000)])
+def test_few_samples_are_learnt_in_fewer_steps(monkeypatch, tmp_path, count, steps):
+    asked = []
+    monkeypatch.setattr(classifier, "_train", lambda *args: asked.append(args[3]))
+    values, labels = torch.zeros(count + 4, 2), torch.arange(count + 4) % 2
+    data = prepared(values, labels, 2, "points", 4)
+    Classifier().prepare(data, tmp_path, CPU)
+    Classifier(steps=7).prepare(data, tmp_path, CPU)
+    assert asked == [steps, 7]
+
+
+def test_large_pictures_go_through_the_network_in_parts(tmp_path):
+    """A CPU computes features of them faster, and they are the same."""
+    sizes = []
+
+    class Means(FeatureExtractor):
+        name = "means"
+
+        def prepare(self, data, cache, device):
+            def features(samples):
+                sizes.append(len(samples))
+                return samples.mean((2, 3))
+
+            features.protocol, features.label = {}, "means"
+            return features
+
+    pictures = torch.rand(100, 1, 64, 64)
+    data = prepared(pictures, torch.full((100,), -1), 0, held_out=4)
+    found = Embedding(Means(), data, tmp_path, CPU).extract(lambda: iter(pictures.split(30)))
+    assert sizes == [9, 9, 9, 3] * 3 + [9, 1]
+    assert torch.equal(found, pictures.mean((2, 3)))
 
 
 @pytest.mark.slow
