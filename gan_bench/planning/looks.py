@@ -6,8 +6,9 @@ grid's seeds, chosen beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,11 +41,12 @@ def first_looks(grid: Grid, earlier: Looks, most: int) -> dict[str, list[Look]]:
     }
 
 
-def kept_looks(grid: Grid, store: Path, runs: Collection[str]) -> dict[str, list[Look]]:
-    """The looks of the store's comparisons, as the grid's seeds continue them. `runs` names the runs that these seeds make.
+def kept_looks(grid: Grid, store: Path, runs: Mapping[str, Mapping[int, Collection[str]]]) -> dict[str, list[Look]]:
+    """The looks of the store's comparisons, as the grid's seeds continue them. `runs` are the names of those that each of the
+    grid's comparisons compares, by seed.
 
     - None of a comparison's runs is among those: its settings have changed, and nothing of them has been seen.
-
+    - It has another title, but the same runs as one that there was: these were seen as often.
     - The grid has the seeds that it had: what was added to them stays.
     - It has those of a comparison and more: if that comparison could be tested and all of its runs have ended, its findings
       could be seen, and the seeds beyond are one more look. If they could not be, nothing was spent.
@@ -53,19 +55,30 @@ def kept_looks(grid: Grid, store: Path, runs: Collection[str]) -> dict[str, list
     document = GridDocument()
     with suppress(GanBenchError):  # whoever shows the store says so; it is written again
         document = read_grid(store) or document
-    before = {comparison.title: comparison for comparison in document.comparisons}
     kept = {}
-    for title in (comparison.title for comparison in grid.comparisons):
-        if title in before and not before[title].runs.isdisjoint(runs):
-            looks = looks_in(before[title])
+    for title, own in runs.items():
+        if before := _before(document.comparisons, title, own):
+            looks = looks_in(before)
             same = looks and document.seeds == list(grid.seeds)
-            kept[title] = looks if same else _continued(before[title], looks, grid.seeds, store)
+            kept[title] = looks if same else _continued(before, looks, grid.seeds, store)
     return {title: looks for title, looks in kept.items() if looks}
+
+
+def _before(known: Sequence[GridComparison], title: str, own: Mapping[int, Collection[str]]) -> GridComparison | None:
+    """What a comparison with these runs, by seed, was when the store was written, if it was any."""
+    for one in known:
+        if one.title == title:
+            return None if one.runs.isdisjoint(chain(*own.values())) else one
+    for one in known:
+        both = one.seeds & own.keys()
+        if both and all(one.runs_of(seed) == set(own[seed]) for seed in both):
+            return one
+    return None
 
 
 def _continued(before: GridComparison, looks: list[Look], seeds: Sequence[int], store: Path) -> list[Look]:
     runs = [level.runs for level in before.levels]
-    old = seeds_of(looks) or sorted({seed for level in runs for seed in level})
+    old = seeds_of(looks) or sorted(before.seeds)
     new = [seed for seed in seeds if seed not in old]
     if not new or not set(old) <= set(seeds):
         return []

@@ -34,7 +34,12 @@ def plan_runs(
     """
     check_store(store)  # before its list of comparisons is read
     grid = prepared.grid
-    looks: Looks = kept_looks(grid, store, {course.name(seed) for course in prepared.courses for seed in grid.seeds})
+    courses = {course.cell: course for course in prepared.courses}
+    names = {
+        comparison.title: {seed: {courses[level.cell].name(seed) for level in comparison.levels} for seed in grid.seeds}
+        for comparison in grid.comparisons
+    }
+    looks: Looks = kept_looks(grid, store, names)
     if add_looks is not None:
         looks = add_looks(looks)
     runs = make_runs(prepared, store, looks)

@@ -59,6 +59,15 @@ class GridComparison(Document):
         """Names of all levels' run folders."""
         return {run for level in self.levels for run in level.runs.values()}
 
+    @property
+    def seeds(self) -> set[int]:
+        """Those that some level has."""
+        return {seed for level in self.levels for seed in level.runs}
+
+    def runs_of(self, seed: int) -> set[str]:
+        """Names of its run folders with this seed."""
+        return {level.runs[seed] for level in self.levels if seed in level.runs}
+
 
 class GridScore(Document):
     """A number that the grid asks for, of one of its datasets."""

@@ -87,8 +87,9 @@ def store_with(folder, seeds: range, looks: list[Look] | None = None, ended: boo
     return folder
 
 
-def kept(grid, store, runs=("x-0",)):
-    return kept_looks(grid, store, runs)
+def kept(grid, store, levels=("x", "y")):
+    runs = {seed: [f"{level}-{seed}" for level in levels] for seed in grid.seeds}
+    return kept_looks(grid, store, {comparison.title: runs for comparison in grid.comparisons})
 
 
 def test_what_a_later_command_makes_of_the_seeds_that_there_are(tmp_path):
@@ -98,8 +99,17 @@ def test_what_a_later_command_makes_of_the_seeds_that_there_are(tmp_path):
     assert kept(grid_of(*range(12)), grown_store) == {"A": looks_of(6, 9, 12)}  # --seeds 0-11: one more look
     assert kept(grid_of(*range(4)), grown_store) == {}  # fewer, or others: another experiment
     assert kept(grid_of(*range(20, 30)), grown_store) == {}
-    assert kept(grid_of(*range(6), titles=("B",)), grown_store) == {}
-    assert kept(grid_of(*range(12)), grown_store, ["x-0-of-another-learning-rate"]) == {}
+    assert kept(grid_of(*range(12)), grown_store, ["x-of-another-learning-rate"]) == {}
+
+
+def test_a_comparison_with_another_title_keeps_its_looks(tmp_path):
+    store = store_with(tmp_path, range(9), looks_of(6, 9))
+    renamed, both = grid_of(*range(6), titles=("B",)), grid_of(*range(6), titles=("B", "A"))
+    assert kept(renamed, store) == {"B": looks_of(6, 9)}
+    assert kept(grid_of(*range(12), titles=("B",)), store) == {"B": looks_of(6, 9, 12)}
+    assert kept(both, store) == {"A": looks_of(6, 9), "B": looks_of(6, 9)}  # what the second one compares was seen, too
+    assert kept(renamed, store, ["x"]) == {}  # other levels: another comparison
+    assert kept(renamed, store, ["x", "y", "z"]) == {}
 
 
 def test_seeds_added_by_hand_are_a_look_if_there_was_anything_to_see(tmp_path):
