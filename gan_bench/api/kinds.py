@@ -223,7 +223,12 @@ class Dataset(Plugin):
         if (crop := said(self).get("crop", 1.0)) > min(shape[1:], default=1):
             rule = f"dataset {self.name}: samples of {shape[1]}x{shape[2]} pixels have no square of {crop}x{crop}"
             raise ParameterError(rule, "crop")
-        return DataSpec(shape, self.kind, None if classes is None else tuple(map(str, classes)), self.known_modes())
+        modes = self.known_modes()
+        if not isinstance(modes, Modes | None):
+            raise GanBenchError(
+                f"dataset {self.name}: known_modes() must return gan_bench.Modes or None (found: {modes!r})"
+            )
+        return DataSpec(shape, self.kind, None if classes is None else tuple(map(str, classes)), modes)
 
 
 def shared(cls: type[Dataset]) -> set[str]:

@@ -43,15 +43,16 @@ def decode(dataset: Dataset, spec: DataSpec, folder: Path, tell: Tell) -> None:
     skipped = [line for pile in piles.values() for line in pile.skipped]
     found = sum(map(len, piles.values()))
     _check_readable(dataset.name, piles, skipped, found)
-    reading = Reading(
-        found=found,
-        treatment=source.treatment,
-        notes=tuple(source.notes),
-        counts=facts.counts(),
-        different=facts.different(),
-        ranges=facts.ranges(),
-        left_out=left_out({"unreadable": skipped, **source.left_out}),
-    )
+    with told(f"dataset {dataset.name}: what load() tells of its samples"):
+        reading = Reading(
+            found=found,
+            treatment=source.treatment,
+            notes=tuple(source.notes),
+            counts=facts.counts(),
+            different=facts.different(),
+            ranges=facts.ranges(),
+            left_out=left_out({"unreadable": skipped, **source.left_out}),
+        )
     with told(f"dataset {dataset.name}: check_reading()"):
         dataset.check_reading(reading)
     if isinstance(source, Undivided):
@@ -98,6 +99,9 @@ def _named(dataset: Dataset, source: Any) -> dict[str, Part]:
     if isinstance(source, Parts):
         return dict(zip(PARTS, (source.training, source.held_out), strict=True))
     if isinstance(source, Undivided):
+        if not isinstance(source.held_out, int | float) or not 0 < source.held_out < 1:
+            rule = "held_out of Undivided is the share of samples to hold out, between 0 and 1"
+            raise GanBenchError(f"dataset {dataset.name}: {rule} (found: {source.held_out!r})")
         return {"all": source.samples}
     rule = (
         "load() must return gan_bench.Parts(training=..., held_out=...) or gan_bench.Undivided(samples, held_out=...)"

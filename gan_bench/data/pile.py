@@ -157,7 +157,8 @@ class Pile:
             chunk.samples.append(sample)
             chunk.labels.append(label)
             if len(item) == 3:
-                chunk.facts.add(item[2])
+                with told(f"{self.title}, facts of sample {index}"):
+                    chunk.facts.add(item[2])
         return chunk
 
     def _checked(self, index: int, item: Any) -> tuple[bytes, int]:

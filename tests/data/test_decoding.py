@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -293,3 +294,65 @@ def test_two_equal_samples_are_no_two_different_ones(tmp_path: Path, monkeypatch
     monkeypatch.setattr(Both, "load", lambda self: Undivided(ArrayPart(np.zeros((5, 1, 2, 2), np.uint8)), held_out=0.5))
     with pytest.raises(GanBenchError, match="dataset both: it needs two different samples at least"):
         prepare(Both(), tmp_path)
+
+
+class Loaded(Dataset):
+    """Whatever `source` is."""
+
+    name = "loaded"
+    shape: ClassVar[tuple[int, ...]] = (1, 2, 2)
+    source: ClassVar[Any] = None
+    modes: ClassVar[Any] = None
+
+    def known_modes(self) -> Any:
+        return self.modes
+
+    def load(self) -> Any:
+        return self.source
+
+
+class WithFacts(Numbered):
+    """Facts of a wrong type."""
+
+    parallel = False
+    facts: ClassVar[Any] = None
+
+    def __getitem__(self, index: int) -> Any:
+        return np.full((1, 2, 2), index, np.uint8), -1, self.facts
+
+
+PLAIN = ArrayPart(np.arange(80, dtype=np.uint8).reshape(20, 1, 2, 2), [-1] * 20)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (Undivided(PLAIN, held_out=20), "share of samples to hold out, between 0 and 1 (found: 20)"),
+        (Undivided(PLAIN, held_out="0.2"), "between 0 and 1 (found: '0.2')"),
+        (Parts(PLAIN, PLAIN, treatment=["cut"]), "what load() tells of its samples failed: "),
+        (Parts(PLAIN, PLAIN, notes=3), "what load() tells of its samples failed: "),
+        (Parts(PLAIN, PLAIN, left_out=["a.png"]), "what load() tells of its samples failed: "),
+    ],
+)
+def test_what_load_must_not_return_is_told_in_a_line(monkeypatch, tmp_path, source, told):
+    monkeypatch.setattr(Loaded, "source", source)
+    with pytest.raises(GanBenchError, match=re.escape(told)) as error:
+        prepare(Loaded(), tmp_path)
+    assert str(error.value).startswith("dataset loaded: ")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("facts", [None, 7, ["RGB"], {"mode": None}, {"width": ("a", "b")}])
+def test_facts_of_a_wrong_type_are_told_with_their_sample(monkeypatch, tmp_path, facts):
+    monkeypatch.setattr(WithFacts, "facts", facts)
+    monkeypatch.setattr(Loaded, "source", Parts(WithFacts(), PLAIN))
+    with pytest.raises(GanBenchError, match="training part, facts of sample 0 failed: "):
+        prepare(Loaded(), tmp_path)
+
+
+def test_known_modes_of_a_wrong_type_are_refused_before_anything_is_decoded(monkeypatch, tmp_path):
+    monkeypatch.setattr(Loaded, "modes", ((0.0, 1.0),))
+    with pytest.raises(
+        GanBenchError, match=re.escape("known_modes() must return gan_bench.Modes or None (found: ((0.0, 1.0),))")
+    ):
+        prepare(Loaded(), tmp_path)
