@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gan_bench import __version__
+from gan_bench.cli.interrupt import CODE, STOPPED, leaving_imports
 from gan_bench.cli.streams import guard
 from gan_bench.errors import GanBenchError
 
@@ -62,7 +63,8 @@ class LazyGroup(click.Group):
 
     def main(self, *args: Any, **options: Any) -> Any:
         guard()
-        return super().main(*args, **options)
+        with leaving_imports():
+            return super().main(*args, **options)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Each command with the first sentence of its help, however many lines that takes."""
@@ -82,8 +84,8 @@ class LazyGroup(click.Group):
             cure = ". What was saved before is whole. Make room, and give the same command again" if full else ""
             raise BadInput(text + cure) from error
         except KeyboardInterrupt:
-            click.echo("Stopped. The same command goes on from here.", err=True)
-            ctx.exit(130)
+            click.echo(STOPPED, err=True)
+            ctx.exit(CODE)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

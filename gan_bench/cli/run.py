@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from gan_bench.cli.interrupt import STOPPED
 from gan_bench.cli.options import Names, Seconds, grid_options, open_grid, port_option
 from gan_bench.cli.streams import Unprintable
 
@@ -168,7 +169,7 @@ def command(
         return
     if outcome.stopped:
         gc.freeze()  # Python's last garbage collection would take a second of who waits for the end
-        say("Stopped. The same command goes on from here.", err=True)
+        say(STOPPED, err=True)
         say(f"`gan-bench report {outcome.store}` shows what there is.", err=True)
         ctx.exit(outcome.exit_code)
     if outcome.failed:
