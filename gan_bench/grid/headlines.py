@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -31,7 +32,10 @@ class _Named:
 
     def is_called(self, text: str) -> bool:
         """By its name or label, with its features or without."""
-        asked, _, features = text.casefold().removesuffix("]").partition("[")
+        found = re.fullmatch(r"([^][]+)(?:\[([^][]+)\])?", text.casefold())
+        if not found:
+            return False
+        asked, features = found.groups()
         known = self.features.casefold()
         rightly = not features or features == known or (known and features.startswith(f"{known}-"))  # inception-2048
         return bool(rightly) and asked in (self.short.casefold(), self.label.partition("[")[0].casefold())
@@ -58,8 +62,11 @@ def headlines(asked: Asked, metrics: Sequence[Metric]) -> tuple[Place, ...]:
             cure = did_you_mean(text, [number.full for number in numbers])
             raise Fault("none of the grid's metrics has a number of this name", at, value=text, cure=cure)
         if len(called) > 1:
-            several = ", ".join(number.full for number in called)
-            raise Fault(f"{len(called)} numbers have this name", at, value=text, cure=f"Write one of {several}.")
+            several = dict.fromkeys(number.full for number in called)
+            cure = f"Write one of {', '.join(several)}."
+            if len(several) == 1:
+                cure = "They differ in their parameters alone, which no headline says: leave one of them out."
+            raise Fault(f"{len(called)} numbers have this name", at, value=text, cure=cure)
         if called[0].place in found:
             raise Fault("this number stands there twice", at, value=text)
         found.append(called[0].place)

@@ -274,6 +274,9 @@ def _in_zip(archive: zipfile.ZipFile) -> dict[str, Callable[[], bytes]]:
 
     parts = {entry: entry.filename.split("/") for entry in archive.infolist()}
     shown = [entry for entry, own in parts.items() if _is_picture(own[-1]) and "__MACOSX" not in own]
+    for name, times in Counter(entry.filename for entry in shown).most_common(1):
+        if times > 1:  # as `zip -g` and Python append
+            raise ValueError(f"it holds {times} pictures that are called {name}")
     return {entry.filename: partial(read, entry) for entry in shown}
 
 

@@ -78,6 +78,14 @@ def test_mistakes_are_told_with_their_line(tmp_path: Path):
     assert "grid.toml:9: evaluate.headline[0]" in several
     assert "Did you mean 'recall[random]'?" in refused(tmp_path, PAIR, 'headline = ["kid", "recal[random]"]')
     assert "stands there twice" in refused(tmp_path, PAIR, 'headline = ["kid", "KID[classifier]"]')
+    for text in ("kid[", "kid[]", "kid[classifier", "kid[classifier]]"):
+        assert "none of the grid's metrics has a number of this name" in refused(
+            tmp_path, PAIR, f'headline = ["{text}"]'
+        )
+    alike = 'metrics = ["kid", { name = "kid", groups = 20 }]'
+    assert "2 numbers have this name (found: 'kid'). They differ in their parameters alone" in refused(
+        tmp_path, alike, 'headline = ["kid"]'
+    )
     assert "evaluate.headline: must have at least 1 items" in refused(tmp_path, "headline = []")
     wrong = refused(tmp_path, 'metrics = [{ name = "kid", features = "randem" }]')
     assert "evaluate.metrics[0].features" in wrong

@@ -293,6 +293,14 @@ def test_a_zip_that_unpacks_to_far_too_much_is_not_unpacked(tmp_path, monkeypatc
                 read_samples(file)
 
 
+def test_a_zip_that_holds_a_name_twice_is_refused(tmp_path):
+    file = write_zip(tmp_path / "x.zip", {"a.png": SMALL})
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("a.png", SMALL)
+    with pytest.raises(GanBenchError, match=r"x\.zip.* 2 pictures that are called a\.png"):
+        read_samples(file)
+
+
 def test_an_encrypted_zip_is_told(tmp_path):
     file = write_zip(tmp_path / "x.zip", {"a.png": SMALL})
     content = bytearray(file.read_bytes())
