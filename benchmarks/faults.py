@@ -116,12 +116,14 @@ def _value(text: str) -> Any:
 
 def split(data: PreparedData, most: int) -> tuple[PreparedData, Samples]:
     """The data as the numbers know them, with a third of the training part and at most so many held out; and the rest."""
-    order = torch.randperm(len(data.training), generator=torch.Generator().manual_seed(derive(0, "faults:split")))
+    random = torch.Generator().manual_seed(derive(0, "faults:split"))
+    order, others = (torch.randperm(len(part), generator=random) for part in (data.training, data.held_out))
     third = len(order) // 3
     known, fresh = (_chosen(data.training, indices) for indices in (order[:third], order[third:]))
-    held_out = _chosen(data.held_out, torch.arange(min(most, len(data.held_out))))
-    fingerprint = canonical_hash([data.fingerprint, "faults", most])
-    return replace(data, training=known, held_out=held_out, fingerprint=fingerprint), fresh
+    held_out = _chosen(data.held_out, others[:most])  # MNIST's first ones are easier to read
+    fingerprint, real = (canonical_hash([one, "faults", most]) for one in (data.fingerprint, data.held_out_fingerprint))
+    own = replace(data, training=known, held_out=held_out, fingerprint=fingerprint, held_out_fingerprint=real)
+    return own, fresh
 
 
 def _chosen(part: Samples, indices: Tensor) -> Samples:

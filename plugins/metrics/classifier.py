@@ -36,7 +36,7 @@ class Classifier(FeatureExtractor):
 
     name = "classifier"
     steps: int | None = Field(
-        None, ge=1, description="training steps; as many as make 10 passes, but at least 500 and at most 1000"
+        None, ge=1, description="training steps; by default as many as make 10 passes, at least 500 and at most 1000"
     )
     batch_size: int = Field(64, ge=2, description="samples a training step")
     width: int = Field(16, ge=1, description="channels of the first convolution; doubled by each of the next two")
