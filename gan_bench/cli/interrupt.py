@@ -26,17 +26,20 @@ def leaving_imports() -> Iterator[None]:
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGINT, stop)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _stop(_: int, frame: FrameType | None) -> None:
+def stop(_: int, frame: FrameType | None) -> None:
+    """A handler of signals: KeyboardInterrupt, or within an import the process's end."""
     while frame is not None:
         if frame.f_code.co_filename == IMPORTING:
-            os.write(2, (SHOW_CURSOR if os.isatty(2) else b"") + f"{STOPPED}\n".encode())
-            os._exit(CODE)
+            try:
+                os.write(2, (SHOW_CURSOR if os.isatty(2) else b"") + f"{STOPPED}\n".encode())
+            finally:  # whether anybody reads it or not
+                os._exit(CODE)
         frame = frame.f_back
     raise KeyboardInterrupt

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from gan_bench.cli.interrupt import STOPPED
+from gan_bench.cli.interrupt import STOPPED, stop
 from gan_bench.cli.options import Names, Seconds, grid_options, open_grid, port_option
 from gan_bench.cli.streams import Unprintable
 
@@ -148,7 +148,8 @@ def command(
         check_unsubmitted(asked.store(loaded))
     tracking = told_beside(loaded, asked.store(loaded), track or ())
     outcome: Outcome | None  # None: nobody waits for it
-    with on_stop(interrupt), watcher as page, tracking as wait_until_told:
+    handler = interrupt if on in ("ray", "slurm") else stop  # those nodes must be told of the end
+    with on_stop(handler), watcher as page, tracking as wait_until_told:
         if page:
             say(f"Watch it at {page}", err=True)
         if on == "ray":

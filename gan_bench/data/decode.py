@@ -99,7 +99,7 @@ def _named(dataset: Dataset, source: Any) -> dict[str, Part]:
     if isinstance(source, Parts):
         return dict(zip(PARTS, (source.training, source.held_out), strict=True))
     if isinstance(source, Undivided):
-        if not isinstance(source.held_out, int | float) or not 0 < source.held_out < 1:
+        if not isinstance(source.held_out, int | float | np.floating) or not 0 < source.held_out < 1:
             rule = "held_out of Undivided is the share of samples to hold out, between 0 and 1"
             raise GanBenchError(f"dataset {dataset.name}: {rule} (found: {source.held_out!r})")
         return {"all": source.samples}

@@ -18,13 +18,15 @@ class Facts:
         self._ranges: dict[str, tuple[float, float]] = {}
 
     def add(self, facts: Mapping[str, str | float]) -> None:
-        """Those of one sample."""
+        """Those of one sample. TypeError, AttributeError: of another type."""
         for kind, value in facts.items():
+            if not isinstance(kind, str):
+                raise TypeError(f"facts stand by their kind, a text (found: {kind!r})")
             if isinstance(value, str):
                 self._counters[kind][value] += 1
-            elif math.isfinite(value):
-                low, high = self._ranges.get(kind, (value, value))
-                self._ranges[kind] = min(low, value), max(high, value)
+            elif math.isfinite(number := float(value)):  # also of NumPy
+                low, high = self._ranges.get(kind, (number, number))
+                self._ranges[kind] = min(low, number), max(high, number)
 
     def merge(self, others: Facts) -> None:
         """Add those of other samples."""

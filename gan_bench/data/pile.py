@@ -178,7 +178,7 @@ class Pile:
             label = operator.index(item[1])
         except TypeError:
             raise GanBenchError(f"{place}: found label {item[1]!r}, expected an int (-1 for none)") from None
-        if label < -1 or (classes is not None and label >= len(classes)):
+        if not -1 <= label < (2**63 if classes is None else len(classes)):
             most = "" if classes is None else f" to {len(classes) - 1}, a class"
             raise GanBenchError(f"{place}: found label {label}, expected -1 (none) or 0{most}")
         return sample.tobytes(), label

@@ -46,7 +46,7 @@ def kept_looks(grid: Grid, store: Path, runs: Mapping[str, Mapping[int, Collecti
     grid's comparisons compares, by seed.
 
     - None of a comparison's runs is among those: its settings have changed, and nothing of them has been seen.
-    - It has another title, but the same runs as one that there was: these were seen as often.
+    - It has another title, but runs of two levels in common with one that there was: these were seen as often.
     - The grid has the seeds that it had: what was added to them stays.
     - It has those of a comparison and more: if that comparison could be tested and all of its runs have ended, its findings
       could be seen, and the seeds beyond are one more look. If they could not be, nothing was spent.
@@ -65,15 +65,16 @@ def kept_looks(grid: Grid, store: Path, runs: Mapping[str, Mapping[int, Collecti
 
 
 def _before(known: Sequence[GridComparison], title: str, own: Mapping[int, Collection[str]]) -> GridComparison | None:
-    """What a comparison with these runs, by seed, was when the store was written, if it was any."""
-    for one in known:
-        if one.title == title:
-            return None if one.runs.isdisjoint(chain(*own.values())) else one
-    for one in known:
+    """What a comparison with these runs, by seed, was when the store was written, if it was any.
+
+    Under another title two levels that it had tell: their difference was to be seen. Of several the one that was seen most often.
+    """
+    same = [one for one in known if one.title == title and not one.runs.isdisjoint(chain(*own.values()))]
+    for one in sorted(known, key=lambda one: -len(one.looks)):
         both = one.seeds & own.keys()
-        if both and all(one.runs_of(seed) == set(own[seed]) for seed in both):
-            return one
-    return None
+        if both and all(len(one.runs_of(seed).intersection(own[seed])) >= 2 for seed in both):
+            same.append(one)
+    return same[0] if same else None
 
 
 def _continued(before: GridComparison, looks: list[Look], seeds: Sequence[int], store: Path) -> list[Look]:

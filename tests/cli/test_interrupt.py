@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from pathlib import Path
+from typing import Any
 
 from stores import command, gan_bench
 
@@ -22,16 +24,29 @@ except BaseException:  # as some libraries do
 
 
 def test_ctrl_c_within_an_import_ends_the_command_whatever_the_library_makes_of_it(tmp_path):
-    (tmp_path / "deaf.py").write_text(DEAF)
-    (tmp_path / "own.py").write_text("import deaf")
-    done = subprocess.run(
+    done = plugins(tmp_path, subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (130, f"{STOPPED}\n")
+
+
+def test_so_it_does_where_nobody_reads_what_it_says(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as unread:
+        assert plugins(tmp_path, unread).returncode == 130
+
+
+def plugins(folder: Path, stderr: Any) -> subprocess.CompletedProcess[str]:
+    """A command that imports what sends Ctrl-C and swallows it."""
+    (folder / "deaf.py").write_text(DEAF)
+    (folder / "own.py").write_text("import deaf")
+    return subprocess.run(
         command("plugins", "--plugin", "own.py"),
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
-    assert (done.returncode, done.stderr) == (130, f"{STOPPED}\n")
 
 
 def test_afterwards_ctrl_c_is_what_it_was(tmp_path):

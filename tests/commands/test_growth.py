@@ -108,8 +108,22 @@ def test_a_comparison_with_another_title_keeps_its_looks(tmp_path):
     assert kept(renamed, store) == {"B": looks_of(6, 9)}
     assert kept(grid_of(*range(12), titles=("B",)), store) == {"B": looks_of(6, 9, 12)}
     assert kept(both, store) == {"A": looks_of(6, 9), "B": looks_of(6, 9)}  # what the second one compares was seen, too
-    assert kept(renamed, store, ["x"]) == {}  # other levels: another comparison
-    assert kept(renamed, store, ["x", "y", "z"]) == {}
+    assert kept(renamed, store, ["x", "y", "z"]) == {"B": looks_of(6, 9)}
+    assert kept(renamed, store, ["x", "z"]) == {}  # of which no pair was seen
+
+
+def test_comparisons_that_exchange_their_titles_keep_their_own_looks(tmp_path):
+    store = store_with(tmp_path, range(9), looks_of(6, 9))
+    document = json.loads((store / "grid.json").read_text())
+    (first,) = document["comparisons"]
+    levels = [
+        {**level, "runs": {seed: f"other-{run}" for seed, run in level["runs"].items()}} for level in first["levels"]
+    ]
+    document["comparisons"].append({"title": "B", "levels": levels})
+    (store / "grid.json").write_text(json.dumps(document))
+    runs = {seed: [f"x-{seed}", f"y-{seed}"] for seed in range(6)}
+    others = {seed: [f"other-{run}" for run in own] for seed, own in runs.items()}
+    assert kept_looks(grid_of(*range(6)), store, {"A": others, "B": runs}) == {"B": looks_of(6, 9)}
 
 
 def test_seeds_added_by_hand_are_a_look_if_there_was_anything_to_see(tmp_path):

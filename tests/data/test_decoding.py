@@ -312,13 +312,14 @@ class Loaded(Dataset):
 
 
 class WithFacts(Numbered):
-    """Facts of a wrong type."""
+    """Facts of a wrong type, or a label."""
 
     parallel = False
     facts: ClassVar[Any] = None
+    label: ClassVar[int] = -1
 
     def __getitem__(self, index: int) -> Any:
-        return np.full((1, 2, 2), index, np.uint8), -1, self.facts
+        return np.full((1, 2, 2), index, np.uint8), self.label, self.facts
 
 
 PLAIN = ArrayPart(np.arange(80, dtype=np.uint8).reshape(20, 1, 2, 2), [-1] * 20)
@@ -342,11 +343,26 @@ def test_what_load_must_not_return_is_told_in_a_line(monkeypatch, tmp_path, sour
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("facts", [None, 7, ["RGB"], {"mode": None}, {"width": ("a", "b")}])
+@pytest.mark.parametrize(
+    "facts", [None, 7, ["RGB"], {"mode": None}, {"width": ("a", "b")}, {3: "RGB"}, {("w", "h"): 1}]
+)
 def test_facts_of_a_wrong_type_are_told_with_their_sample(monkeypatch, tmp_path, facts):
     monkeypatch.setattr(WithFacts, "facts", facts)
     monkeypatch.setattr(Loaded, "source", Parts(WithFacts(), PLAIN))
     with pytest.raises(GanBenchError, match="training part, facts of sample 0 failed: "):
+        prepare(Loaded(), tmp_path)
+
+
+def test_numbers_of_numpy_are_numbers(monkeypatch, tmp_path):
+    monkeypatch.setattr(WithFacts, "facts", {"width": np.int64(3), "mean": np.float32(0.5)})
+    monkeypatch.setattr(Loaded, "source", Undivided(WithFacts(), held_out=np.float32(0.2)))
+    assert prepare(Loaded(), tmp_path).reading.ranges == {"mean": (0.5, 0.5), "width": (3, 3)}
+
+
+def test_a_label_that_no_file_can_hold_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(WithFacts, "label", 2**70)
+    monkeypatch.setattr(Loaded, "source", Parts(WithFacts(), PLAIN))
+    with pytest.raises(GanBenchError, match="sample 0: found label 11805"):
         prepare(Loaded(), tmp_path)
 
 
