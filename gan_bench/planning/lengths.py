@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gan_bench.errors import GridError
+from gan_bench.grid.source import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,21 +27,20 @@ class Lengths:
         self.steps_an_epoch = samples / images_a_step
         self.baseline_steps = grid.steps or max(1, round((grid.epochs or 0) * self.steps_an_epoch))
         self.baseline_images = self.baseline_steps * images_a_step
-        self._budgets: dict[Cell, dict[str, str]] = {}  # of each cell: budget -> title of a comparison
-        for comparison in grid.comparisons:
+        self._budgets: dict[Cell, dict[str, int]] = {}  # of each cell: budget -> place of a comparison
+        for place, comparison in enumerate(grid.comparisons):
             for level in comparison.levels:
-                self._budgets.setdefault(level.cell, {})[comparison.budget] = comparison.title
+                self._budgets.setdefault(level.cell, {})[comparison.budget] = place
 
     def total(self, cell: Cell) -> int:
         """G steps of a cell's runs. GridError: two comparisons ask for different lengths of the same cell."""
         budgets = self._budgets.get(cell, {})
         lengths = {self.baseline_steps if budget == "steps" else self._at_equal_images(cell) for budget in budgets}
         if len(lengths) > 1:
-            raise GridError(
-                f"the runs of {cell.label!r} would need {' and '.join(map(str, sorted(lengths)))} steps",
-                file=self.grid.source.shown,
-                path="compare." + budgets["images"],
-                cure="Give all comparisons that share these runs the same budget, or put one into a grid of its own.",
+            rule = f"the runs of {cell.label!r} would need {' and '.join(map(str, sorted(lengths)))} steps"
+            cure = "Give all comparisons that share these runs the same budget, or put one into a grid of its own."
+            raise self.grid.source.error(
+                Fault(rule, ("compare", budgets["images"], "budget"), value="images", cure=cure)
             )
         return lengths.pop() if lengths else self.baseline_steps
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from stores import gan_bench, write_grid
 
 from gan_bench.console import plain_console
+from gan_bench.errors import GridError
 from gan_bench.grid import load_grid
 from gan_bench.planning.courses import prepare_grid
 from gan_bench.planning.planned import plan_runs
@@ -47,3 +50,15 @@ def test_seeds_that_were_added_belong_to_the_plan(prepared, tmp_path):
     told = gan_bench("plan", "grid.toml", "--no-pilot", cwd=tmp_path).stdout
     assert "0-3" in told  # as `run` would go on
     assert "2 cells, 8 runs, 8 of them to train" in told
+
+
+def test_runs_that_two_comparisons_would_have_of_different_lengths_are_told_with_the_line(tmp_path):
+    file = tmp_path / "grid.toml"
+    file.write_text(
+        'name = "a"\nseeds = [0]\ndataset = "digits"\narchitecture = "fcgan"\nsteps = 20\nbatch_size = 64\n'
+        '[[compare]]\ntitle = "x"\nbatch_size = [64, 32]\n'
+        '[[compare]]\ntitle = "y"\nbudget = "images"\nbatch_size = [32, 16]\n'
+    )
+    rule = "grid.toml:12: compare[1].budget: the runs of 'fcgan, batch_size 32' would need 20 and 40 steps"
+    with pytest.raises(GridError, match=re.escape(rule)):
+        prepare_grid(load_grid(file), plain_console())
