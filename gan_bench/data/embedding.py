@@ -17,9 +17,7 @@ from gan_bench.api.sources import source_hash
 from gan_bench.canonical import canonical
 from gan_bench.data.cache import caching
 
-PIXELS = (
-    40_000  # of the pictures that a CPU looks at at a time: few enough for the maps between layers to fit the cache
-)
+PIXELS = 40_000  # of the pictures that a CPU looks at at a time: few enough for their maps to fit the cache
 
 
 class Embedding:
