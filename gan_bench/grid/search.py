@@ -233,9 +233,8 @@ def fields_of(settings: Settings, path: tuple[str, ...], registry: Registry) -> 
     shared = settings["optimizer"]
     own = shared.get(rest[0], {}) if rest[0] in NETWORKS else {}
     name = own.get("name", shared.get("name", DEFAULT))
-    known = (
-        OPTIMIZERS.get(name) if isinstance(name, str) else None
-    )  # a name that is drawn may be none: its level says so
+    # A name that is drawn may be none: its level says so.
+    known = OPTIMIZERS.get(name) if isinstance(name, str) else None
     return (known.model_fields if known else {}), rest[-1]
 
 
